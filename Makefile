@@ -1,0 +1,71 @@
+# Two commands do all the set-up: `make up` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+IMPORT_VENV ?= .venv-import
+
+.DEFAULT_GOAL := help
+.PHONY: help up test test-fast check lint types contracts format lock import-env bench browser clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+
+$(UV): requirements/bootstrap.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Splitleaf needs Python 3.11 or newer; try: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+# The serving environment alone; `.dev` has the tools of the developers too.
+$(VENV)/.serve: $(UV) requirements/serve.txt pyproject.toml
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/serve.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.serve requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+$(IMPORT_VENV)/.ready: $(UV) requirements/import.txt pyproject.toml
+	$(UV) venv --quiet --clear --python $(BIN)/python $(IMPORT_VENV)
+	$(UV) pip install --quiet --python $(IMPORT_VENV)/bin/python --require-hashes -r requirements/import.txt
+	$(UV) pip install --quiet --python $(IMPORT_VENV)/bin/python --no-deps --require-hashes -r requirements/import-nodeps.txt
+	@touch $@
+
+up: $(VENV)/.serve ## Install what is missing and run everything on this machine; prints the page's address
+	$(BIN)/splitleaf up
+
+import-env: $(IMPORT_VENV)/.ready ## Install Keras and TensorFlow (about 2 GB) for `splitleaf models import`
+
+test: $(VENV)/.dev ## Run all tests (those that need what this machine lacks say that they are skipped)
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev ## Run the tests that take less than a few seconds each
+	$(BIN)/python -m pytest -m "not slow and not browser and not importer"
+
+check: lint types contracts ## Lint, types, import contracts, dependencies
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports
+	$(BIN)/deptry .
+
+format: $(VENV)/.dev ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(VENV)/.dev ## Measure the figures of the documentation on this machine
+	$(BIN)/python -m benchmarks
+
+lock: $(UV) ## Renew the lock files
+	PATH="$(BIN):$$PATH" sh scripts/lock.sh
+
+clean: ## Remove environments and caches (never models or data)
+	rm -rf $(VENV) $(IMPORT_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,1 @@
+"""Outcomes -> report. Pure statistics."""

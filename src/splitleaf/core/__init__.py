@@ -1,0 +1,1 @@
+"""Words that everybody shares: ids, clock, errors, predictions. Imports nothing of ours."""

@@ -1,0 +1,34 @@
+"""Identifiers. All are opaque: nothing about a version or a client can be read from one."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+
+_PREDICTION_ID = re.compile(r"[a-z2-7]{26}")
+
+
+def new_prediction_id() -> str:
+    """Return a fresh id: 128 random bits as 26 characters of lower-case base32."""
+    return _base32(secrets.token_bytes(16))
+
+
+def idempotent_prediction_id(scope: str, key: str) -> str:
+    """Return the id that every request with this `Idempotency-Key` in this scope shares.
+
+    Deriving the id makes the queue's set-if-absent submit deduplicate by itself. The form is
+    that of a random id, so that a reader cannot tell one from the other.
+    """
+    digest = hashlib.blake2b(f"{len(scope)}:{scope}:{key}".encode(), digest_size=16, person=b"splitleaf-idem")
+    return _base32(digest.digest())
+
+
+def is_prediction_id(text: str) -> bool:
+    """Tell whether the text has the form of a prediction id."""
+    return _PREDICTION_ID.fullmatch(text) is not None
+
+
+def _base32(raw: bytes) -> str:
+    return base64.b32encode(raw).decode("ascii").rstrip("=").lower()

@@ -1,0 +1,1 @@
+"""Stage 4: a batch of pixels -> calibrated probabilities."""

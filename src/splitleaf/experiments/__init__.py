@@ -1,0 +1,1 @@
+"""Stage 2: a unit -> the version that answers it. Pure."""

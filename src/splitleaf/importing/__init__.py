@@ -1,0 +1,1 @@
+"""A Keras file -> a served artifact. The only place that knows Keras."""

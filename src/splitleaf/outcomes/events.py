@@ -1,0 +1,96 @@
+"""The facts that are kept for ever. Append-only; nothing here is ever updated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One prediction's final state. Unique by `prediction_id`."""
+
+    prediction_id: str
+    status: str
+    role: str
+    """`primary` (its answer was shown) or `shadow`."""
+    assigned_version: str
+    served_version: str
+    served_digest: str
+    revision: int
+    experiment: str
+    variant: str
+    override: bool
+    unit_hash: str
+    request_id: str
+    label: str | None
+    confidence: float | None
+    entropy: float | None
+    is_sure: bool | None
+    top: tuple[tuple[str, str, float], ...]
+    """(label, display name, calibrated probability), descending."""
+    error_code: str | None
+    error_detail: str | None
+    flags: tuple[str, ...]
+    created_ms: int
+    finished_ms: int
+    intake_ms: float
+    queue_ms: float
+    preprocess_ms: float
+    inference_ms: float
+    batch_size: int
+    deliveries: int
+    worker: str
+    schema: int = SCHEMA
+
+
+class FeedbackSource(StrEnum):
+    USER = "user"
+    EXPERT = "expert"
+    AUDIT = "audit"
+    IMPORT = "import"
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What somebody said of a prediction. A later one of the same source and author supersedes the earlier."""
+
+    feedback_id: str
+    prediction_id: str
+    source: FeedbackSource
+    author: str
+    """Hash of the unit, or the key's id."""
+    correct: bool | None
+    label: str | None
+    sampling_probability: float | None
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AliasChange:
+    """A movable name was pointed at a version. The newest row is the present."""
+
+    alias: str
+    version: str
+    previous: str | None
+    actor: str
+    reason: str
+    created_ms: int
+    change_id: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RoutingRevision:
+    """A period with fixed shares. The newest row is in force; an empty `shares` means: the alias answers."""
+
+    revision: int
+    salt: str
+    shares: tuple[tuple[str, int], ...]
+    """(version, number of slots of 10,000), in the order of the table's construction."""
+    slots: bytes
+    """10,000 bytes: index into `shares` of the version that owns the slot."""
+    actor: str
+    reason: str
+    created_ms: int

@@ -1,0 +1,1 @@
+"""Composition roots: build objects from Settings, nothing else."""

@@ -1,0 +1,1 @@
+"""Which model versions exist: manifests, digests, catalogue, aliases."""

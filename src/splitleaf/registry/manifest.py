@@ -1,0 +1,157 @@
+"""`model.toml`: everything about a version that is not in its weights.
+
+Written by import, editable before; immutable once imported (a changed manifest is a changed version).
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from splitleaf.core.errors import InvalidArtifact
+from splitleaf.core.preprocessing import ColorOrder, Fit, InputSpec, Normalization, ResizeFilter
+
+SCHEMA = 1
+VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+MANIFEST_NAME = "model.toml"
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Preprocessing(_Table):
+    """`[preprocessing]`: how training turned a photo into the network's input."""
+
+    height: Annotated[int, Field(ge=1, le=4096)]
+    width: Annotated[int, Field(ge=1, le=4096)]
+    color: ColorOrder = ColorOrder.RGB
+    resize: ResizeFilter = ResizeFilter.PILLOW_BILINEAR
+    fit: Fit = Fit.STRETCH
+    exif_orientation: bool = True
+    scale: float = 1.0
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+
+    @property
+    def input_spec(self) -> InputSpec:
+        return InputSpec(self.height, self.width, self.color, self.resize, self.fit, self.exif_orientation)
+
+    @property
+    def normalization(self) -> Normalization:
+        return Normalization(self.scale, self.mean, self.std)
+
+
+class Calibration(_Table):
+    """`[calibration]`: temperature scaling, Guo et al. 2017 (arXiv 1706.04599)."""
+
+    temperature: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Decision(_Table):
+    """`[decision]`: when the version says "not sure" instead of an answer."""
+
+    min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.5
+
+
+class Batching(_Table):
+    """`[batching]`: how many pictures go into one run at most. Waiting to fill a batch never pays on a CPU."""
+
+    cap: Annotated[int, Field(ge=1, le=1024)] = 8
+
+
+class Source(_Table):
+    """`[source]`: the file as trained."""
+
+    file: str
+    format: Literal["h5-keras2", "h5-keras3", "keras", "savedmodel", "onnx"]
+    keras_version: str = ""
+    sha256: Sha256
+    size_bytes: int
+
+
+class Artifact(_Table):
+    """`[artifact]`: what is served."""
+
+    file: str = "artifact/model.onnx"
+    sha256: Sha256
+    size_bytes: int
+    output: Literal["probabilities", "logits"] = "probabilities"
+    golden: str = "artifact/golden.npz"
+    """Arrays `inputs` (n, h, w, c; what the API hands over) and `probabilities` (n, classes; uncalibrated,
+    as the original model answers)."""
+    golden_sha256: Sha256
+
+
+class Evaluation(_Table):
+    """`[evaluation]`: measured at import on labelled pictures, through the artifact."""
+
+    dataset: str
+    images: int
+    accuracy: float
+    accuracy_low: float
+    """Lower end of the 95 % Wilson interval."""
+    accuracy_high: float
+    latency_ms: float
+    """Median CPU time of one picture's inference on one thread."""
+
+
+class Manifest(_Table):
+    """One version's manifest."""
+
+    schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+    version: Annotated[str, Field(pattern=VERSION_PATTERN)]
+    title: str = ""
+    licence: str = ""
+    labels: Annotated[tuple[str, ...], Field(min_length=2)]
+    """In the order of the outputs."""
+    display_names: dict[str, str] = {}
+    preprocessing: Preprocessing
+    calibration: Calibration = Calibration()
+    decision: Decision = Decision()
+    batching: Batching = Batching()
+    source: Source
+    artifact: Artifact
+    evaluation: Evaluation | None = None
+    imported_at: str = ""
+
+    @model_validator(mode="after")
+    def _labels_are_distinct(self) -> Manifest:
+        if len(set(self.labels)) != len(self.labels):
+            raise ValueError("labels must be distinct")
+        return self
+
+    def display_name(self, label: str) -> str:
+        return self.display_names.get(label) or label.replace("_", " ")
+
+    @property
+    def digest(self) -> str:
+        """The artifact's SHA-256: what makes the version immutable."""
+        return self.artifact.sha256
+
+
+def parse_manifest(text: str, *, origin: str) -> Manifest:
+    """Read a manifest; raise `InvalidArtifact` naming `origin` and the faulty entries."""
+    try:
+        table: dict[str, Any] = tomllib.loads(text)
+        return Manifest.model_validate(table)
+    except tomllib.TOMLDecodeError as error:
+        raise InvalidArtifact(f"{origin} is not valid TOML: {error}", code="invalid_manifest") from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise InvalidArtifact(f"{origin}: {faults}", code="invalid_manifest") from error
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read `folder/model.toml`."""
+    path = folder / MANIFEST_NAME
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise InvalidArtifact(f"{path} cannot be read: {error.strerror}", code="invalid_manifest") from error
+    return parse_manifest(text, origin=str(path))
