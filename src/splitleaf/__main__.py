@@ -1,0 +1,5 @@
+"""`python -m splitleaf`."""
+
+from splitleaf.cli import main
+
+main()

@@ -1,0 +1,96 @@
+"""Asking a running Splitleaf over HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from splitleaf.cli.pictures import Answer
+from splitleaf.core.errors import DependencyDown
+
+ATTEMPTS = 8
+LONGEST_PAUSE_S = 10.0
+
+
+def ask_server(
+    url: str, pictures: Sequence[Path], *, unit: str, concurrency: int, on_answer: Callable[[Answer], None]
+) -> list[Answer]:
+    """Send every picture and return the answers in the order of the pictures.
+
+    A server that is busy is asked again after the time it names. Raises `DependencyDown` when there is no
+    server at `url`.
+    """
+    return asyncio.run(_ask_all(url, pictures, unit, concurrency, on_answer))
+
+
+async def _ask_all(
+    url: str, pictures: Sequence[Path], unit: str, concurrency: int, on_answer: Callable[[Answer], None]
+) -> list[Answer]:
+    places = asyncio.Semaphore(concurrency)
+    headers = {"Prefer": "wait=30", "Splitleaf-Unit": unit}
+    limits = httpx.Limits(max_connections=concurrency)
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60, limits=limits) as client:
+        await _require_server(client, url)
+
+        async def ask(path: Path) -> Answer:
+            async with places:
+                answer = await _ask(client, path)
+            on_answer(answer)
+            return answer
+
+        return list(await asyncio.gather(*(ask(path) for path in pictures)))
+
+
+async def _require_server(client: httpx.AsyncClient, url: str) -> None:
+    try:
+        await client.get("/livez")
+    except httpx.TransportError as error:
+        raise DependencyDown(
+            f"nothing answers at {url}; start it with `splitleaf up`, or name a version to compute here: --version v1",
+            code="server_unreachable",
+        ) from error
+
+
+async def _ask(client: httpx.AsyncClient, path: Path) -> Answer:
+    data = await asyncio.to_thread(path.read_bytes)
+    for attempt in range(ATTEMPTS):
+        try:
+            response = await client.post("/v1/predictions", files={"file": ("picture", data)})
+            response = await _until_final(client, response)
+        except httpx.TransportError as error:
+            return Answer(path, error_code="connection_failed", error_detail=str(error) or type(error).__name__)
+        if response.status_code not in (429, 503):
+            return _read(path, response)
+        await asyncio.sleep(_pause_s(response, attempt))
+    return _read(path, response)
+
+
+async def _until_final(client: httpx.AsyncClient, response: httpx.Response) -> httpx.Response:
+    while response.is_success and response.json()["status"] in ("queued", "running"):
+        response = await client.get(response.json()["links"]["self"], params={"wait": 30})
+    return response
+
+
+def _pause_s(response: httpx.Response, attempt: int) -> float:
+    named = response.headers.get("Retry-After", "")
+    pause_s = float(named) if named.isdigit() else 0.5 * 2**attempt
+    return min(pause_s, LONGEST_PAUSE_S) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, not a secret
+
+
+def _read(path: Path, response: httpx.Response) -> Answer:
+    try:
+        body: dict[str, Any] = response.json()
+    except ValueError:
+        return Answer(path, error_code=f"http_{response.status_code}", error_detail="not an answer of Splitleaf")
+    if not response.is_success:
+        return Answer(path, error_code=str(body.get("code")), error_detail=str(body.get("detail", "")))
+    result, error = body.get("result"), body.get("error")
+    if not result:
+        code, detail = (error["code"], error["detail"]) if error else (body["status"], "")
+        return Answer(path, error_code=code, error_detail=detail)
+    return Answer(path, result["label"], result["display_name"], result["confidence"], result["is_sure"])

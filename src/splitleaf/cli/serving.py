@@ -1,0 +1,43 @@
+"""`splitleaf up | api | worker | controller`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+ParentFd = Annotated[int | None, typer.Option(hidden=True, help="Pipe that closes when the starting process ends.")]
+
+
+def up(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port; without it 8000 or the next free one.")] = None,
+    models: Annotated[Path | None, typer.Option(help="The repository of versions.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of the embedded broker and database.")] = None,
+) -> None:
+    """Run everything on this machine: broker, database, worker, API and page."""
+    from splitleaf.processes.up import run_up
+
+    run_up(host=host, port=port, models_dir=models, data_dir=data)
+
+
+def api(parent_fd: ParentFd = None) -> None:
+    """Run the HTTP API and the page (needs a broker: SPLITLEAF_REDIS_URL)."""
+    from splitleaf.processes.api import run_api
+
+    run_api(parent_fd)
+
+
+def worker(parent_fd: ParentFd = None) -> None:
+    """Run an inference worker (needs a broker: SPLITLEAF_REDIS_URL)."""
+    from splitleaf.processes.worker import run_worker
+
+    run_worker(parent_fd)
+
+
+def controller(parent_fd: ParentFd = None) -> None:
+    """Run the controller: writes outcomes to the database, once each."""
+    from splitleaf.processes.controller import run_controller
+
+    run_controller(parent_fd)

@@ -1,0 +1,80 @@
+"""A loaded version: pixels in, classifications out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splitleaf.core.errors import EngineFailed
+from splitleaf.core.prediction import Classification, LabelScore
+from splitleaf.core.tensor import ImageTensor
+from splitleaf.engine.calibration import calibrate, entropy
+from splitleaf.engine.normalization import to_batch
+from splitleaf.engine.runtime import Runtime
+from splitleaf.registry.manifest import Manifest
+
+TOP_K = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """Classifications in the order of the input, and the time each phase took for the whole batch."""
+
+    classifications: tuple[Classification, ...]
+    preprocess_ms: float
+    inference_ms: float
+
+
+class Classifier:
+    """A version as it answers: manifest + network. Thread-safe if its runtime is."""
+
+    def __init__(self, manifest: Manifest, runtime: Runtime) -> None:
+        self.manifest = manifest
+        self._runtime = runtime
+        self._spec = manifest.preprocessing.input_spec
+        self._normalization = manifest.preprocessing.normalization
+        self._names = tuple(manifest.display_name(label) for label in manifest.labels)
+
+    @property
+    def version(self) -> str:
+        return self.manifest.version
+
+    @property
+    def digest(self) -> str:
+        return self.manifest.digest
+
+    def classify(self, tensors: Sequence[ImageTensor]) -> BatchResult:
+        """Classify pictures prepared as the manifest asks. Raises `EngineFailed`."""
+        started = time.perf_counter()
+        batch = to_batch(tensors, self._spec, self._normalization)
+        prepared = time.perf_counter()
+        outputs = self.run(batch)
+        answered = time.perf_counter()
+        probabilities = calibrate(outputs, self.manifest.artifact.output, self.manifest.calibration.temperature)
+        classifications = self._describe(probabilities)
+        return BatchResult(classifications, (prepared - started) * 1000, (answered - prepared) * 1000)
+
+    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the network's checked raw outputs (n, classes) for a normalized batch."""
+        outputs = self._runtime.run(batch)
+        if outputs.shape != (len(batch), len(self.manifest.labels)):
+            raise EngineFailed(f"the network answered {outputs.shape} for {len(batch)} pictures")
+        if not np.isfinite(outputs).all():
+            raise EngineFailed("the network answered with values that are not finite")
+        return outputs
+
+    def _describe(self, probabilities: NDArray[np.float64]) -> tuple[Classification, ...]:
+        # A stable sort of the negated values: ties keep the order of the labels, on every machine.
+        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_K]
+        entropies = entropy(probabilities)
+        labels, names = self.manifest.labels, self._names
+        threshold = self.manifest.decision.min_confidence
+        described = []
+        for row, best, spread in zip(probabilities, order.tolist(), entropies.tolist(), strict=True):
+            top = tuple(LabelScore(labels[i], names[i], float(row[i])) for i in best)
+            described.append(Classification(top, spread, top[0].confidence >= threshold))
+        return tuple(described)

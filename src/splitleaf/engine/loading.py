@@ -1,0 +1,65 @@
+"""Bringing a version up: verify -> load -> warm -> golden check. Only what passes all of it serves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from splitleaf.core.errors import InvalidArtifact
+from splitleaf.engine.classifier import Classifier
+from splitleaf.engine.normalization import normalize
+from splitleaf.engine.runtime import Runtime
+from splitleaf.registry.digests import verify_version
+from splitleaf.registry.manifest import Manifest
+
+GOLDEN_TOLERANCE = 1e-3
+"""Largest difference of a golden probability; between processor generations 1e-5 is usual."""
+
+RuntimeFactory = Callable[[Path], Runtime]
+
+
+def load_classifier(folder: Path, new_runtime: RuntimeFactory) -> Classifier:
+    """Load the version in `folder`, ready to answer at full speed.
+
+    Raises `InvalidArtifact` naming the reason when a digest differs from the manifest (checked before
+    anything is parsed), the network does not load, or a golden picture is answered otherwise.
+    """
+    manifest = verify_version(folder)
+    classifier = Classifier(manifest, new_runtime(folder / manifest.artifact.file))
+    _warm_up(classifier)
+    _check_golden(classifier, folder)
+    return classifier
+
+
+def _warm_up(classifier: Classifier) -> None:
+    """Run the batch sizes that will be served, so that the first visitor does not pay for allocation."""
+    manifest = classifier.manifest
+    for size in sorted({1, min(2, manifest.batching.cap), manifest.batching.cap}):
+        classifier.run(np.zeros((size, *manifest.preprocessing.input_spec.shape), dtype=np.float32))
+
+
+def _check_golden(classifier: Classifier, folder: Path) -> None:
+    manifest = classifier.manifest
+    inputs, expected = _read_golden(manifest, folder / manifest.artifact.golden)
+    # Probabilities are at most 1; logits may be larger and differ in proportion.
+    tolerance = GOLDEN_TOLERANCE * max(1.0, float(np.abs(expected).max()))
+    for start in range(0, len(inputs), manifest.batching.cap):
+        part = slice(start, start + manifest.batching.cap)
+        batch = normalize(inputs[part].astype(np.float32), manifest.preprocessing.normalization)
+        answers = classifier.run(batch)
+        if np.abs(answers - expected[part]).max() > tolerance:
+            raise InvalidArtifact(f"{manifest.version} answers its golden pictures otherwise than at import")
+
+
+def _read_golden(manifest: Manifest, path: Path) -> tuple[np.ndarray, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as golden:
+            inputs, expected = golden["inputs"], golden["probabilities"]
+    except (OSError, ValueError, KeyError) as error:
+        raise InvalidArtifact(f"{manifest.version}: the golden pictures cannot be read") from error
+    shape = (len(inputs), len(manifest.labels))
+    if inputs.shape[1:] != manifest.preprocessing.input_spec.shape or expected.shape != shape or not len(inputs):
+        raise InvalidArtifact(f"{manifest.version}: the golden pictures do not fit the manifest")
+    return inputs, expected

@@ -1,0 +1,52 @@
+"""ONNX networks on onnxruntime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+
+from splitleaf.core.errors import EngineFailed, InvalidArtifact
+from splitleaf.engine.runtime import FloatBatch
+
+# Severity 3: errors only. Warnings of the runtime about graph optimisation help nobody in operation.
+ort.set_default_logger_severity(3)
+
+
+class OnnxRuntime:
+    """One session, shared by all threads of a worker.
+
+    Each call computes on the calling thread alone (`intra_op_num_threads = 1`): one thread a core, each
+    with its own picture, gives more throughput than one picture on all cores, and batch 1 is as fast as
+    batch 32 on a CPU.
+    """
+
+    def __init__(self, model: bytes | Path, *, providers: tuple[str, ...] = ("CPUExecutionProvider",)) -> None:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.execution_mode = ort.ExecutionMode.ORT_SEQUENTIAL
+        try:
+            source = model if isinstance(model, bytes) else str(model)
+            self._session = ort.InferenceSession(source, sess_options=options, providers=list(providers))
+        except Exception as error:  # the runtime's exceptions share no base class
+            raise InvalidArtifact(f"the network cannot be loaded: {_first_line(error)}") from error
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise InvalidArtifact(
+                f"a network with one input and one output is needed, not {len(inputs)}/{len(outputs)}"
+            )
+        self._input: str = inputs[0].name
+        self._outputs: list[str] = [outputs[0].name]
+
+    def run(self, batch: FloatBatch) -> FloatBatch:
+        try:
+            (answers,) = self._session.run(self._outputs, {self._input: batch})
+        except Exception as error:  # the runtime's exceptions share no base class
+            raise EngineFailed(f"inference failed: {_first_line(error)}") from error
+        return np.asarray(answers, dtype=np.float32)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

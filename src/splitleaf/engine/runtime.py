@@ -1,0 +1,21 @@
+"""The port of an inference runtime."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatBatch = NDArray[np.float32]
+
+
+class Runtime(Protocol):
+    """A loaded network. `run` may be called from several threads at once."""
+
+    def run(self, batch: FloatBatch) -> FloatBatch:
+        """Return the network's answers, (n, classes), for a batch (n, height, width, channels).
+
+        Raises `EngineFailed` when the network cannot process the batch.
+        """
+        ...

@@ -1,0 +1,102 @@
+"""Child processes kept alive: started, restarted when they die, stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 10.0
+SETTLED_AFTER_S = 30.0
+
+
+@dataclass(slots=True)
+class Child:
+    """A role that must be running."""
+
+    name: str
+    arguments: Sequence[str]
+    """Arguments of `splitleaf`."""
+    environment: Mapping[str, str]
+    process: asyncio.subprocess.Process | None = field(default=None)
+    restarts: int = 0
+
+
+class Supervisor:
+    """Runs `splitleaf ROLE` processes that end when this one does, even if it is killed."""
+
+    def __init__(self, children: Sequence[Child]) -> None:
+        self._children = list(children)
+        self._watchers: list[asyncio.Task[None]] = []
+        self._stopping = False
+        # Children hold the reading end: it closes when this process ends, however it ends.
+        self._alive_read, self._alive_write = os.pipe()
+
+    async def start(self) -> None:
+        for child in self._children:
+            await self._spawn(child)
+            self._watchers.append(asyncio.create_task(self._watch(child)))
+
+    async def stop(self, grace_s: float) -> None:
+        """Stop the children one after another, in the order given, each within the grace time."""
+        self._stopping = True
+        for child in self._children:
+            await self._end(child, grace_s)
+        for watcher in self._watchers:
+            watcher.cancel()
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        os.close(self._alive_write)
+        os.close(self._alive_read)
+
+    def restarts(self) -> dict[str, int]:
+        return {child.name: child.restarts for child in self._children}
+
+    async def _spawn(self, child: Child) -> None:
+        command = [sys.executable, "-m", "splitleaf", *child.arguments, "--parent-fd", str(self._alive_read)]
+        child.process = await asyncio.create_subprocess_exec(
+            *command,
+            env=dict(child.environment),
+            pass_fds=(self._alive_read,),
+            stdin=asyncio.subprocess.DEVNULL,
+            # Ctrl-C goes to the whole terminal group; the order of stopping is this process's business.
+            start_new_session=True,
+        )
+
+    async def _watch(self, child: Child) -> None:
+        loop = asyncio.get_running_loop()
+        pause_s = FIRST_PAUSE_S
+        while child.process is not None:
+            started_at = loop.time()
+            code = await child.process.wait()
+            if self._stopping:
+                return
+            if loop.time() - started_at > SETTLED_AFTER_S:
+                pause_s = FIRST_PAUSE_S
+            log.warning("child_ended", child=child.name, code=code, restart_in_s=pause_s)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
+            child.restarts += 1
+            await self._spawn(child)
+
+    async def _end(self, child: Child, grace_s: float) -> None:
+        process = child.process
+        if process is None or process.returncode is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(process.wait(), grace_s)
+        except TimeoutError:
+            log.warning("child_killed", child=child.name, grace_s=grace_s)
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()

@@ -1,0 +1,127 @@
+"""Every setting, once, with its default. Read from `SPLITLEAF_*` environment variables.
+
+Groups are nested by two underscores: `SPLITLEAF_API__PORT=8080`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from splitleaf.core.errors import ConfigurationError
+
+PREFIX = "SPLITLEAF_"
+Positive = Annotated[int, Field(gt=0)]
+
+
+class _Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ApiSettings(_Group):
+    """HTTP edge."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; `splitleaf up` takes the next free one.")
+    max_upload_bytes: Positive = Field(10_000_000, description="Largest accepted upload.")
+    body_timeout_s: float = Field(30.0, gt=0, description="Total time that a request's body may take.")
+    max_wait_s: float = Field(30.0, gt=0, description="Longest `Prefer: wait=` and long-poll.")
+    prediction_ttl_s: float = Field(30.0, gt=0, description="Time after which an unanswered prediction expires.")
+    graceful_timeout_s: Positive = Field(30, description="Time to finish open requests at shutdown.")
+    forwarded_allow_ips: str = Field("127.0.0.1", description="Proxies whose `X-Forwarded-*` headers are believed.")
+
+
+class WorkerSettings(_Group):
+    """Inference workers."""
+
+    threads: int = Field(0, ge=0, le=256, description="Pictures computed at once; 0: one for each processor.")
+    versions: tuple[str, ...] = Field((), description="Versions this worker serves; empty: all.")
+    batch_timeout_s: float = Field(30.0, gt=0, description="A batch that takes longer ends the worker (hung network).")
+    drain_timeout_s: float = Field(25.0, gt=0, description="Time to finish started batches at shutdown.")
+    refresh_s: float = Field(1.0, gt=0, description="How often new or changed versions are looked for.")
+
+
+class QueueSettings(_Group):
+    """Redis or Valkey, and the bounds of the queue."""
+
+    max_waiting: Positive = Field(2_000, description="Tasks of one version that may wait.")
+    max_bytes: Positive = Field(256_000_000, description="Bytes of pictures of one version that may wait.")
+    lease_ms: Positive = Field(15_000, description="A worker silent for this long loses its tasks to another.")
+    max_deliveries: Positive = Field(3, description="Deaths of a worker on one task before it is set aside.")
+    result_ttl_s: Positive = Field(3_600, description="How long the broker keeps a result.")
+
+
+class IntakeSettings(_Group):
+    """Decoding of uploads."""
+
+    children: int = Field(0, ge=0, le=64, description="Decoding processes; 0: two.")
+
+
+class Settings(BaseSettings):
+    """All settings. Frozen: a process reads them once, at its start."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, env_ignore_empty=True
+    )
+
+    models_dir: Path = Field(Path("models"), description="The repository of versions.")
+    data_dir: Path = Field(Path("data"), description="Where the embedded broker and database keep their files.")
+    redis_url: str = Field("", description="Broker, `redis://`, `rediss://` or `unix://`; empty: embedded Valkey.")
+    database_url: str = Field("", description="Outcomes, `postgresql://...` or `sqlite:///...`; empty: SQLite.")
+    secret: SecretStr = Field(
+        SecretStr(""), description="Signs cookies and hides unit ids; empty: made once in the data folder."
+    )
+    secret_file: Path | None = Field(None, description="File that holds the secret, in place of `secret`.")
+    admin_read_keys: tuple[str, ...] = Field((), description="SHA-256 (hex) of keys that may read the admin API.")
+    admin_write_keys: tuple[str, ...] = Field((), description="SHA-256 (hex) of keys that may change things, too.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line.")
+    log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal.")
+    import_python: Path | None = Field(None, description="Interpreter that has Keras and TensorFlow, for imports.")
+    api: ApiSettings = ApiSettings()
+    worker: WorkerSettings = WorkerSettings()
+    queue: QueueSettings = QueueSettings()
+    intake: IntakeSettings = IntakeSettings()
+
+    @cached_property
+    def effective_database_url(self) -> str:
+        return self.database_url or f"sqlite:///{self.data_dir.resolve() / 'outcomes.sqlite3'}"
+
+
+def read_settings() -> Settings:
+    """Read the settings; raise `ConfigurationError` naming every variable that is wrong or unknown."""
+    _reject_unknown(os.environ)
+    try:
+        return Settings()
+    except ValidationError as error:
+        faults = "; ".join(f"{variable_name(e['loc'])}: {e['msg']}" for e in error.errors())
+        raise ConfigurationError(faults) from error
+
+
+def _reject_unknown(environ: Mapping[str, str]) -> None:
+    """A misspelt group is ignored silently by pydantic-settings, even with `extra="forbid"`."""
+    unknown = sorted(name for name in environ if name.startswith(PREFIX) and name.upper() not in known_variables())
+    if unknown:
+        raise ConfigurationError(f"unknown settings: {', '.join(unknown)}; `splitleaf doctor --settings` lists all")
+
+
+def known_variables() -> dict[str, str]:
+    """Return every variable with its description."""
+    names: dict[str, str] = {}
+    for name, field in Settings.model_fields.items():
+        group = field.annotation
+        if isinstance(group, type) and issubclass(group, _Group):
+            for inner, inner_field in group.model_fields.items():
+                names[variable_name((name, inner))] = inner_field.description or ""
+        else:
+            names[variable_name((name,))] = field.description or ""
+    return names
+
+
+def variable_name(location: tuple[int | str, ...]) -> str:
+    return PREFIX + "__".join(str(part).upper() for part in location)

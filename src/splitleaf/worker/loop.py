@@ -1,0 +1,225 @@
+"""The loop of a worker: take -> classify -> finish, with leases kept alive beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import structlog
+
+from splitleaf.core.clock import Clock
+from splitleaf.core.errors import DependencyDown
+from splitleaf.flows.classify_batch import classify_batch
+from splitleaf.jobs.queue import Claim, Completion, JobConsumer
+from splitleaf.worker.versions import VersionPool
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class LoopOptions:
+    """How a worker paces itself."""
+
+    threads: int
+    lease_ms: int
+    batch_timeout_s: float
+    drain_timeout_s: float
+    block_ms: int = 500
+    prefetch: int = 1
+    """Batches claimed beyond what computes, so that no thread waits for the broker."""
+    retry_s: float = 0.25
+
+
+@dataclass(eq=False, slots=True)
+class _Batch:
+    claims: Sequence[Claim]
+    taken_at: float
+    started_at: float | None = field(default=None)
+
+
+class WorkerLoop:
+    """Takes whatever waits as a batch, computes in threads, and finishes each task once."""
+
+    def __init__(
+        self,
+        consumer: JobConsumer,
+        versions: VersionPool,
+        options: LoopOptions,
+        clock: Clock,
+        abort: Callable[[str], None],
+    ) -> None:
+        """`abort` ends the process at once: the only cure for a network that hangs in native code."""
+        self._consumer = consumer
+        self._versions = versions
+        self._options = options
+        self._clock = clock
+        self._abort = abort
+        self._threads = ThreadPoolExecutor(options.threads, thread_name_prefix="inference")
+        self._room = asyncio.Semaphore(options.threads + options.prefetch)
+        self._batches: set[_Batch] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take nothing more; `run` returns when what was started is finished."""
+        self._stopping.set()
+
+    @property
+    def stopping(self) -> bool:
+        return self._stopping.is_set()
+
+    async def run(self) -> None:
+        """Work until stopped, then drain: finish what has started and give back the rest."""
+        beside = [asyncio.create_task(self._keep_leases()), asyncio.create_task(self._take_over())]
+        try:
+            await self._serve()
+            await self._drain()
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+            self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _serve(self) -> None:
+        while not self._stopping.is_set():
+            await self._room.acquire()
+            claims: Sequence[Claim] = ()
+            try:
+                claims = await self._take()
+            finally:
+                if claims:
+                    self._start(claims, has_room=True)
+                else:
+                    self._room.release()
+
+    async def _take(self) -> Sequence[Claim]:
+        caps = self._caps()
+        if not caps:
+            await self._pause()
+            return ()
+        try:
+            return await self._consumer.take(caps, self._options.block_ms)
+        except DependencyDown as error:
+            log.warning("broker_down", detail=error.detail)
+            await self._pause()
+            return ()
+
+    def _caps(self) -> dict[str, int]:
+        return {version: one.manifest.batching.cap for version, one in self._versions.serving().items()}
+
+    async def _pause(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), self._options.retry_s)
+
+    def _start(self, claims: Sequence[Claim], *, has_room: bool) -> None:
+        """Register the batch at once, so that its leases are kept from now on, and process it."""
+        batch = _Batch(claims, self._clock.monotonic())
+        self._batches.add(batch)
+        task = asyncio.create_task(self._process(batch, has_room))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _process(self, batch: _Batch, has_room: bool) -> None:
+        if not has_room:
+            await self._room.acquire()
+        try:
+            completions = await asyncio.get_running_loop().run_in_executor(self._threads, self._compute, batch)
+            if completions is None:
+                await self._consumer.release(batch.claims)
+            else:
+                await self._finish(batch, completions)
+        except DependencyDown as error:
+            log.warning("batch_left_to_its_lease", detail=error.detail, tasks=len(batch.claims))
+        except Exception:
+            log.exception("batch_left_to_its_lease", tasks=len(batch.claims))
+        finally:
+            self._batches.discard(batch)
+            self._room.release()
+
+    def _compute(self, batch: _Batch) -> list[Completion] | None:
+        """Run in a thread. None: the version went away between the claim and now."""
+        first = batch.claims[0]
+        classifier = self._versions.classifier_for(first.version, first.tensor)
+        if classifier is None:
+            return None
+        batch.started_at = self._clock.monotonic()
+        return classify_batch(batch.claims, classifier)
+
+    async def _finish(self, batch: _Batch, completions: Sequence[Completion]) -> None:
+        """Hand in the results; through an outage of the broker, try again for as long as they may count."""
+        give_up_at = self._clock.monotonic() + self._options.batch_timeout_s
+        while True:
+            try:
+                visible = await self._consumer.finish(completions)
+            except DependencyDown:
+                if self._clock.monotonic() > give_up_at:
+                    raise
+                await asyncio.sleep(self._options.retry_s)
+            else:
+                self._log_batch(batch, completions, visible)
+                return
+
+    def _log_batch(self, batch: _Batch, completions: Sequence[Completion], visible: int) -> None:
+        first = completions[0]
+        log.info(
+            "batch",
+            version=first.served_version,
+            size=len(completions),
+            visible=visible,
+            failed=sum(completion.failure is not None for completion in completions),
+            queue_ms=round(max(completion.timings.queue_ms for completion in completions), 2),
+            inference_ms=round(first.timings.inference_ms, 2),
+            total_ms=round((self._clock.monotonic() - batch.taken_at) * 1000, 2),
+        )
+
+    async def _keep_leases(self) -> None:
+        """Renew the leases of all claims in hand. Beside the computation, so that it cannot be held up by it.
+
+        A lease outlives a network that hangs, so a batch that takes far too long ends the process: its
+        tasks go to another worker, and after too many deaths to the dead letters.
+        """
+        while True:
+            await asyncio.sleep(self._options.lease_ms / 3000)
+            now = self._clock.monotonic()
+            for batch in self._batches:
+                if batch.started_at is not None and now - batch.started_at > self._options.batch_timeout_s:
+                    self._abort(f"a batch of {batch.claims[0].version} has run for {now - batch.started_at:.0f} s")
+            claims = [claim for batch in self._batches for claim in batch.claims]
+            try:
+                if claims:
+                    await self._consumer.heartbeat(claims)
+            except DependencyDown as error:
+                log.warning("heartbeat_failed", detail=error.detail)
+
+    async def _take_over(self) -> None:
+        """On its own timer: take over from workers that died. One task a batch, so that poison has no mates."""
+        while True:
+            await asyncio.sleep(self._options.lease_ms / 3000)
+            if self._stopping.is_set() or not (caps := self._caps()):
+                continue
+            try:
+                recovery = await self._consumer.recover(caps)
+            except DependencyDown as error:
+                log.warning("recovery_failed", detail=error.detail)
+                continue
+            if recovery.reclaimed or recovery.dead_lettered or recovery.expired:
+                log.info(
+                    "recovered",
+                    reclaimed=len(recovery.reclaimed),
+                    dead_lettered=recovery.dead_lettered,
+                    expired=recovery.expired,
+                )
+            for claim in recovery.reclaimed:
+                self._start([claim], has_room=False)
+
+    async def _drain(self) -> None:
+        if self._tasks:
+            log.info("draining", batches=len(self._tasks))
+            await asyncio.wait(self._tasks, timeout=self._options.drain_timeout_s)
+        left = [claim for batch in self._batches for claim in batch.claims]
+        if left:
+            log.warning("released_unfinished", tasks=len(left))
+            await self._consumer.release(left)
