@@ -21,11 +21,13 @@ MANIFEST_NAME = "model.toml"
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
-class _Table(BaseModel):
+class Table(BaseModel):
+    """A table of a TOML file: immutable, and without unknown entries."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Preprocessing(_Table):
+class Preprocessing(Table):
     """`[preprocessing]`: how training turned a photo into the network's input."""
 
     height: Annotated[int, Field(ge=1, le=4096)]
@@ -47,25 +49,25 @@ class Preprocessing(_Table):
         return Normalization(self.scale, self.mean, self.std)
 
 
-class Calibration(_Table):
+class Calibration(Table):
     """`[calibration]`: temperature scaling, Guo et al. 2017 (arXiv 1706.04599)."""
 
     temperature: Annotated[float, Field(gt=0)] = 1.0
 
 
-class Decision(_Table):
+class Decision(Table):
     """`[decision]`: when the version says "not sure" instead of an answer."""
 
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.5
 
 
-class Batching(_Table):
+class Batching(Table):
     """`[batching]`: how many pictures go into one run at most. Waiting to fill a batch never pays on a CPU."""
 
     cap: Annotated[int, Field(ge=1, le=1024)] = 8
 
 
-class Source(_Table):
+class Source(Table):
     """`[source]`: the file as trained."""
 
     file: str
@@ -75,7 +77,7 @@ class Source(_Table):
     size_bytes: int
 
 
-class Artifact(_Table):
+class Artifact(Table):
     """`[artifact]`: what is served."""
 
     file: str = "artifact/model.onnx"
@@ -88,7 +90,7 @@ class Artifact(_Table):
     golden_sha256: Sha256
 
 
-class Evaluation(_Table):
+class Evaluation(Table):
     """`[evaluation]`: measured at import on labelled pictures, through the artifact."""
 
     dataset: str
@@ -101,7 +103,7 @@ class Evaluation(_Table):
     """Median CPU time of one picture's inference on one thread."""
 
 
-class Manifest(_Table):
+class Manifest(Table):
     """One version's manifest."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
