@@ -1,0 +1,137 @@
+"""The grower's page as Starlette routes: `GET /` and everything under `/static/`."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, cast
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+STATIC_DIR: Final = Path(__file__).with_name("static")
+
+CONTENT_SECURITY_POLICY: Final = "; ".join(
+    (
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self' blob: data:",
+        "connect-src 'self'",
+        "manifest-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+_SECURITY_HEADERS: Final = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), geolocation=(), microphone=()",
+}
+
+# Named here because the machine's own table (/etc/mime.types) may know other names, or none.
+_MEDIA_TYPES: Final = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".webmanifest": "application/manifest+json",
+}
+
+_FOREVER: Final = "public, max-age=31536000, immutable"
+_ASK_FIRST: Final = "no-cache"
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file of the page, ready to send. `packed` is its gzip form where that is smaller."""
+
+    body: bytes
+    media_type: str
+    etag: str
+    packed: bytes | None
+
+
+class PageAssets:
+    """The files of the page, read once, under one fingerprint.
+
+    The rendered index refers to `static/<fingerprint>/...`. Modules and style sheets name each
+    other by relative paths, so one prefix renews all of them together, and each may be cached for
+    ever. The same files answer without the prefix too, for a server that knows nothing of it.
+    """
+
+    def __init__(self, static_dir: Path = STATIC_DIR) -> None:
+        sources = {
+            path.relative_to(static_dir).as_posix(): path.read_bytes()
+            for path in sorted(static_dir.rglob("*"))
+            if path.is_file() and path.suffix in _MEDIA_TYPES
+        }
+        self.fingerprint: Final = _fingerprint(sources)
+        self._files = {name: _asset(name, body) for name, body in sources.items()}
+        page = sources["index.html"].replace(b'"static/', f'"static/{self.fingerprint}/'.encode())
+        self.index: Final = _asset("index.html", page)
+
+    def find(self, path: str) -> tuple[Asset, str] | None:
+        """Return the asset at this path below `/static/` with its `Cache-Control`, or None."""
+        prefix, _, rest = path.partition("/")
+        if prefix == self.fingerprint and rest in self._files:
+            return self._files[rest], _FOREVER
+        asset = self._files.get(path)
+        return None if asset is None else (asset, _ASK_FIRST)
+
+
+def page_routes(assets: PageAssets | None = None) -> list[BaseRoute]:
+    """Return the routes of the page; mount them at the root of the application."""
+    files = assets or PageAssets()
+
+    async def index(request: Request) -> Response:
+        return _respond(request, files.index, _ASK_FIRST)
+
+    async def static(request: Request) -> Response:
+        found = files.find(request.path_params["path"])
+        return Response(status_code=404) if found is None else _respond(request, *found)
+
+    return [
+        Route("/", index, name="page", include_in_schema=False),
+        Route("/static/{path:path}", static, name="static", include_in_schema=False),
+    ]
+
+
+def condition_guide() -> dict[str, dict[str, object]]:
+    """Return the descriptions of the known conditions by label, as the page shows them."""
+    return cast("dict[str, dict[str, object]]", json.loads((STATIC_DIR / "conditions.json").read_bytes()))
+
+
+def _respond(request: Request, asset: Asset, cache_control: str) -> Response:
+    headers = _SECURITY_HEADERS | {"Cache-Control": cache_control, "ETag": asset.etag, "Vary": "Accept-Encoding"}
+    if asset.etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    body = asset.body
+    if asset.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        body, headers["Content-Encoding"] = asset.packed, "gzip"
+    return Response(body, headers=headers, media_type=asset.media_type)
+
+
+def _asset(name: str, body: bytes) -> Asset:
+    # mtime=0 keeps the packed bytes, and with them caches and tests, the same from start to start.
+    packed = gzip.compress(body, compresslevel=9, mtime=0)
+    etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
+    return Asset(body, _MEDIA_TYPES[Path(name).suffix], etag, packed if len(packed) < len(body) * 0.9 else None)
+
+
+def _fingerprint(sources: dict[str, bytes]) -> str:
+    digest = hashlib.sha256()
+    for name, body in sources.items():
+        digest.update(f"{name}:{len(body)}:".encode())
+        digest.update(body)
+    return digest.hexdigest()[:12]

@@ -1,0 +1,130 @@
+// The answer as people read it: words first, then bars, then what to do.
+
+import { button, freshId, h, icon } from "./dom.js";
+import { feedbackView } from "./feedback.js";
+import { describe } from "./guide.js";
+
+const VERY_LIKELY = 90;
+
+/** Return how sure the answer is, in words. `confidence` is in percent. */
+export function inWords(result) {
+  if (!result.is_sure) return "Not sure";
+  return result.confidence >= VERY_LIKELY ? "Very likely" : "Likely";
+}
+
+export function percent(confidence) {
+  if (confidence > 99 && confidence < 100) return "over 99 %";
+  if (confidence > 0 && confidence < 1) return "under 1 %";
+  return `${Math.round(confidence)} %`;
+}
+
+/** Return the title of an answer; a doubtful one is not named boldly. */
+export function titleOf(result) {
+  return result.is_sure ? result.display_name : "Not sure about this one";
+}
+
+/** Return one of healthy, disease, pest, urgent, unsure. */
+export function toneOf(result) {
+  return result.is_sure ? (describe(result.label)?.kind ?? "disease") : "unsure";
+}
+
+/** One sentence for those who listen. */
+export function spoken(result) {
+  if (!result.is_sure) return `Not sure. The closest match is ${result.display_name}, ${percent(result.confidence)}.`;
+  return `${inWords(result)} ${result.display_name}, ${percent(result.confidence)}.`;
+}
+
+const BADGES = {
+  healthy: ["check", "Looks well"],
+  urgent: ["alert", "Act soon"],
+};
+
+export function chipsOf(result) {
+  const tone = toneOf(result);
+  const [iconName, words] = BADGES[tone] ?? [];
+  return h(
+    "p",
+    { class: "chips" },
+    h("span", { class: `chip chip-${tone}` }, result.is_sure ? inWords(result) : [icon("question"), "Unclear"]),
+    words && h("span", { class: `chip chip-${tone} chip-line` }, icon(iconName), words),
+  );
+}
+
+/**
+ * The body of an answer, without its title.
+ * `record` has `id`, `result` and `feedback` (the answer given before, or null).
+ */
+export function answerView(record, { heading, onFeedback, onOtherPhoto }) {
+  const { result } = record;
+  return h(
+    "div",
+    { class: "answer" },
+    result.is_sure ? bars(result, "How sure") : doubt(result),
+    result.is_sure ? adviceOf(result, heading) : betterPhoto(result, heading, onOtherPhoto),
+    feedbackView(record, { onFeedback }),
+  );
+}
+
+function bars(result, caption) {
+  const captionId = freshId("bars");
+  return h(
+    "div",
+    { class: result.is_sure ? "bars" : "bars bars-faint" },
+    h("p", { class: "small-head", id: captionId }, caption),
+    h("ol", { "aria-labelledby": captionId }, result.top.slice(0, 3).map(bar)),
+  );
+}
+
+function bar({ display_name: name, confidence }) {
+  const fill = h("span", { class: "bar-fill" });
+  fill.style.setProperty("--share", `${Math.max(0.5, Math.min(100, confidence))}%`);
+  return h(
+    "li",
+    { class: "bar" },
+    h("span", { class: "bar-name" }, name),
+    h("span", { class: "bar-share" }, percent(confidence)),
+    h("span", { class: "bar-track", "aria-hidden": "true" }, fill),
+  );
+}
+
+function doubt(result) {
+  const isBare = result.remarks?.includes("low_information");
+  const why = isBare
+    ? "There is hardly anything to see on this photo: it is nearly all of one colour."
+    : "This photo does not match well with anything we know. It may show something else, or not show it clearly enough.";
+  return h("div", { class: "doubt" }, h("p", {}, why), isBare ? null : bars(result, "Closest matches, none of them certain"));
+}
+
+function betterPhoto(result, heading, onOtherPhoto) {
+  return h(
+    "div",
+    { class: "advice" },
+    h(heading, { class: "small-head" }, "What helps"),
+    h(
+      "ul",
+      { class: "steps-list" },
+      h("li", {}, "One leaf alone, flat on plain paper, filling the picture."),
+      h("li", {}, "Daylight without flash or hard shadow."),
+      h("li", {}, "The spots in focus: tap on them before you press the button."),
+      h("li", {}, "A leaf with fresh trouble, not one that is dry already."),
+    ),
+    button("Try another photo", { iconName: "photos", onclick: onOtherPhoto }),
+  );
+}
+
+function adviceOf(result, heading) {
+  const page = describe(result.label);
+  if (!page) return null;
+  return h(
+    "div",
+    { class: "advice" },
+    page.cause && h("p", { class: "cause" }, page.cause),
+    h("p", {}, page.summary),
+    page.signs &&
+      h("details", { class: "more" }, h("summary", {}, icon("chevron"), "Does it look like this?"), h("p", {}, page.signs)),
+    h(heading, { class: "small-head" }, page.kind === "healthy" ? "To keep it so" : "What to do first"),
+    h("ul", { class: "steps-list" }, page.first_steps.map((step) => h("li", {}, step))),
+    page.kind !== "healthy" &&
+      h("p", { class: "adviser" }, "Not certain? Show the plant to a local adviser before you treat it: what is allowed differs from place to place."),
+  );
+}

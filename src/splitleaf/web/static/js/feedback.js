@@ -1,0 +1,130 @@
+// "Is this right?": one press, or two and the true name. May be changed at any time.
+
+import { labels, sendFeedback } from "./api.js";
+import { announce } from "./announcer.js";
+import { button, freshId, h, icon } from "./dom.js";
+
+/** `record` has `id`, `result`, `feedback`; `onFeedback({correct, label, display_name})` is told what was saved. */
+export function feedbackView(record, { onFeedback }) {
+  const box = h("div", { class: "feedback" });
+  new Feedback(box, record, onFeedback).showFirst();
+  return box;
+}
+
+class Feedback {
+  #box;
+  #record;
+  #onFeedback;
+
+  constructor(box, record, onFeedback) {
+    this.#box = box;
+    this.#record = record;
+    this.#onFeedback = onFeedback;
+  }
+
+  showFirst() {
+    if (this.#record.feedback) this.#thank();
+    else this.#ask();
+  }
+
+  #ask({ focus = false } = {}) {
+    const { result } = this.#record;
+    const questionId = freshId("question");
+    const yes = button("Yes", { iconName: "check", onclick: () => this.#save({ correct: true }, result) });
+    const no = button(result.is_sure ? "No" : "Yes, tell us", { iconName: result.is_sure ? "cross" : null, onclick: () => this.#choose() });
+    this.#show(
+      h("p", { class: "small-head", id: questionId }, result.is_sure ? "Is this right?" : "Do you know what it is?"),
+      h("div", { class: "buttons", role: "group", "aria-labelledby": questionId }, result.is_sure ? yes : null, no),
+    );
+    if (focus) (result.is_sure ? yes : no).focus();
+  }
+
+  async #choose() {
+    let conditions;
+    try {
+      conditions = await labels();
+    } catch {
+      this.#trouble();
+      return;
+    }
+    const group = freshId("condition");
+    const chosen = this.#record.feedback?.label;
+    const form = h(
+      "form",
+      { class: "conditions", onsubmit: (event) => this.#submit(event, conditions) },
+      h(
+        "fieldset",
+        {},
+        h("legend", { class: "small-head" }, "What is it?"),
+        h("div", { class: "condition-list" }, conditions.map((condition) => choice(condition, group, chosen))),
+      ),
+      h(
+        "div",
+        { class: "buttons" },
+        h("button", { type: "submit", class: "button primary" }, "Save"),
+        button("Never mind", { className: "quiet", onclick: () => this.#back() }),
+      ),
+    );
+    this.#show(form);
+    (form.querySelector("input:checked") ?? form.querySelector("input"))?.focus();
+  }
+
+  #submit(event, conditions) {
+    event.preventDefault();
+    const label = new FormData(event.target).get("condition");
+    const condition = conditions.find((each) => each.label === label);
+    if (condition) this.#save({ label }, condition);
+  }
+
+  async #save(answer, { label, display_name: name }) {
+    const correct = label === this.#record.result.label;
+    try {
+      await sendFeedback(this.#record.id, answer);
+    } catch (problem) {
+      this.#trouble(problem);
+      return;
+    }
+    this.#record.feedback = { correct, label, display_name: name };
+    this.#onFeedback(this.#record.feedback);
+    this.#thank({ focus: true });
+    announce("Thank you. Your answer is saved.");
+  }
+
+  #thank({ focus = false } = {}) {
+    const { correct, display_name: name } = this.#record.feedback;
+    const change = button("Change", { className: "quiet", onclick: () => this.#ask({ focus: true }) });
+    const words = correct ? "Thank you. You say this is right." : `Thank you. You say it is ${name}.`;
+    this.#show(h("p", { class: "thanks" }, icon("check"), h("span", {}, words), change));
+    if (focus) change.focus();
+  }
+
+  #trouble(problem) {
+    const isGone = problem?.code === "not_found";
+    const words = isGone
+      ? "This answer is too old to be commented on. Thank you all the same."
+      : "That could not be saved. Please try again.";
+    const retry = button("Try again", { onclick: () => this.#back() });
+    this.#show(h("p", { class: "thanks" }, icon("alert"), h("span", {}, words), isGone ? null : retry));
+    announce(words);
+    if (!isGone) retry.focus();
+  }
+
+  #back() {
+    if (this.#record.feedback) this.#thank({ focus: true });
+    else this.#ask({ focus: true });
+  }
+
+  #show(...content) {
+    this.#box.replaceChildren(...content);
+  }
+}
+
+function choice({ label, display_name: name }, group, chosen) {
+  const id = freshId(group);
+  return h(
+    "div",
+    { class: "choice" },
+    h("input", { type: "radio", name: "condition", id, value: label, required: true, checked: label === chosen }),
+    h("label", { for: id }, name),
+  );
+}
