@@ -58,5 +58,5 @@ def _replace_network(folder: Path, network: bytes) -> None:
 def _edit(folder: Path, key: str, value: object) -> None:
     path = folder / "model.toml"
     manifest = tomlkit.parse(path.read_text(encoding="utf-8"))
-    manifest["artifact"][key] = value  # type: ignore[index]
+    manifest["artifact"][key] = value
     path.write_text(tomlkit.dumps(manifest), encoding="utf-8")

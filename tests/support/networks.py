@@ -19,7 +19,7 @@ def mean_colour_network(height: int, width: int, channels: int, weights: np.ndar
     ]
     if softmax:
         nodes.append(helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1))
-    constants = {"axes": np.array([1, 2], dtype=np.int64), "weights": weights.astype(np.float32)}
+    constants: dict[str, np.ndarray] = {"axes": np.array([1, 2], dtype=np.int64), "weights": weights.astype(np.float32)}
     return build(nodes, constants, (height, width, channels), "probabilities" if softmax else "logits", weights.shape[1])
 
 
@@ -36,4 +36,5 @@ def build(
     graph = helper.make_graph(list(nodes), "network", [image], [answer], initializers)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
     onnx.checker.check_model(model)
-    return model.SerializeToString()
+    serialized: bytes = model.SerializeToString()
+    return serialized

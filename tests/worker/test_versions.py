@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,21 +9,19 @@ from splitleaf.core.errors import InvalidArtifact
 from splitleaf.engine.classifier import Classifier
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
-from splitleaf.worker.versions import Found, VersionPool
+from splitleaf.registry.catalogue import Catalogue
+from splitleaf.worker.versions import VersionPool
 from tests.support.repositories import TELLS_COLOUR, add_version
 from tests.support.tensors import RED, plain
 
 
 class Repository:
-    """Finds what is in a folder; the manifest's bytes are the fingerprint."""
+    """A real catalogue; remembers what was loaded."""
 
     def __init__(self, models: Path) -> None:
         self.models = models
+        self.scan = Catalogue(models).scan
         self.loads: list[str] = []
-
-    def scan(self) -> Sequence[Found]:
-        folders = sorted(path for path in self.models.iterdir() if path.is_dir())
-        return [Found(f.name, f, (f / "model.toml").read_text(encoding="utf-8")) for f in folders]
 
     def load(self, folder: Path) -> Classifier:
         self.loads.append(folder.name)
@@ -115,3 +112,11 @@ def test_an_unexpected_error_of_a_load_is_a_failed_version(repository: Repositor
     pool = VersionPool(repository.scan, explode)
     pool.refresh()
     assert pool.statuses() == {"v1": "failed: no", "v2": "failed: ZeroDivisionError"}
+
+
+def test_a_broken_manifest_is_a_failed_version(pool: VersionPool, repository: Repository) -> None:
+    (add_version(repository.models, "v1") / "model.toml").write_text("[source]\nlabels = 3", encoding="utf-8")
+    add_version(repository.models, "v2")
+    pool.refresh()
+    assert set(pool.serving()) == {"v2"}
+    assert pool.statuses()["v1"].startswith("failed: ")

@@ -9,28 +9,17 @@ from pathlib import Path
 
 import structlog
 
-from splitleaf.core.errors import SplitleafError
+from splitleaf.core.errors import InvalidArtifact, SplitleafError
 from splitleaf.core.tensor import ImageTensor
 from splitleaf.engine.classifier import Classifier
+from splitleaf.registry.catalogue import VersionFolder
 
 log = structlog.get_logger(__name__)
-
-Fingerprint = str
-"""Changes whenever anything of a version's folder that is served changes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A version's folder as the repository shows it now."""
-
-    version: str
-    folder: Path
-    fingerprint: Fingerprint
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    fingerprint: Fingerprint
+    fingerprint: str
     serving: Classifier | None
     problem: str = ""
     previous: Classifier | None = None
@@ -50,7 +39,7 @@ class VersionPool:
     state of it serves already, that goes on serving.
     """
 
-    def __init__(self, scan: Callable[[], Sequence[Found]], load: Callable[[Path], Classifier]) -> None:
+    def __init__(self, scan: Callable[[], Sequence[VersionFolder]], load: Callable[[Path], Classifier]) -> None:
         self._scan = scan
         self._load = load
         self._entries: dict[str, _Entry] = {}
@@ -60,7 +49,7 @@ class VersionPool:
     def refresh(self) -> None:
         """Compare with the repository, and load or drop. Blocks for as long as a load takes."""
         with self._one_at_a_time:
-            found = {one.version: one for one in self._scan()}
+            found = {one.version: one for one in self._scan() if one.state != "bare"}
             for one in found.values():
                 known = self._entries.get(one.version)
                 if known is None or known.fingerprint != one.fingerprint:
@@ -95,10 +84,12 @@ class VersionPool:
     def digests(self) -> dict[str, str]:
         return {version: classifier.digest for version, classifier in self.serving().items()}
 
-    def _bring_up(self, found: Found, known: _Entry | None) -> None:
+    def _bring_up(self, found: VersionFolder, known: _Entry | None) -> None:
         old = known.serving if known else None
         self._loading = found.version
         try:
+            if found.problem:
+                raise InvalidArtifact(found.problem)
             fresh = self._load(found.folder)
         except SplitleafError as error:
             log.warning("version_failed", version=found.version, reason=error.detail, still_serving=old is not None)
