@@ -1,0 +1,40 @@
+"""How much one picture may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """Bounds of the intake. Sides and pixels are those of the stored picture, before orientation."""
+
+    max_bytes: int = 10 * MIB
+    max_jpeg_pixels: int = 50_000_000
+    max_other_pixels: int = 25_000_000
+    max_side: int = 12_000
+    min_side: int = 32
+    max_aspect: float = 20.0
+    max_scans: int = 64
+    max_scan_pixels: int = 600_000_000
+    """Scans x pixels of a progressive JPEG: each scan visits every block again."""
+    max_metadata_bytes: int = MIB
+    max_png_chunks: int = 2_000
+    max_boxes: int = 4_000
+    """Boxes and items of a HEIC or AVIF container."""
+
+    time_limit_ms: int = 4_000
+    """Wall-clock time for one picture in a child; then the child is killed."""
+    memory_bytes: int = 512 * MIB
+    """Address space that a child may take beyond what it needs to start (where the system enforces it)."""
+    recycle_after: int = 50_000
+    """Pictures after which a child is replaced."""
+    max_resident_bytes: int = 192 * MIB
+    """A child that still holds more than this after a picture is replaced."""
+    max_waiting: int = 256
+    """Pictures that may wait for a child; more are turned away."""
+    max_waiting_bytes: int = 96 * MIB
+    max_wait_ms: int = 5_000
+    """Time a picture may wait for a child."""

@@ -1,0 +1,222 @@
+"""Decoding in capped children that can be killed: a picture can at worst kill its own child.
+
+The parent looks at the first bytes and nothing more. Each child is one process with one socket; a few
+small pictures may be on their way to one child, so that it need not wait for the parent between them.
+Children answer in order, so the oldest unanswered picture is always the one that a child works on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+
+from splitleaf.core.errors import DependencyDown, Overloaded
+from splitleaf.core.preprocessing import InputSpec
+from splitleaf.images.decoder import Decoder, Job
+from splitleaf.images.formats import check_upload
+from splitleaf.images.intake import DecodedPicture
+from splitleaf.images.limits import ImageLimits
+from splitleaf.images.refusals import CORRUPT, TOO_COMPLEX, Refusal, public_error
+
+_TICK_S = 0.05
+_START_TIMEOUT_S = 30.0
+_MOST_TRIES = 2
+_LONGEST_PAUSE_S = 5.0
+
+_SMALL_BYTES = 256 * 1024
+_DEPTH_OF_SMALL = 3
+"""Small pictures that may be on their way to one child."""
+
+
+class PooledIntake:
+    """The `PictureIntake` of production."""
+
+    def __init__(self, limits: ImageLimits, children: int) -> None:
+        self._limits = limits
+        self._children = children
+        self._loop = asyncio.get_running_loop()
+        self._decoders: list[Decoder] = []
+        self._ending: list[Decoder] = []
+        self._waiting: deque[Job] = deque()
+        self._waiting_bytes = 0
+        self._spawning: set[asyncio.Task[None]] = set()
+        self._all_ready = asyncio.Event()
+        self._failures = 0
+        self._closed = False
+        self._ticker: asyncio.TimerHandle | None = None
+
+    @classmethod
+    async def start(cls, limits: ImageLimits, children: int) -> PooledIntake:
+        """Start `children` (at least one) processes side by side and wait until all take pictures.
+
+        Raises:
+            DependencyDown: they do not start.
+        """
+        intake = cls(limits, max(children, 1))
+        intake._tick()
+        try:
+            async with asyncio.timeout(_START_TIMEOUT_S):
+                for _ in range(intake._children):
+                    intake._spawn()
+                await intake._all_ready.wait()
+        except TimeoutError:
+            await intake.close()
+            raise DependencyDown("The picture decoders do not start.") from None
+        except BaseException:
+            await intake.close()
+            raise
+        if intake._closed:
+            raise DependencyDown("The picture decoders die while they start.")
+        return intake
+
+    async def decode(self, data: bytes, specs: Sequence[InputSpec]) -> DecodedPicture:
+        """Check and decode one upload; see `PictureIntake.decode`."""
+        try:
+            check_upload(data, self._limits)
+        except Refusal as refusal:
+            raise public_error(refusal.code) from None
+        self._admit(len(data))
+        job = Job(data, tuple(specs), self._loop.create_future(), self._loop.time())
+        self._wait(job)
+        self._dispatch()
+        return await job.future
+
+    async def close(self) -> None:
+        """End the children; pictures in flight fail with `Overloaded`."""
+        self._closed = True
+        if self._ticker is not None:
+            self._ticker.cancel()
+        for task in self._spawning:
+            task.cancel()
+        decoders = [*self._decoders, *self._ending]
+        orphans = [*self._waiting, *(job for decoder in decoders for job in decoder.pending)]
+        self._waiting.clear()
+        self._waiting_bytes = 0
+        for job in orphans:
+            job.fail(Overloaded("The service is stopping."))
+        for decoder in decoders:
+            decoder.kill(TOO_COMPLEX)
+        await asyncio.gather(*(asyncio.to_thread(decoder.process.wait) for decoder in decoders))
+        self._all_ready.set()
+
+    def decoder_ready(self, decoder: Decoder) -> None:  # noqa: ARG002 - any child will do
+        self._failures = 0
+        if sum(each.is_ready for each in self._decoders) >= self._children:
+            self._all_ready.set()
+            for each in self._decoders:
+                self._let_go(each)
+        self._dispatch()
+
+    def decoder_answered(self, decoder: Decoder) -> None:
+        worn = decoder.served >= self._limits.recycle_after
+        swollen = decoder.resident_kib * 1024 > self._limits.max_resident_bytes
+        if (worn or swollen) and not decoder.has_successor:
+            decoder.has_successor = True
+            self._spawn()
+        self._let_go(decoder)
+        self._dispatch()
+
+    def decoder_lost(self, decoder: Decoder) -> None:
+        if decoder not in self._decoders:
+            return
+        self._decoders.remove(decoder)
+        self._ending.append(decoder)
+        if self._closed:
+            return
+        self._settle(decoder)
+        if not decoder.has_successor:
+            self._failures += 1
+            self._spawn()
+        self._dispatch()
+
+    def _settle(self, decoder: Decoder) -> None:
+        """Blame the picture that the child worked on; what was queued behind it is innocent.
+
+        A child that died by itself may have been killed from outside, so its picture gets a second child.
+        """
+        jobs = list(decoder.pending)
+        decoder.pending.clear()
+        if jobs:
+            culprit = jobs[0]
+            culprit.tries += 1
+            if decoder.verdict is not None or culprit.tries >= _MOST_TRIES:
+                jobs.pop(0).fail(public_error(decoder.verdict or CORRUPT))
+        for job in reversed(jobs):
+            self._wait(job, first=True)
+
+    def _admit(self, size: int) -> None:
+        if self._closed:
+            raise Overloaded("The service is stopping.")
+        is_full = len(self._waiting) >= self._limits.max_waiting
+        if is_full or (self._waiting and self._waiting_bytes + size > self._limits.max_waiting_bytes):
+            raise Overloaded("Too many pictures wait to be decoded.")
+
+    def _wait(self, job: Job, *, first: bool = False) -> None:
+        self._waiting_bytes += len(job.upload)
+        if first:
+            self._waiting.appendleft(job)
+        else:
+            self._waiting.append(job)
+
+    def _take(self) -> Job:
+        job = self._waiting.popleft()
+        self._waiting_bytes -= len(job.upload)
+        return job
+
+    def _dispatch(self) -> None:
+        while self._waiting:
+            if self._waiting[0].future.done():
+                self._take()
+                continue
+            decoder = self._free_decoder(self._waiting[0])
+            if decoder is None:
+                return
+            decoder.send(self._take())
+
+    def _free_decoder(self, job: Job) -> Decoder | None:
+        best: Decoder | None = None
+        for decoder in self._decoders:
+            if not decoder.is_ready or decoder.is_leaving:
+                continue
+            if not decoder.pending:
+                return decoder
+            if best is None or len(decoder.pending) < len(best.pending):
+                best = decoder
+        if best is None or len(best.pending) >= _DEPTH_OF_SMALL or len(job.upload) > _SMALL_BYTES:
+            return None
+        return best if all(len(each.upload) <= _SMALL_BYTES for each in best.pending) else None
+
+    def _let_go(self, decoder: Decoder) -> None:
+        """Retire a worn child once enough others take pictures and it owes no answer."""
+        if not decoder.has_successor:
+            return
+        fresh = sum(each.is_ready and not each.has_successor for each in self._decoders)
+        if fresh < self._children:
+            return
+        decoder.is_leaving = True
+        if not decoder.pending:
+            decoder.leave()
+
+    def _spawn(self) -> None:
+        task = self._loop.create_task(self._spawn_after_pause())
+        self._spawning.add(task)
+        task.add_done_callback(self._spawning.discard)
+
+    async def _spawn_after_pause(self) -> None:
+        """A child that dies at once would otherwise be started again without end."""
+        if self._failures > 1:
+            await asyncio.sleep(min(0.05 * 2**self._failures, _LONGEST_PAUSE_S))
+        self._decoders.append(await Decoder.spawn(self, self._limits))
+
+    def _tick(self) -> None:
+        """Kill what takes too long, turn away what waited too long, collect what ended."""
+        now = self._loop.time()
+        for decoder in list(self._decoders):
+            if decoder.pending and now - decoder.busy_since > self._limits.time_limit_ms / 1000:
+                decoder.kill(TOO_COMPLEX)
+        while self._waiting and now - self._waiting[0].accepted_at > self._limits.max_wait_ms / 1000:
+            self._take().fail(Overloaded("Too many pictures wait to be decoded."))
+        self._ending = [each for each in self._ending if each.process.poll() is None]
+        if not self._closed:
+            self._ticker = self._loop.call_later(_TICK_S, self._tick)
