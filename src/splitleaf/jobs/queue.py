@@ -186,6 +186,8 @@ class Recovery:
     reclaimed: Sequence[Claim] = ()
     dead_lettered: int = 0
     expired: int = 0
+    handed_back: int = 0
+    """Tasks whose lease ran out, and which `take` now hands out one at a time and before all others."""
 
 
 class JobConsumer(Protocol):

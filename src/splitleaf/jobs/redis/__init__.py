@@ -1,0 +1,16 @@
+"""The queue on Redis >= 7.0 or Valkey >= 8: streams, consumer groups, and a few small Lua scripts."""
+
+from splitleaf.jobs.redis.consumer import RedisJobConsumer, new_worker_name
+from splitleaf.jobs.redis.dead_letters import RedisDeadLetters
+from splitleaf.jobs.redis.feed import RedisOutcomeFeed
+from splitleaf.jobs.redis.queue import RedisJobQueue
+from splitleaf.jobs.redis.workers import RedisWorkerDirectory
+
+__all__ = [
+    "RedisDeadLetters",
+    "RedisJobConsumer",
+    "RedisJobQueue",
+    "RedisOutcomeFeed",
+    "RedisWorkerDirectory",
+    "new_worker_name",
+]

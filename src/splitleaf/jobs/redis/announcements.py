@@ -1,0 +1,109 @@
+"""Waking those who wait: one subscription for the whole process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Any
+
+import structlog
+from redis.exceptions import RedisError
+
+from splitleaf.core.errors import SplitleafError
+from splitleaf.jobs import keys
+from splitleaf.jobs.messages import decode_state
+from splitleaf.jobs.queue import JobState
+from splitleaf.jobs.redis.link import BlockingLine
+
+log = structlog.get_logger(__name__)
+
+Started = int
+"""Milliseconds since the epoch at which a worker took the task."""
+Announcement = JobState | Started
+LookUp = Callable[[Sequence[str]], Awaitable[Sequence[JobState | None]]]
+
+
+class Announcements:
+    """Passes what the workers announce to whoever in this process waits for that id.
+
+    An announcement can be lost (pub/sub keeps nothing), so after each reconnect, and every `poll_s`, all
+    outstanding ids are looked up.
+    """
+
+    def __init__(self, line: BlockingLine, look_up: LookUp, *, poll_s: float) -> None:
+        self._line = line
+        self._look_up = look_up
+        self._poll_s = poll_s
+        self._listeners: dict[bytes, list[asyncio.Queue[Announcement]]] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._subscribed = asyncio.Event()
+
+    @contextlib.contextmanager
+    def listening(self, prediction_id: str) -> Iterator[asyncio.Queue[Announcement]]:
+        """Give a queue into which everything about this id is put from now on."""
+        self._ensure_running()
+        queue: asyncio.Queue[Announcement] = asyncio.Queue()
+        key = prediction_id.encode()
+        self._listeners.setdefault(key, []).append(queue)
+        try:
+            yield queue
+        finally:
+            queues = self._listeners[key]
+            queues.remove(queue)
+            if not queues:
+                del self._listeners[key]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks.clear()
+        await self._line.close()
+
+    def _ensure_running(self) -> None:
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._poll())]
+
+    async def _listen(self) -> None:
+        while True:
+            try:
+                async for message in self._line.subscription(keys.ANNOUNCEMENTS, self._on_subscribed):
+                    self._dispatch(message)
+            except (RedisError, OSError, SplitleafError) as error:
+                log.warning("announcements_interrupted", reason=str(error))
+            await asyncio.sleep(0.1)
+
+    async def _on_subscribed(self) -> None:
+        self._subscribed.set()
+        await self._catch_up()
+
+    async def _poll(self) -> None:
+        while True:
+            await asyncio.sleep(self._poll_s)
+            await self._catch_up()
+
+    async def _catch_up(self) -> None:
+        """Look up all outstanding ids. Errors are the callers' to meet when their time is up."""
+        ids = [key.decode() for key in self._listeners]
+        try:
+            for state in await self._look_up(ids) if ids else ():
+                if state is not None and state.status.is_final:
+                    self._tell(state.id.encode(), state)
+        except SplitleafError as error:
+            log.debug("catch_up_failed", reason=error.detail)
+
+    def _dispatch(self, message: bytes) -> None:
+        for line in message.split(b"\n"):
+            task_id, brace, rest = line.partition(b"{")
+            if brace:
+                if task_id in self._listeners:
+                    self._tell(task_id, decode_state(brace + rest))
+            else:
+                task_id, _, started = line.partition(b"~")
+                if task_id in self._listeners:
+                    self._tell(task_id, int(started))
+
+    def _tell(self, key: bytes, announcement: Any) -> None:
+        for queue in self._listeners.get(key, ()):
+            queue.put_nowait(announcement)

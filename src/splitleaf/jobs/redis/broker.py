@@ -1,0 +1,69 @@
+"""What all adapters of one process share: the line to the broker, the limits, and the known versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+
+from splitleaf.core.prediction import Failure
+from splitleaf.jobs import keys
+from splitleaf.jobs.keys import VersionKeys
+from splitleaf.jobs.limits import QueueLimits
+from splitleaf.jobs.messages import encode_failure
+from splitleaf.jobs.redis.link import Link
+from splitleaf.jobs.redis.scripts import script
+
+_GAVE_UP = Failure("inference_failed", "The picture could not be processed. Please try another one.")
+_ENTRIES_A_ROUND = 100
+
+keys_of = lru_cache(maxsize=1024)(VersionKeys)
+
+
+class RedisBroker:
+    """A Redis >= 7.0 or Valkey >= 8 server, by URL (`redis://`, `rediss://`, `unix://`).
+
+    Connects when it is first used; the server's version and eviction policy are checked then, and a
+    server that does not fit is a `ConfigurationError`.
+    """
+
+    def __init__(self, url: str, limits: QueueLimits, *, timeout_s: float) -> None:
+        self.limits = limits
+        self.link = Link(url, timeout_s=timeout_s)
+
+    async def ping(self) -> None:
+        """Raise `DependencyDown` when the broker does not answer in time."""
+        await self.link.call("PING")
+
+    async def versions(self) -> Sequence[str]:
+        """Return all versions that ever had a task or a worker."""
+        return sorted(name.decode() for name in await self.link.call("SMEMBERS", keys.VERSIONS))
+
+    async def add_versions(self, versions: Sequence[str]) -> None:
+        """Make versions known to those who look for ids."""
+        if versions:
+            await self.link.call("SADD", keys.VERSIONS, *versions)
+
+    async def look_after(self, version: str) -> tuple[int, int, int]:
+        """Hand back tasks whose lease ran out, set aside what kills workers, end what came too late.
+
+        Returns how many were handed back, dead-lettered and expired.
+        """
+        limits, names = self.limits, keys_of(version)
+        handed_back, buried, expired = await self.link.run(
+            script("recover"),
+            (*names.streams, names.dead),
+            (
+                keys.ANNOUNCEMENTS,
+                limits.result_ttl_s * 1000,
+                limits.lease_ms,
+                limits.max_deliveries,
+                _ENTRIES_A_ROUND,
+                encode_failure(_GAVE_UP),
+                limits.dead_letter_ttl_s * 1000,
+                limits.max_dead_letters,
+            ),
+        )
+        return handed_back, buried, expired
+
+    async def close(self) -> None:
+        await self.link.close()

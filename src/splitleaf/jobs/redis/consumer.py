@@ -1,0 +1,254 @@
+"""The worker's side of the queue on Redis Streams."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import structlog
+
+from splitleaf.core.errors import DependencyDown
+from splitleaf.jobs import keys
+from splitleaf.jobs.fairness import Rotation
+from splitleaf.jobs.limits import QueueLimits
+from splitleaf.jobs.messages import UnreadableMessage, completion_status, decode_tensor, encode_result
+from splitleaf.jobs.queue import Claim, Completion, Priority, Recovery
+from splitleaf.jobs.redis.broker import RedisBroker, keys_of
+from splitleaf.jobs.redis.scripts import script
+
+log = structlog.get_logger(__name__)
+
+
+def new_worker_name() -> str:
+    """Return a name that no other worker has or had."""
+    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
+
+
+class RedisJobConsumer:
+    """`JobConsumer` on Redis >= 7.0 or Valkey >= 8; one for each worker process."""
+
+    def __init__(self, url: str, limits: QueueLimits | None = None, *, worker: str | None = None) -> None:
+        self._limits = limits or QueueLimits()
+        self._broker = RedisBroker(url, self._limits, timeout_s=self._limits.worker_timeout_s)
+        self._link = self._broker.link
+        self._line = self._link.blocking()
+        self.worker = worker or new_worker_name()
+        self._rotation = Rotation()
+        self._one_take = asyncio.Lock()
+        self._in_hand: dict[str, tuple[str, Priority]] = {}
+        self._seen_versions: set[str] = set()
+        self._is_dry = False
+        self._is_unsure = False
+        self._finished_at = 0.0
+        self._taken_at: dict[str, float] = {}
+
+    async def take(self, caps: Mapping[str, int], block_ms: int) -> Sequence[Claim]:
+        async with self._one_take:
+            await self._greet(caps)
+            if self._is_unsure:
+                await self._return_unknown(caps)
+            give_up_at = time.monotonic() + block_ms / 1000
+            while True:
+                if not self._is_dry and (claims := await self._take_now(caps)):
+                    return claims
+                left_ms = int((give_up_at - time.monotonic()) * 1000)
+                if left_ms <= 0 or not await self._bell(caps, left_ms):
+                    # A bell can be lost with the worker that heard it: the next call looks for itself.
+                    self._is_dry = False
+                    return ()
+                self._is_dry = False
+
+    async def heartbeat(self, claims: Sequence[Claim]) -> None:
+        streams, places = _places(claims)
+        arguments = [one for claim in claims for one in (places[_place(claim)], claim.token)]
+        await self._link.run(script("heartbeat"), streams, (self.worker, *arguments))
+
+    async def finish(self, completions: Sequence[Completion]) -> int:
+        visible = 0
+        for version in {completion.claim.version for completion in completions}:
+            group = [one for one in completions if one.claim.version == version]
+            visible += await self._finish_version(version, group)
+        return visible
+
+    async def release(self, claims: Sequence[Claim]) -> None:
+        await self._release([(claim.version, claim.priority, claim.token, claim.task_id) for claim in claims])
+
+    async def recover(self, caps: Mapping[str, int]) -> Recovery:
+        """Look after every version, also those that no worker serves at present.
+
+        Tasks whose lease ran out are not claimed here but handed out by `take`, one at a time and before
+        all others, to whichever worker asks first.
+        """
+        await self._broker.add_versions(list(caps))
+        handed_back = buried = expired = 0
+        for version in await self._broker.versions():
+            counts = await self._broker.look_after(version)
+            handed_back, buried, expired = handed_back + counts[0], buried + counts[1], expired + counts[2]
+        self._is_dry = False
+        return Recovery(dead_lettered=buried, expired=expired, handed_back=handed_back)
+
+    async def close(self) -> None:
+        """Give back what is still in hand, and leave the group where nothing is pending."""
+        try:
+            held = [(version, priority, token, "") for token, (version, priority) in self._in_hand.items()]
+            await self._release(held)
+            for version in self._seen_versions:
+                names = keys_of(version)
+                for stream in names.streams:
+                    await self._link.run(script("leave"), (stream, names.workers), (self.worker,))
+        except DependencyDown as error:
+            log.warning("left_without_goodbye", detail=error.detail)
+        finally:
+            await self._line.close()
+            await self._broker.close()
+
+    async def _greet(self, caps: Mapping[str, int]) -> None:
+        if new := [version for version in caps if version not in self._seen_versions]:
+            await self._broker.add_versions(new)
+            self._seen_versions.update(new)
+            self._is_dry = False
+
+    async def _take_now(self, caps: Mapping[str, int]) -> list[Claim]:
+        order = self._rotation.order(list(caps))
+        streams = [keys_of(version).streams[priority] for version, priority in order]
+        fixed = (self.worker, keys.ANNOUNCEMENTS, self._limits.result_ttl_s * 1000)
+        try:
+            answer = await self._link.run(script("take"), streams, (*fixed, *(caps[version] for version, _ in order)))
+        except BaseException:
+            # The answer may be lost on its way, with tasks in it that now count as ours.
+            self._is_unsure = True
+            raise
+        if not answer:
+            self._is_dry = True
+            return []
+        index, now_ms, _more, entries = answer
+        version, priority = order[index - 1]
+        self._rotation.served(version)
+        self._taken_at[version] = time.monotonic()
+        for token, _, _ in entries:
+            self._in_hand[token.decode()] = (version, priority)
+        return await self._claims(version, priority, now_ms, entries)
+
+    async def _claims(self, version: str, priority: Priority, now_ms: int, entries: Sequence[Any]) -> list[Claim]:
+        tables = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, _, flat in entries]
+        places = [table[b"k"] for table in tables if b"k" in table]
+        try:
+            fetched = await self._link.call("MGET", *places) if places else ()
+        except BaseException:
+            for token, _, _ in entries:
+                self._in_hand.pop(token.decode(), None)
+            self._is_unsure = True
+            raise
+        pixels = dict(zip(places, fetched, strict=True))
+        claims = []
+        for (token, deliveries, _), table in zip(entries, tables, strict=True):
+            data = pixels[table[b"k"]] if b"k" in table else table[b"p"]
+            claim = _claim(version, priority, token, deliveries, table, data, now_ms)
+            if claim is not None:
+                claims.append(claim)
+            else:
+                await self._drop(version, priority, token.decode(), table, is_late=data is None)
+        return claims
+
+    async def _drop(
+        self, version: str, priority: Priority, token: str, table: Mapping[bytes, bytes], *, is_late: bool
+    ) -> None:
+        """End a task that no worker can do: its pixels ran out of time, or are of an unknown format."""
+        status = "expired" if is_late else "failed"
+        result = b"null" if is_late else b'{"e":["inference_failed","The picture could not be read."]}'
+        names = keys_of(version)
+        fixed = (keys.ANNOUNCEMENTS, self._limits.result_ttl_s * 1000, self.worker, "", 0)
+        arguments = (*fixed, int(priority), token, table[b"i"], 1, status, result)
+        await self._link.run(script("finish"), (*names.streams, names.meters, names.workers), arguments)
+        self._in_hand.pop(token, None)
+
+    async def _finish_version(self, version: str, completions: Sequence[Completion]) -> int:
+        names = keys_of(version)
+        arguments: list[Any] = [keys.ANNOUNCEMENTS, self._limits.result_ttl_s * 1000, self.worker]
+        arguments += [f"{self._service_ms(version, len(completions)):.4f}", self._limits.smoothing]
+        for completion in completions:
+            claim = completion.claim
+            arguments += [int(claim.priority), claim.token, claim.task_id, claim.deliveries]
+            arguments += [completion_status(completion).value, encode_result(completion, self.worker)]
+        visible = await self._link.run(script("finish"), (*names.streams, names.meters, names.workers), arguments)
+        for completion in completions:
+            self._in_hand.pop(completion.claim.token, None)
+        return int(visible)
+
+    def _service_ms(self, version: str, count: int) -> float:
+        """Return this worker's time for one task, batches that overlap in its threads counted once."""
+        now = time.monotonic()
+        since = max(self._finished_at, self._taken_at.get(version, now))
+        self._finished_at = now
+        return (now - since) * 1000 / count
+
+    async def _bell(self, caps: Mapping[str, int], block_ms: int) -> bool:
+        bells = [keys_of(version).bell for version in caps]
+        return await self._line.call("BLPOP", *bells, f"{block_ms / 1000:.3f}", block_ms=block_ms) is not None
+
+    async def _return_unknown(self, caps: Mapping[str, int]) -> None:
+        """Give back what the broker thinks is ours though the answer that named it never came."""
+        for version in {*caps, *self._seen_versions}:
+            for priority, stream in zip(Priority, keys_of(version).streams, strict=True):
+                (pending,) = await self._link.together([("XPENDING", stream, keys.GROUP, "-", "+", 1000, self.worker)])
+                if isinstance(pending, Exception):
+                    continue
+                tokens = [one[0].decode() for one in pending if one[0].decode() not in self._in_hand]
+                await self._release([(version, priority, token, "") for token in tokens])
+        self._is_unsure = False
+
+    async def _release(self, held: Iterable[tuple[str, Priority, str, str]]) -> None:
+        held = list(held)
+        if not held:
+            return
+        streams = list(dict.fromkeys(keys_of(version).streams[priority] for version, priority, _, _ in held))
+        arguments: list[Any] = []
+        for version, priority, token, task_id in held:
+            arguments += [streams.index(keys_of(version).streams[priority]) + 1, token, task_id]
+        await self._link.run(script("release"), streams, (self.worker, *arguments))
+        for _, _, token, _ in held:
+            self._in_hand.pop(token, None)
+
+
+def _place(claim: Claim) -> bytes:
+    return keys_of(claim.version).streams[claim.priority]
+
+
+def _places(claims: Sequence[Claim]) -> tuple[list[bytes], dict[bytes, int]]:
+    streams = list(dict.fromkeys(_place(claim) for claim in claims))
+    return streams, {stream: number for number, stream in enumerate(streams, 1)}
+
+
+def _claim(
+    version: str,
+    priority: Priority,
+    token: bytes,
+    deliveries: int,
+    table: Mapping[bytes, bytes],
+    data: bytes | None,
+    now_ms: int,
+) -> Claim | None:
+    if data is None:
+        return None
+    try:
+        tensor = decode_tensor(table[b"h"], data)
+    except UnreadableMessage as error:
+        log.warning("task_unreadable", version=version, **error.context)
+        return None
+    created_ms = int(table[b"c"])
+    return Claim(
+        task_id=table[b"i"].decode(),
+        version=version,
+        priority=priority,
+        tensor=tensor,
+        created_ms=created_ms,
+        deadline_ms=int(table[b"d"]),
+        queue_ms=float(now_ms - created_ms),
+        deliveries=deliveries,
+        token=token.decode(),
+    )

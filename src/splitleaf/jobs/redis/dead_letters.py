@@ -1,0 +1,74 @@
+"""The operator's side: tasks that were set aside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from splitleaf.core.errors import NotFound
+from splitleaf.core.ids import new_prediction_id
+from splitleaf.jobs.messages import decode_context, decode_tensor
+from splitleaf.jobs.queue import DeadLetter, Priority, Task
+from splitleaf.jobs.redis.broker import keys_of
+from splitleaf.jobs.redis.link import Command
+from splitleaf.jobs.redis.queue import RedisJobQueue
+
+
+class RedisDeadLetters:
+    """`DeadLetters` on a stream for each version."""
+
+    def __init__(self, queue: RedisJobQueue) -> None:
+        self._link = queue.broker.link
+        self._queue = queue
+
+    async def list(self, version: str, limit: int) -> Sequence[DeadLetter]:
+        """Return the newest first."""
+        entries = await self._link.call("XREVRANGE", keys_of(version).dead, "+", "-", "COUNT", limit)
+        return [_letter(version, token, _fields(flat)) for token, flat in entries]
+
+    async def retry(self, version: str, token: str) -> str:
+        fields = await self._fields_of(version, token)
+        place = fields.get(b"k")
+        pixels = await self._link.call("GET", place) if place else fields[b"p"]
+        if pixels is None:
+            raise NotFound("The picture of this dead letter is no longer kept.")
+        task = Task(
+            id=new_prediction_id(),
+            version=version,
+            tensor=decode_tensor(fields[b"h"], pixels),
+            ttl_ms=int(fields[b"l"]),
+            priority=Priority(int(fields[b"o"])),
+            context=decode_context(json.loads(fields[b"x"])),
+        )
+        await self._queue.submit(task)
+        await self.discard(version, token)
+        return task.id
+
+    async def discard(self, version: str, token: str) -> None:
+        fields = await self._fields_of(version, token)
+        commands: list[Command] = [("XDEL", keys_of(version).dead, token)]
+        if b"k" in fields:
+            commands.append(("UNLINK", fields[b"k"]))
+        await self._link.together(commands)
+
+    async def _fields_of(self, version: str, token: str) -> dict[bytes, bytes]:
+        entries = await self._link.call("XRANGE", keys_of(version).dead, token, token)
+        if not entries:
+            raise NotFound("There is no such dead letter.")
+        return _fields(entries[0][1])
+
+
+def _fields(flat: Sequence[Any]) -> dict[bytes, bytes]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def _letter(version: str, token: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+    return DeadLetter(
+        token=token.decode(),
+        task_id=fields[b"i"].decode(),
+        version=version,
+        deliveries=int(fields[b"n"]),
+        reason=fields[b"why"].decode(),
+        died_ms=int(fields[b"t"]),
+    )

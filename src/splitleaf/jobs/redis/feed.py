@@ -1,0 +1,115 @@
+"""The recorder's side: final states on their way to the outcome store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from redis.exceptions import ResponseError
+
+from splitleaf.core.errors import DependencyDown
+from splitleaf.jobs import keys
+from splitleaf.jobs.limits import QueueLimits
+from splitleaf.jobs.messages import UnreadableMessage, decode_state
+from splitleaf.jobs.queue import FeedEntry
+from splitleaf.jobs.redis.broker import RedisBroker, keys_of
+from splitleaf.jobs.redis.consumer import new_worker_name
+from splitleaf.jobs.redis.link import Command
+
+log = structlog.get_logger(__name__)
+
+_ABANDONED_MS = 30_000
+"""A recorder that has not acknowledged for this long has died; another takes over its entries."""
+
+
+class RedisOutcomeFeed:
+    """`OutcomeFeed` on a stream for each version; several recorders share the work."""
+
+    def __init__(self, url: str, limits: QueueLimits | None = None, *, recorder: str | None = None) -> None:
+        limits = limits or QueueLimits()
+        self._broker = RedisBroker(url, limits, timeout_s=limits.worker_timeout_s)
+        self._link = self._broker.link
+        self._line = self._link.blocking()
+        self._recorder = recorder or new_worker_name()
+        self._in_hand: set[str] = set()
+        self._takes_over_at = 0.0
+
+    async def read(self, count: int, block_ms: int) -> Sequence[FeedEntry]:
+        feeds = [keys_of(version).feed for version in await self._broker.versions()]
+        if not feeds:
+            await asyncio.sleep(block_ms / 1000)
+            return ()
+        if entries := await self._overdue(feeds, count):
+            return entries
+        command = ("XREADGROUP", "GROUP", keys.RECORDERS, self._recorder, "COUNT", count)
+        block = ("BLOCK", max(1, block_ms)) if block_ms > 0 else ()
+        try:
+            answer = await self._line.call(
+                *command, *block, "STREAMS", *feeds, *(b">" for _ in feeds), block_ms=block_ms
+            )
+        except ResponseError as error:
+            if not str(error).startswith("NOGROUP"):
+                raise
+            await self._make_groups(feeds)
+            return ()
+        return self._entries(answer or ())
+
+    async def acknowledge(self, entries: Sequence[FeedEntry]) -> None:
+        by_feed: dict[bytes, list[str]] = {}
+        for entry in entries:
+            feed, _, token = entry.token.rpartition("/")
+            by_feed.setdefault(feed.encode(), []).append(token)
+        commands: list[Command] = [("MULTI",)]
+        for feed, tokens in by_feed.items():
+            commands += [("XACK", feed, keys.RECORDERS, *tokens), ("XDEL", feed, *tokens)]
+        *_, reply = await self._link.together([*commands, ("EXEC",)])
+        if isinstance(reply, Exception):
+            raise DependencyDown(str(reply)) from reply
+        self._in_hand.difference_update(entry.token for entry in entries)
+
+    async def backlog(self) -> int:
+        lengths = [("XLEN", keys_of(version).feed) for version in await self._broker.versions()]
+        return sum(await self._link.together(list(lengths))) if lengths else 0
+
+    async def close(self) -> None:
+        await self._line.close()
+        await self._broker.close()
+
+    async def _overdue(self, feeds: Sequence[bytes], count: int) -> Sequence[FeedEntry]:
+        """Return entries that were read before and never acknowledged: after a lost answer, or a dead recorder's."""
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._takes_over_at:
+            return ()
+        self._takes_over_at = loop.time() + 1.0
+        idle = ("IDLE", _ABANDONED_MS)
+        pending = await self._link.together(
+            [("XPENDING", feed, keys.RECORDERS, *idle, "-", "+", count) for feed in feeds]
+        )
+        if any(isinstance(one, Exception) for one in pending):
+            await self._make_groups(feeds)
+            return ()
+        found: list[Any] = []
+        for feed, lost in zip(feeds, pending, strict=True):
+            if lost:
+                tokens = [one[0] for one in lost]
+                claimed = await self._link.call("XCLAIM", feed, keys.RECORDERS, self._recorder, _ABANDONED_MS, *tokens)
+                found.append((feed, claimed))
+        return self._entries(found)
+
+    async def _make_groups(self, feeds: Sequence[bytes]) -> None:
+        """Make the groups; an answer that says so where one is there already is fine."""
+        await self._link.together([("XGROUP", "CREATE", feed, keys.RECORDERS, "0", "MKSTREAM") for feed in feeds])
+
+    def _entries(self, answer: Sequence[Any]) -> Sequence[FeedEntry]:
+        entries = []
+        for feed, items in answer:
+            for token, flat in items:
+                name = f"{feed.decode()}/{token.decode()}"
+                try:
+                    entries.append(FeedEntry(name, decode_state(flat[1])))
+                except UnreadableMessage as error:
+                    log.warning("outcome_unreadable", entry=name, **error.context)
+        self._in_hand.update(entry.token for entry in entries)
+        return entries

@@ -1,0 +1,239 @@
+"""The API's side of the queue on Redis Streams."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import secrets
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from splitleaf.core.errors import DependencyDown, Overloaded
+from splitleaf.core.prediction import PredictionStatus
+from splitleaf.jobs import keys
+from splitleaf.jobs.limits import QueueLimits
+from splitleaf.jobs.messages import decode_context, decode_state, encode_context, encode_header
+from splitleaf.jobs.queue import JobState, Priority, QueueDepth, SubmitOutcome, Task
+from splitleaf.jobs.redis.announcements import Announcements
+from splitleaf.jobs.redis.broker import RedisBroker, keys_of
+from splitleaf.jobs.redis.link import Command
+from splitleaf.jobs.redis.scripts import script
+
+_ORPHAN_LIFE_MS = 10_000
+"""Life of pixels whose submit never came to be decided."""
+_SPARE_LIFE_MS = 60_000
+_RECORD_FIELDS = ("c", "d", "s", "p", "x")
+
+
+class RedisJobQueue:
+    """`JobQueue` on Redis >= 7.0 or Valkey >= 8; any number of processes may have one."""
+
+    def __init__(self, url: str, limits: QueueLimits | None = None) -> None:
+        limits = limits or QueueLimits()
+        self._limits = limits
+        self.broker = RedisBroker(url, limits, timeout_s=limits.timeout_s)
+        self._link = self.broker.link
+        self._announcements = Announcements(self._link.blocking(), self.states, poll_s=limits.poll_s)
+        self._known_versions: set[str] = set()
+
+    async def submit(self, task: Task) -> SubmitOutcome:
+        names = keys_of(task.version)
+        if task.version not in self._known_versions:
+            await self._make_known(task.version)
+        size = len(task.tensor.data)
+        before: list[Command] = []
+        script_keys = [*names.streams, names.record(task.id), names.result(task.id), names.meters, names.feed]
+        script_keys += [names.workers, names.bell]
+        pixels: Any = task.tensor.data
+        if size > self._limits.inline_bytes:
+            place = names.pixels(task.id, secrets.token_hex(4))
+            script_keys.append(place)
+            before.append(("SET", place, pixels, "PX", _ORPHAN_LIFE_MS))
+            pixels = b""
+        answer = await self._link.run_after(before, script("submit"), script_keys, self._terms(task, pixels, size))
+        return await self._outcome(task, answer)
+
+    async def state(self, prediction_id: str) -> JobState | None:
+        (state,) = await self.states([prediction_id])
+        return state
+
+    async def states(self, prediction_ids: Sequence[str]) -> Sequence[JobState | None]:
+        """Return the present states of several predictions, in one round trip."""
+        self._known_versions.update(versions := await self.broker.versions())
+        if not versions:
+            return [None for _ in prediction_ids]
+        commands: list[Command] = [("TIME",)]
+        for prediction_id in prediction_ids:
+            commands.append(("MGET", *(keys_of(version).result(prediction_id) for version in versions)))
+            commands += [("HMGET", keys_of(version).record(prediction_id), *_RECORD_FIELDS) for version in versions]
+        clock, *replies = await self._link.together(commands)
+        now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+        width = 1 + len(versions)
+        return [
+            _state(prediction_id, versions, replies[i * width : (i + 1) * width], now_ms)
+            for i, prediction_id in enumerate(prediction_ids)
+        ]
+
+    async def wait(self, prediction_id: str, timeout_s: float) -> JobState | None:
+        with self._announcements.listening(prediction_id) as news:
+            state = await self.state(prediction_id)
+            if state is None or state.status.is_final or timeout_s <= 0:
+                return state
+            return await _final(news, timeout_s) or await self.state(prediction_id)
+
+    async def submit_and_wait(self, task: Task, timeout_s: float) -> tuple[SubmitOutcome, JobState | None]:
+        give_up_at = time.monotonic() + timeout_s
+        with self._announcements.listening(task.id) as news:
+            outcome = await self.submit(task)
+            if outcome is SubmitOutcome.DUPLICATE:
+                state = await self.state(task.id)
+                if state is None or state.status.is_final:
+                    return outcome, state
+            final = await _final(news, give_up_at - time.monotonic()) if timeout_s > 0 else None
+            return outcome, final or await self.state(task.id)
+
+    async def follow(self, prediction_id: str) -> AsyncIterator[JobState]:
+        with self._announcements.listening(prediction_id) as news:
+            state = await self.state(prediction_id)
+            while state is not None:
+                yield state
+                if state.status.is_final:
+                    return
+                state = await self._next_state(state, news)
+
+    async def cancel(self, prediction_id: str) -> JobState | None:
+        for version in await self.broker.versions():
+            names = keys_of(version)
+            document = await self._link.run(
+                script("cancel"),
+                (names.record(prediction_id), names.result(prediction_id)),
+                (keys.ANNOUNCEMENTS, self._limits.result_ttl_s * 1000, prediction_id, names.prefix),
+            )
+            if document:
+                return decode_state(document)
+        return None
+
+    async def depths(self) -> Sequence[QueueDepth]:
+        found = []
+        for version in await self.broker.versions():
+            names = keys_of(version)
+            answer = await self._link.run(script("depths"), (*names.streams, names.meters, names.dead), ())
+            payload_bytes, dead, *streams = answer
+            found += [
+                QueueDepth(version, priority, waiting, running, payload_bytes, oldest_ms, dead)
+                for priority, (waiting, running, oldest_ms) in zip(Priority, streams, strict=True)
+            ]
+        return found
+
+    async def sweep(self) -> int:
+        """End every waiting task whose deadline has passed, also of versions without a worker; return how many."""
+        return sum([(await self.broker.look_after(version))[2] for version in await self.broker.versions()])
+
+    async def ping(self) -> None:
+        await self.broker.ping()
+
+    async def close(self) -> None:
+        await self._announcements.close()
+        await self.broker.close()
+
+    def _terms(self, task: Task, pixels: Any, size: int) -> tuple[Any, ...]:
+        limits = self._limits
+        return (
+            int(task.priority),
+            task.id,
+            task.ttl_ms,
+            encode_context(task.context),
+            encode_header(task.tensor),
+            pixels,
+            size,
+            limits.max_waiting,
+            limits.max_bytes,
+            limits.max_unrecorded,
+            limits.shadow_share if task.priority is Priority.SHADOW else 1,
+            limits.deadline_share,
+            limits.lease_ms * limits.max_deliveries + _SPARE_LIFE_MS,
+            limits.worker_silence_ms,
+        )
+
+    async def _outcome(self, task: Task, answer: Sequence[Any]) -> SubmitOutcome:
+        if answer[0] == 0:
+            return SubmitOutcome.DUPLICATE
+        if answer[0] < 0:
+            bound, expected_ms = answer[1].decode(), answer[2]
+            raise Overloaded(retry_after_s=_retry_after_s(expected_ms), bound=bound)
+        if answer[2]:
+            # The broker has lost its keys since this process first met the version (FLUSHALL).
+            await self._make_known(task.version)
+        return SubmitOutcome.ACCEPTED
+
+    async def _make_known(self, version: str) -> None:
+        await self.broker.add_versions([version])
+        self._known_versions.add(version)
+
+    async def _next_state(self, present: JobState, news: asyncio.Queue[Any]) -> JobState | None:
+        """Return the next state that differs, from an announcement or, in time, from a look."""
+        while True:
+            try:
+                announcement = await asyncio.wait_for(news.get(), self._limits.poll_s)
+            except TimeoutError:
+                announcement = await self.state(present.id)
+            if announcement is None or isinstance(announcement, JobState):
+                if announcement is None or announcement.status is not present.status:
+                    return announcement
+            elif present.status is PredictionStatus.QUEUED:
+                return replace(present, status=PredictionStatus.RUNNING, started_ms=announcement)
+
+
+async def _final(news: asyncio.Queue[Any], timeout_s: float) -> JobState | None:
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                announcement = await news.get()
+                if isinstance(announcement, JobState):
+                    return announcement
+    except TimeoutError:
+        return None
+
+
+def _state(prediction_id: str, versions: Sequence[str], replies: Sequence[Any], now_ms: int) -> JobState | None:
+    finals, *records = replies
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise DependencyDown(str(reply)) from reply
+    for document in finals:
+        if document is not None:
+            return decode_state(document)
+    for version, record in zip(versions, records, strict=True):
+        if record[0] is not None:
+            return _open_state(prediction_id, version, record, now_ms)
+    return None
+
+
+def _open_state(prediction_id: str, version: str, record: Sequence[bytes | None], now_ms: int) -> JobState:
+    created, deadline, started, priority, context = record
+    deadline_ms = int(deadline or 0)
+    status = PredictionStatus.RUNNING if started else PredictionStatus.QUEUED
+    is_late = status is PredictionStatus.QUEUED and deadline_ms <= now_ms
+    return JobState(
+        id=prediction_id,
+        # No worker will take it any more, and a cancel comes too late: it is expired, if not yet written down.
+        status=PredictionStatus.EXPIRED if is_late else status,
+        version=version,
+        created_ms=int(created or 0),
+        started_ms=int(started) if started else None,
+        finished_ms=deadline_ms if is_late else None,
+        context=_context(context),
+        priority=Priority(int(priority or 0)),
+    )
+
+
+def _context(text: bytes | None) -> Any:
+    return decode_context(json.loads(text) if text else None)
+
+
+def _retry_after_s(expected_ms: int) -> float:
+    """Half of the expected wait, within 1 and 30 s, spread by a quarter so that clients do not return as one."""
+    return min(30.0, max(1.0, expected_ms / 2000)) * random.uniform(0.75, 1.25)  # noqa: S311 - not for secrets

@@ -1,0 +1,46 @@
+"""Who serves what, as the workers report it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from splitleaf.jobs import keys
+from splitleaf.jobs.limits import QueueLimits
+from splitleaf.jobs.queue import WorkerReport
+from splitleaf.jobs.redis.link import Command, Link
+
+
+class RedisWorkerDirectory:
+    """`WorkerDirectory` on a key for each worker that lapses by itself."""
+
+    def __init__(self, url: str, limits: QueueLimits | None = None) -> None:
+        self._link = Link(url, timeout_s=(limits or QueueLimits()).timeout_s)
+
+    async def report(self, report: WorkerReport, ttl_s: float) -> None:
+        text = json.dumps({**asdict(report), "versions": dict(report.versions), "digests": dict(report.digests)})
+        await self._all(
+            ("SADD", keys.WORKERS, report.worker),
+            ("SET", keys.worker_key(report.worker), text, "PX", max(1, int(ttl_s * 1000))),
+        )
+
+    async def workers(self) -> Sequence[WorkerReport]:
+        names = sorted(name.decode() for name in await self._link.call("SMEMBERS", keys.WORKERS))
+        if not names:
+            return []
+        texts = await self._link.call("MGET", *(keys.worker_key(name) for name in names))
+        if gone := [name for name, text in zip(names, texts, strict=True) if text is None]:
+            await self._link.call("SREM", keys.WORKERS, *gone)
+        return [WorkerReport(**json.loads(text)) for text in texts if text is not None]
+
+    async def remove(self, worker: str) -> None:
+        await self._all(("SREM", keys.WORKERS, worker), ("DEL", keys.worker_key(worker)))
+
+    async def close(self) -> None:
+        await self._link.close()
+
+    async def _all(self, *commands: Command) -> None:
+        for reply in await self._link.together(list(commands)):
+            if isinstance(reply, Exception):
+                raise reply

@@ -1,0 +1,114 @@
+#!lua flags=allow-oom
+-- Looks after the tasks of one version that nobody looks after: lost leases, too many deaths, deadlines.
+--
+-- KEYS 1-3  {q:V}:s:0 .. s:2    streams of the priorities
+-- KEYS 4    {q:V}:dead          dead letters
+-- ARGV      channel, results' ttl ms, lease ms, most deliveries, most entries a round, failure (JSON),
+--           dead letters' life ms, most dead letters
+-- Also      {q:V}:suspects:P    entries to be handed out one at a time; {q:V}:bell; the keys of finalize.lua
+-- Returns   {handed back, dead-lettered, expired}
+-- uses: finalize
+local channel, ttl_ms, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
+local most_deliveries, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
+local now = now_ms()
+local lines = {}
+local suspected, buried, expired = 0, 0, 0
+
+local function expire(prefix, stream, token, id, deliveries)
+  local document = finalize(prefix, stream, token, id, 'expired', 'null', deliveries, now, ttl_ms)
+  if document then
+    expired = expired + 1
+    lines[#lines + 1] = id .. document
+  end
+end
+
+local function bury(prefix, stream, entry, fields, deliveries)
+  local context = redis.call('HGET', prefix .. 't:' .. fields.i, 'x')
+  local letter = {'i', fields.i, 'n', deliveries, 'why', 'lease lost', 't', string.format('%d', now),
+    'l', string.format('%d', fields.d - fields.c), 'o', stream:sub(-1), 'h', fields.h, 'x', context or '{}'}
+  if fields.k then
+    redis.call('PEXPIRE', fields.k, ARGV[7])
+    letter[#letter + 1] = 'k'
+    letter[#letter + 1] = fields.k
+  else
+    letter[#letter + 1] = 'p'
+    letter[#letter + 1] = fields.p
+  end
+  redis.call('XADD', KEYS[4], 'MAXLEN', ARGV[8], '*', unpack(letter))
+  local document = finalize(prefix, stream, entry[1], fields.i, 'failed', ARGV[6], deliveries, now, ttl_ms, true)
+  if document then
+    buried = buried + 1
+    lines[#lines + 1] = fields.i .. document
+  end
+end
+
+local function suspect(prefix, stream, token, id, owner)
+  local list = prefix .. 'suspects:' .. stream:sub(-1)
+  if owner == NOBODY then
+    local returned = prefix .. 'returned:' .. stream:sub(-1)
+    if redis.call('LPOS', list, token) or redis.call('LPOS', returned, token) then
+      return
+    end
+  end
+  redis.call('XCLAIM', stream, GROUP, NOBODY, 0, token, 'IDLE', 0, 'JUSTID')
+  redis.call('RPUSH', list, token)
+  redis.call('HDEL', prefix .. 't:' .. id, 's')
+  suspected = suspected + 1
+end
+
+local function look_after_leases(prefix, stream)
+  local pending = redis.pcall('XPENDING', stream, GROUP, 'IDLE', lease_ms, '-', '+', limit)
+  if pending.err then
+    return
+  end
+  for _, lost in ipairs(pending) do
+    local token, owner, deliveries = lost[1], lost[2], tonumber(lost[4])
+    local entry = redis.call('XRANGE', stream, token, token)[1]
+    if not entry then
+      redis.call('XACK', stream, GROUP, token)
+    else
+      local fields = fields_of(entry)
+      if tonumber(fields.d) <= now then
+        expire(prefix, stream, token, fields.i, deliveries)
+      elseif deliveries >= most_deliveries and owner ~= NOBODY then
+        bury(prefix, stream, entry, fields, deliveries)
+      else
+        suspect(prefix, stream, token, fields.i, owner)
+      end
+    end
+  end
+end
+
+local function last_delivered(stream)
+  local groups = redis.pcall('XINFO', 'GROUPS', stream)
+  for _, group in ipairs(groups) do
+    for i = 1, #group, 2 do
+      if group[i] == 'last-delivered-id' then
+        return '(' .. group[i + 1]
+      end
+    end
+  end
+  return '-'
+end
+
+local function look_after_deadlines(prefix, stream)
+  for _, entry in ipairs(redis.call('XRANGE', stream, last_delivered(stream), '+', 'COUNT', limit)) do
+    local fields = fields_of(entry)
+    if tonumber(fields.d) <= now then
+      expire(prefix, stream, entry[1], fields.i, 0)
+    end
+  end
+end
+
+for i = 1, 3 do
+  if redis.call('XLEN', KEYS[i]) > 0 then
+    local prefix = parts_of(KEYS[i])
+    look_after_leases(prefix, KEYS[i])
+    look_after_deadlines(prefix, KEYS[i])
+    if suspected > 0 then
+      ring(prefix)
+    end
+  end
+end
+announce(channel, lines)
+return {suspected, buried, expired}
