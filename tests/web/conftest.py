@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-
 from tests.web.stub import StubService, running
 
 _USUAL_PLACES = (
@@ -102,10 +101,9 @@ def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
     def opened(
         *, width: int = 1280, height: int = 900, dark: bool = False, tolerate: str = "", **options: object
     ) -> Page:
-        colours = "dark" if dark else "light"
         context = browser.new_context(
             viewport={"width": width, "height": height},
-            color_scheme=colours,
+            color_scheme="dark" if dark else "light",
             locale="en-GB",
             **options,  # type: ignore[arg-type]
         )

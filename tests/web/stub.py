@@ -125,52 +125,35 @@ class StubService:
         busy = sum(each.status not in FINAL for each in self.journeys.values())
         self.most_at_once = max(self.most_at_once, busy)
         headers = {"Location": f"/v1/predictions/{identifier}"}
-        return JSONResponse(self._prediction(identifier), status_code=202, headers=headers)
+        return JSONResponse(_prediction(identifier, journey), status_code=202, headers=headers)
 
     async def _read(self, request: Request) -> Response:
         identifier = request.path_params["id"]
         self.reads.append(identifier)
-        if identifier not in self.journeys:
+        journey = self.journeys.get(identifier)
+        if journey is None:
             return problem(404, "not_found", {})
-        before = self.journeys[identifier].status
-        await self._advance(identifier)
+        before = journey.status
         for _ in range(50):
-            if self.journeys[identifier].status != before:
+            _advance(journey)
+            if journey.status != before:
                 break
-            await self._advance(identifier)
             await asyncio.sleep(0.02)
-        return JSONResponse(self._prediction(identifier))
+        return JSONResponse(_prediction(identifier, journey))
 
     async def _events(self, request: Request) -> Response:
         identifier = request.path_params["id"]
         journey = self.journeys[identifier]
         if journey.events == "missing":
             return problem(404, "not_found", {})
-        return StreamingResponse(self._stream(request, identifier), media_type="text/event-stream")
-
-    async def _stream(self, request: Request, identifier: str) -> AsyncIterator[str]:
-        journey = self.journeys[identifier]
-        if journey.events == "silent":
-            while not await request.is_disconnected():
-                await asyncio.sleep(0.05)
-            return
-        sent = None
-        number = 0
-        while True:
-            if journey.status != sent:
-                sent, number = journey.status, number + 1
-                name = "done" if sent in FINAL else sent
-                yield f"id: {number}\nevent: {name}\ndata: {json.dumps(self._prediction(identifier))}\n\n"
-            if sent in FINAL or await request.is_disconnected():
-                return
-            await self._advance(identifier)
-            await asyncio.sleep(0.02)
+        return StreamingResponse(_stream(request, identifier, journey), media_type="text/event-stream")
 
     async def _cancel(self, request: Request) -> Response:
         identifier = request.path_params["id"]
         self.canceled.append(identifier)
-        self.journeys[identifier].status = "canceled"
-        return JSONResponse(self._prediction(identifier))
+        journey = self.journeys[identifier]
+        journey.status = "canceled"
+        return JSONResponse(_prediction(identifier, journey))
 
     async def _feedback(self, request: Request) -> Response:
         answer = await request.json()
@@ -193,24 +176,37 @@ class StubService:
             return problem(self.labels_status, "unavailable", {})
         return JSONResponse({"labels": [{"label": label, "display_name": name} for label, name in LABELS]})
 
-    async def _advance(self, identifier: str) -> None:
-        journey = self.journeys[identifier]
-        if journey.status in FINAL or (journey.status in journey.hold and not journey.gate.is_set()):
-            return
-        journey.status = "running" if journey.status == "queued" else journey.ends
 
-    def _prediction(self, identifier: str) -> dict[str, Any]:
-        journey = self.journeys[identifier]
-        own = f"/v1/predictions/{identifier}"
-        return {
-            "id": identifier,
-            "status": journey.status,
-            "created_at": "2026-05-01T08:00:00Z",
-            "finished_at": "2026-05-01T08:00:01Z" if journey.status in FINAL else None,
-            "result": journey.result if journey.status == "succeeded" else None,
-            "error": journey.error if journey.status == "failed" else None,
-            "links": {"self": own, "events": f"{own}/events", "cancel": own, "feedback": f"{own}/feedback"},
-        }
+async def _stream(request: Request, identifier: str, journey: Journey) -> AsyncIterator[str]:
+    sent, number = None, 0
+    while not await request.is_disconnected():
+        if journey.status != sent and journey.events == "stream":
+            sent, number = journey.status, number + 1
+            name = "done" if sent in FINAL else sent
+            yield f"id: {number}\nevent: {name}\ndata: {json.dumps(_prediction(identifier, journey))}\n\n"
+        if sent in FINAL:
+            return
+        _advance(journey)
+        await asyncio.sleep(0.02)
+
+
+def _advance(journey: Journey) -> None:
+    if journey.status in FINAL or (journey.status in journey.hold and not journey.gate.is_set()):
+        return
+    journey.status = "running" if journey.status == "queued" else journey.ends
+
+
+def _prediction(identifier: str, journey: Journey) -> dict[str, Any]:
+    own = f"/v1/predictions/{identifier}"
+    return {
+        "id": identifier,
+        "status": journey.status,
+        "created_at": "2026-05-01T08:00:00Z",
+        "finished_at": "2026-05-01T08:00:01Z" if journey.status in FINAL else None,
+        "result": journey.result if journey.status == "succeeded" else None,
+        "error": journey.error if journey.status == "failed" else None,
+        "links": {"self": own, "events": f"{own}/events", "cancel": own, "feedback": f"{own}/feedback"},
+    }
 
 
 def problem(status: int, code: str, headers: dict[str, str]) -> Response:

@@ -5,6 +5,8 @@ import { feedbackView } from "./feedback.js";
 import { describe } from "./guide.js";
 
 const VERY_LIKELY = 90;
+const ADVISER =
+  "Not certain? Show the plant to a local adviser before you treat it: what is allowed differs from place to place.";
 
 /** Return how sure the answer is, in words. `confidence` is in percent. */
 export function inWords(result) {
@@ -37,6 +39,7 @@ export function spoken(result) {
 const BADGES = {
   healthy: ["check", "Looks well"],
   urgent: ["alert", "Act soon"],
+  unsure: ["question", "Unclear"],
 };
 
 export function chipsOf(result) {
@@ -45,22 +48,23 @@ export function chipsOf(result) {
   return h(
     "p",
     { class: "chips" },
-    h("span", { class: `chip chip-${tone}` }, result.is_sure ? inWords(result) : [icon("question"), "Unclear"]),
-    words && h("span", { class: `chip chip-${tone} chip-line` }, icon(iconName), words),
+    result.is_sure && h("span", { class: "chip chip-sure" }, inWords(result)),
+    words && h("span", { class: `chip chip-${tone}` }, icon(iconName), words),
   );
 }
 
 /**
  * The body of an answer, without its title.
- * `record` has `id`, `result` and `feedback` (the answer given before, or null).
+ * `record` has `id`, `result` and `feedback` (the answer given before, or null); `isOpen` shows
+ * what to do at once instead of at a press.
  */
-export function answerView(record, { heading, onFeedback, onOtherPhoto }) {
+export function answerView(record, { isOpen, onFeedback, onOtherPhoto }) {
   const { result } = record;
   return h(
     "div",
     { class: "answer" },
     result.is_sure ? bars(result, "How sure") : doubt(result),
-    result.is_sure ? adviceOf(result, heading) : betterPhoto(result, heading, onOtherPhoto),
+    result.is_sure ? adviceOf(result, isOpen) : betterPhoto(isOpen, onOtherPhoto),
     feedbackView(record, { onFeedback }),
   );
 }
@@ -95,36 +99,43 @@ function doubt(result) {
   return h("div", { class: "doubt" }, h("p", {}, why), isBare ? null : bars(result, "Closest matches, none of them certain"));
 }
 
-function betterPhoto(result, heading, onOtherPhoto) {
+function betterPhoto(isOpen, onOtherPhoto) {
   return h(
     "div",
     { class: "advice" },
-    h(heading, { class: "small-head" }, "What helps"),
-    h(
-      "ul",
-      { class: "steps-list" },
-      h("li", {}, "One leaf alone, flat on plain paper, filling the picture."),
-      h("li", {}, "Daylight without flash or hard shadow."),
-      h("li", {}, "The spots in focus: tap on them before you press the button."),
-      h("li", {}, "A leaf with fresh trouble, not one that is dry already."),
-    ),
+    more("What helps", isOpen, [
+      listOf([
+        "One leaf alone, flat on plain paper, filling the picture.",
+        "Daylight without flash or hard shadow.",
+        "The spots in focus: tap on them before you press the button.",
+        "A leaf with fresh trouble, not one that is dry already.",
+      ]),
+    ]),
     button("Try another photo", { iconName: "photos", onclick: onOtherPhoto }),
   );
 }
 
-function adviceOf(result, heading) {
+function adviceOf(result, isOpen) {
   const page = describe(result.label);
   if (!page) return null;
+  const isHealthy = page.kind === "healthy";
   return h(
     "div",
     { class: "advice" },
-    page.cause && h("p", { class: "cause" }, page.cause),
     h("p", {}, page.summary),
-    page.signs &&
-      h("details", { class: "more" }, h("summary", {}, icon("chevron"), "Does it look like this?"), h("p", {}, page.signs)),
-    h(heading, { class: "small-head" }, page.kind === "healthy" ? "To keep it so" : "What to do first"),
-    h("ul", { class: "steps-list" }, page.first_steps.map((step) => h("li", {}, step))),
-    page.kind !== "healthy" &&
-      h("p", { class: "adviser" }, "Not certain? Show the plant to a local adviser before you treat it: what is allowed differs from place to place."),
+    page.cause && h("p", { class: "cause" }, h("span", {}, "Cause: "), page.cause),
+    more(isHealthy ? "To keep it so" : "What to do first", isOpen, [
+      listOf(page.first_steps),
+      isHealthy ? null : h("p", { class: "adviser" }, ADVISER),
+    ]),
+    page.signs && more("Does it look like this?", false, [h("p", {}, page.signs)]),
   );
+}
+
+function more(title, isOpen, content) {
+  return h("details", { class: "more", open: isOpen }, h("summary", {}, icon("chevron"), title), h("div", { class: "more-body" }, content));
+}
+
+function listOf(steps) {
+  return h("ul", { class: "steps-list" }, steps.map((step) => h("li", {}, step)));
 }

@@ -31,7 +31,7 @@ export class Card {
   #shown = null;
   #clock = null;
 
-  /** Hooks: `onAnswer(card)` returns the record, `onFeedback(card)`, `onRemove(card)`, `onOtherPhoto()`. */
+  /** Hooks: `onAnswer(card)` returns the record, `isAlone()`, `onFeedback(card)`, `onRemove(card)`, `onOtherPhoto()`. */
   constructor(journey, number, hooks) {
     this.journey = journey;
     this.number = number;
@@ -50,11 +50,11 @@ export class Card {
         this.#picture,
         h(
           "div",
-          { class: "card-body" },
+          { class: "card-head" },
           h("p", { class: "card-name", id: nameId }, `Photo ${number}`, h("span", { class: "file-name" }, journey.fileName)),
           this.#title,
-          this.#body,
         ),
+        this.#body,
       ),
     );
     journey.addEventListener("change", () => this.#update());
@@ -99,17 +99,21 @@ export class Card {
     this.#title.textContent = TITLES[phase];
     const at = STAGES.findIndex(([name]) => name === phase);
     this.#body.replaceChildren(
-      h("div", { class: "track", role: "progressbar", "aria-label": `Photo ${this.number}`, "aria-valuemin": "0", "aria-valuemax": "100", "aria-valuetext": TITLES[phase] }, STAGES.map(([name, words], place) => stage(name, words, place, at))),
+      this.#track(phase, at),
       this.#actions(this.#cancelButton()),
     );
     if (phase === "queued" || phase === "running") this.#say(`${TITLES[phase]}.`);
+  }
+
+  #track(phase, at) {
+    const meaning = { role: "progressbar", "aria-label": `Photo ${this.number}`, "aria-valuetext": TITLES[phase] };
+    return h("div", { class: "track", ...meaning }, STAGES.map(([name, words], place) => stage(name, words, place, at)));
   }
 
   #showUpload(progress) {
     const track = this.#body.querySelector(".track");
     const percent = Math.floor(progress * 100);
     track.style.setProperty("--sent", `${percent}%`);
-    track.setAttribute("aria-valuenow", String(percent));
     track.setAttribute("aria-valuetext", `Sending, ${percent} percent`);
     this.#title.textContent = progress < 1 ? `Sending the photo, ${percent} %` : "Sent";
   }
@@ -140,11 +144,11 @@ export class Card {
     this.#body.replaceChildren(
       chipsOf(result),
       answerView(this.record, {
-        heading: "h4",
+        isOpen: this.#hooks.isAlone(),
         onFeedback: () => this.#hooks.onFeedback(this),
         onOtherPhoto: this.#hooks.onOtherPhoto,
       }),
-      this.#actions(this.#removeButton("Put away")),
+      this.#removeButton(),
     );
     this.#say(spoken(result));
   }
@@ -157,7 +161,8 @@ export class Card {
     this.#title.textContent = title;
     this.#body.replaceChildren(
       h("p", { class: "trouble" }, icon("alert"), h("span", {}, advice)),
-      this.#actions(wantsOtherPhoto ? other : again, this.#removeButton("Remove")),
+      this.#actions(wantsOtherPhoto ? other : again),
+      this.#removeButton(),
     );
     this.#say(`${title}. ${advice}`);
   }
@@ -166,10 +171,8 @@ export class Card {
     this.#title.textContent = "Stopped";
     this.#body.replaceChildren(
       h("p", {}, "This photo is not being looked at."),
-      this.#actions(
-        button("Start again", { iconName: "retry", onclick: () => this.journey.start() }),
-        this.#removeButton("Remove"),
-      ),
+      this.#actions(button("Start again", { iconName: "retry", onclick: () => this.journey.start() })),
+      this.#removeButton(),
     );
     this.#say("Stopped.");
   }
@@ -183,10 +186,12 @@ export class Card {
     });
   }
 
-  #removeButton(words) {
-    return button(words, {
-      className: "quiet",
-      "aria-label": `${words} photo ${this.number}`,
+  #removeButton() {
+    return button("", {
+      className: "quiet icon-button put-away",
+      iconName: "cross",
+      title: "Put away",
+      "aria-label": `Put photo ${this.number} away`,
       onclick: () => this.#hooks.onRemove(this),
     });
   }

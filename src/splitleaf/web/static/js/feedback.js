@@ -33,8 +33,12 @@ class Feedback {
     const yes = button("Yes", { iconName: "check", onclick: () => this.#save({ correct: true }, result) });
     const no = button(result.is_sure ? "No" : "Yes, tell us", { iconName: result.is_sure ? "cross" : null, onclick: () => this.#choose() });
     this.#show(
-      h("p", { class: "small-head", id: questionId }, result.is_sure ? "Is this right?" : "Do you know what it is?"),
-      h("div", { class: "buttons", role: "group", "aria-labelledby": questionId }, result.is_sure ? yes : null, no),
+      h(
+        "div",
+        { class: "ask" },
+        h("p", { class: "small-head", id: questionId }, result.is_sure ? "Is this right?" : "Do you know what it is?"),
+        h("div", { class: "buttons", role: "group", "aria-labelledby": questionId }, result.is_sure ? yes : null, no),
+      ),
     );
     if (focus) (result.is_sure ? yes : no).focus();
   }

@@ -46,7 +46,7 @@ export class History {
         { class: "memory-body" },
         chipsOf(record.result),
         answerView(record, {
-          heading: "h4",
+          isOpen: true,
           onFeedback: (feedback) => amend(record.id, { feedback }),
           onOtherPhoto: this.#onOtherPhoto,
         }),

@@ -27,6 +27,7 @@ const hooks = {
   onFeedback(card) {
     amend(card.record.id, { feedback: card.record.feedback });
   },
+  isAlone: () => cards.size === 1,
   onRemove: putAway,
   onOtherPhoto: askForPhoto,
 };
@@ -69,8 +70,10 @@ function putAllAway() {
 function arrange() {
   const isEmpty = cards.size === 0;
   byId("photos").hidden = isEmpty;
+  byId("photos-title").textContent = cards.size === 1 ? "Your photo" : "Your photos";
   byId("tips").hidden = !isEmpty;
   byId("clear-photos").hidden = cards.size < 2;
+  byId("intake-title").textContent = isEmpty ? "Show us a leaf" : "Show us another leaf";
   document.body.classList.toggle("has-photos", !isEmpty);
   history.refresh();
 }
