@@ -1,0 +1,382 @@
+"""The journey of a file to a served version: inspect, convert, choose, prove, measure, publish."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splitleaf.core.clock import Clock, SystemClock, as_rfc3339
+from splitleaf.core.errors import Conflict, ImportRefused, SplitleafError
+from splitleaf.engine.normalization import normalize
+from splitleaf.importing import golden, parity
+from splitleaf.importing.calibration import CalibrationFit, fit_temperature
+from splitleaf.importing.conversion import Network, convert_source, original_answers
+from splitleaf.importing.evaluation import score
+from splitleaf.importing.interpreter import find_import_python
+from splitleaf.importing.labels import StatedLabels, canonical, labels_beside
+from splitleaf.importing.latency import measure_latency_ms
+from splitleaf.importing.pictures import find_pictures, read_labelled_folder, read_tensors
+from splitleaf.importing.preprocessing import complete
+from splitleaf.importing.report import REPORT_NAME, ImportReport
+from splitleaf.importing.request import ImportRequest, Progress, ProgressCallback
+from splitleaf.importing.sandbox import Sandbox, network_is_cut
+from splitleaf.importing.selection import Declared, Selection, select
+from splitleaf.importing.statistics import wilson_interval
+from splitleaf.registry.catalogue import Catalogue, VersionFolder, is_draft
+from splitleaf.registry.digests import sha256_file, sha256_tree, size_bytes
+from splitleaf.registry.drafts import Draft, PreprocessingDraft, RepositoryDefaults, read_table
+from splitleaf.registry.manifest import (
+    MANIFEST_NAME,
+    VERSION_PATTERN,
+    Artifact,
+    Calibration,
+    Evaluation,
+    Manifest,
+    Preprocessing,
+    Source,
+)
+from splitleaf.registry.manifest_writing import format_manifest
+from splitleaf.registry.repository import read_repository
+from splitleaf.registry.staging import artifact_folder_name, publish, staged_folder
+
+MAX_PARITY_PICTURES = 1000
+_REAL_GOLDEN = 12
+
+
+def import_model(
+    request: ImportRequest, progress: ProgressCallback = lambda _: None, clock: Clock | None = None
+) -> ImportReport:
+    """Import one file as one version; it is served from the moment this returns.
+
+    Raises:
+        ImportRefused: the file cannot become a version; `error_code` says why.
+        Conflict: the version is imported already and `replace` is not set.
+        ConfigurationError: `repository.toml` or the draft of `model.toml` is wrong.
+    """
+    return _Import(request, progress, clock or SystemClock()).run()
+
+
+class _Import:
+    """One import under way: its steps share the request and what was read of the repository."""
+
+    def __init__(self, request: ImportRequest, progress: ProgressCallback, clock: Clock) -> None:
+        self._request = request
+        self._progress = progress
+        self._clock = clock
+        self._folder = request.models_dir / request.version
+        self._sandbox: Sandbox | None = None
+        self._warnings: list[str] = []
+        self._check_target()
+        self._defaults: RepositoryDefaults = read_repository(request.models_dir)
+        self._draft = read_table(Draft, self._folder / MANIFEST_NAME) if is_draft(self._folder) else Draft()
+
+    def run(self) -> ImportReport:
+        started = self._clock.monotonic()
+        digest = self._source_digest()
+        with staged_folder(self._request.models_dir) as staging:
+            staged = staging / "version"
+            artifact = staged / artifact_folder_name(self._folder, digest)
+            artifact.mkdir(parents=True)
+            report = self._make(staged, artifact, digest, started)
+            if self._source_digest() != digest:
+                raise ImportRefused("the file changed during its import", code="source_changed")
+            self._progress(Progress("publishing"))
+            publish(staged, self._folder)
+        return report
+
+    def _make(self, staged: Path, artifact: Path, digest: str, started: float) -> ImportReport:
+        size = _stated_size(self._preprocessing_draft())
+        network = convert_source(
+            self._request.source,
+            artifact / "model.onnx",
+            size,
+            self._child,
+            lambda step: self._progress(Progress(step)),
+        )
+        selection = self._select(network)
+        labels, labels_origin = self._labels(network, selection)
+        preprocessing = selection.preprocessing if selection else self._declared(network).base
+        calibration = self._calibrate(network, preprocessing, labels)
+        proof = self._prove(network, preprocessing, artifact, selection)
+        manifest = Manifest(
+            version=self._request.version,
+            title=self._draft.title or self._defaults.title,
+            licence=self._draft.licence or self._defaults.licence,
+            labels=labels,
+            display_names={
+                label: name
+                for label, name in (self._defaults.display_names | self._draft.display_names).items()
+                if label in labels
+            },
+            preprocessing=preprocessing,
+            calibration=Calibration(temperature=calibration.temperature if calibration else 1.0),
+            decision=self._draft.decision if "decision" in self._draft.model_fields_set else self._defaults.decision,
+            batching=self._draft.batching,
+            source=self._keep_source(staged, network, digest),
+            artifact=_describe_artifact(staged, artifact, network),
+            evaluation=self._evaluation(network, selection),
+            imported_at=as_rfc3339(self._clock.now_ms()),
+        )
+        report = ImportReport(
+            manifest,
+            self._folder,
+            network.layers,
+            proof,
+            labels_origin,
+            self._preprocessing_origin(selection),
+            selection.table if selection else (),
+            selection.orders if selection else (),
+            calibration,
+            selection.scores.refused if selection else 0,
+            (*self._warnings, *(selection.warnings if selection else ())),
+            network.tools,
+            {"network_cut": network_is_cut()} if self._sandbox else {},
+            self._clock.monotonic() - started,
+        )
+        (artifact / REPORT_NAME).write_text(report.as_json(), encoding="utf-8")
+        (staged / MANIFEST_NAME).write_text(format_manifest(manifest), encoding="utf-8")
+        return report
+
+    # What is stated
+
+    def _check_target(self) -> None:
+        if not re.fullmatch(VERSION_PATTERN, self._request.version):
+            raise ImportRefused(f"{self._request.version!r} is not a name for a version", code="invalid_version")
+        if not self._request.replace and not is_draft(self._folder):
+            raise Conflict(
+                f"{self._request.version} is imported already; a version is immutable: give the file a new name, "
+                "or replace it with --replace",
+                code="version_exists",
+            )
+        if not self._request.source.exists():
+            raise ImportRefused(f"there is no file {self._request.source}", code="source_missing")
+
+    def _source_digest(self) -> str:
+        return sha256_tree(self._request.source)
+
+    def _child(self) -> Sandbox:
+        if self._sandbox is None:
+            self._sandbox = Sandbox(find_import_python(self._request.import_python), self._request.limits)
+        return self._sandbox
+
+    def _preprocessing_draft(self) -> PreprocessingDraft:
+        return self._request.preprocessing.over(self._draft.preprocessing.over(self._defaults.preprocessing))
+
+    def _declared(self, network: Network) -> Declared:
+        declared = self._draft.preprocessing.over(self._defaults.preprocessing)
+        stated = declared.stated().keys() & {"resize", "scale", "mean", "std", "color"}
+        base = complete(self._preprocessing_draft(), network.shape)
+        return Declared(base, self._request.preprocessing, bool(stated), self._stated_labels(network.classes))
+
+    def _stated_labels(self, classes: int) -> tuple[StatedLabels, ...]:
+        """Return every list of labels that fits the network, most binding first."""
+        beside = labels_beside(self._request.source)
+        stated = [
+            self._request.labels,
+            StatedLabels(self._draft.labels, MANIFEST_NAME),
+            beside,
+            StatedLabels(self._defaults.labels, "repository.toml"),
+        ]
+        given = [one for one in stated if one is not None and one.names]
+        if self._request.labels and len(self._request.labels.names) != classes:
+            raise ImportRefused(
+                f"{len(self._request.labels.names)} labels are given; the network has {classes} outputs",
+                code="labels_do_not_fit",
+            )
+        return tuple(one for one in given if len(one.names) == classes)
+
+    # What is measured
+
+    def _select(self, network: Network) -> Selection | None:
+        if self._request.evaluate is None:
+            return None
+        pictures = read_labelled_folder(self._request.evaluate)
+        return select(
+            network.runtime,
+            pictures,
+            self._declared(network),
+            classes=network.classes,
+            output=network.output,
+            tick=lambda step, done, total: self._progress(Progress(f"trying preprocessings: {step}", done, total)),
+        )
+
+    def _labels(self, network: Network, selection: Selection | None) -> tuple[tuple[str, ...], str]:
+        stated = self._stated_labels(network.classes)
+        if selection is not None and not self._request.labels:
+            return self._labels_of_pictures(network, selection, stated), selection.order_origin
+        if not stated:
+            raise ImportRefused(
+                f"nothing says what the {network.classes} outputs are called: name them in order with --labels "
+                "(a file or a list), or state `labels` in repository.toml, or give labelled pictures with --evaluate",
+                code="labels_missing",
+            )
+        if stated[0].origin == "--labels":
+            return stated[0].names, stated[0].origin
+        return _distinct([canonical(name, self._defaults.labels) for name in stated[0].names], stated[0]), stated[
+            0
+        ].origin
+
+    def _labels_of_pictures(
+        self, network: Network, selection: Selection, stated: Sequence[StatedLabels]
+    ) -> tuple[str, ...]:
+        names = list(stated[0].names) if stated else [f"class_{index}" for index in range(network.classes)]
+        for folder, output in zip(selection.scores.pictures.folders, selection.order, strict=True):
+            names[output] = canonical(folder, self._defaults.labels)
+        if len(set(names)) != len(names):
+            raise ImportRefused(f"two outputs would have one name: {names}", code="labels_do_not_fit")
+        return tuple(names)
+
+    def _calibrate(
+        self, network: Network, preprocessing: Preprocessing, labels: Sequence[str]
+    ) -> CalibrationFit | None:
+        if self._request.calibrate is None:
+            return None
+        pictures = read_labelled_folder(self._request.calibrate)
+        names = [canonical(folder, labels) for folder in pictures.folders]
+        unknown = sorted(set(names) - set(labels))
+        if unknown:
+            raise ImportRefused(f"folders without a label: {', '.join(unknown)}", code="labels_do_not_fit")
+        scores = score(
+            network.runtime,
+            pictures,
+            [preprocessing],
+            lambda done, total: self._progress(Progress("calibrating", done, total)),
+        )
+        columns = np.array([labels.index(name) for name in names], dtype=np.int64)
+        return fit_temperature(scores.outputs[preprocessing], columns[scores.pictures.truth], network.output)
+
+    def _prove(
+        self, network: Network, preprocessing: Preprocessing, artifact: Path, selection: Selection | None
+    ) -> parity.Parity:
+        self._progress(Progress("proving parity"))
+        spec = preprocessing.input_spec
+        synthetic = golden.synthetic_pictures(spec, golden.MAX_GOLDEN)
+        kept = self._golden_pictures(preprocessing)
+        real = [*kept, *self._parity_pictures(preprocessing, selection)]
+        inputs = np.concatenate([synthetic, np.stack(real)]) if real else synthetic
+        batch = normalize(inputs.astype(np.float32), preprocessing.normalization)
+        found = np.concatenate([network.runtime.run(picture[None]) for picture in batch])
+        expected = original_answers(network, batch, self._child()) if network.loader else found
+        proof = parity.compare(
+            expected,
+            found,
+            output=network.output,
+            random_pictures=len(synthetic),
+            reference="the original in its own framework" if network.loader else "itself: an ONNX source has no other",
+        )
+        # Golden: half of either kind where there are real ones, and what the original said of them.
+        first = len(synthetic) - len(kept)
+        places = [*range(first), *range(len(synthetic), len(synthetic) + len(kept))]
+        golden.write_golden(artifact / "golden.npz", inputs[places], expected[places])
+        return proof
+
+    def _golden_pictures(self, preprocessing: Preprocessing) -> list[NDArray[np.generic]]:
+        if self._request.golden is None:
+            return []
+        return _read_all(find_pictures(self._request.golden, _REAL_GOLDEN), preprocessing)
+
+    def _parity_pictures(self, preprocessing: Preprocessing, selection: Selection | None) -> list[NDArray[np.generic]]:
+        if selection is None:
+            return []
+        paths = selection.scores.pictures.paths
+        step = -(-len(paths) // MAX_PARITY_PICTURES)
+        return _read_all(paths[::step], preprocessing)
+
+    def _evaluation(self, network: Network, selection: Selection | None) -> Evaluation | None:
+        if selection is None:
+            return None
+        self._progress(Progress("measuring latency"))
+        right = selection.right
+        low, high = wilson_interval(int(right.sum()), len(right))
+        return Evaluation(
+            dataset=selection.scores.pictures.name,
+            images=len(right),
+            accuracy=round(float(right.mean()), 4),
+            accuracy_low=round(low, 4),
+            accuracy_high=round(high, 4),
+            latency_ms=round(measure_latency_ms(network.runtime, network.shape), 3),
+        )
+
+    def _preprocessing_origin(self, selection: Selection | None) -> str:
+        if self._request.preprocessing.stated():
+            return "stated with --preprocessing"
+        if selection is not None:
+            return "chosen on labelled pictures"
+        return "as declared; give labelled pictures with --evaluate to prove it"
+
+    def _keep_source(self, staged: Path, network: Network, digest: str) -> Source:
+        source = self._request.source.resolve()
+        if source.is_relative_to(self._folder.resolve()):
+            name = source.relative_to(self._folder.resolve()).as_posix()
+        else:
+            name = source.name
+            copy = shutil.copytree if source.is_dir() else shutil.copyfile
+            copy(source, staged / name)
+        return Source(
+            file=name,
+            format=network.format,
+            keras_version=network.keras_version,
+            sha256=digest,
+            size_bytes=size_bytes(source),
+        )
+
+
+def import_bare(
+    models_dir: Path,
+    options: ImportRequest,
+    progress: Callable[[str], ProgressCallback],
+) -> dict[str, ImportReport | SplitleafError]:
+    """Import every version that is a bare file yet; one that is refused does not stop the others.
+
+    `options` gives everything but source and version; `progress` makes the callback of each version.
+    """
+    outcomes: dict[str, ImportReport | SplitleafError] = {}
+    for found in Catalogue(models_dir).scan():
+        if found.state != "bare":
+            continue
+        try:
+            request = replace(options, version=found.version, source=only_source(found), models_dir=models_dir)
+            outcomes[found.version] = import_model(request, progress(found.version))
+        except SplitleafError as error:
+            outcomes[found.version] = error
+    return outcomes
+
+
+def only_source(found: VersionFolder) -> Path:
+    """Return the one file of a version's folder that can be imported. Raises `ImportRefused`."""
+    if len(found.sources) == 1:
+        return found.sources[0]
+    names = ", ".join(path.name for path in found.sources) or "none"
+    raise ImportRefused(f"{found.version} must hold one model file; found: {names}", code="ambiguous_source")
+
+
+def _describe_artifact(staged: Path, artifact: Path, network: Network) -> Artifact:
+    onnx, pictures = artifact / "model.onnx", artifact / "golden.npz"
+    return Artifact(
+        file=onnx.relative_to(staged).as_posix(),
+        sha256=sha256_file(onnx),
+        size_bytes=onnx.stat().st_size,
+        output=network.output,
+        golden=pictures.relative_to(staged).as_posix(),
+        golden_sha256=sha256_file(pictures),
+    )
+
+
+def _stated_size(draft: PreprocessingDraft) -> tuple[int, int] | None:
+    return (draft.height, draft.width) if draft.height and draft.width else None
+
+
+def _read_all(paths: Sequence[Path], preprocessing: Preprocessing) -> list[NDArray[np.generic]]:
+    read = (read_tensors(path, [preprocessing.input_spec]) for path in paths)
+    return [tensors[0] for tensors in read if tensors is not None]
+
+
+def _distinct(names: Sequence[str], stated: StatedLabels) -> tuple[str, ...]:
+    """Fall back to the names as stated where the repository's spelling would name two outputs alike."""
+    return tuple(names) if len(set(names)) == len(names) else stated.names

@@ -1,0 +1,62 @@
+"""Proof that the artifact answers as the original does, on identical input tensors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splitleaf.core.errors import ImportRefused
+from splitleaf.engine.calibration import calibrate
+
+TOLERANCE = 1e-4
+_TIE = 1e-6
+"""Two classes closer than this are one answer: float32 cannot tell them apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """How far the artifact is from the original."""
+
+    random_pictures: int
+    real_pictures: int
+    same_top_1: int
+    largest_difference: float
+    """Of any probability."""
+    reference: str
+    """What answered as the original."""
+
+    @property
+    def pictures(self) -> int:
+        return self.random_pictures + self.real_pictures
+
+
+def compare(
+    original: NDArray[np.float32],
+    artifact: NDArray[np.float32],
+    *,
+    output: Literal["probabilities", "logits"],
+    random_pictures: int,
+    reference: str,
+) -> Parity:
+    """Compare raw outputs (n, classes). Raises `ImportRefused` (`parity_failed`) unless they agree."""
+    if original.shape != artifact.shape:
+        raise ImportRefused(
+            f"the original answers {original.shape}, the artifact {artifact.shape}", code="parity_failed"
+        )
+    expected, found = calibrate(original, output, 1.0), calibrate(artifact, output, 1.0)
+    largest = float(np.abs(expected - found).max())
+    rows = np.arange(len(found))
+    # The artifact's choice must be as probable in the original as the original's own.
+    same = expected[rows, found.argmax(axis=1)] >= expected.max(axis=1) - _TIE
+    parity = Parity(random_pictures, len(found) - random_pictures, int(same.sum()), largest, reference)
+    # Written so that a difference that is not a number fails, too.
+    if not (same.all() and largest <= TOLERANCE):
+        raise ImportRefused(
+            f"the converted network answers otherwise than the original: same top-1 on {parity.same_top_1} of "
+            f"{parity.pictures} pictures, largest difference of a probability {largest:.2g} (allowed {TOLERANCE:g})",
+            code="parity_failed",
+        )
+    return parity

@@ -1,0 +1,90 @@
+"""Folders of labelled pictures, as training lays them out: one folder a class."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from splitleaf.core.errors import ImportRefused, RejectedInput
+from splitleaf.core.preprocessing import InputSpec
+from splitleaf.images.picture import decode_picture
+
+SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledPictures:
+    """Pictures with the index of the folder that each lies in."""
+
+    name: str
+    """What the report calls them: the last two parts of the path."""
+    folders: tuple[str, ...]
+    """Sorted."""
+    paths: tuple[Path, ...]
+    truth: NDArray[np.int64]
+    """Index into `folders` for each path."""
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def sample(self, per_folder: int) -> LabelledPictures:
+        """Return the pictures without most of each folder's: `per_folder` of them, evenly spread."""
+        kept: list[int] = []
+        for index in range(len(self.folders)):
+            (places,) = np.nonzero(self.truth == index)
+            count = min(per_folder, len(places))
+            kept.extend(places[np.linspace(0, len(places) - 1, count).astype(int)].tolist())
+        return self.only(kept)
+
+    def only(self, places: Sequence[int]) -> LabelledPictures:
+        """Return the pictures at these places."""
+        return LabelledPictures(self.name, self.folders, tuple(self.paths[i] for i in places), self.truth[list(places)])
+
+
+def read_labelled_folder(folder: Path) -> LabelledPictures:
+    """List the pictures in a folder of class folders. Raises `ImportRefused`."""
+    classes = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+    by_class = {path.name: _pictures_in(path) for path in classes}
+    by_class = {name: paths for name, paths in by_class.items() if paths}
+    if len(by_class) < 2:
+        raise ImportRefused(
+            f"{folder} is not a folder of class folders with pictures in them", code="no_labelled_pictures"
+        )
+    names = tuple(by_class)
+    truth = [index for index, name in enumerate(names) for _ in by_class[name]]
+    paths = tuple(itertools.chain.from_iterable(by_class.values()))
+    return LabelledPictures("/".join(folder.resolve().parts[-2:]), names, paths, np.array(truth, dtype=np.int64))
+
+
+def find_pictures(folder: Path, limit: int) -> tuple[Path, ...]:
+    """Return up to `limit` pictures below a folder, evenly spread over it. Raises `ImportRefused`."""
+    found = [path for path in sorted(folder.rglob("*")) if _is_picture(path)] if folder.is_dir() else []
+    if not found:
+        raise ImportRefused(f"there are no pictures in {folder}", code="no_pictures")
+    places = np.linspace(0, len(found) - 1, min(limit, len(found))).astype(int)
+    return tuple(found[place] for place in places.tolist())
+
+
+def read_tensors(path: Path, specs: Sequence[InputSpec]) -> list[NDArray[np.generic]] | None:
+    """Return one picture as the API would hand it over for each spec; None for one that is refused at upload."""
+    try:
+        decoded = decode_picture(path.read_bytes(), specs)
+    except RejectedInput:
+        return None
+    return [
+        np.frombuffer(tensor.data, dtype=np.dtype(tensor.dtype).newbyteorder("<")).reshape(tensor.shape)
+        for tensor in decoded.tensors
+    ]
+
+
+def _pictures_in(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if _is_picture(path)]
+
+
+def _is_picture(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")
