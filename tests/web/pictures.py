@@ -8,9 +8,17 @@ import random
 from functools import cache
 
 from PIL import Image, ImageDraw, ImageFilter
+from playwright.sync_api import FilePayload
 
 _BLADE = (74, 122, 58)
 _PALE = (120, 160, 84)
+
+
+def chosen(
+    name: str = "leaf.jpg", *, seed: int = 1, body: bytes | None = None, kind: str = "image/jpeg"
+) -> FilePayload:
+    """Return a file as a person chooses it: a leaf, unless its content is given."""
+    return {"name": name, "mimeType": kind, "buffer": leaf(seed=seed) if body is None else body}
 
 
 @cache
@@ -33,7 +41,8 @@ def bare() -> bytes:
 def draw_leaf(*, side: int, spots: int, seed: int) -> Image.Image:
     chance = random.Random(seed)
     big = side * 2
-    picture = Image.effect_noise((big, big), 14).convert("RGB").point(lambda value: 150 + (value - 128) // 3)
+    paper = Image.frombytes("L", (big, big), chance.randbytes(big * big)).filter(ImageFilter.GaussianBlur(1))
+    picture = paper.point(lambda value: 135 + value // 8).convert("RGB")
     draw = ImageDraw.Draw(picture)
     shadow = [(x + big * 0.015, y + big * 0.02) for x, y in _outline(big)]
     draw.polygon(shadow, fill=(112, 112, 108))

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 from tests.web import pictures
 from tests.web.conftest import OpenPage
+from tests.web.pictures import chosen
 from tests.web.stub import StubService
 
 pytestmark = pytest.mark.browser
-
-
-def photo(name: str = "leaf.jpg", *, seed: int = 1, body: bytes | None = None, kind: str = "image/jpeg") -> Any:
-    return {"name": name, "mimeType": kind, "buffer": pictures.leaf(seed=seed) if body is None else body}
 
 
 def hand_over(page: Page, event: str, files: list[tuple[str, str, bytes]]) -> None:
@@ -40,7 +36,7 @@ def hand_over(page: Page, event: str, files: list[tuple[str, str, bytes]]) -> No
 
 def test_a_chosen_photo_is_sent_once_and_answered(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
-    page.set_input_files("#picker", photo("my leaf.jpg"))
+    page.set_input_files("#picker", chosen("my leaf.jpg"))
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
     expect(page.locator(".card-name")).to_contain_text("my leaf.jpg")
     expect(page.get_by_alt_text("Your photo 1")).to_be_visible()
@@ -53,7 +49,7 @@ def test_a_chosen_photo_is_sent_once_and_answered(open_page: OpenPage, stub: Stu
 
 def test_the_name_of_the_file_stays_at_home(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
-    page.set_input_files("#picker", photo("anna at the lake.jpg"))
+    page.set_input_files("#picker", chosen("anna at the lake.jpg"))
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
     assert stub.uploads[0]["name"] == "photo"
 
@@ -96,7 +92,7 @@ def test_a_phone_offers_its_camera_first(open_page: OpenPage, stub: StubService)
     expect(page.get_by_text("Take a photo", exact=True)).to_be_visible()
     expect(page.get_by_text("Choose photos")).to_be_visible()
     assert page.locator("#camera").get_attribute("capture") == "environment"
-    page.set_input_files("#camera", photo("image.jpg"))
+    page.set_input_files("#camera", chosen("image.jpg"))
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
 
 
@@ -106,14 +102,14 @@ def test_a_desk_without_camera_gets_the_picker_alone(open_page: OpenPage, stub: 
     with page.expect_file_chooser() as chooser:
         page.get_by_text("Choose photos").click()
     assert chooser.value.is_multiple()
-    chooser.value.set_files([photo()])
+    chooser.value.set_files([chosen()])
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
 
 
 def test_several_photos_go_three_at_a_time_and_all_arrive(open_page: OpenPage, stub: StubService) -> None:
     journeys = [stub.expect(hold=["queued"]) for _ in range(7)]
     page = open_page()
-    page.set_input_files("#picker", [photo(f"{number}.jpg", seed=number) for number in range(7)])
+    page.set_input_files("#picker", [chosen(f"{number}.jpg", seed=number) for number in range(7)])
     expect(page.locator("[data-phase=queued]")).to_have_count(3)
     expect(page.locator("[data-phase=waiting]")).to_have_count(4)
     assert len(stub.uploads) == 3
@@ -128,22 +124,22 @@ def test_cards_stand_in_the_order_of_choosing_with_the_latest_batch_on_top(
     open_page: OpenPage, stub: StubService
 ) -> None:
     page = open_page()
-    page.set_input_files("#picker", [photo("a.jpg"), photo("b.jpg")])
-    page.set_input_files("#picker", [photo("c.jpg")])
+    page.set_input_files("#picker", [chosen("a.jpg"), chosen("b.jpg")])
+    page.set_input_files("#picker", [chosen("c.jpg")])
     expect(page.locator(".file-name")).to_have_text([re.compile("c.jpg"), re.compile("a.jpg"), re.compile("b.jpg")])
 
 
 def test_the_same_file_may_be_chosen_twice(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
     for count in (1, 2):
-        page.set_input_files("#picker", photo())
+        page.set_input_files("#picker", chosen())
         expect(page.locator("[data-phase=answered]")).to_have_count(count)
 
 
 def test_progress_is_that_of_the_service(open_page: OpenPage, stub: StubService) -> None:
     queued = stub.expect(hold=["queued", "running"])
     page = open_page()
-    page.set_input_files("#picker", photo())
+    page.set_input_files("#picker", chosen())
     expect(page.get_by_role("heading", name="In line")).to_be_visible()
     expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuetext", "In line")
     queued.hold = frozenset(["running"])
@@ -159,14 +155,14 @@ def test_an_upload_shows_how_much_has_gone_out(open_page: OpenPage, stub: StubSe
         "Network.emulateNetworkConditions",
         {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 40_000},
     )
-    page.set_input_files("#picker", photo(body=pictures.leaf(side=640)))
+    page.set_input_files("#picker", chosen(body=pictures.leaf(side=640)))
     expect(page.get_by_role("heading", name=re.compile(r"Sending the photo, [1-9]\d? %"))).to_be_visible()
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
 
 
 def test_a_very_large_photo_is_made_smaller_first(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
-    page.set_input_files("#picker", photo(body=pictures.large_photo()))
+    page.set_input_files("#picker", chosen(body=pictures.large_photo()))
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
     (upload,) = stub.uploads
     assert upload["bytes"] < len(pictures.large_photo())
@@ -176,7 +172,7 @@ def test_a_very_large_photo_is_made_smaller_first(open_page: OpenPage, stub: Stu
 def test_a_photo_that_the_browser_cannot_draw_is_sent_as_it_is(open_page: OpenPage, stub: StubService) -> None:
     body = b"\0\0\0\x18ftypheic" + bytes(500)
     page = open_page()
-    page.set_input_files("#picker", photo("IMG_1.HEIC", body=body, kind="image/heic"))
+    page.set_input_files("#picker", chosen("IMG_1.HEIC", body=body, kind="image/heic"))
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
     assert stub.uploads[0]["bytes"] == len(body)
     expect(page.locator(".card-picture svg")).to_be_visible()
@@ -191,7 +187,7 @@ def test_everything_is_done_by_keyboard(open_page: OpenPage, stub: StubService) 
     expect(page.locator("#picker")).to_be_focused()
     with page.expect_file_chooser() as chooser:
         page.keyboard.press("Enter")
-    chooser.value.set_files([photo()])
+    chooser.value.set_files([chosen()])
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
     for name in ("Signs", "Steps"):  # two summaries
         page.keyboard.press("Tab")
@@ -215,7 +211,7 @@ def test_everything_is_done_by_keyboard(open_page: OpenPage, stub: StubService) 
 
 def test_what_happens_is_told_to_those_who_listen(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
-    page.set_input_files("#picker", photo())
+    page.set_input_files("#picker", chosen())
     log = page.get_by_role("log")
     expect(log).to_contain_text("One photo added.")
     expect(log).to_contain_text("Photo 1: Very likely Late blight, 97 %.")

@@ -20,7 +20,7 @@ CONTENT_SECURITY_POLICY: Final = (
     "manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
-_SECURITY_HEADERS: Final = {
+SECURITY_HEADERS: Final = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
@@ -104,7 +104,7 @@ def condition_guide() -> dict[str, dict[str, object]]:
 
 
 def _respond(request: Request, asset: Asset, cache_control: str) -> Response:
-    headers = _SECURITY_HEADERS | {"Cache-Control": cache_control, "ETag": asset.etag, "Vary": "Accept-Encoding"}
+    headers = SECURITY_HEADERS | {"Cache-Control": cache_control, "ETag": asset.etag, "Vary": "Accept-Encoding"}
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     body = asset.body
