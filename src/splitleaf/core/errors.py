@@ -31,6 +31,12 @@ class RejectedImage(RejectedInput):
     code = "image_corrupt"
 
 
+class Unprocessable(RejectedInput):
+    """The request is well formed but cannot be followed."""
+
+    code = "unprocessable"
+
+
 class UnsupportedMedia(RejectedInput):
     """The upload is not of an accepted kind."""
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import structlog
 
 from splitleaf.core.errors import ConfigurationError
+from splitleaf.jobs.embedded import EmbeddedBroker
 from splitleaf.processes.logs import configure_logs
 from splitleaf.processes.secrets import kept_admin_key, read_secret
 from splitleaf.processes.supervisor import Child, Supervisor
@@ -59,11 +60,9 @@ class _Up:
             if broker:
                 await broker.stop()
 
-    async def _start_broker(self):  # type: ignore[no-untyped-def]
+    async def _start_broker(self) -> EmbeddedBroker | None:
         if self._settings.redis_url:
             return None
-        from splitleaf.jobs.embedded import EmbeddedBroker
-
         return await EmbeddedBroker.start(self._settings.data_dir / "broker")
 
     def _children(self, redis_url: str) -> list[Child]:
@@ -158,4 +157,3 @@ def _override(values: Mapping[str, object]) -> None:
 def _set_defaults(values: Mapping[str, str]) -> None:
     for name, value in values.items():
         os.environ.setdefault(PREFIX + name, value)
-

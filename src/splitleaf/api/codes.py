@@ -1,0 +1,77 @@
+"""Every code that a problem can carry, what it means and what to do. Served at `/problems/{code}`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+CODES: Final[dict[str, tuple[int, str, str]]] = {
+    # code: (status, meaning, what to do)
+    "incomplete_body": (400, "The connection ended before the body did.", "Send it again."),
+    "malformed_multipart": (
+        400,
+        "The multipart body breaks its own format or its limits.",
+        "Use a common HTTP client.",
+    ),
+    "duplicate_file": (400, "More than one picture in a request.", "Send one request a picture."),
+    "invalid_request": (400, "The request cannot be understood.", "Compare it with `/docs`."),
+    "invalid_unit": (
+        400,
+        "Splitleaf-Unit is empty, too long or not printable ASCII.",
+        "Send 1 to 200 such characters.",
+    ),
+    "invalid_idempotency_key": (400, "Idempotency-Key is out of bounds.", "Send 1 to 255 printable ASCII characters."),
+    "invalid_priority": (400, "`priority` is unknown.", "Send `interactive` or `batch`."),
+    "invalid_wait": (400, "`wait` is not a whole number of seconds.", "Send for example `wait=10`."),
+    "invalid_json": (400, "The body is not JSON.", "Check its quotes and commas."),
+    "unauthorized": (401, "No valid key came with the request.", "Send `Authorization: Bearer KEY`."),
+    "forbidden": (403, "The key may read but not change things.", "Use a key with the write scope."),
+    "not_found": (404, "There is nothing at this address.", "Check it against `/docs`."),
+    "prediction_not_found": (404, "No such prediction, or it is no longer kept.", "Send the picture again."),
+    "version_not_found": (404, "There is no such version.", "See `GET /admin/api/models`."),
+    "alias_not_found": (404, "The alias points nowhere.", "See `GET /admin/api/aliases`."),
+    "dead_letter_not_found": (404, "There is no such dead letter.", "See `GET /admin/api/dead-letters`."),
+    "method_not_allowed": (405, "The address knows no such method.", "See the `Allow` header."),
+    "request_timeout": (408, "The body did not arrive in time.", "Send it again over a better connection."),
+    "conflict": (409, "The request contradicts the present state.", "Read the state again, then decide."),
+    "feedback_impossible": (409, "The prediction has no answer to judge.", "Wait until it has succeeded."),
+    "payload_too_large": (413, "The body is larger than the limit.", "Send at most 10 MB."),
+    "unsupported_media_type": (415, "Not a picture of an accepted kind.", "Send JPEG, PNG, WebP, HEIC or AVIF."),
+    "unsupported_encoding": (415, "The body is compressed once more.", "Send it without Content-Encoding."),
+    "file_required": (422, "The multipart body has no field `file`.", "Name the picture's field `file`."),
+    "image_empty": (422, "The file is empty.", "Choose the picture again."),
+    "image_corrupt": (422, "The picture is damaged.", "Take or export it again."),
+    "image_truncated": (422, "A part of the picture is missing.", "Send it again from the original."),
+    "image_too_small": (422, "A side is shorter than 32 pixels.", "Send a larger picture."),
+    "image_too_many_pixels": (422, "The picture has too many pixels.", "Scale it down before sending."),
+    "image_bad_aspect": (422, "The picture is far too long or too narrow.", "Crop it to the leaf."),
+    "image_too_complex": (422, "The picture takes too long to decode.", "Export it as an ordinary JPEG."),
+    "image_animated": (422, "The file is an animation.", "Send a still picture."),
+    "metadata_too_large": (422, "The picture carries too much metadata.", "Export it without metadata."),
+    "idempotency_key_reused": (422, "The Idempotency-Key came with another picture before.", "Use a new key."),
+    "invalid_feedback": (422, "The feedback says nothing, or two things.", 'Send {"correct": …} or {"label": …}.'),
+    "unknown_label": (422, "There is no such condition.", "See `GET /v1/labels`."),
+    "invalid_split": (422, "The shares are not a split.", "Name ready versions, with shares that sum to 100."),
+    "unprocessable": (422, "The request cannot be followed.", "See its detail."),
+    "rate_limited": (429, "Too many requests of this client.", "Wait for `Retry-After` seconds."),
+    "internal_error": (500, "Something broke on our side.", "Send it again; report it with its X-Request-ID."),
+    "inference_failed": (500, "The picture could not be processed.", "Try another picture."),
+    "overloaded": (503, "Too much work is waiting.", "Try again after `Retry-After` seconds."),
+    "timed_out": (503, "No answer was found in time.", "Try again after `Retry-After` seconds."),
+    "unavailable": (503, "A part of the service does not answer.", "Try again after `Retry-After` seconds."),
+    "no_model_ready": (503, "No model can answer at the moment.", "Try again after `Retry-After` seconds."),
+    "invalid_artifact": (409, "A version's files are not what its manifest says.", "Import the version again."),
+}
+
+
+async def problem_page(request: Request) -> Response:
+    """`GET /problems/{code}`: the meaning of a code, in plain text."""
+    known = CODES.get(request.path_params["code"])
+    if known is None:
+        raise HTTPException(404)
+    status, meaning, advice = known
+    text = f"{request.path_params['code']} ({status})\n\n{meaning}\n{advice}\n"
+    return Response(text, media_type="text/plain; charset=utf-8", headers={"Cache-Control": "max-age=3600"})

@@ -1,0 +1,115 @@
+"""Errors as RFC 9457 problem details: the one table from errors to HTTP."""
+
+from __future__ import annotations
+
+import json
+import math
+from http import HTTPStatus
+from typing import Any, Final
+
+import structlog
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from splitleaf.core import errors
+
+log = structlog.get_logger(__name__)
+
+STATUS: Final[dict[type[errors.SplitleafError], int]] = {
+    errors.SplitleafError: 500,
+    errors.RejectedInput: 400,
+    errors.RejectedImage: 422,
+    errors.Unprocessable: 422,
+    errors.UnsupportedMedia: 415,
+    errors.PayloadTooLarge: 413,
+    errors.MalformedRequest: 400,
+    errors.RequestTimedOut: 408,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.Unauthorized: 401,
+    errors.Forbidden: 403,
+    errors.RateLimited: 429,
+    errors.Overloaded: 503,
+    errors.DependencyDown: 503,
+    errors.NoModelReady: 503,
+    errors.EngineFailed: 500,
+    errors.InvalidArtifact: 409,
+    errors.ImportRefused: 422,
+    errors.ConfigurationError: 500,
+}
+
+# Codes of what the framework itself refuses.
+_FRAMEWORK_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
+
+# Only these say more than their class's own sentence to the outside; the text of others may name internals.
+_SPEAKING: Final = (errors.RejectedInput, errors.NotFound, errors.Conflict, errors.Overloaded, errors.InvalidArtifact)
+
+
+def problem_response(
+    status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **members: Any
+) -> Response:
+    """Return a problem document; `members` are extensions (RFC 9457, section 3.2)."""
+    body = {
+        "type": f"/problems/{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": code,
+        "detail": detail,
+        **members,
+    }
+    return Response(
+        json.dumps(body, separators=(",", ":"), ensure_ascii=False),
+        status,
+        {"Cache-Control": "no-store", **(headers or {})},
+        "application/problem+json",
+    )
+
+
+def respond_to_error(_request: Request, error: Exception) -> Response:
+    """Turn one of our errors into its problem."""
+    if not isinstance(error, errors.SplitleafError):
+        return respond_to_crash(_request, error)
+    status = STATUS[type(error)]
+    if status >= 500 and not isinstance(error, errors.Overloaded):
+        log.warning("request_failed", code=error.error_code, detail=error.detail)
+    detail = error.detail if isinstance(error, _SPEAKING) else _sentence(type(error))
+    return problem_response(status, error.error_code, detail, headers=_headers(error))
+
+
+def respond_to_refusal(_request: Request, error: Exception) -> Response:
+    """Turn what the framework refuses (unknown path, wrong method) into a problem."""
+    if not isinstance(error, HTTPException):
+        return respond_to_crash(_request, error)
+    code = _FRAMEWORK_CODES.get(error.status_code, "invalid_request")
+    headers = dict(error.headers) if error.headers else None
+    detail = "there is nothing at this address" if error.status_code == 404 else str(error.detail)
+    return problem_response(error.status_code, code, detail, headers=headers)
+
+
+def respond_to_validation(_request: Request, error: Exception) -> Response:
+    """Turn a request that does not fit its schema into a problem that names the entries."""
+    if not isinstance(error, RequestValidationError):
+        return respond_to_crash(_request, error)
+    faults = [{"at": ".".join(map(str, fault["loc"])), "message": fault["msg"]} for fault in error.errors()]
+    return problem_response(422, "invalid_request", "the request does not fit its schema", faults=faults)
+
+
+def respond_to_crash(_request: Request, error: Exception) -> Response:
+    """Say nothing of what broke to the outside; the log has it."""
+    log.error("request_crashed", exc_info=error)
+    return problem_response(500, "internal_error", _sentence(errors.SplitleafError))
+
+
+def _headers(error: errors.SplitleafError) -> dict[str, str]:
+    if isinstance(error, errors.Unauthorized):
+        return {"WWW-Authenticate": "Bearer"}
+    if error.retryable:
+        wait_s = error.retry_after_s if isinstance(error, errors.Overloaded) else 1.0
+        return {"Retry-After": str(max(1, math.ceil(wait_s)))}
+    return {}
+
+
+def _sentence(kind: type[errors.SplitleafError]) -> str:
+    return (kind.__doc__ or "").strip().splitlines()[0].rstrip(".")

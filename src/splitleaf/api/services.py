@@ -1,0 +1,50 @@
+"""What the API is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from splitleaf.core.clock import Clock
+from splitleaf.flows.serving import ServingMonitor
+from splitleaf.images.intake import PictureIntake
+from splitleaf.jobs.queue import DeadLetters, JobQueue
+from splitleaf.outcomes.store import OutcomeStore
+
+
+@dataclass(frozen=True, slots=True)
+class ApiLimits:
+    """Bounds of the HTTP edge."""
+
+    max_upload_bytes: int = 10_000_000
+    body_timeout_s: float = 30.0
+    max_wait_s: float = 30.0
+    prediction_ttl_s: float = 30.0
+    top_k: int = 3
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSecrets:
+    """What signs and hides."""
+
+    signing_key: bytes
+    unit_pepper: bytes
+    read_keys: frozenset[str] = frozenset()
+    """SHA-256 (hex) of keys that may read the admin API."""
+    write_keys: frozenset[str] = frozenset()
+    """SHA-256 (hex) of keys that may change things, too."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    """Ports, limits and secrets. The processes build it."""
+
+    intake: PictureIntake
+    queue: JobQueue
+    dead_letters: DeadLetters
+    store: OutcomeStore
+    monitor: ServingMonitor
+    clock: Clock
+    secrets: ApiSecrets
+    limits: ApiLimits = field(default_factory=ApiLimits)
+    is_draining: Callable[[], bool] = lambda: False

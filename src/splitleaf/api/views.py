@@ -1,0 +1,64 @@
+"""What the public sees of a prediction. The only place where a state becomes a response."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from starlette.responses import Response
+
+from splitleaf.core.clock import as_rfc3339
+from splitleaf.core.prediction import Classification, PredictionStatus
+from splitleaf.jobs.queue import JobState
+
+# Remarks about the picture that may help who took it; every other flag is internal.
+PUBLIC_FLAGS = frozenset({"low_information"})
+
+_EXPIRED = {"code": "expired", "detail": "no answer was found in time; please try again"}
+
+
+def prediction_view(state: JobState, top_k: int) -> dict[str, Any]:
+    """Return the public form: the same keys for all versions, no word of any."""
+    result = state.classification
+    own = f"/v1/predictions/{state.id}"
+    return {
+        "id": state.id,
+        "status": state.status.value,
+        "created_at": as_rfc3339(state.created_ms),
+        "finished_at": None if state.finished_ms is None else as_rfc3339(state.finished_ms),
+        "result": None if result is None else _result_view(result, state, top_k),
+        "error": _error_view(state),
+        "links": {"self": own, "events": f"{own}/events", "cancel": own, "feedback": f"{own}/feedback"},
+    }
+
+
+def percent(probability: float) -> float:
+    """Return a probability in percent with two decimals."""
+    return round(probability * 100, 2)
+
+
+def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return JSON that no cache keeps."""
+    content = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
+    return Response(content, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
+
+
+def _result_view(result: Classification, state: JobState, top_k: int) -> dict[str, Any]:
+    best = result.best
+    return {
+        "label": best.label,
+        "display_name": best.display_name,
+        "confidence": percent(best.confidence),
+        "is_sure": result.is_sure,
+        "top": [
+            {"label": one.label, "display_name": one.display_name, "confidence": percent(one.confidence)}
+            for one in result.top[:top_k]
+        ],
+        "remarks": [flag for flag in state.context.flags if flag in PUBLIC_FLAGS],
+    }
+
+
+def _error_view(state: JobState) -> dict[str, str] | None:
+    if state.failure is not None:
+        return {"code": state.failure.code, "detail": state.failure.detail}
+    return _EXPIRED if state.status is PredictionStatus.EXPIRED else None

@@ -1,0 +1,41 @@
+"""`splitleaf doctor`: what is wrong with this installation."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+_SIGNS = {"ok": ("✓", "green"), "note": ("·", "blue"), "warning": ("!", "yellow"), "problem": ("✗", "red")}
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    settings: Annotated[bool, typer.Option("--settings", help="List every setting and leave.")] = False,
+) -> None:
+    """Look for what is wrong and say what to do. Exit code 1 when there is a problem."""
+    if settings:
+        _print_settings()
+        return
+    from splitleaf.processes.diagnosis import diagnose
+
+    findings = diagnose()
+    if as_json:
+        records = [{"check": f.check, "level": f.level, "detail": f.detail, "advice": f.advice} for f in findings]
+        typer.echo(json.dumps(records, indent=2))
+    else:
+        for finding in findings:
+            sign, colour = _SIGNS[finding.level]
+            typer.echo(f"{typer.style(sign, fg=colour)} {finding.check}: {finding.detail}")
+            if finding.advice:
+                typer.echo(f"    {finding.advice}")
+    if any(finding.level == "problem" for finding in findings):
+        raise typer.Exit(1)
+
+
+def _print_settings() -> None:
+    from splitleaf.settings import known_variables
+
+    for name, description in known_variables().items():
+        typer.echo(f"{typer.style(name, bold=True)}\n    {description}")

@@ -1,0 +1,114 @@
+"""An upload -> a prediction, accepted once."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from splitleaf.core.clock import Clock
+from splitleaf.core.errors import Unprocessable
+from splitleaf.core.ids import idempotent_prediction_id, new_prediction_id
+from splitleaf.core.prediction import PredictionStatus
+from splitleaf.flows.serving import Choice, Serving
+from splitleaf.images.intake import DecodedPicture, PictureIntake
+from splitleaf.jobs.queue import JobQueue, JobState, Priority, SubmitOutcome, Task, TaskContext
+
+FALLBACK = "fallback"
+"""Flag of a prediction that the champion answered because its assigned version could not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """An upload and the circumstances of its arrival."""
+
+    data: bytes
+    unit_hash: str
+    request_id: str
+    wait_s: float = 0.0
+    """How long the client is willing to wait for the final state."""
+    idempotency_key: str = ""
+    priority: Priority = Priority.INTERACTIVE
+
+
+class ImageSubmission:
+    """Check and decode -> decide the version -> hand over."""
+
+    def __init__(
+        self, intake: PictureIntake, queue: JobQueue, serving: Callable[[], Serving], clock: Clock, ttl_s: float
+    ) -> None:
+        self._intake = intake
+        self._queue = queue
+        self._serving = serving
+        self._clock = clock
+        self._ttl_ms = round(ttl_s * 1000)
+
+    async def submit(self, submission: Submission) -> JobState:
+        """Return the state after the client's wait at the latest.
+
+        Raises what the intake and the queue raise; `NoModelReady`; `Unprocessable` with code
+        `idempotency_key_reused` when the key came with another picture before.
+        """
+        fingerprint = hashlib.blake2b(submission.data, digest_size=16).hexdigest()
+        prediction_id = new_prediction_id()
+        if submission.idempotency_key:
+            prediction_id = idempotent_prediction_id(submission.unit_hash, submission.idempotency_key)
+            known = await self._queue.state(prediction_id)
+            if known is not None:
+                return await self._again(known, fingerprint, submission.wait_s)
+        choice = self._serving().choose(submission.unit_hash)
+        started = time.perf_counter()
+        picture = await self._intake.decode(submission.data, [choice.manifest.preprocessing.input_spec])
+        intake_ms = (time.perf_counter() - started) * 1000
+        task = self._task(prediction_id, submission, choice, picture, intake_ms, fingerprint)
+        return await self._hand_over(task, submission.wait_s)
+
+    def _task(  # noqa: PLR0917 - one record from its parts
+        self,
+        prediction_id: str,
+        submission: Submission,
+        choice: Choice,
+        picture: DecodedPicture,
+        intake_ms: float,
+        fingerprint: str,
+    ) -> Task:
+        flags = (*picture.flags, FALLBACK) if choice.is_fallback else picture.flags
+        context = TaskContext(
+            request_id=submission.request_id,
+            unit_hash=submission.unit_hash,
+            revision=choice.revision,
+            intake_ms=round(intake_ms, 3),
+            flags=flags,
+            fingerprint=fingerprint,
+        )
+        return Task(
+            prediction_id, choice.manifest.version, picture.tensors[0], self._ttl_ms, submission.priority, context
+        )
+
+    async def _hand_over(self, task: Task, wait_s: float) -> JobState:
+        if wait_s > 0:
+            outcome, state = await self._queue.submit_and_wait(task, wait_s)
+        else:
+            outcome, state = await self._queue.submit(task), None
+        if outcome is SubmitOutcome.DUPLICATE:
+            known = state or await self._queue.state(task.id)
+            return await self._again(known or self._queued(task), task.context.fingerprint, 0)
+        return state or self._queued(task)
+
+    async def _again(self, known: JobState, fingerprint: str, wait_s: float) -> JobState:
+        """Answer a repeated request with the first one's prediction."""
+        if known.context.fingerprint != fingerprint:
+            raise Unprocessable(
+                "this Idempotency-Key was used for another picture; use a new key for a new picture",
+                code="idempotency_key_reused",
+            )
+        if wait_s > 0 and not known.status.is_final:
+            return await self._queue.wait(known.id, wait_s) or known
+        return known
+
+    def _queued(self, task: Task) -> JobState:
+        return JobState(task.id, PredictionStatus.QUEUED, task.version, self._clock.now_ms(), context=task.context)
+
+
+__all__ = ["FALLBACK", "ImageSubmission", "Submission"]

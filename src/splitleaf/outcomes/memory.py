@@ -1,0 +1,85 @@
+"""The outcome store in memory: for tests of what stands on it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+
+from splitleaf.core.errors import Conflict
+from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision
+
+
+class MemoryOutcomeStore:
+    """Keeps the promises of `OutcomeStore` for as long as the process lives."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._outcomes: dict[str, Outcome] = {}
+        self._feedback: list[Feedback] = []
+        self._aliases: list[AliasChange] = []
+        self._routing: list[RoutingRevision] = []
+
+    def migrate(self) -> None:
+        """Nothing to bring up to date."""
+
+    def record_outcomes(self, outcomes: Sequence[Outcome]) -> int:
+        with self._lock:
+            before = len(self._outcomes)
+            for outcome in outcomes:
+                self._outcomes.setdefault(outcome.prediction_id, outcome)
+            return len(self._outcomes) - before
+
+    def outcome(self, prediction_id: str) -> Outcome | None:
+        return self._outcomes.get(prediction_id)
+
+    def outcomes_since(self, created_ms: int, limit: int, after_id: str = "") -> Sequence[Outcome]:
+        place = (created_ms, after_id)
+        ordered = sorted(self._outcomes.values(), key=lambda one: (one.created_ms, one.prediction_id))
+        return [one for one in ordered if (one.created_ms, one.prediction_id) > place][:limit]
+
+    def count_by_status(self) -> dict[str, int]:
+        return dict(Counter(one.status for one in self._outcomes.values()))
+
+    def record_feedback(self, feedback: Feedback) -> None:
+        with self._lock:
+            self._feedback.append(feedback)
+
+    def feedback(self, prediction_id: str) -> Sequence[Feedback]:
+        return [one for one in self._feedback if one.prediction_id == prediction_id]
+
+    def move_alias(
+        self, alias: str, version: str, *, expected: str | None, actor: str, reason: str, now_ms: int
+    ) -> AliasChange:
+        with self._lock:
+            previous = self.aliases().get(alias)
+            if previous != expected:
+                raise Conflict(f"{alias} names {previous}, not {expected}")
+            change = AliasChange(alias, version, previous, actor, reason, now_ms, change_id=len(self._aliases) + 1)
+            self._aliases.append(change)
+            return change
+
+    def aliases(self) -> dict[str, str]:
+        return {change.alias: change.version for change in self._aliases}
+
+    def alias_history(self, alias: str) -> Sequence[AliasChange]:
+        return [change for change in reversed(self._aliases) if change.alias == alias]
+
+    def set_routing(self, revision: RoutingRevision) -> None:
+        with self._lock:
+            if revision.revision != len(self._routing) + 1:
+                raise Conflict("the routing was changed by somebody else at the same moment")
+            self._routing.append(replace(revision))
+
+    def routing(self) -> RoutingRevision | None:
+        return self._routing[-1] if self._routing else None
+
+    def routing_history(self) -> Sequence[RoutingRevision]:
+        return list(reversed(self._routing))
+
+    def ping(self) -> None:
+        """Always there."""
+
+    def close(self) -> None:
+        """Nothing to give back."""

@@ -1,0 +1,60 @@
+"""Bringing a database's schema up to date, whoever comes first."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Engine, inspect, text
+
+HEAD = "0001"
+"""The newest migration. A test holds it against the scripts."""
+
+# Any number will do, as long as nothing else in the database takes the same lock.
+_LOCK_NUMBER = 7_205_759_403
+
+
+def migrate(engine: Engine) -> None:
+    """Run what is missing, one process at a time. Quick when nothing is: alembic is not even imported."""
+    if _present(engine) == HEAD:
+        return
+    with _alone(engine):
+        if _present(engine) != HEAD:
+            _upgrade(engine)
+
+
+def _present(engine: Engine) -> str | None:
+    with engine.connect() as connection:
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.scalar(text("SELECT version_num FROM alembic_version"))
+
+
+def _upgrade(engine: Engine) -> None:
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def _alone(engine: Engine) -> Iterator[None]:
+    if engine.dialect.name == "postgresql":
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": _LOCK_NUMBER})
+            try:
+                yield
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": _LOCK_NUMBER})
+    elif engine.url.database and engine.url.database != ":memory:":
+        with Path(f"{engine.url.database}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+    else:
+        yield

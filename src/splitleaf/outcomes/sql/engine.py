@@ -1,0 +1,69 @@
+"""Connections: SQLite with a write-ahead log, PostgreSQL through psycopg."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from splitleaf.core.errors import ConfigurationError, Conflict, DependencyDown
+
+BUSY_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_S = 3
+
+
+def open_engine(url: str) -> Engine:
+    """Return an engine for `sqlite:///...` or `postgresql://...`; nothing is connected yet.
+
+    Raises `ConfigurationError` for another kind of URL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError("the database URL cannot be read") from error
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, connect_args={"check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        return engine
+    if parsed.get_backend_name() in ("postgresql", "postgres"):
+        return create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            pool_pre_ping=True,
+            pool_size=4,
+            pool_timeout=CONNECT_TIMEOUT_S,
+            connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
+        )
+    raise ConfigurationError("the database URL must begin with sqlite:/// or postgresql://")
+
+
+@contextmanager
+def our_errors() -> Iterator[None]:
+    """Turn the database's errors into ours."""
+    try:
+        yield
+    except IntegrityError as error:
+        raise Conflict("somebody else changed that at the same moment") from error
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        raise DependencyDown(f"the database does not answer: {_first_line(error)}") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise DependencyDown("the connection to the database broke") from error
+        raise
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    cursor = connection.cursor()
+    # WAL lets readers and the one writer work side by side. NORMAL can lose the last moments on a power cut, never
+    # consistency; what is lost then is still in the broker's feed unless the broker lost it, too.
+    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]

@@ -1,0 +1,143 @@
+"""The outcome store on SQLAlchemy Core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Insert, func, select, text, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+
+from splitleaf.core.errors import Conflict
+from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision
+from splitleaf.outcomes.migrations.run import migrate
+from splitleaf.outcomes.sql import rows, tables
+from splitleaf.outcomes.sql.engine import open_engine, our_errors
+
+
+class SqlOutcomeStore:
+    """SQLite or PostgreSQL, by URL. Safe to call from several threads."""
+
+    def __init__(self, url: str) -> None:
+        """Connects when it is first used."""
+        self._engine = open_engine(url)
+
+    def migrate(self) -> None:
+        with our_errors():
+            migrate(self._engine)
+
+    def record_outcomes(self, outcomes: Sequence[Outcome]) -> int:
+        by_id = {outcome.prediction_id: outcome for outcome in reversed(outcomes)}
+        if not by_id:
+            return 0
+        with our_errors(), self._engine.begin() as connection:
+            known = tables.outcomes.c.prediction_id
+            there = set(connection.scalars(select(known).where(known.in_(by_id))))
+            new = [rows.outcome_row(outcome) for key, outcome in by_id.items() if key not in there]
+            if new:
+                connection.execute(self._insert_unless_there(), new)
+            return len(new)
+
+    def outcome(self, prediction_id: str) -> Outcome | None:
+        query = select(tables.outcomes).where(tables.outcomes.c.prediction_id == prediction_id)
+        found = self._all(query)
+        return rows.read_outcome(found[0]) if found else None
+
+    def outcomes_since(self, created_ms: int, limit: int, after_id: str = "") -> Sequence[Outcome]:
+        place = tuple_(tables.outcomes.c.created_ms, tables.outcomes.c.prediction_id)
+        query = (
+            select(tables.outcomes)
+            .where(place > tuple_(created_ms, after_id))
+            .order_by(tables.outcomes.c.created_ms, tables.outcomes.c.prediction_id)
+            .limit(limit)
+        )
+        return [rows.read_outcome(row) for row in self._all(query)]
+
+    def count_by_status(self) -> dict[str, int]:
+        status = tables.outcomes.c.status
+        return {row[0]: row[1] for row in self._all(select(status, func.count()).group_by(status))}
+
+    def record_feedback(self, feedback: Feedback) -> None:
+        with our_errors(), self._engine.begin() as connection:
+            connection.execute(tables.feedback.insert(), rows.feedback_row(feedback))
+
+    def feedback(self, prediction_id: str) -> Sequence[Feedback]:
+        table = tables.feedback
+        query = select(table).where(table.c.prediction_id == prediction_id).order_by(table.c.created_ms)
+        return [rows.read_feedback(row) for row in self._all(query)]
+
+    def move_alias(
+        self, alias: str, version: str, *, expected: str | None, actor: str, reason: str, now_ms: int
+    ) -> AliasChange:
+        with our_errors(), self._engine.begin() as connection:
+            newest = _newest_change(connection, alias)
+            previous = newest.version if newest else None
+            if previous != expected:
+                raise Conflict(f"{alias} names {previous}, not {expected}")
+            change = {
+                "alias": alias,
+                "sequence": newest.sequence + 1 if newest else 1,
+                "version": version,
+                "previous": previous,
+                "actor": actor,
+                "reason": reason,
+                "created_ms": now_ms,
+            }
+            result = connection.execute(tables.alias_changes.insert(), change)
+            (change_id,) = result.inserted_primary_key or (0,)
+        return AliasChange(alias, version, previous, actor, reason, now_ms, change_id)
+
+    def aliases(self) -> dict[str, str]:
+        table = tables.alias_changes
+        newest = select(func.max(table.c.change_id)).group_by(table.c.alias)
+        return {
+            row.alias: row.version
+            for row in self._all(select(table.c.alias, table.c.version).where(table.c.change_id.in_(newest)))
+        }
+
+    def alias_history(self, alias: str) -> Sequence[AliasChange]:
+        table = tables.alias_changes
+        query = select(table).where(table.c.alias == alias).order_by(table.c.sequence.desc())
+        return [rows.read_alias_change(row) for row in self._all(query)]
+
+    def set_routing(self, revision: RoutingRevision) -> None:
+        with our_errors(), self._engine.begin() as connection:
+            present = connection.scalar(select(func.max(tables.routing_revisions.c.revision))) or 0
+            if revision.revision != present + 1:
+                raise Conflict("the routing was changed by somebody else at the same moment")
+            connection.execute(tables.routing_revisions.insert(), rows.routing_row(revision))
+
+    def routing(self) -> RoutingRevision | None:
+        history = self._routing(limit=1)
+        return history[0] if history else None
+
+    def routing_history(self) -> Sequence[RoutingRevision]:
+        return self._routing(limit=None)
+
+    def ping(self) -> None:
+        with our_errors(), self._engine.connect() as connection:
+            connection.execute(text("SELECT 1"))
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def _routing(self, limit: int | None) -> list[RoutingRevision]:
+        table = tables.routing_revisions
+        return [
+            rows.read_routing(row) for row in self._all(select(table).order_by(table.c.revision.desc()).limit(limit))
+        ]
+
+    def _all(self, query: Any) -> Sequence[Any]:
+        with our_errors(), self._engine.connect() as connection:
+            return connection.execute(query).all()
+
+    def _insert_unless_there(self) -> Insert:
+        if self._engine.dialect.name == "postgresql":
+            return postgresql.insert(tables.outcomes).on_conflict_do_nothing()
+        return sqlite.insert(tables.outcomes).on_conflict_do_nothing()
+
+
+def _newest_change(connection: Connection, alias: str) -> Any:
+    table = tables.alias_changes
+    query = select(table).where(table.c.alias == alias).order_by(table.c.sequence.desc()).limit(1)
+    return connection.execute(query).first()

@@ -1,0 +1,102 @@
+"""The tables as they are at this release. The migrations lead here; a test compares the two."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata = MetaData()
+
+outcomes = Table(
+    "outcomes",
+    metadata,
+    Column("prediction_id", String(26), primary_key=True),
+    Column("status", String(16), nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("assigned_version", String(64), nullable=False),
+    Column("served_version", String(64), nullable=False),
+    Column("served_digest", String(64), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("experiment", String(64), nullable=False),
+    Column("variant", String(64), nullable=False),
+    Column("override", Boolean, nullable=False),
+    Column("unit_hash", String(32), nullable=False),
+    Column("request_id", String(128), nullable=False),
+    Column("label", Text),
+    Column("confidence", Float),
+    Column("entropy", Float),
+    Column("is_sure", Boolean),
+    Column("top", Text, nullable=False),
+    Column("error_code", String(64)),
+    Column("error_detail", Text),
+    Column("flags", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("finished_ms", BigInteger, nullable=False),
+    Column("intake_ms", Float, nullable=False),
+    Column("queue_ms", Float, nullable=False),
+    Column("preprocess_ms", Float, nullable=False),
+    Column("inference_ms", Float, nullable=False),
+    Column("batch_size", Integer, nullable=False),
+    Column("deliveries", Integer, nullable=False),
+    Column("worker", Text, nullable=False),
+    Column("schema", Integer, nullable=False),
+    Index("outcomes_by_time", "created_ms", "prediction_id"),
+    Index("outcomes_by_revision", "revision", "assigned_version", "created_ms"),
+    Index("outcomes_by_version", "assigned_version", "created_ms"),
+)
+
+feedback = Table(
+    "feedback",
+    metadata,
+    Column("feedback_id", String(32), primary_key=True),
+    Column("prediction_id", String(26), nullable=False),
+    Column("source", String(16), nullable=False),
+    Column("author", String(64), nullable=False),
+    Column("correct", Boolean),
+    Column("label", Text),
+    Column("sampling_probability", Float),
+    Column("created_ms", BigInteger, nullable=False),
+    Index("feedback_by_prediction", "prediction_id", "created_ms"),
+)
+
+alias_changes = Table(
+    "alias_changes",
+    metadata,
+    Column("change_id", Integer, primary_key=True, autoincrement=True),
+    Column("alias", String(64), nullable=False),
+    # Two changes at the same moment ask for the same number, and only one gets it.
+    Column("sequence", Integer, nullable=False),
+    Column("version", String(64), nullable=False),
+    Column("previous", String(64)),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    UniqueConstraint("alias", "sequence", name="alias_changes_in_turn"),
+)
+
+routing_revisions = Table(
+    "routing_revisions",
+    metadata,
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("salt", Text, nullable=False),
+    Column("shares", Text, nullable=False),
+    Column("slots", LargeBinary, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+APPEND_ONLY = (outcomes, feedback, alias_changes, routing_revisions)
+"""Triggers refuse to change or delete a row of these."""

@@ -1,0 +1,135 @@
+"""The API role."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import uvicorn
+
+from splitleaf.api.app import build_app
+from splitleaf.api.services import ApiLimits, ApiServices
+from splitleaf.api.units import derive_secrets
+from splitleaf.core.clock import SystemClock
+from splitleaf.flows.change_routing import load_routing
+from splitleaf.flows.serving import ServingMonitor
+from splitleaf.images.limits import ImageLimits
+from splitleaf.images.pool import PooledIntake
+from splitleaf.jobs.redis import RedisDeadLetters, RedisJobQueue, RedisWorkerDirectory
+from splitleaf.outcomes.store import OutcomeStore
+from splitleaf.processes.broker import queue_limits, require_broker_url
+from splitleaf.processes.logs import configure_logs
+from splitleaf.processes.runner import run_role, stop_on_signals
+from splitleaf.processes.secrets import read_secret
+from splitleaf.processes.store import new_store
+from splitleaf.registry.catalogue import Catalogue
+from splitleaf.registry.repository import CHAMPION, read_repository
+from splitleaf.settings import Settings, read_settings
+
+REFRESH_S = 1.0
+REFRESH_UNTIL_READY_S = 0.1
+DECODING_CHILDREN = 2
+
+
+def run_api(parent_fd: int | None) -> None:
+    """Serve HTTP until SIGTERM."""
+    settings = read_settings()
+    configure_logs(settings, "api")
+    run_role(_serve(settings, parent_fd))
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, but signals are handled by the role, which also watches its parent."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    def stop(self) -> None:
+        self.should_exit = True
+
+
+async def _serve(settings: Settings, parent_fd: int | None) -> None:
+    server = _Server(_server_config(settings))
+    async with _services(settings, lambda: server.should_exit) as services:
+        server.config.app = build_app(services)
+        stop_on_signals(server.stop, parent_fd)
+        await server.serve()
+
+
+def _server_config(settings: Settings) -> uvicorn.Config:
+    edge = settings.api
+    return uvicorn.Config(
+        "",
+        host=edge.host,
+        port=edge.port,
+        loop="none",
+        http="httptools",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=4096,
+        timeout_graceful_shutdown=edge.graceful_timeout_s,
+        forwarded_allow_ips=edge.forwarded_allow_ips,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _services(settings: Settings, is_draining: Callable[[], bool]) -> AsyncIterator[ApiServices]:
+    """Open everything that the API stands on, and close it in order."""
+    url, limits = require_broker_url(settings), queue_limits(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        image_limits = ImageLimits(max_bytes=settings.api.max_upload_bytes)
+        intake = await PooledIntake.start(image_limits, settings.intake.children or DECODING_CHILDREN)
+        stack.push_async_callback(intake.close)
+        queue, directory = RedisJobQueue(url, limits), RedisWorkerDirectory(url, limits)
+        stack.push_async_callback(queue.close)
+        stack.push_async_callback(directory.close)
+        store = await asyncio.to_thread(new_store, settings)
+        stack.callback(store.close)
+        monitor = ServingMonitor(
+            Catalogue(settings.models_dir).scan, lambda: load_routing(store, _default_champion(settings)), directory
+        )
+        await stack.enter_async_context(_kept_fresh(monitor, store))
+        yield ApiServices(
+            intake=intake,
+            queue=queue,
+            dead_letters=RedisDeadLetters(queue),
+            store=store,
+            monitor=monitor,
+            clock=SystemClock(),
+            secrets=derive_secrets(read_secret(settings), settings.admin_read_keys, settings.admin_write_keys),
+            limits=ApiLimits(
+                max_upload_bytes=settings.api.max_upload_bytes,
+                body_timeout_s=settings.api.body_timeout_s,
+                max_wait_s=settings.api.max_wait_s,
+                prediction_ttl_s=settings.api.prediction_ttl_s,
+            ),
+            is_draining=is_draining,
+        )
+
+
+def _default_champion(settings: Settings) -> str:
+    return read_repository(settings.models_dir).aliases.get(CHAMPION, "")
+
+
+@contextlib.asynccontextmanager
+async def _kept_fresh(monitor: ServingMonitor, store: OutcomeStore) -> AsyncIterator[None]:
+    async def keep() -> None:
+        # A database that is down at the start must not keep the pages from coming up.
+        with contextlib.suppress(Exception):
+            await asyncio.to_thread(store.migrate)
+        while monitor.snapshot.problems:
+            await monitor.refresh()
+            await asyncio.sleep(REFRESH_UNTIL_READY_S)
+        await monitor.run(REFRESH_S)
+
+    task = asyncio.create_task(keep())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,132 @@
+"""The worker role."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import sys
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from splitleaf.core.clock import SystemClock
+from splitleaf.core.errors import SplitleafError
+from splitleaf.engine.loading import load_classifier
+from splitleaf.engine.onnx import OnnxRuntime
+from splitleaf.jobs.queue import WorkerDirectory, WorkerReport
+from splitleaf.jobs.redis import RedisJobConsumer, RedisWorkerDirectory, new_worker_name
+from splitleaf.processes.broker import queue_limits, require_broker_url
+from splitleaf.processes.logs import configure_logs
+from splitleaf.processes.runner import run_role, stop_on_signals
+from splitleaf.registry.catalogue import Catalogue, VersionFolder
+from splitleaf.settings import Settings, read_settings
+from splitleaf.worker.loop import LoopOptions, WorkerLoop
+from splitleaf.worker.versions import VersionPool
+
+log = structlog.get_logger(__name__)
+
+REPORT_S = 2.0
+REPORT_TTL_S = 7.0
+EXIT_HUNG = 70
+
+
+def run_worker(parent_fd: int | None) -> None:
+    """Run a worker until SIGTERM."""
+    settings = read_settings()
+    configure_logs(settings, "worker")
+    run_role(_work(settings, parent_fd))
+
+
+async def _work(settings: Settings, parent_fd: int | None) -> None:
+    url, limits, clock = require_broker_url(settings), queue_limits(settings), SystemClock()
+    name = new_worker_name()
+    versions = VersionPool(
+        _wanted(settings, Catalogue(settings.models_dir)), lambda folder: load_classifier(folder, OnnxRuntime)
+    )
+    options = LoopOptions(
+        threads=settings.worker.threads or os.cpu_count() or 1,
+        lease_ms=settings.queue.lease_ms,
+        batch_timeout_s=settings.worker.batch_timeout_s,
+        drain_timeout_s=settings.worker.drain_timeout_s,
+    )
+    consumer = RedisJobConsumer(url, limits, worker=name)
+    directory = RedisWorkerDirectory(url, limits)
+    loop = WorkerLoop(consumer, versions, options, clock, _abort)
+    stop_on_signals(loop.stop, parent_fd)
+    presence = _Presence(name, versions, loop, directory, settings.worker.refresh_s)
+    await asyncio.to_thread(versions.refresh)
+    await presence.report()
+    beside = [asyncio.create_task(presence.keep_versions()), asyncio.create_task(presence.keep_reporting())]
+    try:
+        await loop.run()
+    finally:
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        with contextlib.suppress(SplitleafError):
+            await directory.remove(name)
+            await consumer.close()
+        await directory.close()
+
+
+class _Presence:
+    """Keeps the versions in step with the repository, and the directory in step with the versions."""
+
+    def __init__(
+        self, name: str, versions: VersionPool, loop: WorkerLoop, directory: WorkerDirectory, refresh_s: float
+    ) -> None:
+        self._name = name
+        self._versions = versions
+        self._loop = loop
+        self._directory = directory
+        self._refresh_s = refresh_s
+        self._started_ms = SystemClock().now_ms()
+
+    async def keep_versions(self) -> None:
+        while True:
+            await asyncio.sleep(self._refresh_s)
+            before = self._versions.statuses(), self._versions.digests()
+            try:
+                await asyncio.to_thread(self._versions.refresh)
+            except OSError as error:
+                log.warning("repository_unreadable", detail=str(error))
+            if (self._versions.statuses(), self._versions.digests()) != before:
+                await self.report()
+
+    async def keep_reporting(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_S)
+            await self.report()
+
+    async def report(self) -> None:
+        report = WorkerReport(
+            worker=self._name,
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            started_ms=self._started_ms,
+            versions=self._versions.statuses(),
+            digests=self._versions.digests(),
+            draining=self._loop.stopping,
+        )
+        try:
+            await self._directory.report(report, REPORT_TTL_S)
+        except SplitleafError as error:
+            log.warning("report_failed", detail=error.detail)
+
+
+def _wanted(settings: Settings, catalogue: Catalogue) -> Callable[[], Sequence[VersionFolder]]:
+    only = frozenset(settings.worker.versions)
+
+    def scan() -> Sequence[VersionFolder]:
+        return [one for one in catalogue.scan() if not only or one.version in only]
+
+    return scan
+
+
+def _abort(reason: str) -> None:
+    """End at once, without clean-up: a thread that hangs in native code cannot be stopped otherwise."""
+    log.critical("worker_aborted", reason=reason)
+    sys.stderr.flush()
+    os._exit(EXIT_HUNG)
