@@ -18,6 +18,8 @@ from splitleaf.jobs.redis.link import BlockingLine
 
 log = structlog.get_logger(__name__)
 
+_RECONNECT_PAUSE_S = 0.1
+
 Started = int
 """Milliseconds since the epoch at which a worker took the task."""
 Announcement = JobState | Started
@@ -37,7 +39,6 @@ class Announcements:
         self._poll_s = poll_s
         self._listeners: dict[bytes, list[asyncio.Queue[Announcement]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
-        self._subscribed = asyncio.Event()
 
     @contextlib.contextmanager
     def listening(self, prediction_id: str) -> Iterator[asyncio.Queue[Announcement]]:
@@ -68,15 +69,16 @@ class Announcements:
     async def _listen(self) -> None:
         while True:
             try:
-                async for message in self._line.subscription(keys.ANNOUNCEMENTS, self._on_subscribed):
-                    self._dispatch(message)
+                subscription = self._line.subscription(keys.ANNOUNCEMENTS, self._catch_up)
+                async with contextlib.aclosing(subscription):
+                    async for message in subscription:
+                        self._dispatch(message)
             except (RedisError, OSError, SplitleafError) as error:
                 log.warning("announcements_interrupted", reason=str(error))
-            await asyncio.sleep(0.1)
-
-    async def _on_subscribed(self) -> None:
-        self._subscribed.set()
-        await self._catch_up()
+            except Exception:
+                # Whatever a message was, those who wait for others must still be told.
+                log.exception("announcements_interrupted")
+            await asyncio.sleep(_RECONNECT_PAUSE_S)
 
     async def _poll(self) -> None:
         while True:

@@ -8,20 +8,35 @@ import secrets
 import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
 from splitleaf.core.errors import DependencyDown
+from splitleaf.core.prediction import Failure, PredictionStatus
 from splitleaf.jobs import keys
 from splitleaf.jobs.fairness import Rotation
 from splitleaf.jobs.limits import QueueLimits
-from splitleaf.jobs.messages import UnreadableMessage, completion_status, decode_tensor, encode_result
+from splitleaf.jobs.messages import UnreadableMessage, completion_status, decode_tensor, encode_failure, encode_result
 from splitleaf.jobs.queue import Claim, Completion, Priority, Recovery
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
 from splitleaf.jobs.redis.scripts import script
 
 log = structlog.get_logger(__name__)
+
+
+_Fields = dict[bytes, bytes]
+_UNREADABLE = Failure("inference_failed", "The picture could not be read.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Stream:
+    """Where a batch came from, and when."""
+
+    version: str
+    priority: Priority
+    now_ms: int
 
 
 def new_worker_name() -> str:
@@ -117,53 +132,44 @@ class RedisJobConsumer:
         order = self._rotation.order(list(caps))
         streams = [keys_of(version).streams[priority] for version, priority in order]
         fixed = (self.worker, keys.ANNOUNCEMENTS, self._limits.result_ttl_s * 1000)
-        try:
-            answer = await self._link.run(script("take"), streams, (*fixed, *(caps[version] for version, _ in order)))
-        except BaseException:
-            # The answer may be lost on its way, with tasks in it that now count as ours.
-            self._is_unsure = True
-            raise
+        # Until the answers are here, the broker may have given us tasks that we know nothing of.
+        self._is_unsure = True
+        answer = await self._link.run(script("take"), streams, (*fixed, *(caps[version] for version, _ in order)))
         if not answer:
             self._is_dry = True
+            self._is_unsure = False
             return []
-        index, now_ms, _more, entries = answer
-        version, priority = order[index - 1]
-        self._rotation.served(version)
-        self._taken_at[version] = time.monotonic()
-        for token, _, _ in entries:
-            self._in_hand[token.decode()] = (version, priority)
-        return await self._claims(version, priority, now_ms, entries)
+        number, now_ms, _more, entries = answer
+        version, priority = order[number - 1]
+        place = _Stream(version, priority, now_ms)
+        claims = await self._claims(place, entries)
+        self._is_unsure = False
+        self._in_hand |= {claim.token: (claim.version, claim.priority) for claim in claims}
+        self._rotation.served(place.version)
+        self._taken_at[place.version] = time.monotonic()
+        return claims
 
-    async def _claims(self, version: str, priority: Priority, now_ms: int, entries: Sequence[Any]) -> list[Claim]:
-        tables = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, _, flat in entries]
-        places = [table[b"k"] for table in tables if b"k" in table]
-        try:
-            fetched = await self._link.call("MGET", *places) if places else ()
-        except BaseException:
-            for token, _, _ in entries:
-                self._in_hand.pop(token.decode(), None)
-            self._is_unsure = True
-            raise
-        pixels = dict(zip(places, fetched, strict=True))
+    async def _claims(self, place: _Stream, entries: Sequence[Any]) -> list[Claim]:
+        tables: list[_Fields] = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, _, flat in entries]
+        names = [table[b"k"] for table in tables if b"k" in table]
+        pixels = dict(zip(names, await self._link.call("MGET", *names), strict=True)) if names else {}
         claims = []
         for (token, deliveries, _), table in zip(entries, tables, strict=True):
             data = pixels[table[b"k"]] if b"k" in table else table[b"p"]
-            claim = _claim(version, priority, token, deliveries, table, data, now_ms)
-            if claim is not None:
-                claims.append(claim)
+            claim = _claim(place, token, deliveries, table, data) if data is not None else None
+            if claim is None:
+                await self._drop(place, token.decode(), table, is_late=data is None)
             else:
-                await self._drop(version, priority, token.decode(), table, is_late=data is None)
+                claims.append(claim)
         return claims
 
-    async def _drop(
-        self, version: str, priority: Priority, token: str, table: Mapping[bytes, bytes], *, is_late: bool
-    ) -> None:
+    async def _drop(self, place: _Stream, token: str, table: _Fields, *, is_late: bool) -> None:
         """End a task that no worker can do: its pixels ran out of time, or are of an unknown format."""
-        status = "expired" if is_late else "failed"
-        result = b"null" if is_late else b'{"e":["inference_failed","The picture could not be read."]}'
-        names = keys_of(version)
+        names = keys_of(place.version)
         fixed = (keys.ANNOUNCEMENTS, self._limits.result_ttl_s * 1000, self.worker, "", 0)
-        arguments = (*fixed, int(priority), token, table[b"i"], 1, status, result)
+        status = PredictionStatus.EXPIRED if is_late else PredictionStatus.FAILED
+        result = b"null" if is_late else encode_failure(_UNREADABLE)
+        arguments = (*fixed, int(place.priority), token, table[b"i"], 1, status.value, result)
         await self._link.run(script("finish"), (*names.streams, names.meters, names.workers), arguments)
         self._in_hand.pop(token, None)
 
@@ -224,31 +230,21 @@ def _places(claims: Sequence[Claim]) -> tuple[list[bytes], dict[bytes, int]]:
     return streams, {stream: number for number, stream in enumerate(streams, 1)}
 
 
-def _claim(
-    version: str,
-    priority: Priority,
-    token: bytes,
-    deliveries: int,
-    table: Mapping[bytes, bytes],
-    data: bytes | None,
-    now_ms: int,
-) -> Claim | None:
-    if data is None:
-        return None
+def _claim(place: _Stream, token: bytes, deliveries: int, table: _Fields, data: bytes) -> Claim | None:
     try:
         tensor = decode_tensor(table[b"h"], data)
     except UnreadableMessage as error:
-        log.warning("task_unreadable", version=version, **error.context)
+        log.warning("task_unreadable", version=place.version, **error.context)
         return None
     created_ms = int(table[b"c"])
     return Claim(
         task_id=table[b"i"].decode(),
-        version=version,
-        priority=priority,
+        version=place.version,
+        priority=place.priority,
         tensor=tensor,
         created_ms=created_ms,
         deadline_ms=int(table[b"d"]),
-        queue_ms=float(now_ms - created_ms),
+        queue_ms=float(place.now_ms - created_ms),
         deliveries=deliveries,
         token=token.decode(),
     )

@@ -59,8 +59,8 @@ class RedisOutcomeFeed:
     async def acknowledge(self, entries: Sequence[FeedEntry]) -> None:
         by_feed: dict[bytes, list[str]] = {}
         for entry in entries:
-            feed, _, token = entry.token.rpartition("/")
-            by_feed.setdefault(feed.encode(), []).append(token)
+            name, _, token = entry.token.rpartition("/")
+            by_feed.setdefault(name.encode(), []).append(token)
         commands: list[Command] = [("MULTI",)]
         for feed, tokens in by_feed.items():
             commands += [("XACK", feed, keys.RECORDERS, *tokens), ("XDEL", feed, *tokens)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
@@ -146,15 +146,16 @@ class BlockingLine:
             connection = await self._pool.get_connection()
             await connection.send_command(*command)
             async with asyncio.timeout(block_ms / 1000 + self._timeout_s):
-                reply = await connection.read_response(timeout=math.inf)
-            return reply
+                return await connection.read_response(timeout=math.inf)
         except (RedisError, OSError, TimeoutError) as error:
             raise as_our_error(error) from error
         finally:
             if connection is not None:
                 await self._pool.release(connection)
 
-    async def subscription(self, channel: bytes, on_subscribed: Callable[[], Awaitable[None]]) -> AsyncIterator[bytes]:
+    async def subscription(
+        self, channel: bytes, on_subscribed: Callable[[], Awaitable[None]]
+    ) -> AsyncGenerator[bytes, None]:
         """Yield the messages of a channel until the connection breaks."""
         connection = await self._pool.get_connection()
         try:
@@ -210,7 +211,8 @@ def as_our_error(error: BaseException) -> Exception:
     return error if isinstance(error, Exception) else DependencyDown(str(error))
 
 
-def _pool(url: str, timeout_s: float) -> ConnectionPool[Any]:
+def _pool(url: str, timeout_s: float) -> Any:
+    # redis-py's pool is not typed throughout.
     return ConnectionPool.from_url(
         url,
         protocol=2,
