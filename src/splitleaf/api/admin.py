@@ -46,7 +46,7 @@ def admin_router(services: ApiServices) -> APIRouter:
     problems: dict[int | str, dict[str, Any]] = {s: problem(s) for s in (401, 403, 404, 409, 422, 500, 503)}
     router = APIRouter(prefix="/admin/api", tags=["Admin"], responses=problems)
     may_read = Depends(require(Scope.READ, services.secrets))
-    may_write = require(Scope.WRITE, services.secrets)
+    may_write = Depends(require(Scope.WRITE, services.secrets))
     _add_models(router, services, may_read)
     _add_aliases(router, services, may_read, may_write)
     _add_routing(router, services, may_read, may_write)
@@ -67,7 +67,6 @@ def _add_models(router: APIRouter, services: ApiServices, may_read: Any) -> None
 
 def _add_aliases(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
     store, clock = services.store, services.clock
-    Actor = Annotated[str, Depends(may_write)]
 
     @router.get("/aliases", dependencies=[may_read], summary="List the aliases")
     async def list_aliases() -> dict[str, Any]:
@@ -80,7 +79,7 @@ def _add_aliases(router: APIRouter, services: ApiServices, may_read: Any, may_wr
         return {"history": [_alias_view(change) for change in history]}
 
     @router.put("/aliases/{alias}", summary="Point an alias at a loaded version")
-    async def move(alias: Name, body: AliasMove, actor: Actor) -> dict[str, Any]:
+    async def move(alias: Name, body: AliasMove, actor: str = may_write) -> dict[str, Any]:
         ready = services.monitor.snapshot.ready
         present = (await asyncio.to_thread(store.aliases)).get(alias)
         expected = present if body.expected is None or present is None else body.expected
@@ -91,7 +90,7 @@ def _add_aliases(router: APIRouter, services: ApiServices, may_read: Any, may_wr
         return _alias_view(change)
 
     @router.post("/aliases/{alias}/rollback", summary="Point an alias at the version it named before")
-    async def roll_back(alias: Name, body: Reason, actor: Actor) -> dict[str, Any]:
+    async def roll_back(alias: Name, body: Reason, actor: str = may_write) -> dict[str, Any]:
         ready = services.monitor.snapshot.ready
         change = await asyncio.to_thread(roll_back_alias, store, alias, ready, actor, body.reason, clock)
         await services.monitor.refresh()
@@ -100,7 +99,6 @@ def _add_aliases(router: APIRouter, services: ApiServices, may_read: Any, may_wr
 
 def _add_routing(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
     store, clock = services.store, services.clock
-    Actor = Annotated[str, Depends(may_write)]
 
     @router.get("/routing", dependencies=[may_read], summary="Show the split in force")
     async def show() -> dict[str, Any]:
@@ -112,14 +110,16 @@ def _add_routing(router: APIRouter, services: ApiServices, may_read: Any, may_wr
         return {"history": [_routing_view(one) for one in await asyncio.to_thread(store.routing_history)]}
 
     @router.put("/routing", summary="Split the units between versions")
-    async def split(body: SplitChange, actor: Actor) -> dict[str, Any]:
+    async def split(body: SplitChange, actor: str = may_write) -> dict[str, Any]:
         ready = services.monitor.snapshot.ready
         revision = await asyncio.to_thread(set_split, store, body.shares, ready, actor, body.reason, clock)
         await services.monitor.refresh()
         return {"routing": _routing_view(revision)}
 
     @router.delete("/routing", summary="End the split: the champion answers everybody")
-    async def clear(actor: Actor, reason: Annotated[str, Query(min_length=1, max_length=500)]) -> dict[str, Any]:
+    async def clear(
+        reason: Annotated[str, Query(min_length=1, max_length=500)], actor: str = may_write
+    ) -> dict[str, Any]:
         revision = await asyncio.to_thread(clear_split, store, actor, reason, clock)
         await services.monitor.refresh()
         return {"routing": None, "revision": revision.revision}
@@ -138,15 +138,13 @@ def _add_queue(router: APIRouter, services: ApiServices, may_read: Any, may_writ
 
     @router.post(
         "/dead-letters/{version}/{token}/retry",
-        dependencies=[Depends(may_write)],
+        dependencies=[may_write],
         summary="Try a dead letter again, as a new prediction",
     )
     async def retry(version: Name, token: str) -> dict[str, Any]:
         return {"prediction_id": await letters.retry(version, token)}
 
-    @router.delete(
-        "/dead-letters/{version}/{token}", dependencies=[Depends(may_write)], summary="Discard a dead letter"
-    )
+    @router.delete("/dead-letters/{version}/{token}", dependencies=[may_write], summary="Discard a dead letter")
     async def discard(version: Name, token: str) -> dict[str, Any]:
         await letters.discard(version, token)
         return {"discarded": token}
