@@ -1,7 +1,248 @@
-"""`splitleaf models ...`."""
+"""`splitleaf models ...`: import, list, show, verify; aliases and their history."""
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Self
+
 import typer
 
+if TYPE_CHECKING:
+    from splitleaf.importing.request import ProgressCallback
+    from splitleaf.registry.catalogue import VersionFolder
+
 app = typer.Typer(name="models", help="The versions in the repository.", no_args_is_help=True)
+
+Repository = Annotated[Path | None, typer.Option("--models", help="The repository of versions.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Why = Annotated[str, typer.Option("--why", help="The reason; kept with the change.")]
+
+
+def repository_dir(models: Path | None) -> Path:
+    from splitleaf.settings import read_settings
+
+    return models or read_settings().models_dir
+
+
+@app.command("import")
+def import_command(
+    file: Annotated[
+        Path | None, typer.Argument(help="H5, .keras, .onnx, or a SavedModel folder; without it, all bare versions.")
+    ] = None,
+    version: Annotated[str | None, typer.Option(help="The version's name, for example v3.")] = None,
+    models: Repository = None,
+    labels: Annotated[str | None, typer.Option(help="Labels in the order of the outputs: a file, or a,b,c.")] = None,
+    preprocessing: Annotated[
+        str, typer.Option(help="What training did: 1/255, tf, torch, caffe, raw; resize=pillow-nearest, ...")
+    ] = "",
+    evaluate: Annotated[Path | None, typer.Option(help="Folder of class folders, to measure on.")] = None,
+    golden: Annotated[Path | None, typer.Option(help="Pictures to keep as golden ones.")] = None,
+    calibrate: Annotated[
+        Path | None, typer.Option(help="Folder of class folders, to fit the temperature on (not those of --evaluate).")
+    ] = None,
+    replace: Annotated[bool, typer.Option(help="Import again what is imported already.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Turn Keras files into served versions, proved equal to the original."""
+    from splitleaf.core.errors import ConfigurationError
+    from splitleaf.importing.labels import parse_labels
+    from splitleaf.importing.preprocessing import parse_preprocessing
+    from splitleaf.importing.request import ImportRequest
+    from splitleaf.settings import read_settings
+
+    if (file is None) != (version is None):
+        raise ConfigurationError("name both a file and --version, or neither to import all bare versions")
+    settings = read_settings()
+    request = ImportRequest(
+        source=file or Path(),
+        version=version or "",
+        models_dir=models or settings.models_dir,
+        labels=parse_labels(labels) if labels else None,
+        preprocessing=parse_preprocessing(preprocessing),
+        evaluate=evaluate,
+        golden=golden,
+        calibrate=calibrate,
+        replace=replace,
+        import_python=settings.import_python,
+    )
+    if file is None:
+        _import_all(request, as_json)
+    else:
+        _import_one(request, as_json)
+
+
+@app.command("list")
+def list_command(models: Repository = None, as_json: AsJson = False) -> None:
+    """List the versions in the repository."""
+    from splitleaf.registry.catalogue import Catalogue
+
+    found = Catalogue(repository_dir(models)).scan()
+    if as_json:
+        typer.echo(json.dumps([_record(one) for one in found], indent=2))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(
+        "Version", "State", "Input", "Accuracy", "ms/picture", "Size", "Digest", box=None, header_style="bold"
+    )
+    for one in found:
+        table.add_row(*_row(one))
+    Console().print(table)
+
+
+@app.command("show")
+def show_command(version: str, models: Repository = None, as_json: AsJson = False) -> None:
+    """Show a version's manifest."""
+    from splitleaf.registry.catalogue import Catalogue
+
+    found = Catalogue(repository_dir(models)).find(version)
+    if as_json:
+        typer.echo(json.dumps(_record(found), indent=2))
+    elif found.manifest is None:
+        typer.echo(f"{version}: {found.state} {found.problem}")
+    else:
+        typer.echo((found.folder / "model.toml").read_text(encoding="utf-8").rstrip())
+
+
+@app.command("verify")
+def verify_command(
+    versions: Annotated[list[str] | None, typer.Argument(help="Versions; without any, all.")] = None,
+    models: Repository = None,
+) -> None:
+    """Check digests, load each version and let it answer its golden pictures. Exit code 1 when one fails."""
+    from splitleaf.processes.local import verify
+
+    results = verify(repository_dir(models), versions or [])
+    for version, problem in results.items():
+        typer.echo(f"{version}: {problem or 'ok'}")
+    if any(results.values()):
+        raise typer.Exit(1)
+
+
+@app.command("alias")
+def alias_command(
+    alias: Annotated[str, typer.Argument(help="For example champion.")],
+    version: Annotated[str | None, typer.Argument(help="Where it shall point; without it, show where it does.")] = None,
+    why: Why = "",
+    rollback: Annotated[bool, typer.Option("--rollback", help="Point it at the version it named before.")] = False,
+    models: Repository = None,
+) -> None:
+    """Show, move or roll back an alias. A running system follows within a second."""
+    from splitleaf.processes.local import Operator
+
+    with Operator(repository_dir(models)) as operator:
+        if rollback:
+            change = operator.roll_back_alias(alias, why)
+            typer.echo(f"{alias}: {change.previous} -> {change.version}")
+        elif version is None:
+            typer.echo(f"{alias}: {operator.alias(alias)}")
+        else:
+            change = operator.move_alias(alias, version, why)
+            typer.echo(f"{alias}: {change.previous} -> {change.version}")
+
+
+@app.command("history")
+def history_command(
+    alias: Annotated[str, typer.Argument(help="The alias.")] = "champion", as_json: AsJson = False
+) -> None:
+    """Show where an alias pointed when, who moved it and why."""
+    from splitleaf.core.clock import as_rfc3339
+    from splitleaf.processes.local import Operator
+
+    with Operator(repository_dir(None)) as operator:
+        history = operator.alias_history(alias)
+    if as_json:
+        typer.echo(json.dumps([{"version": c.version, "at": as_rfc3339(c.created_ms), "by": c.actor} for c in history]))
+        return
+    for change in history:
+        typer.echo(f"{as_rfc3339(change.created_ms)}  {change.version}  by {change.actor}  {change.reason}")
+    if not history:
+        typer.echo(f"{alias} has never been moved; repository.toml names its version")
+
+
+def _import_one(request: object, as_json: bool) -> None:
+    from splitleaf.importing.importer import import_model
+    from splitleaf.importing.request import ImportRequest
+
+    assert isinstance(request, ImportRequest)
+    with _Progress() as progress:
+        report = import_model(request, progress.of(request.version))
+    _print_report(report, as_json)
+
+
+def _import_all(request: object, as_json: bool) -> None:
+    from splitleaf.core.errors import SplitleafError
+    from splitleaf.importing.importer import import_bare
+    from splitleaf.importing.request import ImportRequest
+
+    assert isinstance(request, ImportRequest)
+    with _Progress() as progress:
+        outcomes = import_bare(request.models_dir, request, progress.of)
+    for version, outcome in outcomes.items():
+        if isinstance(outcome, SplitleafError):
+            typer.secho(f"{version}: {outcome.detail} [{outcome.error_code}]", err=True)
+        else:
+            _print_report(outcome, as_json)
+    if not outcomes:
+        typer.echo("nothing to import: every version is imported already")
+    if any(isinstance(outcome, SplitleafError) for outcome in outcomes.values()):
+        raise typer.Exit(1)
+
+
+def _print_report(report: object, as_json: bool) -> None:
+    from rich.console import Console
+
+    from splitleaf.importing.report import ImportReport, render_report
+
+    assert isinstance(report, ImportReport)
+    if as_json:
+        typer.echo(report.as_json().rstrip())
+    else:
+        Console().print(render_report(report))
+
+
+class _Progress:
+    """A line that says which step of which version is under way; nothing where nobody watches."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        console = Console(stderr=True)
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+        self._task = self._progress.add_task("Importing")
+
+    def __enter__(self) -> Self:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def of(self, version: str) -> ProgressCallback:
+        from splitleaf.importing.request import Progress
+
+        def tell(progress: Progress) -> None:
+            count = f" {progress.done} of {progress.total}" if progress.total else ""
+            self._progress.update(self._task, description=f"{version}: {progress.step}{count}")
+
+        return tell
+
+
+def _record(one: VersionFolder) -> dict[str, object]:
+    manifest = one.manifest.model_dump(mode="json", by_alias=True) if one.manifest else None
+    return {"version": one.version, "state": one.state, "problem": one.problem, "manifest": manifest}
+
+
+def _row(one: VersionFolder) -> tuple[str, ...]:
+    manifest = one.manifest
+    if manifest is None:
+        return (one.version, one.problem or one.state, "", "", "", "", "")
+    size, evaluation = manifest.preprocessing, manifest.evaluation
+    accuracy = f"{evaluation.accuracy:.4f} ({evaluation.images})" if evaluation else "not measured"
+    latency = f"{evaluation.latency_ms:.2f}" if evaluation else ""
+    megabytes = f"{manifest.artifact.size_bytes / 1e6:.2f} MB"
+    return (one.version, one.state, f"{size.height}x{size.width}", accuracy, latency, megabytes, manifest.digest[:12])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -46,7 +46,7 @@ def predict(
         raise typer.Exit(1)
 
 
-def _with_progress(  # noqa: PLR0917 - the command's own options, passed on once
+def _with_progress(
     pictures: Sequence[Path], url: str, version: str | None, models: Path | None, unit: str, concurrency: int
 ) -> list[Answer]:
     from rich.console import Console
@@ -64,9 +64,24 @@ def _with_progress(  # noqa: PLR0917 - the command's own options, passed on once
             from splitleaf.cli.remote import ask_server
 
             return ask_server(url, pictures, unit=unit, concurrency=concurrency, on_answer=advance)
-        from splitleaf.processes.local import classify_here
+        return _ask_version(version, models, pictures, lambda: progress.advance(task))
 
-        return classify_here(version, models, pictures, on_answer=advance)
+
+def _ask_version(
+    version: str, models: Path | None, pictures: Sequence[Path], on_done: Callable[[], None]
+) -> list[Answer]:
+    from splitleaf.cli.models import repository_dir
+    from splitleaf.core.errors import SplitleafError
+    from splitleaf.processes.local import classify_here
+
+    answers = []
+    for path, result in zip(pictures, classify_here(version, repository_dir(models), pictures, on_done), strict=True):
+        if isinstance(result, SplitleafError):
+            answers.append(Answer(path, error_code=result.error_code, error_detail=result.detail))
+        else:
+            best, confidence = result.best, round(result.best.confidence * 100, 2)
+            answers.append(Answer(path, best.label, best.display_name, confidence, result.is_sure))
+    return answers
 
 
 def _print(answers: Sequence[Answer], output: Format) -> None:

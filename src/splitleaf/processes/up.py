@@ -128,16 +128,16 @@ def _port(settings: Settings, *, fixed: bool) -> int:
     """Return the port asked for or, where nobody asked, the next free one."""
     asked = settings.api.port
     if fixed or f"{PREFIX}API__PORT" in os.environ:
-        if not _is_free(settings.api.host, asked):
+        if not is_free(settings.api.host, asked):
             raise ConfigurationError(f"port {asked} is taken", code="port_taken")
         return asked
     for port in range(asked, asked + PORTS_TRIED):
-        if _is_free(settings.api.host, port):
+        if is_free(settings.api.host, port):
             return port
     raise ConfigurationError(f"ports {asked} to {asked + PORTS_TRIED - 1} are taken", code="port_taken")
 
 
-def _is_free(host: str, port: int) -> bool:
+def is_free(host: str, port: int) -> bool:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

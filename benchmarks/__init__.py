@@ -1,0 +1,1 @@
+"""Figures of the documentation, measured by hand with `make bench`. Never part of the tests."""

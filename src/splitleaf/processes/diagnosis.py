@@ -1,0 +1,153 @@
+"""What `splitleaf doctor` looks at. Each check names what is wrong and what to do."""
+
+from __future__ import annotations
+
+import asyncio
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from splitleaf.core.errors import SplitleafError
+from splitleaf.settings import Settings, read_settings
+
+MIN_FREE_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    check: str
+    level: Literal["ok", "note", "warning", "problem"]
+    detail: str
+    advice: str = ""
+
+
+def diagnose() -> list[Finding]:
+    """Look at everything; a check that breaks is a finding, too."""
+    python = Finding("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}")
+    try:
+        settings = read_settings()
+    except SplitleafError as error:
+        return [python, Finding("settings", "problem", error.detail, "`splitleaf doctor --settings` lists all")]
+    findings = [python, Finding("settings", "ok", "all known and valid")]
+    for check in (_models, _broker, _database, _disk, _import_environment, _page_port):
+        findings += _guarded(check, settings)
+    return findings
+
+
+def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings) -> list[Finding]:
+    name = check.__name__.strip("_").replace("_", " ")
+    try:
+        return list(check(settings))
+    except SplitleafError as error:
+        return [Finding(name, "problem", error.detail)]
+    except Exception as error:  # noqa: BLE001 - the doctor must not fall ill itself
+        return [Finding(name, "problem", f"{type(error).__name__}: {error}")]
+
+
+def _models(settings: Settings) -> Iterator[Finding]:
+    from splitleaf.processes.local import verify
+    from splitleaf.registry.catalogue import Catalogue
+    from splitleaf.registry.repository import CHAMPION, read_repository
+
+    folders = Catalogue(settings.models_dir).scan()
+    if not folders:
+        yield Finding(
+            "models",
+            "problem",
+            f"no version in {settings.models_dir.resolve()}",
+            "see `splitleaf models import --help`",
+        )
+        return
+    broken = verify(settings.models_dir, [])
+    for one in folders:
+        if one.state == "bare":
+            yield Finding(f"model {one.version}", "warning", "not imported yet", "run `splitleaf models import`")
+        elif problem := one.problem or broken.get(one.version):
+            yield Finding(f"model {one.version}", "problem", problem, "import it again")
+        else:
+            yield Finding(f"model {one.version}", "ok", "digests match, golden pictures answered")
+    champion = read_repository(settings.models_dir).aliases.get(CHAMPION)
+    if not champion:
+        advice = '[aliases] champion = "v1" in repository.toml, or `splitleaf models alias champion v1`'
+        yield Finding("champion", "warning", "repository.toml names none", advice)
+
+
+def _broker(settings: Settings) -> Iterator[Finding]:
+    if not settings.redis_url:
+        from splitleaf.jobs.embedded import find_server
+
+        yield Finding("broker", "ok", f"embedded ({find_server().name}); for `splitleaf up` alone")
+        return
+    facts = asyncio.run(_ask_broker(settings.redis_url))
+    policy, is_durable = facts["maxmemory_policy"], facts["aof_enabled"] == "1"
+    yield Finding("broker", "ok", f"version {facts['version']}")
+    if policy != "noeviction":
+        yield Finding("broker memory", "problem", f"{policy} throws work away", "set maxmemory-policy noeviction")
+    if not is_durable:
+        yield Finding("broker durability", "warning", "a restart loses accepted work", "set appendonly yes")
+
+
+async def _ask_broker(url: str) -> dict[str, str]:
+    from redis.asyncio import Redis
+    from redis.exceptions import RedisError
+
+    from splitleaf.core.errors import DependencyDown
+
+    client = Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3)
+    try:
+        info = await client.info()
+    except RedisError as error:
+        raise DependencyDown(f"the broker does not answer: {error}") from error
+    finally:
+        await client.aclose()
+    version = info.get("valkey_version") or info.get("redis_version", "unknown")
+    facts = {
+        "version": version,
+        "maxmemory_policy": info.get("maxmemory_policy"),
+        "aof_enabled": info.get("aof_enabled"),
+    }
+    return {name: str(value) for name, value in facts.items()}
+
+
+def _database(settings: Settings) -> Iterator[Finding]:
+    from splitleaf.processes.store import new_store
+
+    store = new_store(settings)
+    try:
+        store.ping()
+        kind = "PostgreSQL" if settings.database_url.startswith("postgres") else "SQLite"
+        yield Finding("database", "ok", f"{kind} answers")
+    finally:
+        store.close()
+
+
+def _disk(settings: Settings) -> Iterator[Finding]:
+    folder = settings.data_dir if settings.data_dir.exists() else settings.data_dir.resolve().parent
+    free = shutil.disk_usage(folder).free
+    level: Literal["ok", "warning"] = "ok" if free > MIN_FREE_BYTES else "warning"
+    yield Finding("disk", level, f"{free / 1e9:.1f} GB free", "" if level == "ok" else "make room in the data folder")
+
+
+def _import_environment(settings: Settings) -> Iterator[Finding]:
+    from splitleaf.importing.interpreter import find_import_python
+
+    try:
+        find_import_python(settings.import_python)
+    except SplitleafError:
+        yield Finding("import environment", "note", "not installed; only imports of Keras files need it")
+    else:
+        yield Finding("import environment", "ok", "found")
+
+
+def _page_port(settings: Settings) -> Iterator[Finding]:
+    from splitleaf.processes.up import is_free
+
+    edge = settings.api
+    if is_free(edge.host, edge.port):
+        yield Finding("port", "ok", f"{edge.host}:{edge.port} is free")
+    else:
+        yield Finding("port", "note", f"{edge.host}:{edge.port} is taken (by a running Splitleaf?)")
