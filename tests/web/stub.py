@@ -162,7 +162,7 @@ class StubService:
         identifier = request.path_params["id"]
         self.feedback.append((identifier, answer))
         given = self.journeys[identifier].result["label"]
-        label = given if answer.get("correct") else answer["label"]
+        label = given if answer.get("correct") else answer.get("label")
         body = {
             "prediction_id": identifier,
             "correct": label == given,

@@ -83,7 +83,7 @@ def test_every_state_is_accessible_in_every_size_and_colour(
     expect(page.locator("[data-phase=answered]")).to_have_count(3)
     expect(page.locator("[data-phase=failed]")).to_have_count(1)
     page.get_by_role("button", name="No", exact=True).first.click()
-    expect(page.get_by_role("radio")).to_have_count(10)
+    expect(page.get_by_role("radio")).to_have_count(11)
     page.locator(".memory summary").first.click()
     page.locator(".memory").first.get_by_role("button", name="Yes", exact=True).click()
     expect(page.locator(".thanks")).to_contain_text("Thank you.")
@@ -154,4 +154,4 @@ def test_the_first_view_loads_fast_and_only_from_home(open_page: OpenPage, stub:
     page = open_page()
     names = page.evaluate("performance.getEntriesByType('resource').map((entry) => entry.name)")
     assert all(name.startswith(address) for name in names)
-    assert len(names) < 32
+    assert len(names) < 40

@@ -126,6 +126,16 @@ def test_modules_import_only_modules_that_exist() -> None:
             assert (STATIC_DIR / "js" / name).is_file(), f"{script.name} imports {name}"
 
 
+def test_every_module_is_fetched_at_once_and_not_one_after_the_other() -> None:
+    hinted = {str(attributes["href"]) for tag, attributes in elements() if attributes.get("rel") == "modulepreload"}
+    assert hinted == {f"static/js/{script.name}" for script in SCRIPTS} - {"static/js/theme.js", "static/js/main.js"}
+
+
+def test_every_style_sheet_is_used() -> None:
+    used = {str(attributes["href"]) for tag, attributes in elements() if attributes.get("rel") == "stylesheet"}
+    assert used == {f"static/css/{sheet.name}" for sheet in SHEETS}
+
+
 def test_no_markup_is_built_from_text() -> None:
     for script in SCRIPTS:
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(", script.read_text()), (

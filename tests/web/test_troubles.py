@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import FilePayload, Page, expect
+from playwright.sync_api import Page, expect
 from tests.web.conftest import OpenPage
 from tests.web.pictures import chosen
 from tests.web.stub import StubService
@@ -63,43 +63,48 @@ def test_an_unknown_refusal_takes_the_blame_and_offers_another_try(open_page: Op
     assert len({upload["key"] for upload in stub.uploads}) == 2
 
 
-@pytest.mark.parametrize(
-    ("file", "title"),
-    [
-        (chosen("report.pdf", kind="application/pdf", body=b"%PDF-1.7"), "This is not a photo we can read"),
-        (chosen("moving.gif", kind="image/gif", body=b"GIF89a"), "This is not a photo we can read"),
-        (chosen("nothing.jpg", body=b""), "This file is empty"),
-    ],
-)
-def test_what_is_certainly_no_photo_is_not_sent_at_all(
-    open_page: OpenPage, stub: StubService, file: FilePayload, title: str
-) -> None:
+def test_what_is_certainly_no_photo_is_not_sent_at_all(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
-    page.set_input_files("#picker", file)
-    expect(page.get_by_role("heading", name=title)).to_be_visible()
+    page.set_input_files(
+        "#picker",
+        [
+            chosen("report.pdf", kind="application/pdf", body=b"%PDF-1.7"),
+            chosen("moving.gif", kind="image/gif", body=b"GIF89a"),
+            chosen("drawing.svg", kind="image/svg+xml", body=b"<svg/>"),
+            chosen("nothing.jpg", body=b""),
+        ],
+    )
+    other = "This is not a photo we can read"
+    expect(page.locator(".card-title")).to_have_text([other, other, other, "This file is empty"])
     assert stub.uploads == []
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "reason"),
-    [
-        (503, "overloaded", "Many photos are waiting just now"),
-        (429, "rate_limited", "A short rest, that was a lot of photos"),
-        (503, "no_model_ready", "The service is starting"),
-        (502, "bad_gateway", "The service is resting for a moment"),
-    ],
-)
-def test_a_busy_service_is_asked_again_by_itself_under_the_same_key(
-    open_page: OpenPage, stub: StubService, status: int, code: str, reason: str
-) -> None:
-    stub.expect(refusals=[(status, code, {"Retry-After": "1"})])
+BUSY = [
+    (503, "overloaded", "Many photos are waiting just now"),
+    (429, "rate_limited", "A short rest, that was a lot of photos"),
+    (502, "bad_gateway", "The service is resting for a moment"),
+]
+
+
+def test_a_busy_service_is_asked_again_by_itself_under_the_same_key(open_page: OpenPage, stub: StubService) -> None:
+    for status, code, _ in BUSY:
+        stub.expect(refusals=[(status, code, {"Retry-After": "2"})])
+    page = open_page(tolerate=QUIETLY)
+    page.set_input_files("#picker", [chosen() for _ in BUSY])
+    for _, _, reason in BUSY:
+        expect(page.get_by_role("heading", name=reason)).to_be_visible()
+    expect(page.get_by_text("Next try in 1 s").first).to_be_visible()
+    expect(page.locator("[data-phase=answered]")).to_have_count(3)
+    assert len(stub.uploads) == 6
+    assert len({upload["key"] for upload in stub.uploads}) == 3
+
+
+def test_a_service_that_starts_says_so(open_page: OpenPage, stub: StubService) -> None:
+    stub.expect(refusals=[(503, "no_model_ready", {})])
     page = open_page(tolerate=QUIETLY)
     send(page)
-    expect(page.get_by_role("heading", name=reason)).to_be_visible()
-    expect(page.get_by_text("Next try in 1 s")).to_be_visible()
-    expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
-    assert len(stub.uploads) == 2
-    assert len({upload["key"] for upload in stub.uploads}) == 1
+    expect(page.get_by_role("heading", name="The service is starting")).to_be_visible()
+    expect(page.get_by_text("Next try in 5 s")).to_be_visible()
 
 
 def test_the_impatient_may_try_at_once(open_page: OpenPage, stub: StubService) -> None:
@@ -140,23 +145,17 @@ def test_a_service_out_of_reach_is_said_plainly(open_page: OpenPage, stub: StubS
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
 
 
-@pytest.mark.parametrize(
-    ("ends", "error", "title"),
-    [
-        ("failed", {"code": "inference_failed", "detail": "x"}, "The photo could not be judged"),
-        ("failed", {"code": "brand_new", "detail": "x"}, "Something went wrong"),
-        ("expired", None, "That took too long"),
-    ],
-)
-def test_a_photo_that_fails_later_may_be_tried_again(
-    open_page: OpenPage, stub: StubService, ends: str, error: dict[str, str] | None, title: str
-) -> None:
-    stub.expect(ends=ends, error=error)
+def test_a_photo_that_fails_later_may_be_tried_again(open_page: OpenPage, stub: StubService) -> None:
+    stub.expect(ends="failed", error={"code": "inference_failed", "detail": "x"})
+    stub.expect(ends="failed", error={"code": "brand_new", "detail": "x"})
+    stub.expect(ends="expired")
     page = open_page()
-    send(page)
-    expect(page.get_by_role("heading", name=title)).to_be_visible()
-    page.get_by_role("button", name="Try again").click()
-    expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
+    page.set_input_files("#picker", [chosen(), chosen(), chosen()])
+    for title in ("The photo could not be judged", "Something went wrong", "That took too long"):
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+    for _ in range(3):
+        page.get_by_role("button", name="Try again").first.click()
+    expect(page.locator("[data-phase=answered]")).to_have_count(3)
 
 
 def test_where_there_are_no_events_the_page_asks(open_page: OpenPage, stub: StubService) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -63,6 +64,20 @@ def test_photos_may_be_dropped_anywhere(open_page: OpenPage, stub: StubService) 
     expect(page.get_by_text("Let go anywhere")).to_be_hidden()
     expect(page.locator("[data-phase=answered]")).to_have_count(2)
     assert len(stub.uploads) == 2
+
+
+def test_a_dropped_folder_gives_its_pictures(open_page: OpenPage, stub: StubService, tmp_path: Path) -> None:
+    folder = tmp_path / "tomatoes"
+    folder.mkdir()
+    for name in ("leaf 10.jpg", "leaf 9.JPG", "notes.txt"):
+        (folder / name).write_bytes(pictures.leaf())
+    page = open_page()
+    devtools = page.context.new_cdp_session(page)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        data = {"items": [], "files": [str(folder)], "dragOperationsMask": 1}
+        devtools.send("Input.dispatchDragEvent", {"type": kind, "x": 300, "y": 300, "data": data})
+    expect(page.locator(".file-name")).to_have_text(["leaf 9.JPG", "leaf 10.jpg"])
+    expect(page.locator("[data-phase=answered]")).to_have_count(2)
 
 
 def test_a_drag_that_leaves_again_lifts_the_veil(open_page: OpenPage, stub: StubService) -> None:

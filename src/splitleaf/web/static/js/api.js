@@ -4,6 +4,7 @@ import { Problem, problemFrom } from "./problems.js";
 import { aborted, isAbort } from "./waiting.js";
 
 const ROOT = new URL("v1/", document.baseURI);
+const USUAL_LIMIT = 10_000_000; // a proxy that refuses more may cut the connection instead of answering
 const FINAL = new Set(["succeeded", "failed", "canceled", "expired"]);
 
 export function isFinal(prediction) {
@@ -30,7 +31,7 @@ export function submit(picture, { key, signal, onProgress }) {
     request.setRequestHeader("Idempotency-Key", key);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => settle(request, resolve, reject);
-    request.onerror = () => reject(unreachable());
+    request.onerror = () => reject(picture.size > USUAL_LIMIT ? new Problem("payload_too_large") : unreachable());
     request.onabort = () => reject(aborted());
     signal.addEventListener("abort", () => request.abort(), { once: true });
     const form = new FormData();

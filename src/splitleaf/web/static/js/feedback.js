@@ -4,6 +4,8 @@ import { labels, sendFeedback } from "./api.js";
 import { announce } from "./announcer.js";
 import { button, freshId, h, icon } from "./dom.js";
 
+const NOT_THIS = { label: "", display_name: "Something else, or I do not know" };
+
 /** `record` has `id`, `result`, `feedback`; `onFeedback({correct, label, display_name})` is told what was saved. */
 export function feedbackView(record, { onFeedback }) {
   const box = h("div", { class: "feedback" });
@@ -52,7 +54,7 @@ class Feedback {
       return;
     }
     const group = freshId("condition");
-    const chosen = this.#record.feedback?.label;
+    const chosen = this.#record.feedback?.label ?? (this.#record.feedback ? NOT_THIS.label : null);
     const form = h(
       "form",
       { class: "conditions", onsubmit: (event) => this.#submit(event, conditions) },
@@ -60,7 +62,12 @@ class Feedback {
         "fieldset",
         {},
         h("legend", { class: "small-head" }, "What is it?"),
-        h("div", { class: "condition-list" }, conditions.map((condition) => choice(condition, group, chosen))),
+        h(
+          "div",
+          { class: "condition-list" },
+          conditions.map((condition) => choice(condition, group, chosen)),
+          this.#record.result.is_sure ? choice(NOT_THIS, group, chosen) : null,
+        ),
       ),
       h(
         "div",
@@ -78,6 +85,7 @@ class Feedback {
     const label = new FormData(event.target).get("condition");
     const condition = conditions.find((each) => each.label === label);
     if (condition) this.#save({ label }, condition);
+    else this.#save({ correct: false }, { label: null, display_name: null });
   }
 
   async #save(answer, { label, display_name: name }) {
@@ -97,13 +105,14 @@ class Feedback {
   #thank({ focus = false } = {}) {
     const { correct, display_name: name } = this.#record.feedback;
     const change = button("Change", { className: "quiet", onclick: () => this.#ask({ focus: true }) });
-    const words = correct ? "Thank you. You say this is right." : `Thank you. You say it is ${name}.`;
+    const other = name ? `it is ${name}` : "it is something else";
+    const words = `Thank you. You say ${correct ? "this is right" : other}.`;
     this.#show(h("p", { class: "thanks" }, icon("check"), h("span", {}, words), change));
     if (focus) change.focus();
   }
 
   #trouble(problem) {
-    const isGone = problem?.code === "not_found";
+    const isGone = problem?.status === 404 || problem?.status === 409;
     const words = isGone
       ? "This answer is too old to be commented on. Thank you all the same."
       : "That could not be saved. Please try again.";

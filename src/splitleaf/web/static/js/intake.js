@@ -1,6 +1,7 @@
 // All the ways by which photos come in: chosen, taken, dropped, pasted.
 
 import { byId } from "./dom.js";
+import { openDrop } from "./drop.js";
 
 /** Call `onFiles(files)` with at least one file each time. */
 export function openIntake(onFiles) {
@@ -23,36 +24,4 @@ export function openIntake(onFiles) {
 /** Open the file dialog, as if the page's own button had been pressed. */
 export function askForPhoto() {
   byId("picker").click();
-}
-
-function openDrop(take) {
-  const veil = byId("drop-veil");
-  let depth = 0; // enter and leave come for each element under the pointer
-  const carriesFiles = (event) => event.dataTransfer?.types.includes("Files") ?? false;
-  const show = (shown) => {
-    depth = shown ? depth : 0;
-    veil.hidden = !shown;
-  };
-
-  addEventListener("dragenter", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    depth += 1;
-    show(true);
-  });
-  addEventListener("dragleave", () => {
-    depth -= 1;
-    if (depth <= 0) show(false);
-  });
-  addEventListener("dragover", (event) => {
-    if (!carriesFiles(event)) return;
-    event.preventDefault(); // otherwise the browser opens the file and the page is gone
-    event.dataTransfer.dropEffect = "copy";
-  });
-  addEventListener("drop", (event) => {
-    show(false);
-    if (!carriesFiles(event)) return;
-    event.preventDefault();
-    take([...event.dataTransfer.files]);
-  });
 }

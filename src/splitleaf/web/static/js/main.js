@@ -42,7 +42,7 @@ function receive(files) {
   arrange();
   announce(fresh.length === 1 ? "One photo added." : `${fresh.length} photos added.`);
   for (const card of fresh) card.journey.start();
-  calmScroll(byId("photos"));
+  calmScroll(fresh[0].element);
 }
 
 function putAway(card) {

@@ -8,8 +8,8 @@ const REDUCED_SIDE = 2560; // far above what any answer needs, far below what a 
 const PREVIEW_SIDE = 640;
 const KEEPSAKE_SIDE = 144;
 
-const READABLE = new Set(["image/jpeg", "image/png", "image/webp", "image/heic", "image/heif", "image/avif"]);
-const HEIF_KIND = /^image\/hei[cf](-sequence)?$/;
+const PICTURE_OR_UNKNOWN = /^(image\/.*|application\/octet-stream|)$/;
+const UNREADABLE = /^image\/(gif|svg\+xml|tiff|bmp|x-ms-bmp|x-icon|vnd\..*)$/;
 
 /**
  * Check a file and return `{picture, preview, keepsake}`: the blob to send, an object URL to show
@@ -35,9 +35,9 @@ export async function preparePicture(file) {
 
 function refuseOthers(file) {
   if (file.size === 0) throw new Problem("image_empty");
-  const kind = file.type.toLowerCase();
   // An unknown kind goes through: some systems do not know HEIC. The service looks at the bytes.
-  if (kind && !READABLE.has(kind) && !HEIF_KIND.test(kind)) throw new Problem("unsupported_media_type");
+  const isOther = !PICTURE_OR_UNKNOWN.test(file.type) || UNREADABLE.test(file.type);
+  if (isOther) throw new Problem("unsupported_media_type");
 }
 
 async function drawable(address) {

@@ -35,7 +35,6 @@ const WORDS = {
   image_too_complex: ["This picture cannot be read safely", FRESH_PHOTO, OTHER_PHOTO],
   metadata_too_large: ["This file carries too much besides the photo", "Save a copy without extra data, or take a new photo.", OTHER_PHOTO],
   unsupported_media_type: ["This is not a photo we can read", KINDS, OTHER_PHOTO],
-  not_a_file: ["This is a folder", "Open it and choose the photos inside.", OTHER_PHOTO],
   payload_too_large: ["This file is too big", "Photos may have up to 10 MB. Make it smaller, or take it at a lower resolution.", OTHER_PHOTO],
   overloaded: ["Many photos are waiting just now", "Nothing is wrong with yours. Please try again in a minute.", TRY_AGAIN],
   rate_limited: ["That was a lot of photos", "Please wait a moment before you send more.", TRY_AGAIN],
@@ -45,7 +44,11 @@ const WORDS = {
   unreachable: ["The service cannot be reached", "Check your connection, then try again. Your photo is still here.", TRY_AGAIN],
   expired: ["That took too long", "Too many photos were waiting. Please try again.", TRY_AGAIN],
   inference_failed: ["The photo could not be judged", "That is our fault, not yours. Try again, or take another photo.", TRY_AGAIN],
+  timed_out: ["That took too long", "Too many photos were waiting. Please try again.", TRY_AGAIN],
   not_found: ["This photo is no longer there", "It waited too long. Please send it again.", TRY_AGAIN],
+  prediction_not_found: ["This photo is no longer there", "It waited too long. Please send it again.", TRY_AGAIN],
+  request_timeout: ["Sending took too long", "The connection is slow. Move to where it is better, then try again.", TRY_AGAIN],
+  incomplete_body: ["The connection broke off", "The photo did not arrive completely. Please try again.", TRY_AGAIN],
 };
 const UNEXPECTED = ["Something went wrong", "That is our fault, not yours. Please try again.", TRY_AGAIN];
 
