@@ -26,7 +26,7 @@ class Recipe:
 
 RECIPES = {
     "v1": Recipe(side=64, widths=(24, 48, 64, 96), residual=False, epochs=32, learning_rate=3e-3),
-    "v2": Recipe(side=128, widths=(24, 48, 96, 160), residual=True, epochs=16, learning_rate=2e-3),
+    "v2": Recipe(side=96, widths=(32, 64, 96, 160), residual=True, epochs=15, learning_rate=2e-3),
 }
 
 

@@ -12,7 +12,7 @@ SLOTS: Final = 10_000
 
 
 def hash_unit(raw_unit: str, pepper: bytes) -> str:
-    """Return a unit's pseudonym, 128 bits in hex. The raw unit is never kept; the pepper keeps it from being guessed."""
+    """Return a unit's pseudonym, 128 bits in hex. The raw unit is never kept and, for the pepper, not to be guessed."""
     return hashlib.blake2b(raw_unit.encode("utf-8", "surrogateescape"), key=pepper, digest_size=16).hexdigest()
 
 
