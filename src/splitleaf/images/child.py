@@ -34,7 +34,9 @@ _READ_BUFFER = 1 << 16
 
 def main() -> None:
     """Serve requests until the parent closes its end."""
-    connection = socket.socket(fileno=int(sys.argv[1]))
+    # The lowest number, so that no hole is left below the cap on descriptors.
+    connection = socket.socket(fileno=os.dup(int(sys.argv[1])))
+    os.close(int(sys.argv[1]))
     limits = ImageLimits(**json.loads(sys.argv[2]))
     for number in (signal.SIGINT, signal.SIGTERM):
         # The parent decides when a child ends: at a drain it still has pictures to answer for.
@@ -127,9 +129,9 @@ def _cap(kind: int, value: int) -> None:
 
 
 def _limit_cpu(limits: ImageLimits) -> None:
-    """Move the CPU limit on: should the parent be gone, the kernel still ends a picture without end."""
+    """Give the next picture its processor time; the kernel keeps the watch, even when the parent is gone."""
     with suppress(OSError, ValueError):
-        seconds = int(time.process_time()) + 2 + limits.time_limit_ms // 1000
+        seconds = int(time.process_time()) + 1 + limits.max_cpu_s
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))
 
 

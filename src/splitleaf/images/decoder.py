@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,8 +19,9 @@ from splitleaf.core.tensor import ImageTensor
 from splitleaf.images import frames
 from splitleaf.images.intake import DecodedPicture
 from splitleaf.images.limits import ImageLimits
-from splitleaf.images.refusals import CORRUPT, public_error
+from splitleaf.images.refusals import CORRUPT, TOO_COMPLEX, public_error
 
+CHILD_MODULE = "splitleaf.images.child"
 _SOCKET_BUFFER_BYTES = 1 << 20
 
 
@@ -77,6 +79,7 @@ class Decoder(asyncio.BufferedProtocol):
     owner: DecoderOwner
     limits: ImageLimits
     process: subprocess.Popen[bytes]
+    connection: socket.socket
     pending: deque[Job] = field(default_factory=deque)
     is_ready: bool = False
     is_leaving: bool = False
@@ -93,23 +96,25 @@ class Decoder(asyncio.BufferedProtocol):
     _incoming: _Incoming = field(default_factory=_await_head)
 
     @classmethod
-    async def spawn(cls, owner: DecoderOwner, limits: ImageLimits) -> Decoder:
-        """Start a child; `owner.decoder_ready` follows when it has loaded and confined itself."""
+    def spawn(cls, owner: DecoderOwner, limits: ImageLimits, module: str = CHILD_MODULE) -> Decoder:
+        """Start a child that runs `module`. `connect` must follow."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             for end in (ours, theirs):
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _SOCKET_BUFFER_BYTES)
                 end.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SOCKET_BUFFER_BYTES)
-            process = _start_process(theirs.fileno(), limits)
+            process = _start_process(module, theirs.fileno(), limits)
         except BaseException:
             ours.close()
             raise
         finally:
             theirs.close()
-        decoder = cls(owner, limits, process)
         ours.setblocking(False)
-        await asyncio.get_running_loop().create_unix_connection(lambda: decoder, sock=ours)
-        return decoder
+        return cls(owner, limits, process, ours)
+
+    async def connect(self) -> None:
+        """Listen to the child; `owner.decoder_ready` follows when it has loaded and confined itself."""
+        await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=self.connection)
 
     def send(self, job: Job) -> None:
         """Put a picture behind those that are on their way."""
@@ -122,12 +127,17 @@ class Decoder(asyncio.BufferedProtocol):
         self.pending.append(job)
         self._transport.writelines((head, job.upload))
 
-    def kill(self, verdict: str) -> None:
-        """End the child now; `owner.decoder_lost` follows."""
+    def kill(self, verdict: str | None) -> None:
+        """End the child now; `owner.decoder_lost` follows. The verdict is what its oldest picture is refused with."""
         self.verdict = self.verdict or verdict
         self.process.kill()
         if self._transport is not None:
             self._transport.abort()
+
+    async def cause_of_death(self) -> str | None:
+        """Wait for the end of the process; return the code that its picture owes, or None where nobody knows why."""
+        status = await asyncio.to_thread(self.process.wait)
+        return TOO_COMPLEX if status == -signal.SIGXCPU else self.verdict
 
     def leave(self) -> None:
         """Close the child's input; it ends by itself."""
@@ -155,7 +165,8 @@ class Decoder(asyncio.BufferedProtocol):
         head = frames.unpack_response(incoming.buffer)
         if not self._is_credible(head):
             self._incoming = _await_head()
-            self.kill(CORRUPT)
+            # No verdict: a stray answer may hit the next picture, which is innocent.
+            self.kill(None)
         elif head.body_bytes:
             self._incoming = _Incoming(bytearray(head.body_bytes), head=head)
         else:
@@ -209,7 +220,7 @@ def _picture(head: frames.ResponseHead, body: bytearray, specs: tuple[InputSpec,
     return DecodedPicture(tuple(tensors), head.width, head.height, head.flags)
 
 
-def _start_process(descriptor: int, limits: ImageLimits) -> subprocess.Popen[bytes]:
+def _start_process(module: str, descriptor: int, limits: ImageLimits) -> subprocess.Popen[bytes]:
     """Start the child's interpreter. Of our environment it gets the import path and nothing else."""
     environment = {
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
@@ -219,7 +230,7 @@ def _start_process(descriptor: int, limits: ImageLimits) -> subprocess.Popen[byt
     }
     settings = json.dumps(dataclasses.asdict(limits))
     return subprocess.Popen(
-        [sys.executable, "-P", "-s", "-m", "splitleaf.images.child", str(descriptor), settings],
+        [sys.executable, "-P", "-s", "-m", module, str(descriptor), settings],
         env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

@@ -22,6 +22,7 @@ _SOF_OTHER: Final = frozenset({0xC3, *range(0xC5, 0xC8), *range(0xC9, 0xCC), *ra
 _SOI, _EOI, _SOS, _APP0, _APP1, _APP15, _COM = 0xD8, 0xD9, 0xDA, 0xE0, 0xE1, 0xEF, 0xFE
 _TABLES: Final = frozenset({0xC4, 0xCC, 0xDB, 0xDD})  # DHT, DAC, DQT, DRI
 
+_BLOCK_BYTES: Final = 128
 _MARKER_IN_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """Ends entropy-coded data: neither a stuffed zero nor a restart marker nor a fill byte."""
 
@@ -165,8 +166,15 @@ def _count_scan(walk: _Walk) -> None:
     facts.scans += 1
     if facts.scans > walk.limits.max_scans:
         raise Refusal(TOO_COMPLEX, "scans")
+    if (facts.progressive or facts.scans > 1) and not _fits_memory(walk):
+        raise Refusal(TOO_COMPLEX, "coefficients")
     if facts.scans * facts.width * facts.height > walk.limits.max_scan_pixels:
         raise Refusal(TOO_COMPLEX, "scans x pixels")
+
+
+def _fits_memory(walk: _Walk) -> bool:
+    blocks = sum(_blocks(walk, component, interleaved=True) for component in walk.frame.values())
+    return blocks * _BLOCK_BYTES <= walk.limits.max_coefficient_bytes
 
 
 def _check_scan_length(walk: _Walk, names: bytes, length: int) -> None:

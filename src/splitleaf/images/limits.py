@@ -20,13 +20,17 @@ class ImageLimits:
     max_scans: int = 64
     max_scan_pixels: int = 600_000_000
     """Scans x pixels of a progressive JPEG: each scan visits every block again."""
+    max_coefficient_bytes: int = 160 * MIB
+    """What a JPEG of several scans makes its decoder remember: 128 bytes for each block of 8 x 8 samples."""
     max_metadata_bytes: int = MIB
     max_png_chunks: int = 2_000
     max_boxes: int = 4_000
     """Boxes and items of a HEIC or AVIF container."""
 
-    time_limit_ms: int = 4_000
-    """Wall-clock time for one picture in a child; then the child is killed."""
+    max_cpu_s: int = 3
+    """Processor time for one picture; the system ends the child that takes more (up to a second later)."""
+    time_limit_ms: int = 10_000
+    """Wall-clock time for one picture, for a child that hangs; generous, since a busy machine is no fault of it."""
     memory_bytes: int = 512 * MIB
     """Address space that a child may take beyond what it needs to start (where the system enforces it)."""
     recycle_after: int = 50_000

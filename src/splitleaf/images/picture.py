@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
+import cv2
 import numpy.typing as npt
 
 from splitleaf.core.preprocessing import ColorOrder, Fit, InputSpec
@@ -103,4 +103,4 @@ def oriented(pixels: Pixels, orientation: int) -> Pixels:
 
 
 def _is_flat(array: npt.NDArray[Any]) -> bool:
-    return float(np.std(array[::4, ::4].astype(np.float32), axis=(0, 1)).max()) < _FLAT_DEVIATION
+    return float(cv2.meanStdDev(array)[1].max()) < _FLAT_DEVIATION

@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from splitleaf.core.errors import DependencyDown, Overloaded
 from splitleaf.core.preprocessing import InputSpec
-from splitleaf.images.decoder import Decoder, Job
+from splitleaf.images.decoder import CHILD_MODULE, Decoder, Job
 from splitleaf.images.formats import check_upload
 from splitleaf.images.intake import DecodedPicture
 from splitleaf.images.limits import ImageLimits
@@ -22,6 +23,7 @@ from splitleaf.images.refusals import CORRUPT, TOO_COMPLEX, Refusal, public_erro
 _TICK_S = 0.05
 _START_TIMEOUT_S = 30.0
 _MOST_TRIES = 2
+_MOST_FALSE_STARTS = 3
 _LONGEST_PAUSE_S = 5.0
 
 _SMALL_BYTES = 256 * 1024
@@ -32,28 +34,33 @@ _DEPTH_OF_SMALL = 3
 class PooledIntake:
     """The `PictureIntake` of production."""
 
-    def __init__(self, limits: ImageLimits, children: int) -> None:
+    def __init__(self, limits: ImageLimits, children: int, child_module: str = CHILD_MODULE) -> None:
         self._limits = limits
         self._children = children
+        self._child_module = child_module
         self._loop = asyncio.get_running_loop()
         self._decoders: list[Decoder] = []
         self._ending: list[Decoder] = []
         self._waiting: deque[Job] = deque()
         self._waiting_bytes = 0
-        self._spawning: set[asyncio.Task[None]] = set()
+        self._jobs: set[Job] = set()
+        """All that somebody waits for: waiting, on their way, or between two tries."""
+        self._tasks: set[asyncio.Task[None]] = set()
         self._all_ready = asyncio.Event()
         self._failures = 0
         self._closed = False
         self._ticker: asyncio.TimerHandle | None = None
 
     @classmethod
-    async def start(cls, limits: ImageLimits, children: int) -> PooledIntake:
+    async def start(cls, limits: ImageLimits, children: int, *, child_module: str = CHILD_MODULE) -> PooledIntake:
         """Start `children` (at least one) processes side by side and wait until all take pictures.
+
+        `child_module` is for tests of what misbehaving children can do.
 
         Raises:
             DependencyDown: they do not start.
         """
-        intake = cls(limits, max(children, 1))
+        intake = cls(limits, max(children, 1), child_module)
         intake._tick()
         try:
             async with asyncio.timeout(_START_TIMEOUT_S):
@@ -66,7 +73,8 @@ class PooledIntake:
         except BaseException:
             await intake.close()
             raise
-        if intake._closed:
+        if intake._failures:
+            await intake.close()
             raise DependencyDown("The picture decoders die while they start.")
         return intake
 
@@ -78,22 +86,23 @@ class PooledIntake:
             raise public_error(refusal.code) from None
         self._admit(len(data))
         job = Job(data, tuple(specs), self._loop.create_future(), self._loop.time())
+        self._jobs.add(job)
         self._wait(job)
         self._dispatch()
-        return await job.future
+        try:
+            return await job.future
+        finally:
+            self._jobs.discard(job)
 
     async def close(self) -> None:
         """End the children; pictures in flight fail with `Overloaded`."""
         self._closed = True
         if self._ticker is not None:
             self._ticker.cancel()
-        for task in self._spawning:
+        for task in self._tasks:
             task.cancel()
         decoders = [*self._decoders, *self._ending]
-        orphans = [*self._waiting, *(job for decoder in decoders for job in decoder.pending)]
-        self._waiting.clear()
-        self._waiting_bytes = 0
-        for job in orphans:
+        for job in self._jobs:
             job.fail(Overloaded("The service is stopping."))
         for decoder in decoders:
             decoder.kill(TOO_COMPLEX)
@@ -124,26 +133,34 @@ class PooledIntake:
         self._ending.append(decoder)
         if self._closed:
             return
-        self._settle(decoder)
         if not decoder.has_successor:
             self._failures += 1
+            if self._failures >= _MOST_FALSE_STARTS and not self._all_ready.is_set():
+                self._all_ready.set()
+                return
             self._spawn()
-        self._dispatch()
+        self._run(self._settle(decoder))
 
-    def _settle(self, decoder: Decoder) -> None:
+    async def _settle(self, decoder: Decoder) -> None:
         """Blame the picture that the child worked on; what was queued behind it is innocent.
 
         A child that died by itself may have been killed from outside, so its picture gets a second child.
         """
         jobs = list(decoder.pending)
         decoder.pending.clear()
-        if jobs:
-            culprit = jobs[0]
-            culprit.tries += 1
-            if decoder.verdict is not None or culprit.tries >= _MOST_TRIES:
-                jobs.pop(0).fail(public_error(decoder.verdict or CORRUPT))
-        for job in reversed(jobs):
+        for job in reversed(jobs[1:]):
             self._wait(job, first=True)
+        self._dispatch()
+        if not jobs:
+            return
+        culprit = jobs[0]
+        culprit.tries += 1
+        verdict = await decoder.cause_of_death()
+        if verdict is not None or culprit.tries >= _MOST_TRIES:
+            culprit.fail(public_error(verdict or CORRUPT))
+        else:
+            self._wait(culprit, first=True)
+            self._dispatch()
 
     def _admit(self, size: int) -> None:
         if self._closed:
@@ -199,15 +216,24 @@ class PooledIntake:
             decoder.leave()
 
     def _spawn(self) -> None:
-        task = self._loop.create_task(self._spawn_after_pause())
-        self._spawning.add(task)
-        task.add_done_callback(self._spawning.discard)
+        self._run(self._spawn_after_pause())
+
+    def _run(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _spawn_after_pause(self) -> None:
         """A child that dies at once would otherwise be started again without end."""
         if self._failures > 1:
             await asyncio.sleep(min(0.05 * 2**self._failures, _LONGEST_PAUSE_S))
-        self._decoders.append(await Decoder.spawn(self, self._limits))
+        try:
+            decoder = Decoder.spawn(self, self._limits, self._child_module)
+            self._decoders.append(decoder)
+            await decoder.connect()
+        except OSError:
+            self._failures += 1
+            self._spawn()
 
     def _tick(self) -> None:
         """Kill what takes too long, turn away what waited too long, collect what ended."""

@@ -1,30 +1,34 @@
-"""Decoding: a file that passed its guard -> 8-bit RGB or grey pixels, with that format's decoder alone."""
+"""Decoding: a file that passed its guard -> 8-bit RGB or grey pixels, with that format's decoder alone.
+
+The pictures can be large, so nothing is ever copied whole that can be converted in strips.
+"""
 
 from __future__ import annotations
 
 import io
 from typing import Protocol
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 import pillow_heif
 import simplejpeg
-from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin, WebPImagePlugin
+from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin
 
 from splitleaf.images.exif import orientation
+from splitleaf.images.flattening import flat_array, flat_image, gray_of, rgb_of_cmyk
 from splitleaf.images.formats import ImageFormat
 from splitleaf.images.isobmff import inspect_isobmff
 from splitleaf.images.jpeg import JpegFacts, inspect_jpeg
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.png import inspect_png
-from splitleaf.images.refusals import CORRUPT, TRUNCATED, Refusal
+from splitleaf.images.refusals import CORRUPT, Refusal
 from splitleaf.images.webp import inspect_webp
 
 Pixels = npt.NDArray[np.uint8]
 
 # The guards have bounded the size already; Pillow's own warning would only add noise.
 Image.MAX_IMAGE_PIXELS = None
-ImageFile.LOAD_TRUNCATED_IMAGES = False
 AvifImagePlugin.DEFAULT_MAX_THREADS = 1
 pillow_heif.options.DECODE_THREADS = 1
 
@@ -60,17 +64,16 @@ def open_raster(data: bytes, kind: ImageFormat, limits: ImageLimits) -> Raster:
         return JpegRaster(data, inspect_jpeg(data, limits))
     if kind is ImageFormat.PNG:
         png = inspect_png(data, limits)
-        return DecodedRaster(_decode_png(data[: png.end]), png.orientation)
+        return DecodedRaster(flat_image(_open(PngImagePlugin.PngImageFile, data[: png.end])), png.orientation)
     if kind is ImageFormat.WEBP:
         webp = inspect_webp(data, limits)
-        opened = _open(WebPImagePlugin.WebPImageFile, data[: webp.end])
-        return DecodedRaster(_flatten(opened), webp.orientation)
+        return DecodedRaster(_decode_webp(memoryview(data)[: webp.end]), webp.orientation)
     inspect_isobmff(data, limits)
     if kind is ImageFormat.HEIF:
+        # libheif has already turned the picture as its container asks.
         return DecodedRaster(_decode_heif(data), 1)
-    opened = _open(AvifImagePlugin.AvifImageFile, data)
-    turned = orientation(opened.info.get("exif", b""))
-    return DecodedRaster(_flatten(opened), turned)
+    image = _open(AvifImagePlugin.AvifImageFile, data)
+    return DecodedRaster(flat_image(image), orientation(image.info.get("exif", b"")))
 
 
 class JpegRaster:
@@ -83,26 +86,19 @@ class JpegRaster:
         self._is_cmyk = facts.components == _CMYK_COMPONENTS
 
     def pixels(self, *, gray: bool, least: tuple[int, int] | None = None) -> Pixels:
-        least_height, least_width = self._reduced_size(least)
+        height, width = self._reduced_size(least)
         if self._is_cmyk:
-            return self._cmyk(gray, least_height, least_width)
-        return self._decode("GRAY" if gray else "RGB", least_height, least_width)
+            rgb = rgb_of_cmyk(self._decode("CMYK", height, width))
+            return gray_of(rgb) if gray else rgb
+        return self._decode("GRAY" if gray else "RGB", height, width)
 
-    def _decode(self, space: str, least_height: int, least_width: int) -> Pixels:
+    def _decode(self, space: str, height: int, width: int) -> Pixels:
         try:
-            decoded = simplejpeg.decode_jpeg(
-                self._data, space, min_height=least_height, min_width=least_width, strict=True
-            )
+            decoded = simplejpeg.decode_jpeg(self._data, space, min_height=height, min_width=width, strict=True)
         except ValueError as error:
-            code = TRUNCATED if "premature end" in str(error).lower() else CORRUPT
-            raise Refusal(code, str(error)) from None
+            # The guard has seen the end of the picture, so data that run out early are damaged, not cut.
+            raise Refusal(CORRUPT, str(error)) from None
         return np.asarray(decoded, dtype=np.uint8)
-
-    def _cmyk(self, gray: bool, least_height: int, least_width: int) -> Pixels:
-        inks = self._decode("CMYK", least_height, least_width)
-        # Adobe stores inks inverted, and every CMYK JPEG met in practice is Adobe's.
-        image = Image.fromarray(255 - inks, mode="CMYK").convert("RGB")
-        return _pixels_of(image, gray=gray)
 
     def _reduced_size(self, least: tuple[int, int] | None) -> tuple[int, int]:
         """Return the size of the smallest picture that the DCT can scale to and that is not below `least`."""
@@ -115,21 +111,16 @@ class JpegRaster:
 
 
 class DecodedRaster:
-    """A picture of another format, decoded whole."""
+    """A picture of another format, decoded whole to (h, w, 3)."""
 
-    def __init__(self, image: Image.Image, orientation: int) -> None:
-        self.width, self.height = image.size
+    def __init__(self, rgb: Pixels, orientation: int) -> None:
+        self.height, self.width = rgb.shape[:2]
         self.orientation = orientation
-        self._image = image
+        self._rgb = rgb
 
     def pixels(self, *, gray: bool, least: tuple[int, int] | None = None) -> Pixels:
         del least  # decoded whole already
-        return _pixels_of(self._image, gray=gray)
-
-
-def _pixels_of(image: Image.Image, *, gray: bool) -> Pixels:
-    pixels = np.asarray(image.convert("L" if gray else "RGB"))
-    return pixels.reshape(image.height, image.width, 1 if gray else 3)
+        return gray_of(self._rgb) if gray else self._rgb
 
 
 def _open(plugin: type[ImageFile.ImageFile], data: bytes) -> Image.Image:
@@ -137,36 +128,34 @@ def _open(plugin: type[ImageFile.ImageFile], data: bytes) -> Image.Image:
     try:
         image = plugin(io.BytesIO(data))
         image.load()
-    except (OSError, SyntaxError, ValueError, IndexError, KeyError, EOFError) as error:
-        code = TRUNCATED if "truncated" in str(error) else CORRUPT
-        raise Refusal(code, str(error)) from None
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - plugins object to damage with errors of every kind
+        raise Refusal(CORRUPT, str(error)) from None
+    # The plugin for AVIF keeps all decoded bytes here.
+    image.fp = None
     return image
 
 
-def _decode_png(data: bytes) -> Image.Image:
-    image = _open(PngImagePlugin.PngImageFile, data)
-    if image.mode.startswith("I"):
-        # Pillow would clip 16-bit grey to white; the high byte is what libpng's own reduction keeps.
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    return _flatten(image)
-
-
-def _decode_heif(data: bytes) -> Image.Image:
+def _decode_webp(data: memoryview) -> Pixels:
+    """Decode with OpenCV: Pillow goes through libwebp's animation decoder, at three times the memory."""
     try:
-        opened = pillow_heif.open_heif(data, convert_hdr_to_8bit=True, bgr_mode=False)
-        image = opened.to_pillow()
-    except (OSError, SyntaxError, ValueError, EOFError, RuntimeError) as error:
+        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    except cv2.error as error:
         raise Refusal(CORRUPT, str(error)) from None
-    return _flatten(image)
+    if decoded is None or decoded.dtype != np.uint8 or decoded.ndim != 3:
+        raise Refusal(CORRUPT, "WebP bitstream")
+    pixels = np.asarray(decoded, dtype=np.uint8)
+    has_alpha = pixels.shape[2] == 4
+    cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if has_alpha else cv2.COLOR_BGR2RGB, dst=pixels)
+    return flat_array(pixels)
 
 
-def _flatten(image: Image.Image) -> Image.Image:
-    """Return the picture as RGB or grey, with transparent parts on white."""
-    if image.mode == "L" and "transparency" not in image.info:
-        return image
-    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
-        return image.convert("RGB")
-    layered = image if image.mode == "RGBA" else image.convert("RGBA")
-    flat = Image.new("RGB", image.size, (255, 255, 255))
-    flat.paste(layered, (0, 0), layered)
-    return flat
+def _decode_heif(data: bytes) -> Pixels:
+    try:
+        pixels = np.asarray(pillow_heif.open_heif(data, convert_hdr_to_8bit=True))
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001 - as above
+        raise Refusal(CORRUPT, str(error)) from None
+    return flat_array(pixels)

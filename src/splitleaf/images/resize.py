@@ -77,7 +77,7 @@ def _resized(pixels: Pixels, height: int, width: int, method: ResizeFilter, wind
     inside = pixels[window.top : window.top + window.height, window.left : window.left + window.width]
     if method is ResizeFilter.PILLOW_NEAREST:
         rows, columns = _pillow_nearest(window.height, height), _pillow_nearest(window.width, width)
-        return inside[rows[:, None], columns[None, :]]
+        return tf_resampling.gather(inside, rows, columns)
     return tf_resampling.resize(inside, height, width, method)
 
 

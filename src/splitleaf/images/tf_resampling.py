@@ -46,7 +46,7 @@ def resize(pixels: Pixels, height: int, width: int, method: ResizeFilter) -> npt
     """Resize (h, w, c) uint8 to (height, width, c) float32; uint8 for `tf-nearest`."""
     if method is ResizeFilter.TF_NEAREST:
         rows, columns = _nearest(pixels.shape[0], height), _nearest(pixels.shape[1], width)
-        return pixels[rows[:, None], columns[None, :]]
+        return gather(pixels, rows, columns)
     if method is ResizeFilter.TF_BILINEAR and pixels.shape[0] * pixels.shape[1] <= _OPENCV_MOST_PIXELS:
         resized = cv2.resize(pixels.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
         return np.asarray(resized).reshape(height, width, pixels.shape[2])
@@ -54,26 +54,33 @@ def resize(pixels: Pixels, height: int, width: int, method: ResizeFilter) -> npt
     return _separable(pixels, make(pixels.shape[0], height), make(pixels.shape[1], width))
 
 
+def gather(pixels: Pixels, rows: _Indices, columns: _Indices) -> Pixels:
+    """Return the pixels at the crossings. Rows go first and by indexing: `take` would copy a turned picture whole."""
+    return np.asarray(pixels[rows].take(columns, axis=1))
+
+
 def _separable(pixels: Pixels, rows: _Axis, columns: _Axis) -> Floats:
     channels = pixels.shape[2]
     height, width = len(rows.first), len(columns.first)
-    tall = _apply(pixels.reshape(pixels.shape[0], -1), rows)
+    tall = _apply(pixels, rows)
     turned = np.ascontiguousarray(tall.reshape(height, -1, channels).transpose(1, 0, 2)).reshape(-1, height * channels)
     done = _apply(turned, columns).reshape(width, height, channels)
     return np.ascontiguousarray(done.transpose(1, 0, 2))
 
 
 def _apply(lines: npt.NDArray[Any], axis: _Axis) -> Floats:
-    taps = axis.weights.shape[1]
+    """Return (samples, values of a line) float32 from (input samples, ...) of any number type."""
+    taps, samples = axis.weights.shape[1], len(axis.first)
     if taps <= _FEW_TAPS:
-        total: Floats = axis.weights[:, 0, None] * lines[axis.index(0)]
+        total: Floats = axis.weights[:, 0, None] * lines[axis.index(0)].reshape(samples, -1)
         for tap in range(1, taps):
-            total += axis.weights[:, tap, None] * lines[axis.index(tap)]
+            total += axis.weights[:, tap, None] * lines[axis.index(tap)].reshape(samples, -1)
         return total
-    result = np.empty((len(axis.first), lines.shape[1]), np.float32)
+    result = np.empty((samples, lines[0].size), np.float32)
     for out, (first, weights) in enumerate(zip(axis.first, axis.weights, strict=True)):
         start, stop = max(first, 0), min(first + taps, axis.size)
-        np.matmul(weights[start - first : stop - first], lines[start:stop].astype(np.float32), out=result[out])
+        band = lines[start:stop].astype(np.float32).reshape(stop - start, -1)
+        np.matmul(weights[start - first : stop - first], band, out=result[out])
     return result
 
 
