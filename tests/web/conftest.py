@@ -111,6 +111,8 @@ def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
         context.add_init_script(_WATCH_POLICY)
         page = context.new_page()
         page.set_default_timeout(8000)
+        # Choosers are caught from the start: a test's own listener may come a moment too late.
+        page.on("filechooser", lambda _chooser: None)
 
         def note(text: str) -> None:
             if not (tolerate and tolerate in text):

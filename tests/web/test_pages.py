@@ -13,6 +13,7 @@ import pytest
 from starlette.applications import Starlette
 from tests.web.stub import LABELS, running
 
+from splitleaf.api.codes import CODES
 from splitleaf.web.pages import CONTENT_SECURITY_POLICY, STATIC_DIR, PageAssets, condition_guide, page_routes
 
 INDEX = (STATIC_DIR / "index.html").read_text(encoding="utf-8")
@@ -160,6 +161,17 @@ def test_dark_replaces_every_colour_and_nothing_else() -> None:
 def test_without_scripts_the_form_sends_one_photo_to_the_plain_interface() -> None:
     forms = [attributes for tag, attributes in elements() if tag == "form" and attributes.get("method") == "post"]
     assert forms == [forms[0] | {"action": "predict", "enctype": "multipart/form-data"}]
+
+
+def test_every_refusal_of_a_picture_has_words_of_its_own() -> None:
+    words = set(
+        re.findall(r"^  (\w+): \[", (STATIC_DIR / "js" / "problems.js").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    about_pictures = {code for code in CODES if code.startswith("image_")}
+    about_service = {"overloaded", "timed_out", "unavailable", "no_model_ready", "rate_limited", "request_timeout"}
+    others = {"payload_too_large", "unsupported_media_type", "metadata_too_large", "inference_failed"}
+    expected = about_pictures | about_service | others | {"prediction_not_found", "incomplete_body", "expired"}
+    assert expected <= words
 
 
 def test_every_known_condition_is_described_in_full() -> None:
