@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import math
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -106,18 +106,12 @@ class Link:
         # A caller that gave up while waiting here no longer wants its commands carried out.
         batch = [(commands, future) for commands, future in batch if not future.done()]
         try:
-            connection = await self._pool.get_connection()
-            try:
+            async with asyncio.timeout(self._timeout_s), _borrowed(self._pool) as connection:
                 if not self._checked:
                     await check_server(connection)
                     self._checked = True
                 await self._exchange(connection, batch)
-            except asyncio.CancelledError:
-                await connection.disconnect(nowait=True)
-                raise
-            finally:
-                await self._pool.release(connection)
-        except (RedisError, OSError, ConfigurationError) as error:
+        except (RedisError, OSError, TimeoutError, ConfigurationError) as error:
             self._checked = False
             _fail(batch, as_our_error(error))
         except asyncio.CancelledError:
@@ -141,37 +135,42 @@ class BlockingLine:
 
     async def call(self, *command: Any, block_ms: int) -> Reply:
         """Send a command that answers within `block_ms`; `DependencyDown` when it is well overdue."""
-        connection = None
         try:
-            connection = await self._pool.get_connection()
-            await connection.send_command(*command)
-            async with asyncio.timeout(block_ms / 1000 + self._timeout_s):
-                return await connection.read_response(timeout=math.inf)
+            async with asyncio.timeout(block_ms / 1000 + self._timeout_s), _borrowed(self._pool) as connection:
+                await connection.send_command(*command)
+                return await connection.read_response()
         except (RedisError, OSError, TimeoutError) as error:
             raise as_our_error(error) from error
-        finally:
-            if connection is not None:
-                await self._pool.release(connection)
 
     async def subscription(
         self, channel: bytes, on_subscribed: Callable[[], Awaitable[None]]
     ) -> AsyncGenerator[bytes, None]:
         """Yield the messages of a channel until the connection breaks."""
-        connection = await self._pool.get_connection()
-        try:
-            await connection.send_command("SUBSCRIBE", channel)
-            await connection.read_response()
+        async with _borrowed(self._pool) as connection:
+            async with asyncio.timeout(self._timeout_s):
+                await connection.send_command("SUBSCRIBE", channel)
+                await connection.read_response()
             await on_subscribed()
             while True:
-                kind, _, message = await connection.read_response(timeout=math.inf)
+                kind, _, message = await connection.read_response()
                 if kind == b"message":
                     yield message
-        finally:
-            await connection.disconnect(nowait=True)
-            await self._pool.release(connection)
 
     async def close(self) -> None:
         await self._pool.aclose()
+
+
+@contextlib.asynccontextmanager
+async def _borrowed(pool: Any) -> AsyncGenerator[Any, None]:
+    """Give a connection, and throw it away unless all went well: an answer may still be on its way."""
+    connection = await pool.get_connection()
+    try:
+        yield connection
+    except BaseException:
+        await connection.disconnect(nowait=True)
+        raise
+    finally:
+        await pool.release(connection)
 
 
 async def read_reply(connection: Any) -> Reply:
@@ -216,7 +215,9 @@ def _pool(url: str, timeout_s: float) -> Any:
     return ConnectionPool.from_url(
         url,
         protocol=2,
-        socket_timeout=timeout_s,
+        # Times are limited here, around whole exchanges. redis-py would wrap each step into `wait_for`, which
+        # costs more and, before Python 3.12, can swallow a cancellation.
+        socket_timeout=None,
         socket_connect_timeout=timeout_s,
         retry=Retry(NoBackoff(), 0),
         retry_on_error=[],

@@ -177,7 +177,8 @@ class RedisJobQueue:
         """Return the next state that differs, from an announcement or, in time, from a look."""
         while True:
             try:
-                announcement = await asyncio.wait_for(news.get(), self._limits.poll_s)
+                async with asyncio.timeout(self._limits.poll_s):
+                    announcement = await news.get()
             except TimeoutError:
                 announcement = await self.state(present.id)
             if announcement is None or isinstance(announcement, JobState):
