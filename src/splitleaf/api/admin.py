@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from splitleaf.api.keys import Scope, require
-from splitleaf.api.public import problem
+from splitleaf.api.responses import problem
 from splitleaf.api.services import ApiServices
 from splitleaf.core.clock import as_rfc3339
 from splitleaf.core.errors import NotFound

@@ -1,23 +1,20 @@
-"""The application: plain routes in front, FastAPI behind, one edge around both."""
+"""The application: plain routes in front, FastAPI behind them, one edge around both."""
 
 from __future__ import annotations
 
-from typing import Any
+import asyncio
 
-from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from fastapi.openapi.utils import get_openapi
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from splitleaf import __version__
-from splitleaf.api import problems, schemas
-from splitleaf.api.admin import admin_router
+from splitleaf.api import problems
 from splitleaf.api.codes import problem_page
 from splitleaf.api.edge import Edge
 from splitleaf.api.health import Health
 from splitleaf.api.predictions import Predictions
-from splitleaf.api.public import add_public_calls, public_calls
+from splitleaf.api.public import Call, public_calls
 from splitleaf.api.reference import reference_routes
 from splitleaf.api.services import ApiServices
 from splitleaf.core.errors import SplitleafError
@@ -26,65 +23,42 @@ from splitleaf.web.pages import page_routes
 
 def build_app(services: ApiServices) -> ASGIApp:
     """Return the ASGI application over these services."""
-    return Edge(build_fastapi(services))
-
-
-def build_fastapi(services: ApiServices) -> FastAPI:
-    """Return the application without its edge, for its routes and its OpenAPI document."""
-    app = FastAPI(title="Splitleaf", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
-    add_public_calls(app, public_calls(Predictions(services), Health(services)))
-    app.router.routes.extend(page_routes())
-    app.include_router(admin_router(services))
-    app.add_route("/problems/{code}", problem_page, include_in_schema=False)
-
-    document: dict[str, Any] = {}
-
-    def openapi() -> dict[str, Any]:
-        if not document:
-            document.update(_document(app))
-        return document
-
-    app.openapi = openapi  # type: ignore[method-assign]
-    app.router.routes.extend(reference_routes(openapi))
-    _handle_errors(app)
-    return app
-
-
-def _handle_errors(app: FastAPI) -> None:
-    app.add_exception_handler(SplitleafError, problems.respond_to_error)
-    app.add_exception_handler(HTTPException, problems.respond_to_refusal)
-    app.add_exception_handler(RequestValidationError, problems.respond_to_validation)
-    app.add_exception_handler(Exception, problems.respond_to_crash)
-
-
-def _document(app: FastAPI) -> dict[str, Any]:
-    document = get_openapi(
-        title="Splitleaf",
-        version=__version__,
-        summary="Which condition does this leaf show?",
-        description=(
-            "Send a photo, get the condition that it shows. Every error is an RFC 9457 problem document with a "
-            "stable `code`; `GET /problems/{code}` says what it means and what to do."
-        ),
-        routes=app.routes,
+    calls = public_calls(Predictions(services), Health(services))
+    app = Starlette(
+        routes=[
+            *(Route(call.path, call.handler, methods=[call.method]) for call in calls),
+            *page_routes(),
+            *reference_routes(),
+            Route("/problems/{code}", problem_page),
+            Mount("/", _LateInterface(services, calls)),
+        ],
+        exception_handlers={
+            SplitleafError: problems.respond_to_error,
+            HTTPException: problems.respond_to_refusal,
+            Exception: problems.respond_to_crash,
+        },
     )
-    shapes = document.setdefault("components", {}).setdefault("schemas", {})
-    for shape in (schemas.ProblemShape, schemas.FeedbackBody):
-        schema = shape.model_json_schema(ref_template="#/components/schemas/{model}")
-        shapes.update(schema.pop("$defs", {}))
-        shapes[shape.__name__] = schema
-    # FastAPI documents a validation error of its own form for every call; ours are problems.
-    for name in ("HTTPValidationError", "ValidationError"):
-        shapes.pop(name, None)
-    for path in document["paths"].values():
-        for call in path.values():
-            _tidy(call)
-    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-    return document
+    return Edge(app)
 
 
-def _tidy(call: dict[str, Any]) -> None:
-    response = call["responses"].get("422")
-    if response and "HTTPValidationError" in str(response):
-        content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemShape"}}}
-        call["responses"]["422"] = {"description": "The request does not fit its schema.", "content": content}
+class _LateInterface:
+    """Imports and builds the FastAPI part when something first asks for it."""
+
+    def __init__(self, services: ApiServices, calls: list[Call]) -> None:
+        self._services = services
+        self._calls = calls
+        self._app: ASGIApp | None = None
+        self._building = asyncio.Lock()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if not scope["path"].startswith(("/admin", "/openapi.json")):
+            raise HTTPException(404)
+        async with self._building:
+            if self._app is None:
+                self._app = await asyncio.to_thread(self._build)
+        await self._app(scope, receive, send)
+
+    def _build(self) -> ASGIApp:
+        from splitleaf.api.interface import build_interface
+
+        return build_interface(self._services, self._calls)

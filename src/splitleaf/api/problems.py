@@ -8,7 +8,6 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
-from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -86,14 +85,6 @@ def respond_to_refusal(_request: Request, error: Exception) -> Response:
     headers = dict(error.headers) if error.headers else None
     detail = "there is nothing at this address" if error.status_code == 404 else str(error.detail)
     return problem_response(error.status_code, code, detail, headers=headers)
-
-
-def respond_to_validation(_request: Request, error: Exception) -> Response:
-    """Turn a request that does not fit its schema into a problem that names the entries."""
-    if not isinstance(error, RequestValidationError):
-        return respond_to_crash(_request, error)
-    faults = [{"at": ".".join(map(str, fault["loc"])), "message": fault["msg"]} for fault in error.errors()]
-    return problem_response(422, "invalid_request", "the request does not fit its schema", faults=faults)
 
 
 def respond_to_crash(_request: Request, error: Exception) -> Response:

@@ -1,4 +1,4 @@
-"""The public calls: as plain routes, and as entries of the OpenAPI document."""
+"""The public calls: what answers them, and what their documentation says."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
 
 from splitleaf.api import schemas
 from splitleaf.api.health import Health
@@ -33,22 +31,6 @@ _UPLOAD: Final = {
 }
 _UPLOAD_PROBLEMS: Final = (400, 408, 413, 415, 422, 429, 500, 503)
 _ID: Final = {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}}
-
-PROBLEMS: Final = {
-    400: "The request cannot be understood.",
-    401: "A valid key is needed.",
-    403: "The key does not allow that.",
-    404: "There is no such thing, or it is no longer kept.",
-    405: "The address knows no such method.",
-    408: "The body did not arrive in time.",
-    409: "The request contradicts the present state.",
-    413: "The picture is larger than the limit.",
-    415: "Not a picture of an accepted kind.",
-    422: "The picture is broken or out of bounds, or the request does not fit.",
-    429: "Too many requests of this client; see `Retry-After`.",
-    500: "Something broke on our side.",
-    503: "Too much work, or a part is down; see `Retry-After`.",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,37 +137,6 @@ def public_calls(predictions: Predictions, health: Health) -> list[Call]:
         Call("GET", "/readyz", health.ready, "Can it answer?", {200: ready, 503: ready}, tag="Health"),
         Call("GET", "/health", health.summary, "How is it?", {200: (schemas.HealthShape, "")}, tag="Health"),
     ]
-
-
-def add_public_calls(app: FastAPI, calls: list[Call]) -> None:
-    """Document the calls in FastAPI's schema, and answer them by plain routes in front of it."""
-    for call in calls:
-        app.router.routes.append(Route(call.path, call.handler, methods=[call.method], include_in_schema=False))
-    for call in calls:
-        app.add_api_route(
-            call.path,
-            call.handler,
-            methods=[call.method],
-            summary=call.summary,
-            tags=[call.tag],
-            response_model=None,
-            status_code=next(iter(call.success), 200),
-            responses=_responses(call),
-            openapi_extra=call.extra or None,
-        )
-
-
-def _responses(call: Call) -> dict[int | str, dict[str, Any]]:
-    documented: dict[int | str, dict[str, Any]] = {
-        status: {"model": shape, "description": text or "As it is."} for status, (shape, text) in call.success.items()
-    }
-    return documented | {status: problem(status) for status in call.problems}
-
-
-def problem(status: int) -> dict[str, Any]:
-    """Return the documentation of a problem response."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemShape"}}}
-    return {"description": PROBLEMS[status], "content": content}
 
 
 def _header(name: str, text: str, example: str) -> dict[str, Any]:

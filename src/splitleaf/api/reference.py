@@ -1,11 +1,9 @@
-"""`/openapi.json`, and `/docs`: a page of our own, because the usual ones load their scripts from elsewhere."""
+"""`/docs`: a page of our own over the OpenAPI document, because the usual ones load their scripts from elsewhere."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,13 +17,9 @@ _FILES: Final = {
 }
 
 
-def reference_routes(document: Callable[[], dict[str, Any]]) -> list[BaseRoute]:
-    """Return the routes of the reference over this OpenAPI document."""
-
-    async def openapi(_request: Request) -> Response:
-        return Response(json.dumps(document()), media_type="application/json")
-
-    return [Route("/openapi.json", openapi), *(_file_route(path, *file) for path, file in _FILES.items())]
+def reference_routes() -> list[BaseRoute]:
+    """Return the routes of the reference."""
+    return [_file_route(path, *file) for path, file in _FILES.items()]
 
 
 def _file_route(path: str, name: str, media_type: str) -> Route:

@@ -1,0 +1,54 @@
+"""The public calls as entries of FastAPI's OpenAPI document."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+
+from splitleaf.api.public import Call
+
+PROBLEMS: Final = {
+    400: "The request cannot be understood.",
+    401: "A valid key is needed.",
+    403: "The key does not allow that.",
+    404: "There is no such thing, or it is no longer kept.",
+    405: "The address knows no such method.",
+    408: "The body did not arrive in time.",
+    409: "The request contradicts the present state.",
+    413: "The picture is larger than the limit.",
+    415: "Not a picture of an accepted kind.",
+    422: "The picture is broken or out of bounds, or the request does not fit.",
+    429: "Too many requests of this client; see `Retry-After`.",
+    500: "Something broke on our side.",
+    503: "Too much work, or a part is down; see `Retry-After`.",
+}
+
+
+def document_calls(app: FastAPI, calls: list[Call]) -> None:
+    """Add the calls to the application's schema."""
+    for call in calls:
+        app.add_api_route(
+            call.path,
+            call.handler,
+            methods=[call.method],
+            summary=call.summary,
+            tags=[call.tag],
+            response_model=None,
+            status_code=next(iter(call.success), 200),
+            responses=_responses(call),
+            openapi_extra=call.extra or None,
+        )
+
+
+def _responses(call: Call) -> dict[int | str, dict[str, Any]]:
+    documented: dict[int | str, dict[str, Any]] = {
+        status: {"model": shape, "description": text or "As it is."} for status, (shape, text) in call.success.items()
+    }
+    return documented | {status: problem(status) for status in call.problems}
+
+
+def problem(status: int) -> dict[str, Any]:
+    """Return the documentation of a problem response."""
+    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemShape"}}}
+    return {"description": PROBLEMS[status], "content": content}
