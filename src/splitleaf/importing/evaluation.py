@@ -6,6 +6,7 @@ pictures whose answer is known can show it.
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splitleaf.core.errors import ImportRefused
+from splitleaf.core.preprocessing import Normalization
 from splitleaf.engine.calibration import calibrate
 from splitleaf.engine.normalization import normalize
 from splitleaf.engine.runtime import Runtime
@@ -68,13 +70,8 @@ def score(runtime: Runtime, pictures: LabelledPictures, preprocessings: Sequence
         tensors = read_tensors(pictures.paths[path_index], specs)
         if tensors is None:
             return None
-        by_spec = dict(zip(specs, tensors, strict=True))
-        return np.concatenate(
-            [
-                runtime.run(normalize(by_spec[one.input_spec][None].astype(np.float32), one.normalization))
-                for one in preprocessings
-            ]
-        )
+        by_spec = dict(zip(specs, (tensor.astype(np.float32) for tensor in tensors), strict=True))
+        return _answer_each(runtime, [(by_spec[one.input_spec], one.normalization) for one in preprocessings])
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         answers = []
@@ -87,3 +84,15 @@ def score(runtime: Runtime, pictures: LabelledPictures, preprocessings: Sequence
     stacked = np.stack([answered for answered in answers if answered is not None])
     outputs = {one: stacked[:, index] for index, one in enumerate(preprocessings)}
     return Scores(pictures.only(read), len(pictures) - len(read), outputs)
+
+
+def _answer_each(runtime: Runtime, inputs: Sequence[tuple[NDArray[np.float32], Normalization]]) -> NDArray[np.float32]:
+    """Answer one picture in each preprocessing; equal inputs (no resize, say, hence no filter) are run once."""
+    known: dict[tuple[bytes, Normalization], NDArray[np.float32]] = {}
+    answers = []
+    for pixels, normalization in inputs:
+        key = (hashlib.blake2b(pixels.tobytes(), digest_size=16).digest(), normalization)
+        if key not in known:
+            known[key] = runtime.run(normalize(pixels[None].copy(), normalization))[0]
+        answers.append(known[key])
+    return np.stack(answers)

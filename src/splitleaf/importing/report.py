@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Group, RenderableType
 from rich.panel import Panel
 from rich.table import Table
@@ -72,13 +73,12 @@ def render_report(report: ImportReport) -> RenderableType:
 
 
 def render_preprocessings(rows: tuple[TriedPreprocessing, ...]) -> Table:
-    """Return the table of tried preprocessings, the chosen one first."""
-    table = Table(title="Preprocessings tried", title_justify="left", header_style="bold")
-    for name, justify in (("resize", "left"), ("values", "left"), ("colour", "left"), ("accuracy", "right")):
-        table.add_column(name, justify="right" if justify == "right" else "left")
-    table.add_column("95 %", justify="right")
-    table.add_column("confidence", justify="right")
-    table.add_column("pictures", justify="right")
+    """Return the table of tried preprocessings, the chosen one first; fits into 80 columns."""
+    table = Table(title="Preprocessings tried", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    for name in ("resize", "values", "colour"):
+        table.add_column(name, no_wrap=True)
+    for name in ("right", "95 %", "sure", "of"):
+        table.add_column(name, justify="right", no_wrap=True)
     table.add_column("")
     for row in _shown(rows):
         table.add_row(
@@ -86,7 +86,7 @@ def render_preprocessings(rows: tuple[TriedPreprocessing, ...]) -> Table:
             row.values,
             str(row.preprocessing.color),
             f"{row.accuracy:.3f}",
-            f"{row.low:.3f}-{row.high:.3f}",
+            f"{row.low:.2f}-{row.high:.2f}",
             f"{row.confidence:.2f}",
             str(row.pictures),
             _mark(row),
@@ -103,14 +103,14 @@ def _shown(rows: tuple[TriedPreprocessing, ...]) -> list[TriedPreprocessing]:
 
 def _mark(row: TriedPreprocessing) -> str:
     if row.chosen:
-        return "chosen, as declared" if row.declared else "chosen"
+        return "as declared" if row.declared else "chosen"
     return "declared" if row.declared else ""
 
 
 def _render_orders(rows: tuple[TriedOrder, ...]) -> Table:
-    table = Table(title="Label orders", title_justify="left", header_style="bold")
+    table = Table(title="Label orders", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("stated by")
-    table.add_column("accuracy", justify="right")
+    table.add_column("right", justify="right")
     table.add_column("")
     for row in rows:
         table.add_row(

@@ -103,7 +103,7 @@ def select(
     chosen, warnings = _choose_preprocessing(scores, finalists, declared)
     orders = _orders(scores, chosen, declared.labels, pictures.folders, classes)
     origin, order, more = _choose_order(scores, chosen, orders, declared.labels)
-    rows = _table(sampled, scores, finalists, chosen, declared=declared, output=output)
+    rows = _table(sampled, scores, finalists, chosen, order, declared=declared, output=output)
     tried = tuple(
         TriedOrder(name, float(scores.right(chosen, one).mean()), name == origin) for name, one in orders.items()
     )
@@ -147,7 +147,7 @@ def _choose_preprocessing(
             f"{describe(chosen)} ({_percent(right[chosen])}), which these pictures prove better"
         )
     others = [one for one in equals if not np.array_equal(scores.outputs[one], scores.outputs[chosen])]
-    if others:
+    if others and not (prefers_declared and chosen == declared.base):
         names = "; ".join(f"{describe(one)} ({_percent(right[one])})" for one in others)
         warnings.append(
             f"{len(right[best])} pictures cannot tell {describe(chosen)} ({_percent(right[chosen])}) from {names}: "
@@ -207,31 +207,30 @@ def _table(
     scores: Scores,
     finalists: Sequence[Preprocessing],
     chosen: Preprocessing,
+    order: Order,
     *,
     declared: Declared,
     output: OutputKind,
 ) -> tuple[TriedPreprocessing, ...]:
     found = {one: part for part in sampled for one in part.outputs} | dict.fromkeys(finalists, scores)
-    rows = [_row(one, part, chosen, declared, output) for one, part in found.items()]
+    rows = []
+    for one, part in found.items():
+        right = part.right(one, order)
+        low, high = wilson_interval(int(right.sum()), len(right))
+        rows.append(
+            TriedPreprocessing(
+                one,
+                describe_values(one),
+                len(right),
+                float(right.mean()),
+                low,
+                high,
+                part.mean_confidence(one, output),
+                declared=declared.is_stated and one == declared.base,
+                chosen=one == chosen,
+            )
+        )
     return tuple(sorted(rows, key=lambda row: (not row.chosen, -row.accuracy, -row.pictures)))
-
-
-def _row(
-    one: Preprocessing, scores: Scores, chosen: Preprocessing, declared: Declared, output: OutputKind
-) -> TriedPreprocessing:
-    right = scores.right(one, match_by_answers(scores.answer_counts(one)))
-    low, high = wilson_interval(int(right.sum()), len(right))
-    return TriedPreprocessing(
-        one,
-        describe_values(one),
-        len(right),
-        float(right.mean()),
-        low,
-        high,
-        scores.mean_confidence(one, output),
-        declared=declared.is_stated and one == declared.base,
-        chosen=one == chosen,
-    )
 
 
 def describe(preprocessing: Preprocessing) -> str:

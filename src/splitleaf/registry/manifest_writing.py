@@ -26,23 +26,19 @@ def format_manifest(manifest: Manifest) -> str:
     plain = {key: value for key, value in table.items() if not isinstance(value, dict)}
     for key, value in plain.items():
         if value not in ("", []):
-            _remark(document, key)
+            if key in _REMARKS:
+                document.add(tomlkit.comment(_REMARKS[key]))
             document.add(key, _item(value))
     for key, value in table.items():
         if isinstance(value, dict) and value:
-            document.add(tomlkit.nl())
-            _remark(document, key)
-            document.add(key, _table(value))
+            document.add(key, _table(value, _REMARKS.get(key)))
     return tomlkit.dumps(document)
 
 
-def _remark(document: tomlkit.TOMLDocument, key: str) -> None:
-    if key in _REMARKS:
-        document.add(tomlkit.comment(_REMARKS[key]))
-
-
-def _table(values: dict[str, Any]) -> tomlkit.items.Table:
+def _table(values: dict[str, Any], remark: str | None) -> tomlkit.items.Table:
     table = tomlkit.table()
+    if remark:
+        table.comment(remark)
     for key, value in values.items():
         table.add(key, _item(value))
     return table

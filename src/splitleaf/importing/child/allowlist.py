@@ -107,7 +107,8 @@ GRAPH_OPERATIONS = _names("""
     ScaleAndTranslate ScatterNd Select SelectV2 Selu SeluGrad Shape ShapeN Sigmoid SigmoidGrad Sign Sin Size Slice
     Softmax SoftmaxCrossEntropyWithLogits Softplus SoftplusGrad Softsign SpaceToBatchND SpaceToDepth
     SparseSoftmaxCrossEntropyWithLogits Split SplitV Sqrt SqrtGrad Square SquaredDifference Squeeze
-    StatefulPartitionedCall StatelessIf StatelessRandomGetAlg StatelessRandomGetCounter StatelessRandomGetKeyCounter StatelessRandomNormal
+    StatefulPartitionedCall StatelessIf StatelessRandomGetAlg StatelessRandomGetCounter
+    StatelessRandomGetKeyCounter StatelessRandomNormal
     StatelessRandomNormalV2 StatelessRandomUniform StatelessRandomUniformInt StatelessRandomUniformIntV2
     StatelessRandomUniformV2 StatelessTruncatedNormal StatelessTruncatedNormalV2 StatelessWhile StopGradient
     StridedSlice StridedSliceGrad Sub Sum Switch Tan Tanh TanhGrad TensorListFromTensor TensorListGetItem
