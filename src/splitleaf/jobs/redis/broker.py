@@ -41,7 +41,7 @@ class RedisBroker:
     async def add_versions(self, versions: Sequence[str]) -> None:
         """Make versions known to those who look for ids."""
         if versions:
-            await self.link.call("SADD", keys.VERSIONS, *versions)
+            await self.link.run(script("introduce"), (keys.VERSIONS,), versions)
 
     async def look_after(self, version: str) -> tuple[int, int, int]:
         """Hand back tasks whose lease ran out, set aside what kills workers, end what came too late.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import secrets
@@ -62,7 +63,7 @@ class RedisJobQueue:
 
     async def states(self, prediction_ids: Sequence[str]) -> Sequence[JobState | None]:
         """Return the present states of several predictions, in one round trip."""
-        self._known_versions.update(versions := await self.broker.versions())
+        versions = sorted({*await self.broker.versions(), *self._known_versions})
         if not versions:
             return [None for _ in prediction_ids]
         commands: list[Command] = [("TIME",)]
@@ -165,8 +166,11 @@ class RedisJobQueue:
             bound, expected_ms = answer[1].decode(), answer[2]
             raise Overloaded(retry_after_s=_retry_after_s(expected_ms), bound=bound)
         if answer[2]:
-            # The broker has lost its keys since this process first met the version (FLUSHALL).
-            await self._make_known(task.version)
+            # Either the version is new, or the broker has lost its keys (FLUSHALL). The task is accepted,
+            # whatever comes of this.
+            self._known_versions.discard(task.version)
+            with contextlib.suppress(DependencyDown):
+                await self._make_known(task.version)
         return SubmitOutcome.ACCEPTED
 
     async def _make_known(self, version: str) -> None:

@@ -9,7 +9,8 @@ from dataclasses import asdict
 from splitleaf.jobs import keys
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.queue import WorkerReport
-from splitleaf.jobs.redis.link import Command, Link
+from splitleaf.jobs.redis.link import Link
+from splitleaf.jobs.redis.scripts import script
 
 
 class RedisWorkerDirectory:
@@ -20,10 +21,8 @@ class RedisWorkerDirectory:
 
     async def report(self, report: WorkerReport, ttl_s: float) -> None:
         text = json.dumps({**asdict(report), "versions": dict(report.versions), "digests": dict(report.digests)})
-        await self._all(
-            ("SADD", keys.WORKERS, report.worker),
-            ("SET", keys.worker_key(report.worker), text, "PX", max(1, int(ttl_s * 1000))),
-        )
+        names = (keys.WORKERS, keys.worker_key(report.worker))
+        await self._link.run(script("report"), names, (report.worker, text, max(1, int(ttl_s * 1000))))
 
     async def workers(self) -> Sequence[WorkerReport]:
         names = sorted(name.decode() for name in await self._link.call("SMEMBERS", keys.WORKERS))
@@ -35,12 +34,8 @@ class RedisWorkerDirectory:
         return [WorkerReport(**json.loads(text)) for text in texts if text is not None]
 
     async def remove(self, worker: str) -> None:
-        await self._all(("SREM", keys.WORKERS, worker), ("DEL", keys.worker_key(worker)))
+        await self._link.call("SREM", keys.WORKERS, worker)
+        await self._link.call("DEL", keys.worker_key(worker))
 
     async def close(self) -> None:
         await self._link.close()
-
-    async def _all(self, *commands: Command) -> None:
-        for reply in await self._link.together(list(commands)):
-            if isinstance(reply, Exception):
-                raise reply
