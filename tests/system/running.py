@@ -1,0 +1,85 @@
+"""A whole running system, as `splitleaf up` starts it, for tests from the outside."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+START_WITHIN_S = 60.0
+
+
+@dataclass
+class RunningSystem:
+    """`url` answers; `data` holds its files."""
+
+    url: str
+    data: Path
+    models: Path
+    process: subprocess.Popen[str]
+
+    @property
+    def admin_key(self) -> str:
+        return (self.data / "admin.key").read_text(encoding="ascii")
+
+    def admin(self) -> httpx.Client:
+        headers = {"Authorization": f"Bearer {self.admin_key}"}
+        return httpx.Client(base_url=f"{self.url}/admin/api", headers=headers, timeout=30)
+
+    def pids(self, role: str) -> list[int]:
+        """Return the processes of a role of this system."""
+        marker = f"--parent-fd"
+        found = []
+        for entry in Path("/proc").iterdir():
+            if not entry.name.isdigit():
+                continue
+            try:
+                words = (entry / "cmdline").read_bytes().split(b"\0")
+                parent = int((entry / "stat").read_text().rsplit(") ", 1)[1].split()[1])
+            except (OSError, IndexError):
+                continue
+            if parent == self.process.pid and role.encode() in words and marker.encode() in words:
+                found.append(int(entry.name))
+        return found
+
+    def stop(self) -> int:
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+def start_system(models: Path, data: Path, **settings: str) -> RunningSystem:
+    """Start everything on a free port and return when it is ready."""
+    port = free_port()
+    environment = {**os.environ, **settings}
+    command = [sys.executable, "-m", "splitleaf", "up", "--port", str(port)]
+    command += ["--models", str(models), "--data", str(data)]
+    data.mkdir(parents=True, exist_ok=True)
+    log = (data / "up.log").open("w")
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, text=True)
+    system = RunningSystem(f"http://127.0.0.1:{port}", data, models, process)
+    deadline = time.monotonic() + START_WITHIN_S
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        try:
+            if httpx.get(f"{system.url}/readyz", timeout=2).status_code == 200:
+                return system
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    process.kill()
+    raise AssertionError(f"the system did not start:\n{(data / 'up.log').read_text()}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
