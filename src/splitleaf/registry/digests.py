@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -76,14 +78,25 @@ def fingerprint(folder: Path) -> str:
     Made from names, sizes, times and inode numbers alone, so that it can be asked every second.
     """
     parts = []
-    served = [folder / MANIFEST_NAME, *sorted(folder.glob("artifact*/*"))]
-    for path in served:
-        try:
+    for path in (folder / MANIFEST_NAME, *_served_files(folder)):
+        # A file may go between listing and asking: that is a change, too.
+        with contextlib.suppress(OSError):
             status = path.stat()
-        except OSError:
-            continue
-        parts.append(f"{path.name}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
+            parts.append(f"{path.name}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}")
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+def _served_files(folder: Path) -> Iterator[Path]:
+    for name in _names(folder):
+        if name.startswith("artifact"):
+            yield from (folder / name / file for file in _names(folder / name))
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return sorted(os.listdir(folder))
+    except OSError:
+        return []
 
 
 def _verify_file(folder: Path, name: str, expected: str) -> None:

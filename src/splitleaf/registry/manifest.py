@@ -154,6 +154,6 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST_NAME
     try:
         text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidArtifact(f"{path} cannot be read: {error.strerror}", code="invalid_manifest") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidArtifact(f"{path} cannot be read: {error}", code="invalid_manifest") from error
     return parse_manifest(text, origin=str(path))
