@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 from tests.web.stub import StubService, running
 
 _USUAL_PLACES = (
@@ -21,6 +21,14 @@ _USUAL_PLACES = (
     "/Applications/Chromium.app/Contents/MacOS/Chromium",
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
 )
+# Five seconds, the default, are not enough where other programs keep both cores busy.
+expect.set_options(timeout=15_000)
+
+# Taken out of the environment: servers that other tests start inherit it, and the settings refuse
+# names of this prefix that they do not know.
+_NAMED = os.environ.pop("SPLITLEAF_CHROMIUM", None)
+_SCREENSHOTS = os.environ.pop("SPLITLEAF_SCREENSHOTS", None)
+
 _QUIET = (
     "--disable-gpu",
     "--disable-quic",
@@ -40,8 +48,7 @@ document.addEventListener("securitypolicyviolation", (event) =>
 
 def find_chromium() -> str | None:
     """Return the program of an installed Chromium or Chrome, or None. SPLITLEAF_CHROMIUM comes first."""
-    named = os.environ.get("SPLITLEAF_CHROMIUM")
-    for place in (named,) if named else _USUAL_PLACES:
+    for place in (_NAMED,) if _NAMED else _USUAL_PLACES:
         found = shutil.which(place)
         if found:
             return found
@@ -110,7 +117,7 @@ def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
         contexts.append(context)
         context.add_init_script(_WATCH_POLICY)
         page = context.new_page()
-        page.set_default_timeout(8000)
+        page.set_default_timeout(15_000)
         # Choosers are caught from the start: a test's own listener may come a moment too late.
         page.on("filechooser", lambda _chooser: None)
 
@@ -140,8 +147,7 @@ def open_page(browser: Browser, address: str) -> Iterator[OpenPage]:
 @pytest.fixture
 def shots() -> Path | None:
     """Where to leave screenshots for people to look at, when SPLITLEAF_SCREENSHOTS names a folder."""
-    folder = os.environ.get("SPLITLEAF_SCREENSHOTS")
-    if not folder:
+    if not _SCREENSHOTS:
         return None
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    return Path(folder)
+    Path(_SCREENSHOTS).mkdir(parents=True, exist_ok=True)
+    return Path(_SCREENSHOTS)

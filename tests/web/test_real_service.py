@@ -1,0 +1,131 @@
+"""The page in front of the real thing: broker, worker, API and a network that knows three colours."""
+
+from __future__ import annotations
+
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import pillow_heif
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+from tests.support.repositories import add_version
+from tests.web import pictures
+from tests.web.conftest import OpenPage
+from tests.web.pictures import chosen
+from tests.web.stub import StubService
+
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+READY_WITHIN_S = 60
+REPOSITORY = """
+schema = 1
+title = "Colours that pass for conditions"
+labels = ["Early_blight", "healthy", "Late_blight"]
+
+[aliases]
+champion = "v1"
+"""
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], tuple[StubService, str]]]:
+    """`splitleaf up` in place of the stand-in; its state is nobody's to decide."""
+    folder = tmp_path_factory.mktemp("service")
+    add_version(folder / "models", "v1", labels=("Early_blight", "healthy", "Late_blight"))
+    (folder / "models" / "repository.toml").write_text(REPOSITORY, encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = Path(sys.executable).with_name("splitleaf")
+    options = ["--models", str(folder / "models"), "--data", str(folder / "data"), "--port", str(port)]
+    with (folder / "log").open("wb") as log:
+        service = subprocess.Popen([program, "up", *options], stdout=log, stderr=log, cwd=folder, env=os.environ.copy())
+    address = f"http://127.0.0.1:{port}/"
+    try:
+        _until_ready(address, service, folder / "log")
+        yield lambda: (StubService(), address)
+    finally:
+        service.terminate()
+        service.wait(timeout=40)
+
+
+def _until_ready(address: str, service: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline and service.poll() is None:
+        try:
+            if httpx.get(f"{address}readyz").status_code == 200:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    pytest.fail(f"the service did not become ready:\n{log.read_text(errors='replace')}")
+
+
+def test_a_leaf_is_answered_judged_and_remembered(open_page: OpenPage) -> None:
+    page = open_page()
+    page.set_input_files("#picker", chosen("leaf.jpg"))
+    expect(page.locator("[data-phase=answered]")).to_have_count(1)
+    expect(page.locator(".card-title")).to_have_text("healthy", ignore_case=True)
+    expect(page.locator(".bar")).to_have_count(3)
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+    page.get_by_role("button", name="No", exact=True).click()
+    page.get_by_role("radio", name="Late blight").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".thanks")).to_contain_text("You say it is Late blight.")
+    page.get_by_role("button", name="Change").click()
+    page.get_by_role("button", name="No", exact=True).click()
+    page.get_by_role("radio", name="Something else").check()
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".thanks")).to_contain_text("You say it is something else.")
+    page.reload()
+    page.locator(".memory summary").first.click()
+    expect(page.locator(".memory .thanks")).to_contain_text("You say it is something else.")
+
+
+def test_many_photos_of_many_kinds_arrive(open_page: OpenPage) -> None:
+    page = open_page(width=360)
+    heic = pillow_heif.from_pillow(pictures.draw_leaf(side=320, spots=3, seed=5))
+    photos = [chosen(f"{number}.jpg", seed=number) for number in range(8)]
+    photos.append(chosen("phone.HEIC", kind="image/heic", body=_saved(heic)))
+    photos.append(chosen("clear.png", kind="image/png", body=pictures.leaf(kind="PNG")))
+    photos.append(chosen("small.webp", kind="image/webp", body=pictures.leaf(kind="WEBP")))
+    photos.append(chosen("large.jpg", body=pictures.large_photo()))
+    page.set_input_files("#picker", photos)
+    expect(page.locator("[data-phase=answered]")).to_have_count(len(photos), timeout=30_000)
+
+
+def test_what_the_service_refuses_is_explained(open_page: OpenPage) -> None:
+    page = open_page(tolerate="Failed to load resource")
+    whole = pictures.leaf()
+    page.set_input_files(
+        "#picker",
+        [
+            chosen("cut.jpg", body=whole[: len(whole) // 2]),
+            chosen("words.jpg", body=b"these are only words, not a photo at all"),
+            chosen("tiny.png", kind="image/png", body=pictures.leaf(side=16, kind="PNG")),
+        ],
+    )
+    titles = ["Part of this photo is missing", "This is not a photo we can read", "This photo is too small"]
+    expect(page.locator(".card-title")).to_have_text(titles)
+
+
+def test_an_empty_picture_is_recognised_as_such(open_page: OpenPage) -> None:
+    page = open_page()
+    page.set_input_files("#picker", chosen("black.png", kind="image/png", body=pictures.bare()))
+    expect(page.get_by_role("heading", name="Not sure about this one")).to_be_visible()
+    expect(page.get_by_text("hardly anything to see")).to_be_visible()
+
+
+def _saved(heic: pillow_heif.HeifFile) -> bytes:
+    sink = io.BytesIO()
+    heic.save(sink, quality=80)
+    return sink.getvalue()
