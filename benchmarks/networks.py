@@ -32,7 +32,9 @@ class _Graph:
         self.weights.append(numpy_helper.from_array((self.rng.standard_normal(shape) * scale).astype(np.float32), name))
         return name
 
-    def conv(self, x: str, shape: tuple[int, int, int, int], *, stride: int = 1, group: int = 1, relu: bool = True) -> str:
+    def conv(
+        self, x: str, shape: tuple[int, int, int, int], *, stride: int = 1, group: int = 1, relu: bool = True
+    ) -> str:
         kernel = shape[2]
         pads = [kernel // 2] * 4
         inputs = [x, self.weight(*shape), self.weight(shape[0])]
@@ -48,14 +50,17 @@ def mobilenet_v2(side: int = 224, classes: int = 10) -> bytes:
     for expansion, out, repetitions, first_stride in BLOCKS:
         for repetition in range(repetitions):
             stride = first_stride if repetition == 0 else 1
-            x, channels = _inverted_residual(graph, x, channels, expansion, out, stride), out
+            x, channels = (
+                _inverted_residual(graph, x, channels=channels, expansion=expansion, out=out, stride=stride),
+                out,
+            )
     x = graph.add("GlobalAveragePool", [graph.conv(x, (1280, channels, 1, 1))])
     x = graph.add("Flatten", [x])
     x = graph.add("MatMul", [x, graph.weight(1280, classes)])
     return _model(graph, graph.add("Softmax", [x], axis=-1), side, classes)
 
 
-def _inverted_residual(graph: _Graph, x: str, channels: int, expansion: int, out: int, stride: int) -> str:
+def _inverted_residual(graph: _Graph, x: str, *, channels: int, expansion: int, out: int, stride: int) -> str:
     hidden = channels * expansion
     y = graph.conv(x, (hidden, channels, 1, 1)) if expansion != 1 else x
     y = graph.conv(y, (hidden, 1, 3, 3), stride=stride, group=hidden)

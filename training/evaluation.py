@@ -7,6 +7,7 @@ from typing import Any
 
 import keras
 import numpy as np
+
 from pictures import Pictures
 
 BINS = 15

@@ -33,11 +33,13 @@ def class_names(folder: Path) -> tuple[str, ...]:
 
 def read_pictures(folder: Path, names: Sequence[str], side: int, limit: int | None = None) -> Pictures:
     """Read the photos below `folder/<class>`, stretched to side x side by Pillow's bilinear filter."""
-    return _load([(path, index) for index, name in enumerate(names) for path in _photos(folder / name, limit)], names, side)
+    return _load(
+        [(path, index) for index, name in enumerate(names) for path in _photos(folder / name, limit)], names, side
+    )
 
 
 def read_split(
-    folder: Path, extra: Path | None, names: Sequence[str], side: int, share: float, limit: int | None = None
+    folder: Path, extra: Path | None, names: Sequence[str], side: int, *, share: float, limit: int | None = None
 ) -> tuple[Pictures, Pictures]:
     """Return (training, validation). The last `share` of each class's sorted photos validates.
 

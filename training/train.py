@@ -14,6 +14,7 @@ from pathlib import Path
 import keras
 import numpy as np
 import tensorflow as tf
+
 from augmentation import augment
 from evaluation import evaluate
 from model_card import write_card
@@ -30,11 +31,19 @@ def main() -> None:
     recipe = RECIPES[arguments.recipe]
     epochs = arguments.epochs or recipe.epochs
     names = class_names(arguments.data)
-    train, held = read_split(arguments.data, arguments.extra, names, recipe.side, VALIDATION_SHARE, arguments.limit)
+    train, held = read_split(
+        arguments.data, arguments.extra, names, recipe.side, share=VALIDATION_SHARE, limit=arguments.limit
+    )
     print(f"{len(train)} photos to train on, {len(held)} to validate, {len(names)} classes")
     arguments.out.mkdir(parents=True, exist_ok=True)
     started = time.monotonic()
-    network = fit(recipe, epochs, train, held, arguments.out / "checkpoints")
+    if arguments.bfloat16:
+        keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    trained = fit(recipe, epochs, train, held, arguments.out / "checkpoints")
+    # What is saved computes in float32 whatever it was trained in: the weights are float32 all along.
+    keras.mixed_precision.set_global_policy("float32")
+    network = build_network(recipe, len(names))
+    network.set_weights(trained.get_weights())
     file = arguments.out / f"tomato_leaf_{arguments.recipe}.h5"
     network.save(file, include_optimizer=False)
     report = {
@@ -63,6 +72,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="the version's folder")
     parser.add_argument("--epochs", type=int, help="in place of the recipe's")
     parser.add_argument("--limit", type=int, help="photos a class, for a quick try")
+    parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16: twice as fast where the CPU can")
     return parser.parse_args()
 
 

@@ -22,7 +22,9 @@ def test_temperature_never_changes_the_order(values: np.ndarray, temperature: fl
 
 @given(arrays(np.float32, (3, 5), elements=st.floats(-8, 8, width=32)), st.floats(0.5, 4))
 def test_probabilities_are_calibrated_as_the_logits_they_came_from(values: np.ndarray, temperature: float) -> None:
-    through_probabilities = calibrate(softmax(values.astype(np.float64)).astype(np.float32), "probabilities", temperature)
+    through_probabilities = calibrate(
+        softmax(values.astype(np.float64)).astype(np.float32), "probabilities", temperature
+    )
     assert np.allclose(through_probabilities, calibrate(values, "logits", temperature), atol=1e-5)
 
 

@@ -28,7 +28,9 @@ def test_each_picture_gets_its_own_answer_in_order(tmp_path: Path) -> None:
 def test_batches_and_single_pictures_are_answered_alike(tmp_path: Path) -> None:
     classifier = load_classifier(add_version(tmp_path, "v1", temperature=3.0), OnnxRuntime)
     rng = np.random.default_rng(1)
-    pictures = [ImageTensor((16, 16, 3), "uint8", rng.integers(0, 256, (16, 16, 3), np.uint8).tobytes()) for _ in range(8)]
+    pictures = [
+        ImageTensor((16, 16, 3), "uint8", rng.integers(0, 256, (16, 16, 3), np.uint8).tobytes()) for _ in range(8)
+    ]
     together = classifier.classify(pictures).classifications
     alone = [classifier.classify([picture]).classifications[0] for picture in pictures]
     for one, other in zip(together, alone, strict=True):

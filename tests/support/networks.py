@@ -20,7 +20,9 @@ def mean_colour_network(height: int, width: int, channels: int, weights: np.ndar
     if softmax:
         nodes.append(helper.make_node("Softmax", ["logits"], ["probabilities"], axis=-1))
     constants: dict[str, np.ndarray] = {"axes": np.array([1, 2], dtype=np.int64), "weights": weights.astype(np.float32)}
-    return build(nodes, constants, (height, width, channels), "probabilities" if softmax else "logits", weights.shape[1])
+    return build(
+        nodes, constants, (height, width, channels), "probabilities" if softmax else "logits", weights.shape[1]
+    )
 
 
 def build(

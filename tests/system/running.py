@@ -35,7 +35,7 @@ class RunningSystem:
 
     def pids(self, role: str) -> list[int]:
         """Return the processes of a role of this system."""
-        marker = f"--parent-fd"
+        marker = "--parent-fd"
         found = []
         for entry in Path("/proc").iterdir():
             if not entry.name.isdigit():

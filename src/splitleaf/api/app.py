@@ -6,7 +6,7 @@ import asyncio
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.routing import Mount, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from splitleaf.api import problems
@@ -30,7 +30,6 @@ def build_app(services: ApiServices) -> ASGIApp:
             *page_routes(),
             *reference_routes(),
             Route("/problems/{code}", problem_page),
-            Mount("/", _LateInterface(services, calls)),
         ],
         exception_handlers={
             SplitleafError: problems.respond_to_error,
@@ -38,6 +37,7 @@ def build_app(services: ApiServices) -> ASGIApp:
             Exception: problems.respond_to_crash,
         },
     )
+    app.router.default = _LateInterface(services, calls)
     return Edge(app)
 
 

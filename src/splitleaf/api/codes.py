@@ -56,6 +56,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "unknown_label": (422, "There is no such condition.", "See `GET /v1/labels`."),
     "invalid_split": (422, "The shares are not a split.", "Name ready versions, with shares that sum to 100."),
     "unprocessable": (422, "The request cannot be followed.", "See its detail."),
+    "headers_too_large": (431, "The request's headers are larger than 32 KB.", "Send fewer cookies."),
     "rate_limited": (429, "Too many requests of this client.", "Wait for `Retry-After` seconds."),
     "internal_error": (500, "Something broke on our side.", "Send it again; report it with its X-Request-ID."),
     "inference_failed": (500, "The picture could not be processed.", "Try another picture."),

@@ -10,10 +10,12 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from splitleaf.api.problems import problem_response
 from splitleaf.web.pages import SECURITY_HEADERS
 
 log = structlog.get_logger(__name__)
 
+MAX_HEADER_BYTES = 32_768
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
 
 
@@ -31,6 +33,7 @@ class Edge:
             return
         request_id = _request_id(scope)
         scope["request_id"] = request_id
+        app = self._app if _header_bytes(scope) <= MAX_HEADER_BYTES else _refuse_headers
         started = time.perf_counter()
         status = 0
 
@@ -42,7 +45,7 @@ class Edge:
             await send(message)
 
         try:
-            await self._app(scope, receive, send_with_headers)
+            await app(scope, receive, send_with_headers)
         finally:
             log.info(
                 "request",
@@ -59,6 +62,15 @@ class Edge:
         present += [(name, value) for name, value in self._headers if name not in names]
         present.append((b"x-request-id", request_id.encode()))
         return present
+
+
+def _header_bytes(scope: Scope) -> int:
+    return sum(len(name) + len(value) for name, value in scope["headers"])
+
+
+async def _refuse_headers(scope: Scope, receive: Receive, send: Send) -> None:
+    response = problem_response(431, "headers_too_large", "the request's headers are too large")
+    await response(scope, receive, send)
 
 
 def _request_id(scope: Scope) -> str:

@@ -113,7 +113,7 @@ def public_calls(predictions: Predictions, health: Health) -> list[Call]:
             predictions.feedback,
             "Say whether the answer was right",
             {201: (schemas.FeedbackShape, "Noted. May be sent again; the last one counts.")},
-            (400, 404, 409, 415, 422, 500, 503),
+            (400, 404, 409, 413, 415, 422, 500, 503),
             {"parameters": [_ID], "requestBody": _json_body(schemas.FeedbackBody)},
         ),
         Call(

@@ -28,7 +28,8 @@ def calibrate(
     values = outputs.astype(np.float64)
     if output == "probabilities":
         if temperature == 1.0:
-            return values / values.sum(axis=1, keepdims=True)
+            shares: NDArray[np.float64] = values / values.sum(axis=1, keepdims=True)
+            return shares
         values = np.log(np.maximum(values, _SMALLEST))
     return softmax(values / temperature)
 

@@ -15,7 +15,7 @@ from splitleaf.images.intake import LOW_INFORMATION, DecodedPicture
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.rasters import Pixels, Raster, open_raster
 from splitleaf.images.refusals import TOO_COMPLEX, Refusal, public_error
-from splitleaf.images.resize import ANTIALIASED, source_window, to_tensor
+from splitleaf.images.resize import SCALABLE, source_window, to_tensor
 
 _SCALED_MARGIN = 3
 """A JPEG is decoded at a reduced size only while that leaves this many times the pixels asked for, per side."""
@@ -76,8 +76,8 @@ def _tensors(raster: Raster, specs: Sequence[InputSpec]) -> list[npt.NDArray[Any
 
 
 def _least_size(raster: Raster, spec: InputSpec, turn: int) -> tuple[int, int] | None:
-    """Return the stored (height, width) below which scaled decoding would show, or None where it always would."""
-    if spec.resize not in ANTIALIASED:
+    """Return the stored (height, width) down to which scaled decoding does not show, or None where it always does."""
+    if spec.resize not in SCALABLE:
         return None
     width, height = raster.width, raster.height
     if turn >= 5:

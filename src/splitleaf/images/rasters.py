@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pillow_heif
 import simplejpeg
-from PIL import AvifImagePlugin, Image, ImageFile, PngImagePlugin
+from PIL import AvifImagePlugin, Image, ImageFile, JpegImagePlugin, PngImagePlugin
 
 from splitleaf.images.exif import orientation
 from splitleaf.images.flattening import flat_array, flat_image, gray_of, rgb_of_cmyk
@@ -96,9 +96,16 @@ class JpegRaster:
         try:
             decoded = simplejpeg.decode_jpeg(self._data, space, min_height=height, min_width=width, strict=True)
         except ValueError as error:
+            if "subsampling" in str(error) and not self._is_cmyk:
+                return self._decode_uncommon(gray=space == "GRAY")
             # The guard has seen the end of the picture, so data that run out early are damaged, not cut.
             raise Refusal(CORRUPT, str(error)) from None
         return np.asarray(decoded, dtype=np.uint8)
+
+    def _decode_uncommon(self, *, gray: bool) -> Pixels:
+        """Decode chroma layouts that TurboJPEG's interface has no name for; Pillow uses libjpeg itself."""
+        rgb = flat_image(_open(JpegImagePlugin.JpegImageFile, bytes(self._data)))
+        return gray_of(rgb) if gray else rgb
 
     def _reduced_size(self, least: tuple[int, int] | None) -> tuple[int, int]:
         """Return the size of the smallest picture that the DCT can scale to and that is not below `least`."""

@@ -29,8 +29,13 @@ _PILLOW = {
     ResizeFilter.PILLOW_BOX: Image.Resampling.BOX,
     ResizeFilter.PILLOW_HAMMING: Image.Resampling.HAMMING,
 }
-ANTIALIASED = frozenset({*_PILLOW, ResizeFilter.TF_BILINEAR_ANTIALIAS, ResizeFilter.TF_AREA})
-"""Filters that see every pixel when they reduce; a scaled JPEG decode imitates these and no others."""
+SCALABLE = frozenset({*_PILLOW, ResizeFilter.TF_BILINEAR_ANTIALIAS}) - {ResizeFilter.PILLOW_BOX}
+"""Filters that a scaled JPEG decode imitates: smooth ones that see every pixel when they reduce.
+
+Those with hard edges (box, area) differ by whole levels on fine texture, the others hardly at all.
+"""
+_STRIP_PIXELS = 1 << 21
+"""Larger pictures go through Pillow's horizontal pass in strips, which gives the same result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +87,32 @@ def _resized(pixels: Pixels, height: int, width: int, method: ResizeFilter, wind
 
 
 def _pillow(pixels: Pixels, height: int, width: int, method: Image.Resampling, window: Window) -> npt.NDArray[np.uint8]:
-    channels = pixels.shape[2]
-    image = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
-    box = (window.left, window.top, window.left + window.width, window.top + window.height)
-    resized = image.resize((width, height), method, box=box)
-    return np.asarray(resized).reshape(height, width, channels)
+    sides = (window.left, window.left + window.width)
+    ends = (window.top, window.top + window.height)
+    if pixels.shape[0] * pixels.shape[1] > _STRIP_PIXELS:
+        pixels = _narrowed(pixels, width, method, sides)
+        sides = (0, width)
+    box = (sides[0], ends[0], sides[1], ends[1])
+    resized = _image(pixels).resize((width, height), method, box=box)
+    return np.asarray(resized).reshape(height, width, pixels.shape[2])
+
+
+def _narrowed(pixels: Pixels, width: int, method: Image.Resampling, sides: tuple[int, int]) -> Pixels:
+    """Return (h, width, c): the first of Pillow's two passes, without a copy of the whole picture."""
+    height, _, channels = pixels.shape
+    narrow = np.empty((height, width, channels), np.uint8)
+    rows = max(_STRIP_PIXELS // pixels.shape[1], 1)
+    for top in range(0, height, rows):
+        strip = _image(pixels[top : top + rows])
+        box = (sides[0], 0, sides[1], strip.height)
+        narrow[top : top + rows] = np.asarray(strip.resize((width, strip.height), method, box=box)).reshape(
+            strip.height, width, channels
+        )
+    return narrow
+
+
+def _image(pixels: Pixels) -> Image.Image:
+    return Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
 @lru_cache(maxsize=256)

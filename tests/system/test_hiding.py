@@ -1,0 +1,58 @@
+"""The public never sees which version answered: not in a key, a header, a cookie, or a decimal."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import httpx
+import pytest
+
+from tests.support.pictures import RED, jpeg
+from tests.system.running import RunningSystem
+
+pytestmark = pytest.mark.slow
+
+TELLING = re.compile(r"\bv[12]\b|version|variant|experiment|champion|revision|digest|weight|shadow", re.IGNORECASE)
+
+
+def test_responses_of_both_versions_have_the_same_form(system: RunningSystem) -> None:
+    forms: dict[str, set[tuple[object, ...]]] = {"red": set(), "blue": set()}
+    with system.admin() as admin, httpx.Client(base_url=system.url, timeout=30) as client:
+        admin.put("/routing", json={"shares": {"v1": 50, "v2": 50}, "reason": "hiding"}).raise_for_status()
+        try:
+            for number in range(60):
+                headers = {"Prefer": "wait=10", "Splitleaf-Unit": f"unit-{number}"}
+                response = client.post("/v1/predictions", files={"file": jpeg(RED)}, headers=headers)
+                forms[response.json()["result"]["label"]].add(_form(response))
+                assert not TELLING.search(_visible(response)), _visible(response)
+        finally:
+            admin.delete("/routing", params={"reason": "done"}).raise_for_status()
+    assert forms["red"] == forms["blue"]
+    assert len(forms["red"]) == 1
+
+
+@pytest.mark.parametrize("path", ["/health", "/readyz", "/livez", "/v1/labels", "/v1/predictions/unknown", "/nowhere"])
+def test_no_public_answer_names_a_version(client: httpx.Client, path: str) -> None:
+    assert not TELLING.search(_visible(client.get(path)))
+
+
+def _form(response: httpx.Response) -> tuple[object, ...]:
+    """Return everything but the values that differ from picture to picture."""
+    headers = tuple(sorted(name for name in response.headers if name != "content-length"))
+    return response.status_code, headers, _shape(response.json())
+
+
+def _shape(value: object) -> object:
+    if isinstance(value, dict):
+        return tuple((key, _shape(inner)) for key, inner in value.items())
+    if isinstance(value, list):
+        return tuple(_shape(inner) for inner in value)
+    return type(value).__name__
+
+
+def _visible(response: httpx.Response) -> str:
+    headers = "\n".join(f"{name}: {value}" for name, value in response.headers.items() if name != "set-cookie")
+    # Ids are random: one may hold any letters.
+    body = re.sub(r"[a-z2-7]{26}", "ID", json.dumps(response.json()))
+    return (re.sub(r"x-request-id: \w+", "", headers) + body).replace("/v1/", "/")
