@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-ZOOM = 0.25
+ZOOM = 0.35
 """Largest share of the side that a crop cuts off."""
-GAIN = 0.2
-"""Largest change of one colour channel, of brightness and of contrast."""
+GAIN = 0.3
+"""Largest change of brightness, contrast and saturation; a colour channel changes by half of it."""
 
 
 def augment(pixels: tf.Tensor) -> tf.Tensor:
@@ -39,4 +39,7 @@ def _relight(images: tf.Tensor) -> tf.Tensor:
     brightness = tf.random.uniform([count, 1, 1, 1], 1 - GAIN, 1 + GAIN)
     contrast = tf.random.uniform([count, 1, 1, 1], 1 - GAIN, 1 + GAIN)
     mean = tf.reduce_mean(images, axis=[1, 2, 3], keepdims=True)
+    saturation = tf.random.uniform([count, 1, 1, 1], 1 - GAIN, 1 + GAIN)
+    gray = tf.reduce_mean(images, axis=3, keepdims=True)
+    images = (images - gray) * saturation + gray
     return tf.clip_by_value(((images - mean) * contrast + mean) * brightness * tint, 0.0, 255.0)

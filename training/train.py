@@ -22,7 +22,7 @@ from networks import RECIPES, Recipe, build_network
 from pictures import Pictures, class_names, read_pictures, read_split
 
 SEED = 20_261_123
-VALIDATION_SHARE = 0.12
+VALIDATION_SHARE = 0.06
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def main() -> None:
     started = time.monotonic()
     if arguments.bfloat16:
         keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    trained = fit(recipe, epochs, train, held, arguments.out / "checkpoints")
+    trained = fit(recipe, epochs, train, held, arguments.out / "checkpoints", arguments.start)
     # What is saved computes in float32 whatever it was trained in: the weights are float32 all along.
     keras.mixed_precision.set_global_policy("float32")
     network = build_network(recipe, len(names))
@@ -70,15 +70,20 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--test", type=Path, help="photos for the final evaluation, never trained on")
     parser.add_argument("--recipe", choices=sorted(RECIPES), required=True)
     parser.add_argument("--out", type=Path, required=True, help="the version's folder")
+    parser.add_argument("--start", type=Path, help="H5 file whose weights to begin with: the same network, any side")
     parser.add_argument("--epochs", type=int, help="in place of the recipe's")
     parser.add_argument("--limit", type=int, help="photos a class, for a quick try")
     parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16: twice as fast where the CPU can")
     return parser.parse_args()
 
 
-def fit(recipe: Recipe, epochs: int, train: Pictures, held: Pictures, checkpoints: Path) -> keras.Model:
+def fit(
+    recipe: Recipe, epochs: int, train: Pictures, held: Pictures, checkpoints: Path, start: Path | None
+) -> keras.Model:
     """Train with every class seen equally often; return the network."""
     network = build_network(recipe, len(train.names))
+    if start is not None:
+        network.load_weights(start)
     steps = len(train) // recipe.batch_size
     schedule = keras.optimizers.schedules.CosineDecay(
         recipe.learning_rate / 20, epochs * steps, warmup_target=recipe.learning_rate, warmup_steps=2 * steps

@@ -100,11 +100,11 @@ def read_version(folder: Path) -> Manifest | None:
 def is_draft(folder: Path) -> bool:
     """Tell whether the folder has no manifest, or one that its author wrote for an import to come."""
     try:
-        text = (folder / MANIFEST_NAME).read_text(encoding="utf-8", errors="replace")
+        text = (folder / MANIFEST_NAME).read_text(encoding="utf-8")
     except FileNotFoundError:
         return True
-    except OSError:
-        return False
+    except (OSError, UnicodeDecodeError):
+        return False  # who reads it as a manifest will say what is wrong
     return re.search(r"^\s*\[\s*(artifact|source)\s*\]", text, re.MULTILINE) is None
 
 
