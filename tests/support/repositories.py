@@ -32,9 +32,37 @@ def add_version(
     resize: str = "pillow-bilinear",
 ) -> Path:
     """Write a whole imported version, whose network names the brightest colour, and return its folder."""
+    network = mean_colour_network(side, side, 3, weights, softmax=softmax)
+    return write_version(
+        models,
+        version,
+        network,
+        labels=labels,
+        side=side,
+        output="probabilities" if softmax else "logits",
+        temperature=temperature,
+        min_confidence=min_confidence,
+        cap=cap,
+        resize=resize,
+    )
+
+
+def write_version(
+    models: Path,
+    version: str,
+    network: bytes,
+    *,
+    labels: Sequence[str],
+    side: int,
+    output: str = "probabilities",
+    temperature: float = 1.0,
+    min_confidence: float = 0.5,
+    cap: int = 8,
+    resize: str = "pillow-bilinear",
+) -> Path:
+    """Write an ONNX network as a whole imported version, and return its folder."""
     folder = models / version
     (folder / "artifact").mkdir(parents=True, exist_ok=True)
-    network = mean_colour_network(side, side, 3, weights, softmax=softmax)
     (folder / "artifact/model.onnx").write_bytes(network)
     inputs = np.random.default_rng(7).integers(0, 256, (4, side, side, 3)).astype(np.uint8)
     answers = OnnxRuntime(network).run(inputs.astype(np.float32))
@@ -53,7 +81,7 @@ def add_version(
         "artifact": {
             "sha256": sha256(folder / "artifact/model.onnx"),
             "size_bytes": len(network),
-            "output": "probabilities" if softmax else "logits",
+            "output": output,
             "golden_sha256": sha256(folder / "artifact/golden.npz"),
         },
     }
