@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,8 @@ from splitleaf.images.picture import decode_arrays
 from splitleaf.images.refusals import Refusal
 
 _READ_BUFFER = 1 << 16
+_IMPORTED_LATE = ("PIL.ImageOps", "PIL.TiffImagePlugin")
+"""What Pillow imports only when an AVIF file carries EXIF; a confined child could not open them any more."""
 
 
 def main() -> None:
@@ -42,9 +45,16 @@ def main() -> None:
         # The parent decides when a child ends: at a drain it still has pictures to answer for.
         signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(1)
+    load_late_imports()
     resident_kib = _resident_gauge()
     confine(limits)
     serve(connection, limits, resident_kib)
+
+
+def load_late_imports() -> None:
+    """Import what the decoders would otherwise import when a picture first needs it."""
+    for name in _IMPORTED_LATE:
+        import_module(name)
 
 
 def serve(connection: socket.socket, limits: ImageLimits, resident_kib: Callable[[], int]) -> None:

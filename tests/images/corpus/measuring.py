@@ -1,4 +1,4 @@
-"""What each case gets: through the intake itself, or from a running service."""
+"""What each case gets from the decoding children alone."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import numpy as np
 from PIL import Image
 
@@ -100,19 +99,6 @@ def difference(picture: DecodedPicture, shown: Pixels, spec: InputSpec) -> float
     pixels = np.frombuffer(tensor.data, tensor.dtype).reshape(tensor.shape)
     reference = np.asarray(Image.fromarray(shown).resize((spec.width, spec.height), Image.Resampling.BILINEAR))
     return float(np.abs(pixels.astype(np.float64) - reference).mean())
-
-
-def send(case: Case, url: str, client: httpx.Client) -> Row:
-    """Upload one case to a running service."""
-    files = {"file": (case.filename, case.data, case.content_type)}
-    start = time.perf_counter()
-    answer = client.post(url, files=files)
-    ms = 1e3 * (time.perf_counter() - start)
-    if answer.is_success:
-        return Row(case, "accepted", ms)
-    is_problem = answer.headers.get("content-type", "").startswith("application/problem+json")
-    code = answer.json().get("code", "") if is_problem else f"{answer.status_code} without problem+json"
-    return Row(case, code if answer.status_code == case.status else f"{answer.status_code} {code}", ms)
 
 
 def table(rows: Sequence[Row]) -> str:
