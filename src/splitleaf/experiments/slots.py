@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -9,22 +10,30 @@ from splitleaf.core.errors import Unprocessable
 from splitleaf.experiments.bucketing import SLOTS
 
 MAX_SHARES: Final = 16
+_TOLERANCE: Final = 1e-6
 
 
 def to_slots(percentages: Mapping[str, float]) -> tuple[tuple[str, int], ...]:
-    """Return (name, number of slots) from percentages that sum to 100.
+    """Return (name, number of slots) from percentages that sum to 100, rounded by largest remainder.
 
     Raises `Unprocessable` (code `invalid_split`) when they do not, when one is below a slot, or for more
     than 16 names. Names are sorted: the same shares make the same table.
     """
     if not 1 <= len(percentages) <= MAX_SHARES:
         raise _invalid(f"a split has 1 to {MAX_SHARES} versions")
-    shares = tuple((name, round(percentages[name] * SLOTS / 100)) for name in sorted(percentages))
-    if any(count < 1 for _, count in shares):
-        raise _invalid("each share must be at least 0.01 %")
-    if sum(count for _, count in shares) != SLOTS or abs(sum(percentages.values()) - 100) > 1e-6:
-        raise _invalid(f"the shares sum to {sum(percentages.values()):g} %, not to 100 %")
-    return shares
+    # Rounded, because 0.29 * 100 is 28.999999999999996.
+    quotas = {name: round(percentages[name] * SLOTS / 100, 6) for name in sorted(percentages)}
+    if not all(1 <= quota <= SLOTS for quota in quotas.values()):
+        raise _invalid("each share must be from 0.01 % to 100 %")
+    total = math.fsum(percentages.values())
+    if abs(total - 100) > _TOLERANCE:
+        raise _invalid(f"the shares sum to {total:.8g} %, not to 100 %")
+    counts = {name: int(quota) for name, quota in quotas.items()}
+    # A stable sort: of equal remainders the first name's goes up.
+    by_remainder = sorted(quotas, key=lambda name: round(counts[name] - quotas[name], 6))
+    for name in by_remainder[: SLOTS - sum(counts.values())]:
+        counts[name] += 1
+    return tuple(counts.items())
 
 
 def new_table(shares: Sequence[tuple[str, int]]) -> bytes:
