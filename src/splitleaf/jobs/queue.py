@@ -183,7 +183,6 @@ class Completion:
 class Recovery:
     """What a round of recovery did."""
 
-    reclaimed: Sequence[Claim] = ()
     dead_lettered: int = 0
     expired: int = 0
     handed_back: int = 0
@@ -217,7 +216,10 @@ class JobConsumer(Protocol):
         ...
 
     async def recover(self, caps: Mapping[str, int]) -> Recovery:
-        """Take over tasks whose lease ran out, one at a time; dead-letter those that were delivered too often."""
+        """Hand tasks whose lease ran out back to `take`; dead-letter those that were delivered too often.
+
+        Looks after every version, also those that no worker serves at present.
+        """
         ...
 
     async def close(self) -> None:

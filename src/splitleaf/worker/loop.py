@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -73,7 +73,7 @@ class WorkerLoop:
 
     async def run(self) -> None:
         """Work until stopped, then drain: finish what has started and give back the rest."""
-        beside = [asyncio.create_task(self._keep_leases()), asyncio.create_task(self._take_over())]
+        beside = [asyncio.create_task(self._regularly(one)) for one in (self._keep_leases, self._look_after_queue)]
         try:
             await self._serve()
             await self._drain()
@@ -84,16 +84,31 @@ class WorkerLoop:
             self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _serve(self) -> None:
-        while not self._stopping.is_set():
-            await self._room.acquire()
+        while await self._has_room():
             claims: Sequence[Claim] = ()
             try:
                 claims = await self._take()
             finally:
                 if claims:
-                    self._start(claims, has_room=True)
+                    self._start(claims)
                 else:
                     self._room.release()
+
+    async def _has_room(self) -> bool:
+        """Wait for a place in hand; False once stopped, even when every place is held by a network that hangs."""
+        if self._room.locked():
+            room, stop = asyncio.ensure_future(self._room.acquire()), asyncio.ensure_future(self._stopping.wait())
+            await asyncio.wait({room, stop}, return_when=asyncio.FIRST_COMPLETED)
+            stop.cancel()
+            if not room.done():
+                room.cancel()
+                return False
+        else:
+            await self._room.acquire()
+        if self._stopping.is_set():
+            self._room.release()
+            return False
+        return True
 
     async def _take(self) -> Sequence[Claim]:
         caps = self._caps()
@@ -114,17 +129,15 @@ class WorkerLoop:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), self._options.retry_s)
 
-    def _start(self, claims: Sequence[Claim], *, has_room: bool) -> None:
+    def _start(self, claims: Sequence[Claim]) -> None:
         """Register the batch at once, so that its leases are kept from now on, and process it."""
         batch = _Batch(claims, self._clock.monotonic())
         self._batches.add(batch)
-        task = asyncio.create_task(self._process(batch, has_room))
+        task = asyncio.create_task(self._process(batch))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _process(self, batch: _Batch, has_room: bool) -> None:
-        if not has_room:
-            await self._room.acquire()
+    async def _process(self, batch: _Batch) -> None:
         try:
             completions = await asyncio.get_running_loop().run_in_executor(self._threads, self._compute, batch)
             if completions is None:
@@ -146,7 +159,11 @@ class WorkerLoop:
         if classifier is None:
             return None
         batch.started_at = self._clock.monotonic()
-        return classify_batch(batch.claims, classifier)
+        try:
+            return classify_batch(batch.claims, classifier)
+        finally:
+            # The watchdog is for networks, not for a broker that is away while the results are handed in.
+            batch.started_at = None
 
     async def _finish(self, batch: _Batch, completions: Sequence[Completion]) -> None:
         """Hand in the results; through an outage of the broker, try again for as long as they may count."""
@@ -175,45 +192,43 @@ class WorkerLoop:
             total_ms=round((self._clock.monotonic() - batch.taken_at) * 1000, 2),
         )
 
+    async def _regularly(self, action: Callable[[], Awaitable[None]]) -> None:
+        """Do this three times a lease, for ever: whatever goes wrong once must not be the last time."""
+        while True:
+            await asyncio.sleep(self._options.lease_ms / 3000)
+            try:
+                await action()
+            except DependencyDown as error:
+                log.warning("broker_down", detail=error.detail)
+            except Exception:
+                log.exception("leases_not_looked_after")
+
     async def _keep_leases(self) -> None:
         """Renew the leases of all claims in hand. Beside the computation, so that it cannot be held up by it.
 
         A lease outlives a network that hangs, so a batch that takes far too long ends the process: its
         tasks go to another worker, and after too many deaths to the dead letters.
         """
-        while True:
-            await asyncio.sleep(self._options.lease_ms / 3000)
-            now = self._clock.monotonic()
-            for batch in self._batches:
-                if batch.started_at is not None and now - batch.started_at > self._options.batch_timeout_s:
-                    self._abort(f"a batch of {batch.claims[0].version} has run for {now - batch.started_at:.0f} s")
-            claims = [claim for batch in self._batches for claim in batch.claims]
-            try:
-                if claims:
-                    await self._consumer.heartbeat(claims)
-            except DependencyDown as error:
-                log.warning("heartbeat_failed", detail=error.detail)
+        now = self._clock.monotonic()
+        for batch in self._batches:
+            started_at = batch.started_at  # read once: a thread writes it
+            if started_at is not None and now - started_at > self._options.batch_timeout_s:
+                self._abort(f"a batch of {batch.claims[0].version} has run for {now - started_at:.0f} s")
+        if claims := [claim for batch in self._batches for claim in batch.claims]:
+            await self._consumer.heartbeat(claims)
 
-    async def _take_over(self) -> None:
-        """On its own timer: take over from workers that died. One task a batch, so that poison has no mates."""
-        while True:
-            await asyncio.sleep(self._options.lease_ms / 3000)
-            if self._stopping.is_set() or not (caps := self._caps()):
-                continue
-            try:
-                recovery = await self._consumer.recover(caps)
-            except DependencyDown as error:
-                log.warning("recovery_failed", detail=error.detail)
-                continue
-            if recovery.reclaimed or recovery.dead_lettered or recovery.expired:
-                log.info(
-                    "recovered",
-                    reclaimed=len(recovery.reclaimed),
-                    dead_lettered=recovery.dead_lettered,
-                    expired=recovery.expired,
-                )
-            for claim in recovery.reclaimed:
-                self._start([claim], has_room=False)
+    async def _look_after_queue(self) -> None:
+        """Hand back what workers that died held, for `take` to give out one by one; end what is past its time."""
+        if self._stopping.is_set() or not (caps := self._caps()):
+            return
+        recovery = await self._consumer.recover(caps)
+        if recovery.handed_back or recovery.dead_lettered or recovery.expired:
+            log.info(
+                "recovered",
+                handed_back=recovery.handed_back,
+                dead_lettered=recovery.dead_lettered,
+                expired=recovery.expired,
+            )
 
     async def _drain(self) -> None:
         if self._tasks:
@@ -221,5 +236,9 @@ class WorkerLoop:
             await asyncio.wait(self._tasks, timeout=self._options.drain_timeout_s)
         left = [claim for batch in self._batches for claim in batch.claims]
         if left:
-            log.warning("released_unfinished", tasks=len(left))
-            await self._consumer.release(left)
+            try:
+                await self._consumer.release(left)
+            except DependencyDown as error:
+                log.warning("left_to_their_leases", detail=error.detail, tasks=len(left))
+            # A thread cannot be stopped, and would keep the process from ending.
+            self._abort(f"{len(left)} pictures were not done within {self._options.drain_timeout_s:.0f} s of stopping")
