@@ -23,7 +23,6 @@ LAYERS = _names("""
     RandomSaturation RandomSharpness RandomShear RandomGaussianBlur RandomErasing RandomPerspective RandomInvert
     RandomElasticTransform AugMix AutoContrast CutMix MixUp RandAugment Equalization Solarization
     MaxNumBoundingBoxes Pipeline
-    SlicingOpLambda ClassMethod
     """)
 
 _INITIALIZERS = _names("""
@@ -55,8 +54,11 @@ OPERATION_CLASSES = _names("""
     Square Squeeze Stack Std Subtract Sum Swapaxes Swish Tanh Transpose TrueDivide Var Where
     """)
 
-VALUES = frozenset(
-    ["__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__", "__tuple__", "function", "TFOpLambda"]
+# Layers of Keras 2 that call the TensorFlow function which their configuration names.
+CALLERS = frozenset(["TFOpLambda", "SlicingOpLambda"])
+
+VALUES = CALLERS | frozenset(
+    ["__keras_tensor__", "__tensor__", "__numpy__", "__slice__", "__ellipsis__", "__tuple__", "function"]
 )
 
 CLASSES = LAYERS | _INITIALIZERS | _REGULARIZERS_AND_CONSTRAINTS | _POLICIES | _TRAINING | OPERATION_CLASSES | VALUES

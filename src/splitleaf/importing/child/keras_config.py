@@ -11,7 +11,7 @@ import re
 from collections import Counter
 from typing import Any
 
-from .allowlist import ACTIVATIONS, CLASSES, LAYERS, MODULES, OPERATION_CLASSES, TENSOR_FUNCTIONS, VALUES
+from .allowlist import ACTIVATIONS, CALLERS, CLASSES, LAYERS, MODULES, OPERATION_CLASSES, TENSOR_FUNCTIONS, VALUES
 from .refusals import Refused
 
 _MAX_NODES = 2_000_000
@@ -67,7 +67,7 @@ def _check_object(value: dict[str, Any]) -> str:
         )
     if name == "function":
         _check_function(value)
-    elif name == "TFOpLambda":
+    elif name in CALLERS:
         _check_tensor_function(value)
     elif name not in CLASSES:
         raise Refused(
@@ -80,16 +80,16 @@ def _check_object(value: dict[str, Any]) -> str:
 
 
 def _check_module(value: dict[str, Any]) -> None:
-    module = value.get("module")
-    if module is None or "class_name" not in value:
+    if "class_name" not in value:
         return
-    if value["class_name"] == "function" and module == "builtins":
-        return
-    if not isinstance(module, str) or not re.fullmatch(MODULES, module):
-        raise Refused("custom_object", f"it uses {value['class_name']!r} of the module {module!r}, not one of Keras'")
     registered = value.get("registered_name")
     if registered is not None and ">" in str(registered):
         raise Refused("custom_object", f"it uses the custom class {registered!r}, whose code is not in the file")
+    module = value.get("module")
+    if module is None or (value["class_name"] == "function" and module == "builtins"):
+        return
+    if not isinstance(module, str) or not re.fullmatch(MODULES, module):
+        raise Refused("custom_object", f"it uses {value['class_name']!r} of the module {module!r}, not one of Keras'")
 
 
 def _is_operation(value: dict[str, Any]) -> bool:

@@ -103,11 +103,16 @@ def _check_graph(graph: memoryview, operations: Counter[str], depth: int) -> Non
             raise Refused("foreign_operation", f"operation {name!r} is of the domain {domain!r}, not of the standard")
         operations[name] += 1
         for attribute in wire.messages(node, 5):
+            _refuse_sparse(_both(attribute, 22, 23))
             _check_tensors(_both(attribute, 5, 10))
             for inner in _both(attribute, 6, 11):
                 _check_graph(inner, operations, depth + 1)
     _check_tensors(wire.messages(graph, 5))
-    if next(wire.messages(graph, 15), None) is not None:
+    _refuse_sparse(wire.messages(graph, 15))
+
+
+def _refuse_sparse(tensors: Iterator[memoryview]) -> None:
+    if next(tensors, None) is not None:
         raise Refused("unsupported_tensor", "it holds sparse tensors, which are not accepted")
 
 

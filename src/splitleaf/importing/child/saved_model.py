@@ -38,7 +38,8 @@ def inspect_saved_model(folder: Path) -> Inspection:
     if next(wire.messages(meta_graph, 6), None) is not None:
         raise Refused("external_data", "it reads further files (assets), which no plain image model needs")
     operations = _check_operations(meta_graph)
-    version = wire.text(next(wire.messages(meta_graph, 1), memoryview(b"")), 5)
+    _refuse_exposed_savers(meta_graph)
+    version = wire.text(meta_graph, 1, 5)
     return Inspection("savedmodel", "savedmodel", f"tensorflow {version}" if version else "", operations)
 
 
@@ -62,11 +63,11 @@ def _check_files(folder: Path) -> None:
 
 def _check_operations(meta_graph: memoryview) -> dict[str, int]:
     operations: Counter[str] = Counter()
-    graph = next(wire.messages(meta_graph, 2), memoryview(b""))
-    for node in wire.messages(graph, 1):
+    # A message that is there twice is merged by its readers, hence all of them are walked.
+    for node in wire.messages(meta_graph, 2, 1):
         _check_operation(wire.text(node, 2), operations, in_saver=False)
-    for function in wire.messages(graph, 2, 1):
-        name = wire.text(next(wire.messages(function, 1), memoryview(b"")), 1)
+    for function in wire.messages(meta_graph, 2, 2, 1):
+        name = wire.text(function, 1, 1)
         in_saver = _SAVER.fullmatch(name) is not None
         for node in wire.messages(function, 3):
             _check_operation(wire.text(node, 2), operations, in_saver=in_saver)
@@ -84,6 +85,14 @@ def _check_operation(name: str, operations: Counter[str], *, in_saver: bool) -> 
             f"it contains the operation {name!r}, which is not on the list of operations known to be harmless",
         )
     operations[name] += 1
+
+
+def _refuse_exposed_savers(meta_graph: memoryview) -> None:
+    """A signature, or what is run when the model is loaded, is a function that the object graph names."""
+    functions, bare_functions, by_name = (7, 1, 6, 1), (7, 1, 8, 1), (7, 2, 1)
+    named = [bytes(name) for path in (functions, bare_functions, by_name) for name in wire.messages(meta_graph, *path)]
+    if any(_SAVER.fullmatch(name.decode("utf-8", errors="replace")) for name in named):
+        raise Refused("foreign_operation", "it offers a function that reads or writes files as if it were its network")
 
 
 def _refuse_saver_calls(node: memoryview, function: str) -> None:

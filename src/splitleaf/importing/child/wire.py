@@ -49,12 +49,18 @@ def messages(message: memoryview, *path: int) -> Iterator[memoryview]:
             yield from messages(value, *path[1:])
 
 
-def text(message: memoryview, number: int) -> str:
-    """Return a string field, empty when it is missing."""
-    for found, value in fields(message):
-        if found == number and isinstance(value, memoryview):
-            return bytes(value).decode("utf-8", errors="replace")
-    return ""
+def text(message: memoryview, *path: int) -> str:
+    """Return the string field at the end of `path`, empty when it is missing.
+
+    Of a field that is there more than once the last counts, as it does for every reader of the format: what is
+    checked must be what is run.
+    """
+    found = b""
+    for parent in messages(message, *path[:-1]):
+        for number, value in fields(parent):
+            if number == path[-1] and isinstance(value, memoryview):
+                found = bytes(value)
+    return found.decode("utf-8", errors="replace")
 
 
 def _size(message: memoryview, position: int, kind: int) -> tuple[int, int]:
