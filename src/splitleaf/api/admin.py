@@ -153,16 +153,13 @@ def _add_queue(router: APIRouter, services: ApiServices, may_read: Any, may_writ
 def _add_outcomes(router: APIRouter, services: ApiServices, may_read: Any) -> None:
     store = services.store
 
-    @router.get("/outcomes", dependencies=[may_read], summary="Export outcomes, oldest first, page by page")
+    @router.get("/outcomes", dependencies=[may_read], summary="Export outcomes in the order of recording, page by page")
     async def export(
-        after_ms: Annotated[int, Query(ge=0)] = 0,
-        after_id: str = "",
+        after: Annotated[int, Query(ge=0, le=2**63 - 1, description="`next` of the page before.")] = 0,
         limit: Annotated[int, Query(ge=1, le=5000)] = 500,
     ) -> dict[str, Any]:
-        found = await asyncio.to_thread(store.outcomes_since, after_ms, limit, after_id)
-        last = found[-1] if len(found) == limit else None
-        following = {"after_ms": last.created_ms, "after_id": last.prediction_id} if last else None
-        return {"outcomes": [asdict(one) for one in found], "next": following}
+        found = await asyncio.to_thread(store.outcomes_after, after, limit)
+        return {"outcomes": [asdict(one) for one in found], "next": found[-1].number if found else after}
 
     @router.get("/outcomes/{prediction_id}", dependencies=[may_read], summary="Show one outcome and its feedback")
     async def show(prediction_id: str) -> dict[str, Any]:

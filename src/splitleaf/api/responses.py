@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI
 
+from splitleaf.api.codes import CODES
 from splitleaf.api.public import Call
 
 PROBLEMS: Final = {
@@ -50,5 +52,18 @@ def _responses(call: Call) -> dict[int | str, dict[str, Any]]:
 
 def problem(status: int) -> dict[str, Any]:
     """Return the documentation of a problem response."""
-    content = {"application/problem+json": {"schema": {"$ref": "#/components/schemas/ProblemShape"}}}
-    return {"description": PROBLEMS[status], "content": content}
+    content = {"schema": {"$ref": "#/components/schemas/ProblemShape"}, "examples": _examples(status)}
+    return {"description": PROBLEMS[status], "content": {"application/problem+json": content}}
+
+
+def _examples(status: int) -> dict[str, Any]:
+    """Return one example for each code that comes with this status."""
+    title = HTTPStatus(status).phrase
+    return {
+        code: {
+            "summary": meaning,
+            "value": {"type": f"/problems/{code}", "title": title, "status": status, "code": code, "detail": meaning},
+        }
+        for code, (its_status, meaning, _) in CODES.items()
+        if its_status == status
+    }

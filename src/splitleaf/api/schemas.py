@@ -11,6 +11,10 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+_ID = "mfrggzdfmztwq2lknnwg23tpoa"
+_OWN = f"/v1/predictions/{_ID}"
+
+
 class LabelScoreShape(Shape):
     label: str = Field(examples=["Late_blight"])
     display_name: str = Field(examples=["Late blight"])
@@ -25,23 +29,23 @@ class ResultShape(LabelScoreShape):
 
 class ErrorShape(Shape):
     code: str = Field(examples=["inference_failed"])
-    detail: str
+    detail: str = Field(examples=["The picture could not be processed. Please try another one."])
 
 
 class LinksShape(Shape):
-    self: str
-    events: str
-    cancel: str
-    feedback: str
+    self: str = Field(examples=[_OWN])
+    events: str = Field(examples=[f"{_OWN}/events"])
+    cancel: str = Field(examples=[_OWN])
+    feedback: str = Field(examples=[f"{_OWN}/feedback"])
 
 
 class PredictionShape(Shape):
     """One picture's journey to one answer."""
 
-    id: str = Field(examples=["mfrggzdfmztwq2lknnwg23tpoa"])
+    id: str = Field(examples=[_ID])
     status: Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
     created_at: str = Field(examples=["2026-05-04T09:30:00.000Z"])
-    finished_at: str | None
+    finished_at: str | None = Field(examples=["2026-05-04T09:30:00.041Z"])
     result: ResultShape | None
     error: ErrorShape | None
     links: LinksShape
@@ -55,20 +59,20 @@ class SimpleAnswerShape(Shape):
 class FeedbackBody(Shape):
     """Exactly one of the two."""
 
-    correct: bool | None = None
+    correct: bool | None = Field(None, examples=[None])
     label: str | None = Field(None, examples=["Early_blight"])
 
 
 class FeedbackShape(Shape):
-    prediction_id: str
-    correct: bool | None
-    label: str | None
-    created_at: str
+    prediction_id: str = Field(examples=[_ID])
+    correct: bool | None = Field(examples=[False])
+    label: str | None = Field(examples=["Early_blight"])
+    created_at: str = Field(examples=["2026-05-04T09:31:00.000Z"])
 
 
 class LabelShape(Shape):
-    label: str
-    display_name: str
+    label: str = Field(examples=["Late_blight"])
+    display_name: str = Field(examples=["Late blight"])
 
 
 class LabelsShape(Shape):
@@ -76,17 +80,17 @@ class LabelsShape(Shape):
 
 
 class StatusShape(Shape):
-    status: str
-    problems: list[str] = []
+    status: str = Field(examples=["ok"])
+    problems: list[str] = Field([], examples=[[]])
 
 
 class HealthShape(StatusShape):
-    workers: int
+    workers: int = Field(examples=[2])
 
 
 class FaultShape(Shape):
-    at: str
-    message: str
+    at: str = Field(examples=["body.shares"])
+    message: str = Field(examples=["Field required"])
 
 
 class ProblemShape(Shape):
@@ -96,5 +100,5 @@ class ProblemShape(Shape):
     title: str = Field(examples=["Unprocessable Content"])
     status: int = Field(examples=[422])
     code: str = Field(examples=["image_too_small"])
-    detail: str
+    detail: str = Field(examples=["The picture is too small."])
     faults: list[FaultShape] | None = None

@@ -1,0 +1,49 @@
+"""The bare loop: decode, resize, batch inference, with both cores busy and no server.
+
+Run as a process for each core: `python -m benchmarks.bare NETWORK PICTURE --seconds 10` prints pictures a second.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import numpy as np
+import simplejpeg
+from PIL import Image
+
+from splitleaf.engine.onnx import OnnxRuntime
+
+BATCH = 8
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("network", type=Path)
+    parser.add_argument("picture", type=Path)
+    parser.add_argument("--side", type=int, required=True)
+    parser.add_argument("--seconds", type=float, default=10)
+    arguments = parser.parse_args()
+    runtime = OnnxRuntime(arguments.network)
+    picture = arguments.picture.read_bytes()
+    batch = np.empty((BATCH, arguments.side, arguments.side, 3), np.float32)
+    run_batch(runtime, picture, batch)
+    started, done = time.perf_counter(), 0
+    while time.perf_counter() - started < arguments.seconds:
+        run_batch(runtime, picture, batch)
+        done += BATCH
+    print(done / (time.perf_counter() - started))
+
+
+def run_batch(runtime: OnnxRuntime, picture: bytes, batch: np.ndarray) -> None:
+    """Do for a batch what a server must do at the least."""
+    size = (batch.shape[2], batch.shape[1])
+    for row in batch:
+        pixels = simplejpeg.decode_jpeg(picture, "RGB")
+        row[...] = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+    runtime.run(batch)
+
+
+if __name__ == "__main__":
+    main()
