@@ -17,5 +17,6 @@ def refused(code: str, words: str = "") -> Iterator[None]:
     with pytest.raises((Refused, ImportRefused)) as caught:
         yield
     found = caught.value
+    assert isinstance(found, Refused | ImportRefused)
     assert (found.code if isinstance(found, Refused) else found.error_code) == code, str(found)
     assert words in str(found)
