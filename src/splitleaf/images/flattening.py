@@ -64,7 +64,9 @@ def _image(pixels: Pixels, mode: str) -> Image.Image:
 def _flat_strip(strip: Image.Image) -> Image.Image:
     if strip.mode.startswith("I"):
         # Pillow would clip 16-bit grey to white; the high byte is what libpng's own reduction keeps.
-        return Image.fromarray((np.asarray(strip) >> 8).astype(np.uint8)).convert("RGB")
+        samples = np.asarray(strip)
+        grey = np.where(samples == strip.info.get("transparency", -1), 255, samples >> 8)
+        return Image.fromarray(grey.astype(np.uint8)).convert("RGB")
     if strip.mode not in ("RGBA", "LA", "PA") and "transparency" not in strip.info:
         return strip if strip.mode == "RGB" else strip.convert("RGB")
     layered = strip if strip.mode == "RGBA" else strip.convert("RGBA")

@@ -15,7 +15,7 @@ from splitleaf.images.intake import LOW_INFORMATION, DecodedPicture
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.rasters import Pixels, Raster, open_raster
 from splitleaf.images.refusals import TOO_COMPLEX, Refusal, public_error
-from splitleaf.images.resize import SCALABLE, source_window, to_tensor
+from splitleaf.images.resize import SCALABLE, Window, source_window, target_window, to_tensor
 
 _SCALED_MARGIN = 3
 """A JPEG is decoded at a reduced size only while that leaves this many times the pixels asked for, per side."""
@@ -57,7 +57,7 @@ def decode_arrays(
     width, height = raster.width, raster.height
     if raster.orientation >= 5:
         width, height = height, width
-    flags = (LOW_INFORMATION,) if arrays and _is_flat(arrays[0]) else ()
+    flags = (LOW_INFORMATION,) if arrays and _is_flat(arrays[0], _shown(raster, specs[0])) else ()
     return width, height, arrays, flags
 
 
@@ -102,5 +102,13 @@ def oriented(pixels: Pixels, orientation: int) -> Pixels:
     return pixels
 
 
-def _is_flat(array: npt.NDArray[Any]) -> bool:
-    return float(cv2.meanStdDev(array)[1].max()) < _FLAT_DEVIATION
+def _shown(raster: Raster, spec: InputSpec) -> Window:
+    """Return the part of the tensor that is not padding."""
+    is_lying = spec.exif_orientation and raster.orientation >= 5
+    sides = (raster.height, raster.width) if is_lying else (raster.width, raster.height)
+    return target_window(*sides, spec)
+
+
+def _is_flat(array: npt.NDArray[Any], shown: Window) -> bool:
+    inside = array[shown.top : shown.top + shown.height, shown.left : shown.left + shown.width]
+    return float(cv2.meanStdDev(inside)[1].max()) < _FLAT_DEVIATION

@@ -64,7 +64,7 @@ def open_raster(data: bytes, kind: ImageFormat, limits: ImageLimits) -> Raster:
         return JpegRaster(data, inspect_jpeg(data, limits))
     if kind is ImageFormat.PNG:
         png = inspect_png(data, limits)
-        return DecodedRaster(flat_image(_open(PngImagePlugin.PngImageFile, data[: png.end])), png.orientation)
+        return DecodedRaster(flat_image(_open_png(data[: png.end], png.depth)), png.orientation)
     if kind is ImageFormat.WEBP:
         webp = inspect_webp(data, limits)
         return DecodedRaster(_decode_webp(memoryview(data)[: webp.end]), webp.orientation)
@@ -142,6 +142,22 @@ def _open(plugin: type[ImageFile.ImageFile], data: bytes) -> Image.Image:
     # The plugin for AVIF keeps all decoded bytes here.
     image.fp = None
     return image
+
+
+def _open_png(data: bytes, depth: int) -> Image.Image:
+    """Pillow brings samples of other depths to 8 bits, but not the colour of tRNS that is compared with them."""
+    image = _open(PngImagePlugin.PngImageFile, data)
+    clear = image.info.get("transparency")
+    if image.mode == "L" and isinstance(clear, int):
+        image.info["transparency"] = _in_8_bits(clear, depth)
+    elif image.mode == "RGB" and isinstance(clear, tuple):
+        image.info["transparency"] = tuple(_in_8_bits(sample, depth) for sample in clear)
+    return image
+
+
+def _in_8_bits(sample: int, depth: int) -> int:
+    most = (1 << depth) - 1
+    return (sample & most) >> 8 if depth == 16 else (sample & most) * 255 // most
 
 
 def _decode_webp(data: memoryview) -> Pixels:

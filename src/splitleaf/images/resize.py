@@ -125,36 +125,38 @@ def _pillow_nearest(size: int, wanted: int) -> npt.NDArray[np.intp]:
 
 def _padded(pixels: Pixels, spec: InputSpec) -> npt.NDArray[Any]:
     width, height = _size(pixels)
-    if spec.resize.startswith("pillow-"):
-        inner_width, inner_height, left, top = _pillow_inside(width, height, spec)
-    else:
-        inner_width, inner_height, left, top = _tf_inside(width, height, spec)
-    inside = _resized(pixels, inner_height, inner_width, spec.resize, Window(0, 0, width, height))
+    inner = target_window(width, height, spec)
+    inside = _resized(pixels, inner.height, inner.width, spec.resize, Window(0, 0, width, height))
     tensor = np.zeros((spec.height, spec.width, pixels.shape[2]), inside.dtype)
-    tensor[top : top + inner_height, left : left + inner_width] = inside
+    tensor[inner.top : inner.top + inner.height, inner.left : inner.left + inner.width] = inside
     return tensor
 
 
-def _pillow_inside(width: int, height: int, spec: InputSpec) -> tuple[int, int, int, int]:
-    """Return (width, height, left, top) of the picture inside the input as `ImageOps.pad` places it."""
+def target_window(width: int, height: int, spec: InputSpec) -> Window:
+    """Return the part of the tensor that a (width, height) picture covers; the rest is padding."""
+    if spec.fit is not Fit.PAD:
+        return Window(0, 0, spec.width, spec.height)
+    if spec.resize.startswith("pillow-"):
+        return _pillow_inside(width, height, spec)
+    return _tf_inside(width, height, spec)
+
+
+def _pillow_inside(width: int, height: int, spec: InputSpec) -> Window:
+    """Return where the picture lies inside the input as `ImageOps.pad` places it."""
     inner_width, inner_height = spec.width, spec.height
     if width / height > spec.width / spec.height:
         inner_height = max(round(height / width * spec.width), 1)
     elif width / height < spec.width / spec.height:
         inner_width = max(round(width / height * spec.height), 1)
-    return (
-        inner_width,
-        inner_height,
-        round((spec.width - inner_width) * 0.5),
-        round((spec.height - inner_height) * 0.5),
-    )
+    left, top = round((spec.width - inner_width) * 0.5), round((spec.height - inner_height) * 0.5)
+    return Window(left, top, inner_width, inner_height)
 
 
-def _tf_inside(width: int, height: int, spec: InputSpec) -> tuple[int, int, int, int]:
-    """Return (width, height, left, top) of the picture inside the input as `tf.image.resize_with_pad` does."""
+def _tf_inside(width: int, height: int, spec: InputSpec) -> Window:
+    """Return where the picture lies inside the input as `tf.image.resize_with_pad` does."""
     one = np.float32(1)
     ratio = max(np.float32(width) / np.float32(spec.width) * one, np.float32(height) / np.float32(spec.height) * one)
     inner_width, inner_height = np.float32(width) / ratio, np.float32(height) / ratio
     left = max(0, math.floor((spec.width - inner_width) / 2))
     top = max(0, math.floor((spec.height - inner_height) / 2))
-    return max(math.floor(inner_width), 1), max(math.floor(inner_height), 1), left, top
+    return Window(left, top, max(math.floor(inner_width), 1), max(math.floor(inner_height), 1))
