@@ -52,7 +52,7 @@ class QueueSettings(_Group):
 
     max_waiting: Positive = Field(2_000, description="Tasks of one version that may wait.")
     max_bytes: Positive = Field(256_000_000, description="Bytes of pictures of one version that may wait.")
-    lease_ms: Positive = Field(15_000, description="A worker silent for this long loses its tasks to another.")
+    lease_ms: Positive = Field(5_000, description="A worker silent for this long loses its tasks to another.")
     max_deliveries: Positive = Field(3, description="Deaths of a worker on one task before it is set aside.")
     result_ttl_s: Positive = Field(3_600, description="How long the broker keeps a result.")
 

@@ -371,8 +371,8 @@ async def test_a_heartbeat_keeps_the_lease_and_the_delivery_count(parts: Parts) 
     queue, consumer, other = parts.queue(), parts.consumer(), parts.consumer()
     await queue.submit(task())
     claims = await take(consumer)
-    for _ in range(6):
-        await asyncio.sleep(0.03)
+    for _ in range(40):
+        await asyncio.sleep(0.004)
         await consumer.heartbeat(claims)
         assert (await other.recover(V1)).handed_back == 0
     await consumer.release(claims)

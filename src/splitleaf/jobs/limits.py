@@ -19,7 +19,7 @@ class QueueLimits:
     """A task is accepted while the expected wait is less than this share of its time to live."""
     shadow_share: float = 0.5
     """Shadow work may use this share of each bound, so that it is shed first."""
-    lease_ms: int = 15_000
+    lease_ms: int = 5_000
     """A worker that is silent for this long loses its tasks to others."""
     max_deliveries: int = 3
     """Deaths on one task after which it is set aside as a dead letter."""
