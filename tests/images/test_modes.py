@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import struct
 import zlib
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pillow_heif
 import pytest
 from PIL import Image
 
@@ -104,6 +106,22 @@ def test_a_cmyk_jpeg_looks_as_pillow_shows_it() -> None:
 def test_a_jpeg_that_stores_rgb_itself_keeps_its_colours() -> None:
     data = jpeg(keep_rgb=True)
     assert np.array_equal(decoded(data), by_pillow(data))
+
+
+def test_a_heic_of_10_bits_is_shown_in_8() -> None:
+    deep = (photo().astype(np.uint16) * 257).tobytes()
+    out = io.BytesIO()
+    pillow_heif.from_bytes("RGB;16", (320, 240), deep).save(out, quality=90, enc_params={"preset": "ultrafast"})
+    assert pillow_heif.open_heif(out, convert_hdr_to_8bit=False).info["bit_depth"] > 8
+    assert np.abs(decoded(out.getvalue()).astype(int) - photo()).mean() < 2
+
+
+def test_a_grey_heic_is_grey() -> None:
+    out = io.BytesIO()
+    pillow_heif.from_pillow(Image.fromarray(photo()).convert("L")).save(out, quality=90)
+    pixels = decoded(out.getvalue())
+    assert np.ptp(pixels, axis=2).max() <= 2
+    assert np.abs(pixels[:, :, 0].astype(int) - by_pillow(png(), "L")).mean() < 2
 
 
 TURNS = {

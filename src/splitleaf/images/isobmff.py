@@ -154,7 +154,9 @@ def _read_associations(walk: _Walk, body: memoryview) -> None:
     for _ in range(entries):
         item = reader.number(item_size)
         mask = 0x7FFF if index_size == 2 else 0x7F
-        indices = [reader.number(index_size) & mask for _ in range(reader.number(1))]
+        number = reader.number(1)
+        walk.count(number)
+        indices = [reader.number(index_size) & mask for _ in range(number)]
         if item == walk.primary:
             walk.primary_properties = indices
 

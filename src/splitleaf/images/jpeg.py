@@ -25,6 +25,8 @@ _TABLES: Final = frozenset({0xC4, 0xCC, 0xDB, 0xDD})  # DHT, DAC, DQT, DRI
 _BLOCK_BYTES: Final = 128
 _MARKER_IN_SCAN: Final = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 """Ends entropy-coded data: neither a stuffed zero nor a restart marker nor a fill byte."""
+_BEHIND_FILL: Final = re.compile(rb"[^\xff]")
+_SEGMENT_HEAD_BYTES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +78,14 @@ def inspect_jpeg(data: bytes, limits: ImageLimits) -> JpegFacts:
 
 
 def _next_marker(data: bytes, at: int) -> tuple[int, int]:
-    size = len(data)
-    if at >= size:
+    if at >= len(data):
         raise Refusal(TRUNCATED, "no EOI")
     if data[at] != 0xFF:
         raise Refusal(CORRUPT, f"no marker at {at}")
-    while at < size and data[at] == 0xFF:
-        at += 1
-    if at >= size:
+    found = _BEHIND_FILL.search(data, at)
+    if found is None:
         raise Refusal(TRUNCATED, "no EOI")
-    return data[at], at + 1
+    return data[found.start()], found.end()
 
 
 def _segment_end(data: bytes, at: int) -> int:
@@ -100,20 +100,21 @@ def _segment_end(data: bytes, at: int) -> int:
 
 
 def _visit(walk: _Walk, marker: int, start: int, end: int) -> None:
-    if _APP0 <= marker <= _APP15 or marker == _COM:
+    if _APP0 <= marker <= _APP15 or marker == _COM or marker in _TABLES:
         _count_metadata(walk, marker, start, end)
     elif marker in _SOF_HUFFMAN:
         _read_frame(walk, marker, walk.data[start:end])
     elif marker in _SOF_OTHER:
         raise Refusal(UNSUPPORTED, f"JPEG process {marker:#x}")
-    elif marker not in _TABLES and marker != _SOS:
+    elif marker != _SOS:
         raise Refusal(CORRUPT, f"marker {marker:#x}")
 
 
 def _count_metadata(walk: _Walk, marker: int, start: int, end: int) -> None:
-    walk.metadata += end - start
+    # Heads count, or millions of empty segments would pass.
+    walk.metadata += end - start + _SEGMENT_HEAD_BYTES
     if walk.metadata > walk.limits.max_metadata_bytes:
-        raise Refusal(METADATA, "APP and COM segments")
+        raise Refusal(METADATA, "all segments but frames and scans")
     if marker == _APP1 and walk.data[start : start + 6] == b"Exif\0\0" and walk.facts.orientation == 1:
         walk.facts.orientation = orientation(walk.data[start + 6 : end])
 
