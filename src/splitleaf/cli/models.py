@@ -10,12 +10,14 @@ import typer
 
 if TYPE_CHECKING:
     from splitleaf.importing.request import ProgressCallback
+    from splitleaf.processes.local import Operator
     from splitleaf.registry.catalogue import VersionFolder
 
-app = typer.Typer(name="models", help="The versions in the repository.", no_args_is_help=True)
+app = typer.Typer(name="models", help="The versions in the repository.", no_args_is_help=True, rich_markup_mode=None)
 
 Repository = Annotated[Path | None, typer.Option("--models", help="The repository of versions.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Data = Annotated[Path | None, typer.Option("--data", help="The data folder, as given to `splitleaf up`.")]
 Why = Annotated[str, typer.Option("--why", help="The reason; kept with the change.")]
 
 
@@ -23,6 +25,18 @@ def repository_dir(models: Path | None) -> Path:
     from splitleaf.settings import read_settings
 
     return models or read_settings().models_dir
+
+
+def open_operator(models: Path | None, data: Path | None) -> Operator:
+    from splitleaf.processes.local import Operator
+
+    return Operator(repository_dir(models), data)
+
+
+def warn_if_idle(operator: Operator) -> None:
+    """Nothing is so puzzling as a change that lands in the database of another system."""
+    if (folder := operator.idle_data_dir) is not None:
+        typer.echo(f"note: nothing runs on {folder}; this holds when it is started (see --data)", err=True)
 
 
 @app.command("import")
@@ -41,7 +55,7 @@ def import_command(
     calibrate: Annotated[
         Path | None, typer.Option(help="Folder of class folders, to fit the temperature on (not those of --evaluate).")
     ] = None,
-    replace: Annotated[bool, typer.Option(help="Import again what is imported already.")] = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Import again what is imported already.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Turn Keras files into served versions, proved equal to the original."""
@@ -75,25 +89,37 @@ def import_command(
 @app.command("list")
 def list_command(models: Repository = None, as_json: AsJson = False) -> None:
     """List the versions in the repository."""
+    from splitleaf.processes.repository import require_repository
     from splitleaf.registry.catalogue import Catalogue
 
-    found = Catalogue(repository_dir(models)).scan()
+    place = repository_dir(models)
+    require_repository(place)
+    found = Catalogue(place).scan()
     if as_json:
         typer.echo(json.dumps([_record(one) for one in found], indent=2))
         return
+    if not found:
+        typer.echo(f"there is no version in {place}; see `splitleaf models import --help`", err=True)
+        return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
-    table = Table(
-        "Version", "State", "Input", "Accuracy", "ms/picture", "Size", "Digest", box=None, header_style="bold"
-    )
+    names = ("Version", "State", "Input", "Accuracy", "ms/picture", "Size", "Digest")
+    table = Table(*names, box=None, header_style="bold", pad_edge=False)
     for one in found:
-        table.add_row(*_row(one))
-    Console().print(table)
+        table.add_row(*(Text(cell) for cell in _row(one)))
+    console = Console()
+    console.print(table)
+    for one in found:
+        if one.problem:
+            console.print(Text(f"{one.version}: {one.problem}", "red"))
 
 
 @app.command("show")
-def show_command(version: str, models: Repository = None, as_json: AsJson = False) -> None:
+def show_command(
+    version: Annotated[str, typer.Argument(help="For example v1.")], models: Repository = None, as_json: AsJson = False
+) -> None:
     """Show a version's manifest."""
     from splitleaf.registry.catalogue import Catalogue
 
@@ -101,7 +127,7 @@ def show_command(version: str, models: Repository = None, as_json: AsJson = Fals
     if as_json:
         typer.echo(json.dumps(_record(found), indent=2))
     elif found.manifest is None:
-        typer.echo(f"{version}: {found.state} {found.problem}")
+        typer.echo(f"{version}: {found.problem or 'not imported yet; run `splitleaf models import`'}")
     else:
         typer.echo((found.folder / "model.toml").read_text(encoding="utf-8").rstrip())
 
@@ -110,13 +136,20 @@ def show_command(version: str, models: Repository = None, as_json: AsJson = Fals
 def verify_command(
     versions: Annotated[list[str] | None, typer.Argument(help="Versions; without any, all.")] = None,
     models: Repository = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Check digests, load each version and let it answer its golden pictures. Exit code 1 when one fails."""
+    """Check digests, load each version and let it answer its golden pictures. Exit status 1 when one fails."""
     from splitleaf.processes.local import verify
 
-    results = verify(repository_dir(models), versions or [])
-    for version, problem in results.items():
-        typer.echo(f"{version}: {problem or 'ok'}")
+    place = repository_dir(models)
+    results = verify(place, versions or [])
+    if as_json:
+        typer.echo(json.dumps([{"version": version, "problem": problem} for version, problem in results.items()]))
+    else:
+        for version, problem in results.items():
+            typer.echo(f"{version}: {problem or 'ok'}")
+        if not results:
+            typer.echo(f"there is no imported version in {place}", err=True)
     if any(results.values()):
         raise typer.Exit(1)
 
@@ -128,36 +161,40 @@ def alias_command(
     why: Why = "",
     rollback: Annotated[bool, typer.Option("--rollback", help="Point it at the version it named before.")] = False,
     models: Repository = None,
+    data: Data = None,
 ) -> None:
     """Show, move or roll back an alias. A running system follows within a second."""
-    from splitleaf.processes.local import Operator
-
-    with Operator(repository_dir(models)) as operator:
-        if rollback:
-            change = operator.roll_back_alias(alias, why)
-            typer.echo(f"{alias}: {change.previous} -> {change.version}")
-        elif version is None:
+    if rollback and version is not None:
+        raise typer.BadParameter("--rollback knows where to: leave the version out")
+    with open_operator(models, data) as operator:
+        if version is None and not rollback:
             typer.echo(f"{alias}: {operator.alias(alias)}")
-        else:
-            change = operator.move_alias(alias, version, why)
-            typer.echo(f"{alias}: {change.previous} -> {change.version}")
+            return
+        change = operator.roll_back_alias(alias, why) if rollback else operator.move_alias(alias, version or "", why)
+        typer.echo(f"{alias}: {change.previous or 'nothing'} -> {change.version}")
+        warn_if_idle(operator)
 
 
 @app.command("history")
 def history_command(
-    alias: Annotated[str, typer.Argument(help="The alias.")] = "champion", as_json: AsJson = False
+    alias: Annotated[str, typer.Argument(help="The alias.")] = "champion",
+    models: Repository = None,
+    data: Data = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show where an alias pointed when, who moved it and why."""
+    """Show where an alias pointed when, who moved it and why; newest first."""
     from splitleaf.core.clock import as_rfc3339
-    from splitleaf.processes.local import Operator
 
-    with Operator(repository_dir(None)) as operator:
+    with open_operator(models, data) as operator:
         history = operator.alias_history(alias)
     if as_json:
-        typer.echo(json.dumps([{"version": c.version, "at": as_rfc3339(c.created_ms), "by": c.actor} for c in history]))
+        records = [
+            {"version": c.version, "at": as_rfc3339(c.created_ms), "by": c.actor, "reason": c.reason} for c in history
+        ]
+        typer.echo(json.dumps(records))
         return
     for change in history:
-        typer.echo(f"{as_rfc3339(change.created_ms)}  {change.version}  by {change.actor}  {change.reason}")
+        typer.echo(f"{as_rfc3339(change.created_ms)}  {change.version}  by {change.actor}  {change.reason}".rstrip())
     if not history:
         typer.echo(f"{alias} has never been moved; repository.toml names its version")
 
@@ -240,7 +277,7 @@ def _record(one: VersionFolder) -> dict[str, object]:
 def _row(one: VersionFolder) -> tuple[str, ...]:
     manifest = one.manifest
     if manifest is None:
-        return (one.version, one.problem or one.state, "", "", "", "", "")
+        return (one.version, one.state, "", "", "", "", "")
     size, evaluation = manifest.preprocessing, manifest.evaluation
     accuracy = f"{evaluation.accuracy:.4f} ({evaluation.images})" if evaluation else "not measured"
     latency = f"{evaluation.latency_ms:.2f}" if evaluation else ""

@@ -13,40 +13,42 @@ SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".heic", ".heif"
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What was said of one file."""
+    """What was said of one file: a label, or an error."""
 
     path: Path
-    label: str = ""
-    display_name: str = ""
-    confidence: float = 0.0
+    label: str | None = None
+    display_name: str | None = None
+    confidence: float | None = None
     """Percent."""
-    is_sure: bool = True
-    error_code: str = ""
-    error_detail: str = ""
+    is_sure: bool | None = None
+    error_code: str | None = None
+    error_detail: str | None = None
 
     @property
     def failed(self) -> bool:
-        return bool(self.error_code)
+        return self.error_code is not None
 
     @property
     def truth(self) -> str:
         """The name of the folder that holds the picture, for folders of labelled pictures."""
-        return self.path.parent.name
+        return self.path.absolute().parent.name
 
 
 def collect_pictures(paths: Sequence[Path]) -> list[Path]:
-    """Return the files named and, for folders, all pictures below them, sorted.
+    """Return the files named and, for folders, all pictures below them, sorted; each once.
 
     Raises `NotFound` for a path that does not exist or when there is no picture at all.
     """
-    pictures: list[Path] = []
+    pictures: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            pictures += sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            inside = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
+            pictures.update(dict.fromkeys(sorted(inside)))
         elif path.is_file():
-            pictures.append(path)
+            pictures[path] = None
         else:
             raise NotFound(f"{path} does not exist", code="path_not_found")
     if not pictures:
-        raise NotFound("no picture found there", code="path_not_found")
-    return pictures
+        places = ", ".join(str(path) for path in paths)
+        raise NotFound(f"there is no picture in {places} ({' '.join(sorted(SUFFIXES))})", code="path_not_found")
+    return list(pictures)

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from splitleaf.cli.pictures import Answer, collect_pictures
+
+if TYPE_CHECKING:
+    from splitleaf.core.errors import SplitleafError
+    from splitleaf.core.prediction import Classification
+
+EXIT_INTERRUPTED = 130
 
 
 class Format(StrEnum):
@@ -31,97 +35,73 @@ def predict(
     output: Annotated[Format, typer.Option("--format", "-f", help="How to print the answers.")] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
     labelled: Annotated[
-        bool, typer.Option(help="The folder's name is the truth: print the accuracy at the end.")
+        bool, typer.Option("--labelled", help="The folder's name is the truth: print the accuracy at the end.")
     ] = False,
     unit: Annotated[str, typer.Option(help="Who asks: one unit is always answered alike.")] = "splitleaf-cli",
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Pictures under way at once.")] = 8,
 ) -> None:
-    """Classify pictures and print the answers. Exit code 1 when any of them failed."""
+    """Classify pictures and print the answers.
+
+    One that fails does not stop the others: it is printed with its reason, and the exit status is 1.
+    """
+    from splitleaf.cli.answers import print_answers, print_summary
+
     pictures = collect_pictures(paths)
-    answers = _with_progress(pictures, url, version, models, unit, concurrency)
-    _print(answers, Format.JSON if as_json else output)
-    if labelled:
-        _print_accuracy(answers)
-    if any(answer.failed for answer in answers):
+    answers: dict[Path, Answer] = {}
+
+    def ask(on_answer: Callable[[Answer], None]) -> None:
+        if version is not None:
+            _ask_version(version, models, pictures, on_answer)
+            return
+        from splitleaf.cli.remote import ask_server
+
+        ask_server(url, pictures, unit=unit, concurrency=concurrency, on_answer=on_answer)
+
+    finished = _with_progress(ask, answers, len(pictures))
+    ordered = [answers[path] for path in pictures if path in answers]
+    print_answers(ordered, Format.JSON if as_json else output)
+    print_summary(ordered, len(pictures), labelled=labelled)
+    if not finished:
+        raise typer.Exit(EXIT_INTERRUPTED)
+    if any(answer.failed for answer in ordered):
         raise typer.Exit(1)
 
 
-def _with_progress(
-    pictures: Sequence[Path], url: str, version: str | None, models: Path | None, unit: str, concurrency: int
-) -> list[Answer]:
+def _with_progress(ask: Callable[[Callable[[Answer], None]], None], answers: dict[Path, Answer], total: int) -> bool:
+    """Fill `answers` while a bar on stderr shows how many there are; return False when Ctrl-C ended it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("Classifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("pictures", total=len(pictures))
+    with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("pictures", total=total)
 
-        def advance(_answer: Answer) -> None:
+        def keep(answer: Answer) -> None:
+            answers[answer.path] = answer
             progress.advance(task)
 
-        if version is None:
-            from splitleaf.cli.remote import ask_server
-
-            return ask_server(url, pictures, unit=unit, concurrency=concurrency, on_answer=advance)
-        return _ask_version(version, models, pictures, lambda: progress.advance(task))
+        try:
+            ask(keep)
+        except KeyboardInterrupt:
+            return False
+    return True
 
 
 def _ask_version(
-    version: str, models: Path | None, pictures: Sequence[Path], on_done: Callable[[], None]
-) -> list[Answer]:
+    version: str, models: Path | None, pictures: Sequence[Path], on_answer: Callable[[Answer], None]
+) -> None:
     from splitleaf.cli.models import repository_dir
-    from splitleaf.core.errors import SplitleafError
     from splitleaf.processes.local import classify_here
 
-    answers = []
-    for path, result in zip(pictures, classify_here(version, repository_dir(models), pictures, on_done), strict=True):
-        if isinstance(result, SplitleafError):
-            answers.append(Answer(path, error_code=result.error_code, error_detail=result.detail))
-        else:
-            best, confidence = result.best, round(result.best.confidence * 100, 2)
-            answers.append(Answer(path, best.label, best.display_name, confidence, result.is_sure))
-    return answers
+    for path, result in classify_here(version, repository_dir(models), pictures):
+        on_answer(_read(path, result))
 
 
-def _print(answers: Sequence[Answer], output: Format) -> None:
-    if output is Format.JSON:
-        typer.echo(json.dumps([_record(answer) for answer in answers], indent=2))
-    elif output is Format.CSV:
-        writer = csv.DictWriter(sys.stdout, fieldnames=list(_record(Answer(Path()))))
-        writer.writeheader()
-        writer.writerows(_record(answer) for answer in answers)
-    else:
-        _print_table(answers)
+def _read(path: Path, result: Classification | SplitleafError) -> Answer:
+    from splitleaf.core.errors import SplitleafError
 
-
-def _record(answer: Answer) -> dict[str, object]:
-    return {
-        "file": str(answer.path),
-        "label": answer.label,
-        "display_name": answer.display_name,
-        "confidence": answer.confidence,
-        "is_sure": answer.is_sure,
-        "error_code": answer.error_code,
-        "error_detail": answer.error_detail,
-    }
-
-
-def _print_table(answers: Sequence[Answer]) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table("File", "Condition", header_style="bold", box=None, pad_edge=False)
-    table.add_column("Confidence", justify="right")
-    for answer in answers:
-        if answer.failed:
-            table.add_row(answer.path.name, f"[red]{answer.error_detail or answer.error_code}[/red]", "")
-        else:
-            doubt = "" if answer.is_sure else " [yellow](not sure)[/yellow]"
-            table.add_row(answer.path.name, answer.display_name + doubt, f"{answer.confidence:.2f} %")
-    Console().print(table)
-
-
-def _print_accuracy(answers: Sequence[Answer]) -> None:
-    right = sum(answer.label == answer.truth for answer in answers)
-    typer.echo(f"{right} of {len(answers)} right: {right / len(answers):.4f}", err=True)
+    if isinstance(result, SplitleafError):
+        return Answer(path, error_code=result.error_code, error_detail=result.detail)
+    confidence = round(result.best.confidence * 100, 2)
+    return Answer(path, result.best.label, result.best.display_name, confidence, result.is_sure)

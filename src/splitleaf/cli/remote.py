@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 
 from splitleaf.cli.pictures import Answer
-from splitleaf.core.errors import DependencyDown
+from splitleaf.core.errors import ConfigurationError, DependencyDown
 
 ATTEMPTS = 8
 LONGEST_PAUSE_S = 10.0
@@ -19,45 +19,63 @@ LONGEST_PAUSE_S = 10.0
 
 def ask_server(
     url: str, pictures: Sequence[Path], *, unit: str, concurrency: int, on_answer: Callable[[Answer], None]
-) -> list[Answer]:
-    """Send every picture and return the answers in the order of the pictures.
+) -> None:
+    """Send every picture; each answer is told as it comes.
 
     A server that is busy is asked again after the time it names. Raises `DependencyDown` when there is no
-    server at `url`.
+    Splitleaf at `url`, and `ConfigurationError` when `url` is not one.
     """
-    return asyncio.run(_ask_all(url, pictures, unit, concurrency, on_answer))
+    asyncio.run(_ask_all(_address(url), pictures, unit, concurrency, on_answer))
+
+
+def _address(url: str) -> str:
+    """Return the URL with its scheme, which people leave out."""
+    full = url if "://" in url else f"http://{url}"
+    try:
+        parsed = httpx.URL(full)
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"--url {url}: {error}", code="invalid_url") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host:
+        raise ConfigurationError(f"--url {url} is not like http://127.0.0.1:8000", code="invalid_url")
+    return full
 
 
 async def _ask_all(
     url: str, pictures: Sequence[Path], unit: str, concurrency: int, on_answer: Callable[[Answer], None]
-) -> list[Answer]:
-    places = asyncio.Semaphore(concurrency)
+) -> None:
+    waiting = iter(pictures)
     headers = {"Prefer": "wait=30", "Splitleaf-Unit": unit}
     limits = httpx.Limits(max_connections=concurrency)
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60, limits=limits) as client:
         await _require_server(client, url)
 
-        async def ask(path: Path) -> Answer:
-            async with places:
-                answer = await _ask(client, path)
-            on_answer(answer)
-            return answer
+        async def ask_in_turn() -> None:
+            for path in waiting:
+                on_answer(await _ask(client, path))
 
-        return list(await asyncio.gather(*(ask(path) for path in pictures)))
+        await asyncio.gather(*(ask_in_turn() for _ in range(concurrency)))
 
 
 async def _require_server(client: httpx.AsyncClient, url: str) -> None:
     try:
-        await client.get("/livez")
+        response = await client.get("/livez")
+        is_ours = response.is_success and response.json() == {"status": "alive"}
     except httpx.TransportError as error:
         raise DependencyDown(
             f"nothing answers at {url}; start it with `splitleaf up`, or name a version to compute here: --version v1",
             code="server_unreachable",
         ) from error
+    except ValueError:
+        is_ours = False
+    if not is_ours:
+        raise DependencyDown(f"what answers at {url} is not Splitleaf; check --url", code="server_unreachable")
 
 
 async def _ask(client: httpx.AsyncClient, path: Path) -> Answer:
-    data = await asyncio.to_thread(path.read_bytes)
+    try:
+        data = await asyncio.to_thread(path.read_bytes)
+    except OSError as error:
+        return Answer(path, error_code="file_unreadable", error_detail=f"cannot be read: {error.strerror}")
     for attempt in range(ATTEMPTS):
         try:
             response = await client.post("/v1/predictions", files={"file": ("picture", data)})
@@ -65,8 +83,9 @@ async def _ask(client: httpx.AsyncClient, path: Path) -> Answer:
         except httpx.TransportError as error:
             return Answer(path, error_code="connection_failed", error_detail=str(error) or type(error).__name__)
         if response.status_code not in (429, 503):
-            return _read(path, response)
-        await asyncio.sleep(_pause_s(response, attempt))
+            break
+        if attempt < ATTEMPTS - 1:
+            await asyncio.sleep(_pause_s(response, attempt))
     return _read(path, response)
 
 

@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+import math
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitleaf.cli.models import AsJson, Repository, Why, repository_dir
+from splitleaf.cli.models import AsJson, Data, Repository, Why, open_operator, warn_if_idle
 
-app = typer.Typer(name="routing", help="Split the visitors between versions.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from splitleaf.outcomes.events import RoutingRevision
+
+app = typer.Typer(
+    name="routing", help="Split the visitors between versions.", no_args_is_help=True, rich_markup_mode=None
+)
 
 
 @app.command("show")
-def show(models: Repository = None, as_json: AsJson = False) -> None:
+def show(models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Show who answers."""
-    from splitleaf.processes.local import Operator
-
-    with Operator(repository_dir(models)) as operator:
+    with open_operator(models, data) as operator:
         revision, champion = operator.split(), operator.alias("champion")
-    shares = {version: count / 100 for version, count in revision.shares} if revision else {}
+    shares = _percentages(revision) if revision else {}
     if as_json:
         typer.echo(json.dumps({"champion": champion, "shares": shares}))
     elif not shares:
         typer.echo(f"no split is in force; the champion {champion} answers everybody")
     else:
-        typer.echo(", ".join(f"{version} {share:g} %" for version, share in shares.items()))
+        typer.echo(f"{_sentence(shares)}; the champion is {champion}")
 
 
 @app.command("set")
@@ -33,42 +37,71 @@ def set_command(
     shares: Annotated[list[str], typer.Argument(help="VERSION=PERCENT, for example v1=50 v2=50.")],
     why: Why = "",
     models: Repository = None,
+    data: Data = None,
 ) -> None:
     """Put a split in force; it is sticky by visitor, and as few as possible change their version."""
-    from splitleaf.processes.local import Operator
-
-    with Operator(repository_dir(models)) as operator:
-        revision = operator.set_split(dict(_parse(share) for share in shares), why)
-    typer.echo(f"revision {revision.revision} is in force")
+    percentages = _parse(shares)
+    with open_operator(models, data) as operator:
+        revision = operator.set_split(percentages, why)
+        typer.echo(f"revision {revision.revision} is in force: {_sentence(_percentages(revision))}")
+        warn_if_idle(operator)
 
 
 @app.command("clear")
-def clear(why: Why = "", models: Repository = None) -> None:
+def clear(why: Why = "", models: Repository = None, data: Data = None) -> None:
     """End the split: the champion answers everybody."""
-    from splitleaf.processes.local import Operator
-
-    with Operator(repository_dir(models)) as operator:
-        operator.clear_split(why)
-    typer.echo("no split is in force any more")
+    with open_operator(models, data) as operator:
+        ended = operator.clear_split(why)
+        typer.echo("the split has ended; the champion answers everybody" if ended else "no split was in force")
+        if ended:
+            warn_if_idle(operator)
 
 
 @app.command("history")
-def history(models: Repository = None) -> None:
+def history(models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Show all splits, newest first."""
     from splitleaf.core.clock import as_rfc3339
-    from splitleaf.processes.local import Operator
 
-    with Operator(repository_dir(models)) as operator:
+    with open_operator(models, data) as operator:
         revisions = operator.split_history()
-    for revision in revisions:
-        shares = ", ".join(f"{version} {count / 100:g} %" for version, count in revision.shares) or "cleared"
-        when = as_rfc3339(revision.created_ms)
-        typer.echo(f"{revision.revision}  {when}  {shares}  by {revision.actor}  {revision.reason}")
+    if as_json:
+        typer.echo(json.dumps([_record(one) for one in revisions]))
+        return
+    for one in revisions:
+        shares = _sentence(_percentages(one)) or "ended"
+        line = f"{one.revision}  {as_rfc3339(one.created_ms)}  {shares}  by {one.actor}  {one.reason}"
+        typer.echo(line.rstrip())
+    if not revisions:
+        typer.echo("there has been no split")
 
 
-def _parse(share: str) -> tuple[str, float]:
-    version, _, percent = share.partition("=")
-    try:
-        return version, float(percent.rstrip("%"))
-    except ValueError:
-        raise typer.BadParameter(f"{share!r} is not VERSION=PERCENT") from None
+def _percentages(revision: RoutingRevision) -> dict[str, float]:
+    return {version: count / 100 for version, count in revision.shares}
+
+
+def _sentence(shares: dict[str, float]) -> str:
+    return ", ".join(f"{version} {share:g} %" for version, share in shares.items())
+
+
+def _record(revision: RoutingRevision) -> dict[str, object]:
+    from splitleaf.core.clock import as_rfc3339
+
+    at = as_rfc3339(revision.created_ms)
+    facts = {"revision": revision.revision, "at": at, "by": revision.actor, "reason": revision.reason}
+    return {**facts, "shares": _percentages(revision)}
+
+
+def _parse(shares: list[str]) -> dict[str, float]:
+    parsed: dict[str, float] = {}
+    for share in shares:
+        version, _, percent = share.partition("=")
+        try:
+            number = float(percent.removesuffix("%"))
+        except ValueError:
+            number = math.nan
+        if not version or not math.isfinite(number):
+            raise typer.BadParameter(f"{share!r} is not VERSION=PERCENT")
+        if version in parsed:
+            raise typer.BadParameter(f"{version} has two shares")
+        parsed[version] = number
+    return parsed

@@ -20,11 +20,13 @@ from splitleaf.jobs.redis import RedisDeadLetters, RedisJobQueue, RedisWorkerDir
 from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.processes.broker import queue_limits, require_broker_url
 from splitleaf.processes.logs import configure_logs
+from splitleaf.processes.ports import require_free
+from splitleaf.processes.repository import default_alias
 from splitleaf.processes.runner import run_role, stop_on_signals
 from splitleaf.processes.secrets import read_secret
 from splitleaf.processes.store import new_store
 from splitleaf.registry.catalogue import Catalogue
-from splitleaf.registry.repository import CHAMPION, read_repository
+from splitleaf.registry.repository import CHAMPION
 from splitleaf.settings import Settings, read_settings
 
 REFRESH_S = 1.0
@@ -36,6 +38,7 @@ def run_api(parent_fd: int | None) -> None:
     """Serve HTTP until SIGTERM."""
     settings = read_settings()
     configure_logs(settings, "api")
+    require_free(settings.api.host, settings.api.port)
     run_role(_serve(settings, parent_fd))
 
 
@@ -91,7 +94,9 @@ async def _services(settings: Settings, is_draining: Callable[[], bool]) -> Asyn
         store = await asyncio.to_thread(new_store, settings)
         stack.callback(store.close)
         monitor = ServingMonitor(
-            Catalogue(settings.models_dir).scan, lambda: load_routing(store, _default_champion(settings)), directory
+            Catalogue(settings.models_dir).scan,
+            lambda: load_routing(store, default_alias(settings.models_dir, CHAMPION)),
+            directory,
         )
         await stack.enter_async_context(_kept_fresh(monitor, store))
         yield ApiServices(
@@ -110,10 +115,6 @@ async def _services(settings: Settings, is_draining: Callable[[], bool]) -> Asyn
             ),
             is_draining=is_draining,
         )
-
-
-def _default_champion(settings: Settings) -> str:
-    return read_repository(settings.models_dir).aliases.get(CHAMPION, "")
 
 
 @contextlib.asynccontextmanager

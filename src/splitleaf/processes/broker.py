@@ -22,4 +22,18 @@ def require_broker_url(settings: Settings) -> str:
     """Return the broker's URL; only `splitleaf up` brings a broker of its own."""
     if not settings.redis_url:
         raise ConfigurationError("SPLITLEAF_REDIS_URL is not set; `splitleaf up` brings a broker of its own")
-    return settings.redis_url
+    return check_broker_url(settings.redis_url)
+
+
+def check_broker_url(url: str) -> str:
+    """Return the URL; raise `ConfigurationError`, which does not repeat a password, unless it can be read."""
+    from redis.asyncio.connection import parse_url
+
+    try:
+        parse_url(url)
+    except ValueError as error:
+        raise ConfigurationError(
+            "SPLITLEAF_REDIS_URL cannot be read; it is like redis://host:6379/0, rediss://... or unix:///path",
+            code="invalid_broker_url",
+        ) from error
+    return url

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from splitleaf.core.errors import SplitleafError
+from splitleaf.processes.broker import check_broker_url
+from splitleaf.processes.secrets import ADMIN_KEY_NAME, SECRET_NAME
 from splitleaf.settings import Settings, read_settings
 
 MIN_FREE_BYTES = 1_000_000_000
@@ -33,7 +35,7 @@ def diagnose() -> list[Finding]:
     except SplitleafError as error:
         return [python, Finding("settings", "problem", error.detail, "`splitleaf doctor --settings` lists all")]
     findings = [python, Finding("settings", "ok", "all known and valid")]
-    for check in (_models, _broker, _database, _disk, _import_environment, _page_port):
+    for check in (_models, _broker, _database, _secrets, _disk, _import_environment, _page_port):
         findings += _guarded(check, settings)
     return findings
 
@@ -50,9 +52,11 @@ def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings)
 
 def _models(settings: Settings) -> Iterator[Finding]:
     from splitleaf.processes.local import verify
+    from splitleaf.processes.repository import default_alias, require_repository
     from splitleaf.registry.catalogue import Catalogue
     from splitleaf.registry.repository import CHAMPION, read_repository
 
+    require_repository(settings.models_dir)
     folders = Catalogue(settings.models_dir).scan()
     if not folders:
         yield Finding(
@@ -71,9 +75,12 @@ def _models(settings: Settings) -> Iterator[Finding]:
         else:
             yield Finding(f"model {one.version}", "ok", "digests match, golden pictures answered")
     champion = read_repository(settings.models_dir).aliases.get(CHAMPION)
+    served = default_alias(settings.models_dir, CHAMPION)
+    advice = '[aliases] champion = "v1" in repository.toml, or `splitleaf models alias champion v1`'
     if not champion:
-        advice = '[aliases] champion = "v1" in repository.toml, or `splitleaf models alias champion v1`'
-        yield Finding("champion", "warning", "repository.toml names none", advice)
+        yield Finding("champion", "warning", f"repository.toml names none; the first version answers: {served}", advice)
+    elif champion not in [one.version for one in folders if one.state == "imported"]:
+        yield Finding("champion", "problem", f"repository.toml names {champion}, which is not imported", advice)
 
 
 def _broker(settings: Settings) -> Iterator[Finding]:
@@ -82,7 +89,7 @@ def _broker(settings: Settings) -> Iterator[Finding]:
 
         yield Finding("broker", "ok", f"embedded ({find_server().name}); for `splitleaf up` alone")
         return
-    facts = asyncio.run(_ask_broker(settings.redis_url))
+    facts = asyncio.run(_ask_broker(check_broker_url(settings.redis_url)))
     policy, is_durable = facts["maxmemory_policy"], facts["aof_enabled"] == "1"
     yield Finding("broker", "ok", f"version {facts['version']}")
     if policy != "noeviction":
@@ -116,6 +123,9 @@ async def _ask_broker(url: str) -> dict[str, str]:
 def _database(settings: Settings) -> Iterator[Finding]:
     from splitleaf.processes.store import new_store
 
+    if not settings.database_url and not (settings.data_dir / "outcomes.sqlite3").exists():
+        yield Finding("database", "ok", "SQLite; made at the first start")
+        return
     store = new_store(settings)
     try:
         store.ping()
@@ -123,6 +133,18 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", "ok", f"{kind} answers")
     finally:
         store.close()
+
+
+def _secrets(settings: Settings) -> Iterator[Finding]:
+    open_to_others = [
+        path
+        for path in (settings.data_dir / SECRET_NAME, settings.data_dir / ADMIN_KEY_NAME, settings.secret_file)
+        if path is not None and path.exists() and path.stat().st_mode & 0o077
+    ]
+    for path in open_to_others:
+        yield Finding("secrets", "warning", f"{path} can be read by other users", f"chmod 600 {path}")
+    if not open_to_others:
+        yield Finding("secrets", "ok", "kept from other users")
 
 
 def _disk(settings: Settings) -> Iterator[Finding]:
@@ -144,10 +166,18 @@ def _import_environment(settings: Settings) -> Iterator[Finding]:
 
 
 def _page_port(settings: Settings) -> Iterator[Finding]:
-    from splitleaf.processes.up import is_free
+    from splitleaf.processes.ports import is_free
+    from splitleaf.processes.readiness import ask_ready
 
     edge = settings.api
+    place = f"{edge.host}:{edge.port}"
     if is_free(edge.host, edge.port):
-        yield Finding("port", "ok", f"{edge.host}:{edge.port} is free")
+        yield Finding("port", "ok", f"{place} is free; nothing is running there")
+        return
+    problems = asyncio.run(ask_ready(edge.host, edge.port))
+    if problems is None:
+        yield Finding("port", "note", f"{place} is taken by another program; `splitleaf up` takes the next free one")
+    elif problems:
+        yield Finding("running system", "problem", f"{place} is not ready: {', '.join(problems)}")
     else:
-        yield Finding("port", "note", f"{edge.host}:{edge.port} is taken (by a running Splitleaf?)")
+        yield Finding("running system", "ok", f"{place} is ready")

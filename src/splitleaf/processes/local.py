@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
@@ -15,33 +16,33 @@ from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.flows.change_routing import clear_split, load_routing, move_alias, roll_back_alias, set_split
 from splitleaf.images.picture import decode_picture
 from splitleaf.outcomes.events import AliasChange, RoutingRevision
+from splitleaf.processes.data import is_in_use
+from splitleaf.processes.repository import default_alias, require_repository
 from splitleaf.processes.store import new_store
 from splitleaf.registry.catalogue import Catalogue
-from splitleaf.registry.repository import CHAMPION, read_repository
+from splitleaf.registry.repository import CHAMPION
 from splitleaf.settings import read_settings
 
 
 def classify_here(
-    version: str, models_dir: Path, pictures: Sequence[Path], on_done: Callable[[], None]
-) -> list[Classification | SplitleafError]:
+    version: str, models_dir: Path, pictures: Sequence[Path]
+) -> Iterator[tuple[Path, Classification | SplitleafError]]:
     """Classify files with one version, exactly as the API and a worker together would."""
     classifier = load_classifier(Catalogue(models_dir).find(version).folder, OnnxRuntime)
     spec = classifier.manifest.preprocessing.input_spec
-
-    def classify(path: Path) -> Classification | SplitleafError:
+    for path in pictures:
         try:
             decoded = decode_picture(path.read_bytes(), [spec])
-            return classifier.classify(decoded.tensors).classifications[0]
+            yield path, classifier.classify(decoded.tensors).classifications[0]
         except SplitleafError as error:
-            return error
-        finally:
-            on_done()
-
-    return [classify(path) for path in pictures]
+            yield path, error
+        except OSError as error:
+            yield path, NotFound(f"cannot be read: {error.strerror}", code="file_unreadable")
 
 
 def verify(models_dir: Path, versions: Collection[str]) -> dict[str, str]:
     """Load versions as a worker would; return version -> what is wrong (empty: nothing)."""
+    require_repository(models_dir)
     folders = {one.version: one for one in Catalogue(models_dir).scan()}
     results: dict[str, str] = {}
     for version in versions or [name for name, one in folders.items() if one.state != "bare"]:
@@ -58,10 +59,13 @@ def verify(models_dir: Path, versions: Collection[str]) -> dict[str, str]:
 class Operator:
     """Changes who answers, in the database that a running system reads."""
 
-    def __init__(self, models_dir: Path) -> None:
+    def __init__(self, models_dir: Path, data_dir: Path | None = None) -> None:
+        """`data_dir` wins over the setting, as for `splitleaf up --data`."""
         settings = read_settings()
+        self._settings = settings.model_copy(update={"data_dir": data_dir}) if data_dir else settings
         self._models_dir = models_dir
-        self._store = new_store(settings)
+        require_repository(models_dir)
+        self._store = new_store(self._settings)
         self._store.migrate()
         self._clock = SystemClock()
         self._actor = f"cli:{getpass.getuser()}"
@@ -72,6 +76,13 @@ class Operator:
     def __exit__(self, *_: object) -> None:
         self._store.close()
 
+    @property
+    def idle_data_dir(self) -> Path | None:
+        """Return the data folder when it is an embedded one that no running system uses."""
+        if self._settings.database_url or is_in_use(self._settings.data_dir):
+            return None
+        return self._settings.data_dir.absolute()
+
     def alias(self, alias: str) -> str:
         """Return where the alias points. Raises `NotFound`."""
         version = self._store.aliases().get(alias) or self._default(alias)
@@ -80,10 +91,17 @@ class Operator:
         return version
 
     def move_alias(self, alias: str, version: str, reason: str) -> AliasChange:
+        """Return the change; the first one starts from what `repository.toml` names."""
         expected = self._store.aliases().get(alias)
-        return move_alias(self._store, alias, version, self._imported(), expected, self._actor, reason, self._clock)
+        self._require_imported([version])
+        change = move_alias(self._store, alias, version, self._imported(), expected, self._actor, reason, self._clock)
+        return change if expected else replace(change, previous=self._default(alias) or None)
 
     def roll_back_alias(self, alias: str, reason: str) -> AliasChange:
+        """Point the alias at the version before; before the first move that is what `repository.toml` names."""
+        history, default = self._store.alias_history(alias), self._default(alias)
+        if history and history[0].previous is None and default and default != history[0].version:
+            return self.move_alias(alias, default, reason)
         return roll_back_alias(self._store, alias, self._imported(), self._actor, reason, self._clock)
 
     def alias_history(self, alias: str) -> Sequence[AliasChange]:
@@ -94,16 +112,31 @@ class Operator:
         return self._store.routing() if routing.split else None
 
     def set_split(self, percentages: Mapping[str, float], reason: str) -> RoutingRevision:
+        self._require_imported(percentages)
         return set_split(self._store, percentages, self._imported(), self._actor, reason, self._clock)
 
-    def clear_split(self, reason: str) -> None:
+    def clear_split(self, reason: str) -> bool:
+        """Return whether there was a split to end."""
+        if self.split() is None:
+            return False
         clear_split(self._store, self._actor, reason, self._clock)
+        return True
 
     def split_history(self) -> Sequence[RoutingRevision]:
         return self._store.routing_history()
 
     def _default(self, alias: str) -> str:
-        return read_repository(self._models_dir).aliases.get(alias, "")
+        return default_alias(self._models_dir, alias)
 
     def _imported(self) -> list[str]:
         return [one.version for one in Catalogue(self._models_dir).imported()]
+
+    def _require_imported(self, versions: Iterable[str]) -> None:
+        imported = self._imported()
+        for version in versions:
+            if version not in imported:
+                there = f"it has {', '.join(imported)}" if imported else "it has none"
+                raise NotFound(
+                    f"there is no imported version {version!r} in {self._models_dir}; {there}",
+                    code="version_not_found",
+                )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import secrets
 from pathlib import Path
 
 from splitleaf.core.errors import ConfigurationError
+from splitleaf.processes.data import make_data_dir
 from splitleaf.settings import Settings
 
 SECRET_NAME = "secret.key"  # noqa: S105 - a file's name
@@ -38,14 +40,27 @@ def kept_admin_key(settings: Settings) -> tuple[Path, str]:
 
 def _kept(path: Path) -> str:
     """Return what the file holds, making it first if there is none; safe when several processes do so."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    make_data_dir(path.parent)
+    if not path.exists():
+        _make(path)
+    kept = _read(path)
+    if len(kept) < _SHORTEST:
+        raise ConfigurationError(f"{path} holds no secret; remove it, and a new one is made")
+    return kept
+
+
+def _make(path: Path) -> None:
+    """The file appears whole or not at all: nobody may read the empty beginning of a secret."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return _read(path)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(secrets.token_urlsafe(32))
-    return _read(path)
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(32))
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    except OSError as error:
+        raise ConfigurationError(f"no secret can be kept in {path}: {error.strerror}") from error
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def _read(path: Path) -> str:

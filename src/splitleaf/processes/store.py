@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from splitleaf.outcomes.store import OutcomeStore
+from splitleaf.processes.data import make_data_dir
 from splitleaf.settings import Settings
 
 
@@ -12,5 +13,5 @@ def new_store(settings: Settings) -> OutcomeStore:
     from splitleaf.outcomes.sql import SqlOutcomeStore
 
     if not settings.database_url:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        make_data_dir(settings.data_dir)
     return SqlOutcomeStore(settings.effective_database_url)

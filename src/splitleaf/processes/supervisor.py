@@ -7,13 +7,15 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 log = structlog.get_logger(__name__)
 
+EXIT_SETTINGS = 2
+"""The exit status of `splitleaf` for settings that cannot work."""
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 3.0
 SETTLED_AFTER_S = 3.0
@@ -35,7 +37,9 @@ class Child:
 class Supervisor:
     """Runs `splitleaf ROLE` processes that end when this one does, even if it is killed."""
 
-    def __init__(self, children: Sequence[Child]) -> None:
+    def __init__(self, children: Sequence[Child], on_hopeless: Callable[[Child], None] = lambda _child: None) -> None:
+        """`on_hopeless` is told of a child that ended because of its settings: no restart would help it."""
+        self._on_hopeless = on_hopeless
         self._children = list(children)
         self._watchers: list[asyncio.Task[None]] = []
         self._stopping = False
@@ -50,13 +54,22 @@ class Supervisor:
     async def stop(self, grace_s: float) -> None:
         """Stop the children one after another, in the order given, each within the grace time."""
         self._stopping = True
-        for child in self._children:
-            await self._end(child, grace_s)
+        # First of all nobody may start a child again.
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
+        for child in self._children:
+            await self._end(child, grace_s)
         os.close(self._alive_write)
         os.close(self._alive_read)
+
+    def kill(self) -> None:
+        """End the children at once; what they had in hand is done again at the next start."""
+        self._stopping = True
+        for child in self._children:
+            if child.process is not None and child.process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    child.process.kill()
 
     def restarts(self) -> dict[str, int]:
         return {child.name: child.restarts for child in self._children}
@@ -79,6 +92,9 @@ class Supervisor:
             started_at = loop.time()
             code = await child.process.wait()
             if self._stopping:
+                return
+            if code == EXIT_SETTINGS:
+                self._on_hopeless(child)
                 return
             if loop.time() - started_at > SETTLED_AFTER_S:
                 pause_s = FIRST_PAUSE_S

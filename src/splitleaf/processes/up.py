@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,15 +12,19 @@ import structlog
 
 from splitleaf.core.errors import ConfigurationError
 from splitleaf.jobs.embedded import EmbeddedBroker
+from splitleaf.processes.broker import check_broker_url
+from splitleaf.processes.data import held
 from splitleaf.processes.logs import configure_logs
+from splitleaf.processes.ports import next_free, require_free
+from splitleaf.processes.readiness import ask_ready, reachable
+from splitleaf.processes.repository import require_repository
 from splitleaf.processes.secrets import kept_admin_key, read_secret
 from splitleaf.processes.supervisor import Child, Supervisor
 from splitleaf.settings import PREFIX, Settings, read_settings
 
 log = structlog.get_logger(__name__)
 
-PORTS_TRIED = 20
-READY_WITHIN_S = 60.0
+SLOW_AFTER_S = 10.0
 GRACE_S = 30.0
 
 
@@ -31,9 +34,11 @@ def run_up(*, host: str | None, port: int | None, models_dir: Path | None, data_
     _override({"API__HOST": host, "API__PORT": port, "MODELS_DIR": models_dir, "DATA_DIR": data_dir})
     settings = read_settings()
     configure_logs(settings, "up")
-    if not settings.models_dir.is_dir():
-        raise ConfigurationError(f"there is no models folder at {settings.models_dir.resolve()}", code="no_models")
-    asyncio.run(_Up(settings, _port(settings, fixed=port is not None)).run())
+    require_repository(settings.models_dir)
+    if settings.redis_url:
+        check_broker_url(settings.redis_url)
+    with held(settings.data_dir):
+        asyncio.run(_Up(settings, _port(settings, fixed=port is not None)).run())
 
 
 class _Up:
@@ -41,24 +46,38 @@ class _Up:
         self._settings = settings
         self._port = port
         self._stop = asyncio.Event()
+        self._hopeless = ""
+        self._supervisor: Supervisor | None = None
 
     async def run(self) -> None:
+        """Run until told to stop. Raises `ConfigurationError` when a role cannot run with these settings."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, self._stop.set)
+            loop.add_signal_handler(number, self._on_signal)
         read_secret(self._settings)
         broker = await self._start_broker()
-        supervisor = Supervisor(self._children(broker.url if broker else self._settings.redis_url))
+        url = broker.url if broker else self._settings.redis_url
+        self._supervisor = Supervisor(self._children(url), self._give_up)
         try:
-            await supervisor.start()
-            if await self._until_ready():
-                self._greet()
+            await self._supervisor.start()
+            await self._greet_when_ready()
             await self._stop.wait()
         finally:
-            print("Stopping ...", flush=True)  # noqa: T201 - a person is watching
-            await supervisor.stop(GRACE_S)
+            self._say("Stopping ... (Ctrl-C again: at once)")
+            await self._supervisor.stop(GRACE_S)
             if broker:
                 await broker.stop()
+        if self._hopeless:
+            raise ConfigurationError(f"the {self._hopeless} cannot run with these settings", code="role_failed")
+
+    def _on_signal(self) -> None:
+        if self._stop.is_set() and self._supervisor:
+            self._supervisor.kill()
+        self._stop.set()
+
+    def _give_up(self, child: Child) -> None:
+        self._hopeless = child.name
+        self._stop.set()
 
     async def _start_broker(self) -> EmbeddedBroker | None:
         if self._settings.redis_url:
@@ -79,73 +98,42 @@ class _Up:
         # In this order they are stopped: no new work, then the work that is there, then its record.
         return [Child(role, (role,), environment) for role in ("api", "worker", "controller")]
 
-    async def _until_ready(self) -> bool:
-        deadline = asyncio.get_running_loop().time() + READY_WITHIN_S
+    async def _greet_when_ready(self) -> None:
+        """Greet as soon as pictures are answered; say what is missing where that takes long."""
+        loop = asyncio.get_running_loop()
+        slow_at = loop.time() + SLOW_AFTER_S
         while not self._stop.is_set():
-            if await _answers_ready(self._settings.api.host, self._port):
-                return True
-            if asyncio.get_running_loop().time() > deadline:
-                log.warning("not_ready_yet", hint="see the messages above; `splitleaf doctor` looks for causes")
-                deadline = float("inf")
+            problems = await ask_ready(self._settings.api.host, self._port)
+            if problems == ():
+                self._say("", "  Splitleaf is ready.", *self._addresses())
+                return
+            if loop.time() > slow_at:
+                slow_at = float("inf")
+                why = ", ".join(problems) if problems else "the API does not answer yet"
+                self._say("", f"  Not ready: {why}. `splitleaf doctor` looks for causes.", *self._addresses())
             await asyncio.sleep(0.05)
-        return False
 
-    def _greet(self) -> None:
-        host = "127.0.0.1" if self._settings.api.host in ("0.0.0.0", "::") else self._settings.api.host  # noqa: S104
-        address = f"http://{host}:{self._port}"
+    def _addresses(self) -> tuple[str, ...]:
+        host = reachable(self._settings.api.host)
+        address = f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
         key_file, _ = kept_admin_key(self._settings)
-        lines = (
-            "",
-            "  Splitleaf is ready.",
-            "",
-            f"  Page       {address}",
-            f"  API        {address}/docs",
-            f"  Admin key  {key_file}",
-            "",
-            "  Stop with Ctrl-C.",
-            "",
-        )
+        lines = ("", f"  Page       {address}", f"  API        {address}/docs", f"  Admin key  {key_file}")
+        return (*lines, "", "  Stop with Ctrl-C.", "")
+
+    def _say(self, *lines: str) -> None:
         print("\n".join(lines), flush=True)  # noqa: T201 - a person is watching
-
-
-async def _answers_ready(host: str, port: int) -> bool:
-    """Ask `/readyz` with no HTTP library: importing one would take longer than the answer."""
-    try:
-        reader, writer = await asyncio.open_connection("127.0.0.1" if host == "0.0.0.0" else host, port)  # noqa: S104
-    except OSError:
-        return False
-    try:
-        writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        status = await asyncio.wait_for(reader.readline(), 2)
-    except (OSError, TimeoutError):
-        return False
-    finally:
-        writer.close()
-    return b" 200 " in status
 
 
 def _port(settings: Settings, *, fixed: bool) -> int:
     """Return the port asked for or, where nobody asked, the next free one."""
-    asked = settings.api.port
+    edge = settings.api
     if fixed or f"{PREFIX}API__PORT" in os.environ:
-        if not is_free(settings.api.host, asked):
-            raise ConfigurationError(f"port {asked} is taken", code="port_taken")
-        return asked
-    for port in range(asked, asked + PORTS_TRIED):
-        if is_free(settings.api.host, port):
-            return port
-    raise ConfigurationError(f"ports {asked} to {asked + PORTS_TRIED - 1} are taken", code="port_taken")
-
-
-def is_free(host: str, port: int) -> bool:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        require_free(edge.host, edge.port)
+        return edge.port
+    port = next_free(edge.host, edge.port)
+    if port != edge.port:
+        log.warning("port_taken", asked=edge.port, taking=port)
+    return port
 
 
 def _override(values: Mapping[str, object]) -> None:

@@ -1,0 +1,69 @@
+"""Answers as a table, CSV or JSON on stdout; what is said about them on stderr."""
+
+from __future__ import annotations
+
+import csv
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+
+import typer
+
+from splitleaf.cli.pictures import Answer
+
+_COLUMNS = ("file", *(field.name for field in fields(Answer) if field.name != "path"))
+_WIDE_ENOUGH = 10_000
+
+
+def print_answers(answers: Sequence[Answer], output: str) -> None:
+    """Print to stdout. `output`: `table`, `csv` or `json`."""
+    if output == "json":
+        typer.echo(json.dumps([_record(answer) for answer in answers], indent=2, ensure_ascii=False))
+    elif output == "csv":
+        writer = csv.DictWriter(sys.stdout, fieldnames=_COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({name: _cell(value) for name, value in _record(answer).items()} for answer in answers)
+    else:
+        _print_table(answers)
+
+
+def print_summary(answers: Sequence[Answer], asked: int, *, labelled: bool) -> None:
+    """Say on stderr what a reader of the answers must know: failures, an early end, the accuracy."""
+    failed = sum(answer.failed for answer in answers)
+    if len(answers) < asked:
+        typer.echo(f"interrupted: {len(answers)} of {asked} pictures were asked for", err=True)
+    if failed:
+        typer.echo(f"{failed} of {asked} pictures could not be classified", err=True)
+    if labelled and answers:
+        right = sum(answer.label == answer.truth for answer in answers)
+        typer.echo(f"{right} of {len(answers)} right: accuracy {right / len(answers):.4f}", err=True)
+
+
+def _record(answer: Answer) -> dict[str, object]:
+    return {name: str(answer.path) if name == "file" else getattr(answer, name) for name in _COLUMNS}
+
+
+def _cell(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _print_table(answers: Sequence[Answer]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("File", "Condition", header_style="bold", box=None, pad_edge=False)
+    table.add_column("Confidence", justify="right", no_wrap=True)
+    for answer in answers:
+        # Text, not markup: a file's name may hold anything.
+        name = Text(str(answer.path), overflow="fold")
+        if answer.failed:
+            table.add_row(name, Text(answer.error_detail or answer.error_code or "", "red"), "")
+            continue
+        condition = Text(answer.display_name or "")
+        if not answer.is_sure:
+            condition.append(" (not sure)", "yellow")
+        table.add_row(name, condition, f"{answer.confidence:.2f} %")
+    # A file or a pipe has no width: there, one picture is one line.
+    Console(width=None if sys.stdout.isatty() else _WIDE_ENOUGH).print(table)

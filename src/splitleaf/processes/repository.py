@@ -1,0 +1,33 @@
+"""The repository of versions as a process meets it at its start."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from splitleaf.core.errors import ConfigurationError
+from splitleaf.registry.catalogue import Catalogue
+from splitleaf.registry.repository import CHAMPION, read_repository
+
+
+def require_repository(models_dir: Path) -> None:
+    """Raise `ConfigurationError` unless there is a folder that can be read."""
+    place = models_dir.absolute()
+    if not models_dir.is_dir():
+        raise ConfigurationError(
+            f"there is no models folder at {place}; name one with --models or SPLITLEAF_MODELS_DIR", code="no_models"
+        )
+    if not os.access(models_dir, os.R_OK | os.X_OK):
+        raise ConfigurationError(f"the models folder {place} cannot be read by this user", code="no_models")
+
+
+def default_alias(models_dir: Path, alias: str) -> str:
+    """Return where an alias points that was never moved: what `repository.toml` names.
+
+    Where that names no champion, it is the first imported version, so that a folder with one model answers.
+    """
+    named = read_repository(models_dir).aliases.get(alias, "")
+    if named or alias != CHAMPION:
+        return named
+    imported = Catalogue(models_dir).imported()
+    return imported[0].version if imported else ""
