@@ -74,7 +74,8 @@ def render_report(report: ImportReport) -> RenderableType:
 
 def render_preprocessings(rows: tuple[TriedPreprocessing, ...]) -> Table:
     """Return the table of tried preprocessings, the chosen one first; fits into 80 columns."""
-    table = Table(title="Preprocessings tried", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    padding = (0, 1, 0, 0)
+    table = Table(title="Preprocessings tried", title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=padding)
     for name in ("resize", "values", "colour"):
         table.add_column(name, no_wrap=True)
     for name in ("right", "95 %", "sure", "of"):
@@ -103,7 +104,7 @@ def _shown(rows: tuple[TriedPreprocessing, ...]) -> list[TriedPreprocessing]:
 
 def _mark(row: TriedPreprocessing) -> str:
     if row.chosen:
-        return "as declared" if row.declared else "chosen"
+        return "confirmed" if row.declared else "chosen"
     return "declared" if row.declared else ""
 
 

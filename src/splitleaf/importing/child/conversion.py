@@ -37,12 +37,11 @@ def convert(source: Path, loader: str, target: Path, size: Size | None) -> dict[
     """Write `target` as ONNX; return the input's shape, the number of classes and the versions used."""
     import tensorflow as tf
     import tf2onnx
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     original = load(source, loader, size)
     spec = tf.TensorSpec([None, *original.shape], tf.float32, name="image")
     concrete = tf.function(lambda image: tf.identity(original.run(image), name="scores")).get_concrete_function(spec)
-    frozen = convert_variables_to_constants_v2(concrete)
+    frozen = _freeze(concrete)
     inputs = [tensor.name for tensor in frozen.inputs if tensor.dtype != tf.resource]
     model, _ = tf2onnx.convert.from_graph_def(
         frozen.graph.as_graph_def(),
@@ -57,6 +56,22 @@ def convert(source: Path, loader: str, target: Path, size: Size | None) -> dict[
         "classes": original.classes,
         "tools": {"tensorflow": tf.__version__, "tf2onnx": tf2onnx.__version__},
     }
+
+
+def _freeze(concrete: Any) -> Any:
+    """Turn the variables of a function into constants. Raises `Refused` for one that changes its variables."""
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    try:
+        return convert_variables_to_constants_v2(concrete)
+    except ValueError as error:
+        if "incompatible with expected resource" not in str(error):
+            raise
+        raise Refused(
+            "random_answers",
+            "it changes its own state with every answer: `export` keeps random layers (RandomFlip and the like) at "
+            "work. Save it with `model.save('model.keras')`, or export it without them",
+        ) from error
 
 
 def predict(source: Path, loader: str, inputs: Path, outputs: Path, size: Size | None) -> dict[str, Any]:
