@@ -10,9 +10,9 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from benchmarks.faults import broker_drill, start_null_system, worker_drill
 from onnx import TensorProto, helper
 
-from benchmarks.faults import broker_drill, start_null_system, worker_drill
 from tests.support.networks import build
 from tests.support.pictures import jpeg
 from tests.support.repositories import LABELS, SIDE, write_version
@@ -93,6 +93,7 @@ def hanging_network() -> bytes:
 def test_a_picture_on_which_the_network_hangs_fails_alone(tmp_path: Path) -> None:
     """The worker's process ends itself three times; the mates of the batch are answered all the same."""
     write_version(tmp_path / "models", "v1", hanging_network(), labels=LABELS, side=SIDE)
+    (tmp_path / "models/repository.toml").write_text('schema = 1\n[aliases]\nchampion = "v1"\n', encoding="utf-8")
     settings = {"QUEUE__LEASE_MS": "1000", "WORKER__BATCH_TIMEOUT_S": "1", "WORKER__THREADS": "1"}
     system = start_system(
         tmp_path / "models", tmp_path / "data", **{f"SPLITLEAF_{name}": value for name, value in settings.items()}

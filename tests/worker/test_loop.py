@@ -212,6 +212,32 @@ async def test_a_picture_that_kills_workers_is_set_aside_and_its_mates_are_answe
     assert letter.task_id == poison.id
 
 
+async def test_what_waits_behind_a_picture_that_kills_workers_is_not_blamed(farm: Farm) -> None:
+    """With a batch claimed in advance, mates die beside the poison though they are in other batches."""
+    add_version(farm.models, "v1", cap=1)
+    poison, mates = picture(HANGS), [picture() for _ in range(3)]
+    await farm.submit([poison, *mates])
+    for _ in range(LIMITS.max_deliveries):
+        worker = farm.worker(dies_of_abort=True, batch_timeout_s=0.1, prefetch=2)
+        await until(lambda worker=worker: worker.aborted)
+    farm.worker()
+    assert {state.status for state in await farm.results(mates)} == {SUCCEEDED}
+    (state,) = await farm.results([poison])
+    assert (state.status, state.deliveries) == (FAILED, 3)
+
+
+async def test_a_suspect_that_was_given_back_is_still_handed_out_alone(farm: Farm) -> None:
+    add_version(farm.models, "v1", cap=8)
+    await farm.submit([picture()])
+    silent, careful, other = (farm.parts.consumer() for _ in range(3))
+    await silent.take({"v1": 8}, 50)
+    await asyncio.sleep(1.2 * LIMITS.lease_ms / 1000)
+    assert (await careful.recover({"v1": 8})).handed_back == 1
+    await careful.release(await careful.take({"v1": 8}, 50))
+    await farm.submit([picture(), picture()])
+    assert [len(await other.take({"v1": 8}, 50)) for _ in range(2)] == [1, 2]
+
+
 async def test_a_picture_that_the_network_refuses_spoils_no_other_of_its_batch(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=4)
     tasks = [picture(), picture(FAILS), picture(GREEN)]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -89,17 +90,18 @@ class WorkerLoop:
             try:
                 claims = await self._take()
             finally:
-                if claims:
-                    self._start(claims)
-                else:
+                if not claims:
                     self._room.release()
+                elif any(claim.deliveries > 1 for claim in claims):
+                    await self._stopping_or(self._start(claims, after=tuple(self._tasks)))
+                else:
+                    self._start(claims)
 
     async def _has_room(self) -> bool:
         """Wait for a place in hand; False once stopped, even when every place is held by a network that hangs."""
         if self._room.locked():
-            room, stop = asyncio.ensure_future(self._room.acquire()), asyncio.ensure_future(self._stopping.wait())
-            await asyncio.wait({room, stop}, return_when=asyncio.FIRST_COMPLETED)
-            stop.cancel()
+            room = asyncio.ensure_future(self._room.acquire())
+            await self._stopping_or(room)
             if not room.done():
                 room.cancel()
                 return False
@@ -109,6 +111,11 @@ class WorkerLoop:
             self._room.release()
             return False
         return True
+
+    async def _stopping_or(self, done: asyncio.Future[Any]) -> None:
+        stop = asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait({done, stop}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
 
     async def _take(self) -> Sequence[Claim]:
         caps = self._caps()
@@ -129,15 +136,22 @@ class WorkerLoop:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), self._options.retry_s)
 
-    def _start(self, claims: Sequence[Claim]) -> None:
-        """Register the batch at once, so that its leases are kept from now on, and process it."""
+    def _start(self, claims: Sequence[Claim], after: Collection[asyncio.Task[None]] = ()) -> asyncio.Task[None]:
+        """Register the batch at once, so that its leases are kept from now on, and process it.
+
+        `after` is for a task whose last worker died: it may be what killed it, so it waits until nothing else
+        is in hand that would die of it again, and be counted as a suspect.
+        """
         batch = _Batch(claims, self._clock.monotonic())
         self._batches.add(batch)
-        task = asyncio.create_task(self._process(batch))
+        task = asyncio.create_task(self._process(batch, after))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _process(self, batch: _Batch) -> None:
+    async def _process(self, batch: _Batch, after: Collection[asyncio.Task[None]]) -> None:
+        if after:
+            await asyncio.wait(after)
         try:
             completions = await asyncio.get_running_loop().run_in_executor(self._threads, self._compute, batch)
             if completions is None:
