@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 SCHEMA = 1
@@ -44,6 +44,8 @@ class Outcome:
     deliveries: int
     worker: str
     schema: int = SCHEMA
+    number: int = field(default=0, compare=False)
+    """Place in the order of recording, given by the store; a reader that follows goes by it."""
 
 
 class FeedbackSource(StrEnum):

@@ -20,6 +20,7 @@ class MemoryOutcomeStore:
         self._feedback: list[Feedback] = []
         self._aliases: list[AliasChange] = []
         self._routing: list[RoutingRevision] = []
+        self._aside: list[tuple[str, str, str]] = []
 
     def migrate(self) -> None:
         """Nothing to bring up to date."""
@@ -28,16 +29,23 @@ class MemoryOutcomeStore:
         with self._lock:
             before = len(self._outcomes)
             for outcome in outcomes:
-                self._outcomes.setdefault(outcome.prediction_id, outcome)
+                if outcome.prediction_id not in self._outcomes:
+                    numbered = replace(outcome, number=len(self._outcomes) + 1)
+                    self._outcomes[outcome.prediction_id] = numbered
             return len(self._outcomes) - before
 
     def outcome(self, prediction_id: str) -> Outcome | None:
         return self._outcomes.get(prediction_id)
 
-    def outcomes_since(self, created_ms: int, limit: int, after_id: str = "") -> Sequence[Outcome]:
-        place = (created_ms, after_id)
-        ordered = sorted(self._outcomes.values(), key=lambda one: (one.created_ms, one.prediction_id))
-        return [one for one in ordered if (one.created_ms, one.prediction_id) > place][:limit]
+    def outcomes_after(self, number: int, limit: int) -> Sequence[Outcome]:
+        with self._lock:
+            return list(self._outcomes.values())[number : number + limit]
+
+    def set_aside(self, prediction_id: str, document: str, reason: str, now_ms: int) -> None:  # noqa: ARG002 - the port's
+        self._aside.append((prediction_id, document, reason))
+
+    def aside(self) -> Sequence[tuple[str, str, str]]:
+        return list(self._aside)
 
     def count_by_status(self) -> dict[str, int]:
         return dict(Counter(one.status for one in self._outcomes.values()))

@@ -9,20 +9,39 @@ from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRev
 
 
 class OutcomeStore(Protocol):
-    """SQLite (embedded) or PostgreSQL. Raises `DependencyDown` when the database does not answer."""
+    """SQLite (embedded) or PostgreSQL.
+
+    Raises `DependencyDown` when the database does not answer, and `Unprocessable` for a text or number that it
+    cannot keep (PostgreSQL has no NUL in texts, and neither keeps half of a surrogate pair).
+    """
 
     def migrate(self) -> None:
         """Bring the schema to this release's version; safe when several processes do so at once."""
         ...
 
     def record_outcomes(self, outcomes: Sequence[Outcome]) -> int:
-        """Append; a prediction id that is there already is skipped. Returns how many are new."""
+        """Append all or, after an error, none; a prediction id that is there already is skipped.
+
+        Returns how many are new.
+        """
         ...
 
     def outcome(self, prediction_id: str) -> Outcome | None: ...
 
-    def outcomes_since(self, created_ms: int, limit: int, after_id: str = "") -> Sequence[Outcome]:
-        """Return outcomes in order of (created_ms, prediction_id), for exports and reports."""
+    def outcomes_after(self, number: int, limit: int) -> Sequence[Outcome]:
+        """Return outcomes in the order of recording, for exports and reports.
+
+        Who goes on from the last one's number each time misses none and sees none twice, also while others are
+        recorded: an outcome never appears behind one that was there before.
+        """
+        ...
+
+    def set_aside(self, prediction_id: str, document: str, reason: str, now_ms: int) -> None:
+        """Keep a final state that cannot be recorded, as ASCII text, for a person to look at."""
+        ...
+
+    def aside(self) -> Sequence[tuple[str, str, str]]:
+        """Return (prediction id, document, reason) of all that was set aside, oldest first."""
         ...
 
     def count_by_status(self) -> dict[str, int]: ...
@@ -30,7 +49,7 @@ class OutcomeStore(Protocol):
     def record_feedback(self, feedback: Feedback) -> None: ...
 
     def feedback(self, prediction_id: str) -> Sequence[Feedback]:
-        """Return all that was said of a prediction, oldest first."""
+        """Return all that was said of a prediction, in the order of recording: of an author's, the last counts."""
         ...
 
     def move_alias(

@@ -9,6 +9,8 @@ from pathlib import Path
 
 from sqlalchemy import Engine, inspect, text
 
+from splitleaf.core.errors import ConfigurationError
+
 HEAD = "0001"
 """The newest migration. A test holds it against the scripts."""
 
@@ -17,7 +19,10 @@ _LOCK_NUMBER = 7_205_759_403
 
 
 def migrate(engine: Engine) -> None:
-    """Run what is missing, one process at a time. Quick when nothing is: alembic is not even imported."""
+    """Run what is missing, one process at a time. Quick when nothing is: alembic is not even imported.
+
+    Raises `ConfigurationError` for a database of a newer release.
+    """
     if _present(engine) == HEAD:
         return
     with _alone(engine):
@@ -36,18 +41,27 @@ def _present(engine: Engine) -> str | None:
 def _upgrade(engine: Engine) -> None:
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # Python's driver begins no transaction for DDL; a process that dies half-way would leave half a schema.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            raise ConfigurationError(
+                f"the database is of another release: {error}; this one knows the schema up to {HEAD}"
+            ) from error
 
 
 @contextmanager
 def _alone(engine: Engine) -> Iterator[None]:
     if engine.dialect.name == "postgresql":
-        with engine.connect() as connection:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": _LOCK_NUMBER})
             try:
                 yield

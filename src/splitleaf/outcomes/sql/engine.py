@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from splitleaf.core.errors import ConfigurationError, Conflict, DependencyDown
+from splitleaf.core.errors import ConfigurationError, Conflict, DependencyDown, Unprocessable
 
 BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 3
+
+_NO_SUCH_TABLE_OR_COLUMN = ("42P01", "42703")
 
 
 def open_engine(url: str) -> Engine:
@@ -48,11 +59,18 @@ def our_errors() -> Iterator[None]:
         yield
     except IntegrityError as error:
         raise Conflict("somebody else changed that at the same moment") from error
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+    except (DataError, UnicodeEncodeError, OverflowError) as error:
+        raise Unprocessable(f"the database cannot keep this: {_first_line(error)}") from error
+    except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
+        # Internal errors are, for example, those of a standby that is not the primary yet.
         raise DependencyDown(f"the database does not answer: {_first_line(error)}") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise DependencyDown("the connection to the database broke") from error
+        if getattr(error.orig, "sqlstate", None) in _NO_SUCH_TABLE_OR_COLUMN:
+            raise DependencyDown("the database has not been migrated yet") from error
+        if isinstance(error.orig, sqlite3.DatabaseError):
+            raise DependencyDown(f"the database file cannot be read: {_first_line(error)}") from error
         raise
 
 

@@ -12,7 +12,9 @@ from splitleaf.outcomes.events import AliasChange, Feedback, FeedbackSource, Out
 
 
 def outcome_row(outcome: Outcome) -> dict[str, Any]:
-    return {**asdict(outcome), "top": _compact(outcome.top), "flags": _compact(outcome.flags)}
+    row = {**asdict(outcome), "top": _compact(outcome.top), "flags": _compact(outcome.flags)}
+    del row["number"]
+    return row
 
 
 def read_outcome(row: Row[Any]) -> Outcome:
@@ -27,12 +29,13 @@ def feedback_row(feedback: Feedback) -> dict[str, Any]:
 
 def read_feedback(row: Row[Any]) -> Feedback:
     values = dict(row._mapping)  # noqa: SLF001 - as above
+    del values["number"]
     return Feedback(**{**values, "source": FeedbackSource(values["source"])})
 
 
 def read_alias_change(row: Row[Any]) -> AliasChange:
     values = dict(row._mapping)  # noqa: SLF001 - as above
-    values.pop("sequence")
+    del values["sequence"]
     return AliasChange(**values)
 
 

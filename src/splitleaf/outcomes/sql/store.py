@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Insert, func, select, text, tuple_
+from sqlalchemy import Connection, Insert, func, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from splitleaf.core.errors import Conflict
@@ -13,6 +14,9 @@ from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRev
 from splitleaf.outcomes.migrations.run import migrate
 from splitleaf.outcomes.sql import rows, tables
 from splitleaf.outcomes.sql.engine import open_engine, our_errors
+
+# Any number will do, as long as nothing else in the database takes the same lock.
+_RECORDING = 7_205_759_404
 
 
 class SqlOutcomeStore:
@@ -27,10 +31,16 @@ class SqlOutcomeStore:
             migrate(self._engine)
 
     def record_outcomes(self, outcomes: Sequence[Outcome]) -> int:
-        by_id = {outcome.prediction_id: outcome for outcome in reversed(outcomes)}
+        by_id: dict[str, Outcome] = {}
+        for outcome in outcomes:
+            by_id.setdefault(outcome.prediction_id, outcome)
         if not by_id:
             return 0
-        with our_errors(), self._engine.begin() as connection:
+        # One recorder writes at a time. Otherwise a row could become visible behind one with a higher number, and
+        # who reads on from there would never see it.
+        with self._writing() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _RECORDING})
             known = tables.outcomes.c.prediction_id
             there = set(connection.scalars(select(known).where(known.in_(by_id))))
             new = [rows.outcome_row(outcome) for key, outcome in by_id.items() if key not in there]
@@ -43,14 +53,9 @@ class SqlOutcomeStore:
         found = self._all(query)
         return rows.read_outcome(found[0]) if found else None
 
-    def outcomes_since(self, created_ms: int, limit: int, after_id: str = "") -> Sequence[Outcome]:
-        place = tuple_(tables.outcomes.c.created_ms, tables.outcomes.c.prediction_id)
-        query = (
-            select(tables.outcomes)
-            .where(place > tuple_(created_ms, after_id))
-            .order_by(tables.outcomes.c.created_ms, tables.outcomes.c.prediction_id)
-            .limit(limit)
-        )
+    def outcomes_after(self, number: int, limit: int) -> Sequence[Outcome]:
+        place = tables.outcomes.c.number
+        query = select(tables.outcomes).where(place > number).order_by(place).limit(limit)
         return [rows.read_outcome(row) for row in self._all(query)]
 
     def count_by_status(self) -> dict[str, int]:
@@ -58,18 +63,18 @@ class SqlOutcomeStore:
         return {row[0]: row[1] for row in self._all(select(status, func.count()).group_by(status))}
 
     def record_feedback(self, feedback: Feedback) -> None:
-        with our_errors(), self._engine.begin() as connection:
+        with self._writing() as connection:
             connection.execute(tables.feedback.insert(), rows.feedback_row(feedback))
 
     def feedback(self, prediction_id: str) -> Sequence[Feedback]:
         table = tables.feedback
-        query = select(table).where(table.c.prediction_id == prediction_id).order_by(table.c.created_ms)
+        query = select(table).where(table.c.prediction_id == prediction_id).order_by(table.c.number)
         return [rows.read_feedback(row) for row in self._all(query)]
 
     def move_alias(
         self, alias: str, version: str, *, expected: str | None, actor: str, reason: str, now_ms: int
     ) -> AliasChange:
-        with our_errors(), self._engine.begin() as connection:
+        with self._writing() as connection:
             newest = _newest_change(connection, alias)
             previous = newest.version if newest else None
             if previous != expected:
@@ -101,7 +106,7 @@ class SqlOutcomeStore:
         return [rows.read_alias_change(row) for row in self._all(query)]
 
     def set_routing(self, revision: RoutingRevision) -> None:
-        with our_errors(), self._engine.begin() as connection:
+        with self._writing() as connection:
             present = connection.scalar(select(func.max(tables.routing_revisions.c.revision))) or 0
             if revision.revision != present + 1:
                 raise Conflict("the routing was changed by somebody else at the same moment")
@@ -114,12 +119,30 @@ class SqlOutcomeStore:
     def routing_history(self) -> Sequence[RoutingRevision]:
         return self._routing(limit=None)
 
+    def set_aside(self, prediction_id: str, document: str, reason: str, now_ms: int) -> None:
+        row = {"prediction_id": prediction_id, "document": document, "reason": reason, "created_ms": now_ms}
+        with self._writing() as connection:
+            connection.execute(tables.set_aside.insert(), row)
+
+    def aside(self) -> Sequence[tuple[str, str, str]]:
+        columns = tables.set_aside.c
+        query = select(columns.prediction_id, columns.document, columns.reason).order_by(columns.number)
+        return [(row[0], row[1], row[2]) for row in self._all(query)]
+
     def ping(self) -> None:
         with our_errors(), self._engine.connect() as connection:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
         self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with our_errors(), self._engine.begin() as connection:
+            if connection.dialect.name == "sqlite":
+                # Before the first look: what is decided on must still be so when it is written.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            yield connection
 
     def _routing(self, limit: int | None) -> list[RoutingRevision]:
         table = tables.routing_revisions

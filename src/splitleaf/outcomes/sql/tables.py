@@ -19,10 +19,15 @@ from sqlalchemy import (
 
 metadata = MetaData()
 
+# SQLite counts only in columns of exactly the type INTEGER, which holds 64 bits there.
+_COUNTER = BigInteger().with_variant(Integer, "sqlite")
+
 outcomes = Table(
     "outcomes",
     metadata,
-    Column("prediction_id", String(26), primary_key=True),
+    # Rows are counted in the order in which they become visible; see `SqlOutcomeStore.record_outcomes`.
+    Column("number", _COUNTER, primary_key=True, autoincrement=True),
+    Column("prediction_id", String(26), nullable=False),
     Column("status", String(16), nullable=False),
     Column("role", String(16), nullable=False),
     Column("assigned_version", String(64), nullable=False),
@@ -52,7 +57,8 @@ outcomes = Table(
     Column("deliveries", Integer, nullable=False),
     Column("worker", Text, nullable=False),
     Column("schema", Integer, nullable=False),
-    Index("outcomes_by_time", "created_ms", "prediction_id"),
+    UniqueConstraint("prediction_id", name="outcomes_once"),
+    Index("outcomes_by_time", "created_ms"),
     Index("outcomes_by_revision", "revision", "assigned_version", "created_ms"),
     Index("outcomes_by_version", "assigned_version", "created_ms"),
 )
@@ -60,7 +66,8 @@ outcomes = Table(
 feedback = Table(
     "feedback",
     metadata,
-    Column("feedback_id", String(32), primary_key=True),
+    Column("number", _COUNTER, primary_key=True, autoincrement=True),
+    Column("feedback_id", String(32), nullable=False),
     Column("prediction_id", String(26), nullable=False),
     Column("source", String(16), nullable=False),
     Column("author", String(64), nullable=False),
@@ -68,7 +75,8 @@ feedback = Table(
     Column("label", Text),
     Column("sampling_probability", Float),
     Column("created_ms", BigInteger, nullable=False),
-    Index("feedback_by_prediction", "prediction_id", "created_ms"),
+    UniqueConstraint("feedback_id", name="feedback_once"),
+    Index("feedback_by_prediction", "prediction_id", "number"),
 )
 
 alias_changes = Table(
@@ -98,5 +106,15 @@ routing_revisions = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 
-APPEND_ONLY = (outcomes, feedback, alias_changes, routing_revisions)
+set_aside = Table(
+    "set_aside",
+    metadata,
+    Column("number", _COUNTER, primary_key=True, autoincrement=True),
+    Column("prediction_id", Text, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+APPEND_ONLY = (outcomes, feedback, alias_changes, routing_revisions, set_aside)
 """Triggers refuse to change or delete a row of these."""

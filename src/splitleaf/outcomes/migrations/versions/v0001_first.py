@@ -1,4 +1,4 @@
-"""Outcomes, feedback, alias changes, routing revisions; append-only."""
+"""Outcomes, feedback, alias changes, routing revisions, what was set aside; append-only."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,13 +8,15 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-TABLES = ("outcomes", "feedback", "alias_changes", "routing_revisions")
+TABLES = ("outcomes", "feedback", "alias_changes", "routing_revisions", "set_aside")
+COUNTER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
     op.create_table(
         "outcomes",
-        sa.Column("prediction_id", sa.String(26), primary_key=True),
+        sa.Column("number", COUNTER, primary_key=True, autoincrement=True),
+        sa.Column("prediction_id", sa.String(26), nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("role", sa.String(16), nullable=False),
         sa.Column("assigned_version", sa.String(64), nullable=False),
@@ -44,13 +46,15 @@ def upgrade() -> None:
         sa.Column("deliveries", sa.Integer, nullable=False),
         sa.Column("worker", sa.Text, nullable=False),
         sa.Column("schema", sa.Integer, nullable=False),
+        sa.UniqueConstraint("prediction_id", name="outcomes_once"),
     )
-    op.create_index("outcomes_by_time", "outcomes", ["created_ms", "prediction_id"])
+    op.create_index("outcomes_by_time", "outcomes", ["created_ms"])
     op.create_index("outcomes_by_revision", "outcomes", ["revision", "assigned_version", "created_ms"])
     op.create_index("outcomes_by_version", "outcomes", ["assigned_version", "created_ms"])
     op.create_table(
         "feedback",
-        sa.Column("feedback_id", sa.String(32), primary_key=True),
+        sa.Column("number", COUNTER, primary_key=True, autoincrement=True),
+        sa.Column("feedback_id", sa.String(32), nullable=False),
         sa.Column("prediction_id", sa.String(26), nullable=False),
         sa.Column("source", sa.String(16), nullable=False),
         sa.Column("author", sa.String(64), nullable=False),
@@ -58,8 +62,9 @@ def upgrade() -> None:
         sa.Column("label", sa.Text),
         sa.Column("sampling_probability", sa.Float),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
+        sa.UniqueConstraint("feedback_id", name="feedback_once"),
     )
-    op.create_index("feedback_by_prediction", "feedback", ["prediction_id", "created_ms"])
+    op.create_index("feedback_by_prediction", "feedback", ["prediction_id", "number"])
     op.create_table(
         "alias_changes",
         sa.Column("change_id", sa.Integer, primary_key=True, autoincrement=True),
@@ -82,12 +87,20 @@ def upgrade() -> None:
         sa.Column("reason", sa.Text, nullable=False),
         sa.Column("created_ms", sa.BigInteger, nullable=False),
     )
+    op.create_table(
+        "set_aside",
+        sa.Column("number", COUNTER, primary_key=True, autoincrement=True),
+        sa.Column("prediction_id", sa.Text, nullable=False),
+        sa.Column("document", sa.Text, nullable=False),
+        sa.Column("reason", sa.Text, nullable=False),
+        sa.Column("created_ms", sa.BigInteger, nullable=False),
+    )
     for table in TABLES:
         _make_append_only(table)
 
 
 def _make_append_only(table: str) -> None:
-    """Refuse UPDATE and DELETE, whoever asks: history is not edited."""
+    """Refuse UPDATE, DELETE and TRUNCATE, whoever asks: history is not edited."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
             "CREATE OR REPLACE FUNCTION splitleaf_append_only() RETURNS trigger LANGUAGE plpgsql AS "
@@ -96,6 +109,10 @@ def _make_append_only(table: str) -> None:
         op.execute(
             f"CREATE TRIGGER {table}_append_only BEFORE UPDATE OR DELETE ON {table} "
             "FOR EACH ROW EXECUTE FUNCTION splitleaf_append_only()"
+        )
+        op.execute(
+            f"CREATE TRIGGER {table}_no_truncate BEFORE TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION splitleaf_append_only()"
         )
         return
     for action in ("UPDATE", "DELETE"):

@@ -1,0 +1,114 @@
+"""A real PostgreSQL for the tests, started by themselves."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psycopg
+
+_PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
+
+
+class NoPostgresHere(Exception):
+    """The server program is missing, or may not run."""
+
+
+@dataclass
+class PostgresServer:
+    """A server in a folder, on a Unix socket alone, which can be stopped and started again."""
+
+    folder: Path
+    process: subprocess.Popen[bytes] | None = field(default=None)
+    databases: int = 0
+
+    def prepare(self) -> None:
+        """Make the cluster; raises `NoPostgresHere`."""
+        binaries, user = find_binaries(), _other_user()
+        if user:
+            shutil.chown(self.folder, user.pw_uid, user.pw_gid)
+        options = ["-A", "trust", "-U", "splitleaf", "-E", "UTF8", "--locale", "C", "--no-sync"]
+        made = self._run([str(binaries / "initdb"), "-D", str(self.folder / "data"), *options])
+        if made.returncode:
+            raise NoPostgresHere(made.stderr.decode())
+
+    def start(self) -> None:
+        command = [str(find_binaries() / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder)]
+        # Nothing here need survive a power cut.
+        command += ["-h", "", "-F", "-c", "full_page_writes=off", "-c", "shared_buffers=16MB"]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen([*_as_other_user(dies_with_us=True), *command], stdout=log, stderr=log)
+        give_up_at = time.monotonic() + 30
+        while True:
+            try:
+                psycopg.connect(self.url_of("postgres"), connect_timeout=2).close()
+            except psycopg.OperationalError as error:
+                if time.monotonic() > give_up_at or self.process.poll() is not None:
+                    raise NoPostgresHere((self.folder / "log").read_text()) from error
+                time.sleep(0.02)
+            else:
+                return
+
+    def stop(self) -> None:
+        """Stop at once, cutting every connection."""
+        assert self.process is not None
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(30)
+
+    def new_database(self, template: str = "template1") -> str:
+        """Return the URL of a fresh database."""
+        self.databases += 1
+        name = f"test_{self.databases}"
+        with psycopg.connect(self.url_of("postgres"), autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
+        return self.url_of(name)
+
+    def url_of(self, database: str) -> str:
+        return f"postgresql://splitleaf@/{database}?host={self.folder}"
+
+    def _run(self, command: list[str]) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run([*_as_other_user(), *command], capture_output=True, check=False, cwd=self.folder)
+
+
+def find_binaries() -> Path:
+    """Return the folder of the newest PostgreSQL's programs; raises `NoPostgresHere`."""
+    on_path = shutil.which("postgres")
+    folders = [Path(on_path).resolve().parent] if on_path else []
+    for place in _PLACES:
+        folders += sorted(Path("/").glob(place.lstrip("/")), key=_release)[::-1]
+    for folder in folders:
+        if (folder / "postgres").exists() and (folder / "initdb").exists():
+            return folder
+    raise NoPostgresHere("no PostgreSQL server program was found")
+
+
+def _release(folder: Path) -> int:
+    digits = "".join(filter(str.isdigit, folder.parent.name))
+    return int(digits or 0)
+
+
+def _other_user() -> pwd.struct_passwd | None:
+    """PostgreSQL refuses to run as root."""
+    if os.geteuid() != 0:
+        return None
+    try:
+        return pwd.getpwnam("postgres")
+    except KeyError:
+        raise NoPostgresHere("PostgreSQL refuses to run as root, and there is no user `postgres`") from None
+
+
+def _as_other_user(*, dies_with_us: bool = False) -> list[str]:
+    """Return the words in front of a command that make it run as a user whom PostgreSQL accepts."""
+    user, setpriv = _other_user(), shutil.which("setpriv")
+    words = [setpriv or "setpriv"]
+    if user:
+        words += [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
+    if dies_with_us and setpriv:
+        words += ["--pdeathsig=QUIT"]
+    return words if len(words) > 1 else []
