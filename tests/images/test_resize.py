@@ -52,6 +52,15 @@ def test_tensorflow_filters_give_what_tensorflow_gave(name: str) -> None:
     assert np.abs(tensor.astype(np.float64) - GOLDEN[name]).max() <= TOLERANCE
 
 
+@pytest.mark.parametrize("name", [name for name in GOLDEN.files if not name.endswith("1001|300x299")])
+def test_tensorflow_filters_treat_grey_like_any_other_channel(name: str) -> None:
+    """TensorFlow resizes each channel apart; ours takes other ways for one channel than for three."""
+    method, fit, size, wanted = name.split("|")
+    spec = InputSpec(*sides(wanted), ColorOrder.GRAY, ResizeFilter(method), Fit(fit))
+    tensor = thinned(to_tensor(pattern(*sides(size), 1), spec))
+    assert np.abs(tensor.astype(np.float64) - GOLDEN[name][:, :, :1]).max() <= TOLERANCE
+
+
 def test_every_tensorflow_filter_and_fit_has_golden_vectors() -> None:
     methods = [method for method in ResizeFilter if method.startswith("tf-")]
     for method in methods:
@@ -93,6 +102,37 @@ def test_pillow_filters_pad_as_image_ops(method: ResizeFilter, size: tuple[int, 
     assert np.array_equal(tensor, np.asarray(expected))
 
 
+@pytest.mark.parametrize("fit", Fit)
+@pytest.mark.parametrize("method", PILLOW)
+def test_pillow_filters_resize_grey_as_pillow_resizes_it(method: ResizeFilter, fit: Fit) -> None:
+    pixels, wanted = pattern(300, 401, 1), (96, 64)
+    image = Image.fromarray(pixels[:, :, 0])
+    if fit is Fit.PAD:
+        expected = ImageOps.pad(image, wanted[::-1], PILLOW[method])
+    else:
+        box = (0, 0, 401, 300) if fit is Fit.STRETCH else (100, 0, 300, 300)
+        expected = image.resize(wanted[::-1], PILLOW[method], box)
+    tensor = to_tensor(pixels, InputSpec(*wanted, ColorOrder.GRAY, method, fit))
+    assert np.array_equal(tensor[:, :, 0], np.asarray(expected))
+
+
+@pytest.mark.parametrize("fit", Fit)
+@pytest.mark.parametrize("method", ResizeFilter)
+def test_bgr_is_rgb_the_other_way_round(method: ResizeFilter, fit: Fit) -> None:
+    pixels = pattern(40, 50)
+    rgb, bgr = (to_tensor(pixels, InputSpec(20, 30, color, method, fit)) for color in (ColorOrder.RGB, ColorOrder.BGR))
+    assert np.array_equal(rgb[:, :, ::-1], bgr)
+    assert bgr.flags.c_contiguous
+
+
+def test_an_antialiased_crop_is_the_stretch_of_its_window() -> None:
+    """`smart_resize` of Keras has no antialiasing, so there is no golden vector for this one."""
+    pixels = pattern(300, 400)
+    crop = InputSpec(60, 40, resize=ResizeFilter.TF_BILINEAR_ANTIALIAS, fit=Fit.CROP)
+    stretch = InputSpec(60, 40, resize=ResizeFilter.TF_BILINEAR_ANTIALIAS)
+    assert np.array_equal(to_tensor(pixels, crop), to_tensor(pixels[:, 100:300], stretch))
+
+
 @given(size=st.integers(1, 5000), wanted=st.integers(1, 600))
 @settings(deadline=None, max_examples=200)
 def test_nearest_takes_the_very_pixels_that_pillow_takes(size: int, wanted: int) -> None:
@@ -124,13 +164,6 @@ def test_the_tensor_has_the_promised_shape_and_dtype(method: ResizeFilter, fit: 
     (tensor,) = decode_picture(jpeg(photo(64, 48)), [spec]).tensors
     assert (tensor.shape, tensor.dtype) == (spec.shape, spec.dtype)
     assert len(tensor.data) == np.dtype(spec.dtype).itemsize * np.prod(spec.shape)
-
-
-def test_bgr_is_rgb_the_other_way_round() -> None:
-    pixels = pattern(40, 50)
-    rgb, bgr = (to_tensor(pixels, InputSpec(20, 30, color)) for color in (ColorOrder.RGB, ColorOrder.BGR))
-    assert np.array_equal(rgb[:, :, ::-1], bgr)
-    assert bgr.flags.c_contiguous
 
 
 @pytest.mark.parametrize("turn", range(1, 9))
