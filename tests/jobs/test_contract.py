@@ -335,6 +335,25 @@ async def test_a_late_task_shows_as_expired_before_anybody_wrote_it_down(parts: 
     assert canceled.status is PredictionStatus.EXPIRED
 
 
+async def test_a_late_task_that_was_shown_as_expired_stays_so_whatever_a_silent_worker_says(parts: Parts) -> None:
+    queue, silent, other = parts.queue(), parts.consumer(), parts.consumer()
+    one = task(ttl_ms=200)
+    await queue.submit(one)
+    claims = await take(silent)
+    await asyncio.sleep(LEASE_OVER_S)
+    assert (await other.recover(V1)).handed_back == 1
+    await asyncio.sleep(0.2)
+    shown = await queue.state(one.id)
+    assert shown is not None
+    assert shown.status is PredictionStatus.EXPIRED
+    await silent.finish([classified(claim) for claim in claims])
+    after = await queue.state(one.id)
+    assert after is not None
+    assert (after.status, after.finished_ms) == (shown.status, shown.finished_ms)
+    assert after.classification is None
+    await recorded(parts, 1)
+
+
 async def test_sweeping_ends_late_tasks_of_versions_without_a_worker(parts: Parts) -> None:
     queue = parts.queue()
     late = task("nobody-serves-this", ttl_ms=1, side=200)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -113,10 +114,10 @@ def test_a_picture_on_which_the_network_hangs_fails_alone(tmp_path: Path) -> Non
         assert system.stop() == 0
 
 
-def until_final(client: httpx.Client, prediction_id: str) -> dict[str, object]:
+def until_final(client: httpx.Client, prediction_id: str) -> dict[str, Any]:
     give_up_at = time.monotonic() + 45
     while time.monotonic() < give_up_at:
-        body: dict[str, object] = client.get(f"/v1/predictions/{prediction_id}", params={"wait": 5}).json()
+        body: dict[str, Any] = client.get(f"/v1/predictions/{prediction_id}", params={"wait": 5}).json()
         if body["status"] in ("succeeded", "failed", "expired", "canceled"):
             return body
     raise AssertionError(f"{prediction_id} has no final state")

@@ -219,7 +219,8 @@ async def test_what_waits_behind_a_picture_that_kills_workers_is_not_blamed(farm
     await farm.submit([poison, *mates])
     for _ in range(LIMITS.max_deliveries):
         worker = farm.worker(dies_of_abort=True, batch_timeout_s=0.1, prefetch=2)
-        await until(lambda worker=worker: worker.aborted)
+        while not worker.aborted:
+            await asyncio.sleep(0.005)
     farm.worker()
     assert {state.status for state in await farm.results(mates)} == {SUCCEEDED}
     (state,) = await farm.results([poison])

@@ -85,7 +85,12 @@ class MemoryBroker:
         if self.entries.pop(entry.token, None) is None:
             self.fenced += 1
             return None
-        state = replace(said or _open_state(entry), status=status, finished_ms=self.clock.now_ms())
+        now_ms, said = self.clock.now_ms(), said or _open_state(entry)
+        if entry.started_ms is None and entry.deadline_ms <= now_ms:
+            # Readers have been told so since its deadline.
+            status, said = PredictionStatus.EXPIRED, _open_state(entry)
+        finished_ms = entry.deadline_ms if status is PredictionStatus.EXPIRED else now_ms
+        state = replace(said, status=status, finished_ms=finished_ms)
         self.finals[entry.task.id] = self.feed[f"{entry.task.version}/{entry.token}"] = state
         return state
 

@@ -43,7 +43,15 @@ local function finalize(prefix, stream, token, id, status, result, deliveries, n
     return nil
   end
   local open = prefix .. 't:' .. id
-  local record = redis.call('HMGET', open, 'c', 's', 'p', 'b', 'k', 'x')
+  local record = redis.call('HMGET', open, 'c', 's', 'p', 'b', 'k', 'x', 'd')
+  local deadline = tonumber(record[7])
+  if deadline and deadline <= now and not record[2] then
+    -- Readers have been told so since its deadline; a worker that was silent meanwhile comes too late.
+    status, result = 'expired', 'null'
+  end
+  if status == 'expired' then
+    now = deadline or now
+  end
   redis.call('UNLINK', open)
   if record[5] and not keep_pixels then
     redis.call('UNLINK', record[5])
