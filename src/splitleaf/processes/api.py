@@ -97,6 +97,7 @@ async def _services(settings: Settings, is_draining: Callable[[], bool]) -> Asyn
             Catalogue(settings.models_dir).scan,
             lambda: load_routing(store, default_alias(settings.models_dir, CHAMPION)),
             directory,
+            lambda: default_alias(settings.models_dir, CHAMPION),
         )
         await stack.enter_async_context(_kept_fresh(monitor, store))
         yield ApiServices(

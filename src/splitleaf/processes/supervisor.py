@@ -37,8 +37,14 @@ class Child:
 class Supervisor:
     """Runs `splitleaf ROLE` processes that end when this one does, even if it is killed."""
 
-    def __init__(self, children: Sequence[Child], on_hopeless: Callable[[Child], None] = lambda _child: None) -> None:
+    def __init__(
+        self,
+        children: Sequence[Child],
+        on_hopeless: Callable[[Child], None] = lambda _child: None,
+        program: Sequence[str] = (sys.executable, "-m", "splitleaf"),
+    ) -> None:
         """`on_hopeless` is told of a child that ended because of its settings: no restart would help it."""
+        self._program = program
         self._on_hopeless = on_hopeless
         self._children = list(children)
         self._watchers: list[asyncio.Task[None]] = []
@@ -75,7 +81,7 @@ class Supervisor:
         return {child.name: child.restarts for child in self._children}
 
     async def _spawn(self, child: Child) -> None:
-        command = [sys.executable, "-m", "splitleaf", *child.arguments, "--parent-fd", str(self._alive_read)]
+        command = [*self._program, *child.arguments, "--parent-fd", str(self._alive_read)]
         child.process = await asyncio.create_subprocess_exec(
             *command,
             env=dict(child.environment),

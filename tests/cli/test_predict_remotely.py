@@ -1,0 +1,72 @@
+"""`splitleaf predict` against a real running system."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.pictures import BLUE, GREEN, RED, jpeg
+from tests.system.conftest import system as system  # noqa: PLC0414 - a fixture
+from tests.system.running import RunningSystem
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    for name, colour in {"red": RED, "green": GREEN, "blue": BLUE}.items():
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "leaf.jpg").write_bytes(jpeg(colour))
+    return tmp_path
+
+
+def command(system: RunningSystem, *words: str) -> list[str]:
+    return [sys.executable, "-m", "splitleaf", "predict", "--url", system.url, *words]
+
+
+def predict(system: RunningSystem, *words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(system, *words), capture_output=True, text=True, timeout=90, check=False)
+
+
+def test_a_folder_is_answered_and_its_accuracy_told(system: RunningSystem, pictures: Path) -> None:
+    run = predict(system, str(pictures), "--labelled", "--json")
+    assert run.returncode == 0, run.stderr
+    assert [one["label"] for one in json.loads(run.stdout)] == ["blue", "green", "red"]
+    assert run.stderr == "3 of 3 right: accuracy 1.0000\n"
+
+
+def test_a_broken_picture_does_not_stop_the_others(system: RunningSystem, pictures: Path) -> None:
+    (pictures / "green/cut.jpg").write_bytes(jpeg(GREEN)[:200])
+    run = predict(system, str(pictures), "--format", "csv")
+    assert run.returncode == 1
+    rows = [line.split(",") for line in run.stdout.splitlines()]
+    assert [row[1] for row in rows] == ["label", "blue", "", "green", "red"]
+    assert rows[2][5].startswith("image_")
+    assert run.stderr == "1 of 4 pictures could not be classified\n"
+
+
+def test_ctrl_c_prints_the_answers_that_there_are(system: RunningSystem, pictures: Path) -> None:
+    for number in range(1500):
+        (pictures / "red" / f"{number}.jpg").write_bytes(jpeg(RED))
+    with subprocess.Popen(
+        command(system, str(pictures), "--json", "--concurrency", "1"), stdout=-1, stderr=-1, text=True
+    ) as running:
+        time.sleep(2.5)
+        running.send_signal(signal.SIGINT)
+        out, err = running.communicate(timeout=60)
+    assert running.returncode == 130, err
+    assert "interrupted: " in err
+    assert "Traceback" not in err
+    assert 0 < len(json.loads(out)) < 1503
+
+
+def test_what_is_not_splitleaf_is_told_from_nothing_at_all(system: RunningSystem, pictures: Path) -> None:
+    run = predict(system, str(pictures), "--url", f"{system.url}/elsewhere")
+    assert run.returncode == 1
+    assert "is not Splitleaf" in run.stderr
