@@ -55,6 +55,6 @@ def _checked(opinion: Opinion, known_labels: Collection[str]) -> tuple[bool | No
         raise Unprocessable('send either {"correct": true|false} or {"label": "..."}', code="invalid_feedback")
     if correct is not None and not isinstance(correct, bool):
         raise Unprocessable("`correct` is true or false", code="invalid_feedback")
-    if label is not None and label not in known_labels:
+    if label is not None and not (isinstance(label, str) and label in known_labels):
         raise Unprocessable("there is no such condition; see GET /v1/labels", code="unknown_label")
     return correct, label if isinstance(label, str) else None

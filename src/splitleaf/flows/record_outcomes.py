@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import structlog
 
 from splitleaf.core.errors import DependencyDown, SplitleafError
-from splitleaf.jobs.queue import JobState, OutcomeFeed, Priority
+from splitleaf.jobs.queue import FeedEntry, JobState, OutcomeFeed, Priority
 from splitleaf.outcomes.events import Outcome
 from splitleaf.outcomes.store import OutcomeStore
 
@@ -23,13 +26,15 @@ LONGEST_PAUSE_S = 5.0
 class Recorder:
     """Reads the feed, appends to the store, and only then acknowledges.
 
-    What the store has and the feed repeats (a recorder died in between) is skipped by its id.
+    What the store has and the feed repeats (a recorder died in between) is skipped by its id. What could not be
+    written or acknowledged stays in hand and is tried again before anything more is read.
     """
 
     def __init__(self, feed: OutcomeFeed, store: OutcomeStore) -> None:
         self._feed = feed
         self._store = store
         self._is_migrated = False
+        self._in_hand: Sequence[FeedEntry] = ()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Record until stopped; then once more, for what the last requests left behind."""
@@ -52,12 +57,31 @@ class Recorder:
         if not self._is_migrated:
             await asyncio.to_thread(self._store.migrate)
             self._is_migrated = True
-        entries = await self._feed.read(BATCH, block_ms)
+        self._in_hand = self._in_hand or await self._feed.read(BATCH, block_ms)
+        entries = self._in_hand
         if entries:
-            new = await asyncio.to_thread(self._store.record_outcomes, [to_outcome(one.state) for one in entries])
+            new = await asyncio.to_thread(self._write, [one.state for one in entries])
             await self._feed.acknowledge(entries)
+            self._in_hand = ()
             log.debug("recorded", entries=len(entries), new=new)
         return len(entries)
+
+    def _write(self, states: Sequence[JobState]) -> int:
+        try:
+            return self._store.record_outcomes([to_outcome(state) for state in states])
+        except DependencyDown:
+            raise
+        except Exception as error:  # noqa: BLE001 - one bad document must not keep all others from the store for ever
+            if len(states) > 1:
+                return sum(self._write([state]) for state in states)
+            self._set_aside(states[0], error)
+            return 0
+
+    def _set_aside(self, state: JobState, error: Exception) -> None:
+        document = json.dumps(asdict(state), default=repr)  # ASCII: any database can keep it
+        reason = ascii(f"{type(error).__name__}: {error}")
+        self._store.set_aside(ascii(state.id)[1:-1], document, reason, state.finished_ms or state.created_ms)
+        log.error("outcome_set_aside", prediction=state.id, reason=reason)
 
 
 def to_outcome(state: JobState) -> Outcome:

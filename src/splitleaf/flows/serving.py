@@ -76,10 +76,13 @@ class ServingMonitor:
         scan: Callable[[], Sequence[VersionFolder]],
         load_routing: Callable[[], Routing],
         directory: WorkerDirectory,
+        default_champion: Callable[[], str] = lambda: "",
     ) -> None:
+        """`default_champion` answers while nothing was ever heard of the store."""
         self._scan = scan
         self._load_routing = load_routing
         self._directory = directory
+        self._default_champion = default_champion
         self.workers: Sequence[WorkerReport] = ()
         self.folders: Sequence[VersionFolder] = ()
         self.snapshot = NOTHING
@@ -87,7 +90,11 @@ class ServingMonitor:
 
     async def refresh(self) -> None:
         """Ask everybody once; never raises for a part that is down."""
-        await asyncio.gather(self._refresh_workers(), self._refresh_versions(), self._refresh_routing())
+        parts = (self._refresh_workers(), self._refresh_versions(), self._refresh_routing())
+        for failure in await asyncio.gather(*parts, return_exceptions=True):
+            if isinstance(failure, Exception):
+                # Whatever it is: a monitor that ends here would leave an old snapshot in force for ever.
+                log.error("refresh_failed", exc_info=failure)
 
     async def run(self, period_s: float) -> None:
         while True:
@@ -117,6 +124,8 @@ class ServingMonitor:
             routing = await asyncio.to_thread(self._load_routing)
         except SplitleafError as error:
             self.route_problem = error.detail
+            if not self.snapshot.routing.champion:
+                self._publish(routing=Routing(await asyncio.to_thread(self._default_champion)))
             log.warning("routing_unknown", detail=error.detail, keeping=self.snapshot.routing.champion)
             return
         self.route_problem = ""

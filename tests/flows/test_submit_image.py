@@ -1,0 +1,133 @@
+"""An upload -> a prediction, accepted once."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from splitleaf.core.clock import SystemClock
+from splitleaf.core.errors import DependencyDown, NoModelReady, Overloaded, RejectedImage, Unprocessable
+from splitleaf.core.prediction import PredictionStatus
+from splitleaf.experiments.routing import Routing, Split
+from splitleaf.experiments.slots import new_table, to_slots
+from splitleaf.flows.serving import NOTHING, Serving
+from splitleaf.flows.submit_image import FALLBACK, ImageSubmission, Submission
+from splitleaf.images.limits import ImageLimits
+from splitleaf.images.pool import PooledIntake
+from splitleaf.jobs.limits import QueueLimits
+from splitleaf.jobs.redis import RedisJobQueue
+from splitleaf.registry.catalogue import Catalogue
+from tests.jobs.conftest import Parts
+from tests.jobs.tasks import classified
+from tests.support.pictures import BLUE, jpeg
+from tests.support.repositories import SIDE, add_version
+
+PICTURE = jpeg()
+ONE = Submission(PICTURE, "u" * 32, "req-1")
+
+
+@pytest.fixture
+def serving(tmp_path: Path) -> Serving:
+    add_version(tmp_path, "v1")
+    manifests = {one.version: one.manifest for one in Catalogue(tmp_path).scan() if one.manifest}
+    return Serving(Routing("v1"), manifests, frozenset({"v1"}))
+
+
+@pytest.fixture
+async def intake() -> AsyncIterator[PooledIntake]:
+    pool = await PooledIntake.start(ImageLimits(), 1)
+    yield pool
+    await pool.close()
+
+
+def flow(intake: PooledIntake, parts: Parts, serving: Serving, limits: QueueLimits | None = None) -> ImageSubmission:
+    return ImageSubmission(intake, parts.queue(limits), lambda: serving, SystemClock(), ttl_s=30)
+
+
+async def test_a_picture_is_handed_over_as_the_version_wants_it(
+    parts: Parts, intake: PooledIntake, serving: Serving
+) -> None:
+    state = await flow(intake, parts, serving).submit(ONE)
+    assert (state.status, state.version) == (PredictionStatus.QUEUED, "v1")
+    (claim,) = await parts.consumer().take({"v1": 1}, 500)
+    assert (claim.task_id, claim.tensor.shape, claim.tensor.dtype) == (state.id, (SIDE, SIDE, 3), "uint8")
+    known = await parts.queue().state(state.id)
+    assert known is not None
+    assert (known.context.unit_hash, known.context.request_id, known.context.revision) == ("u" * 32, "req-1", 0)
+    assert known.context.intake_ms > 0
+
+
+async def test_a_client_that_waits_gets_the_final_state(parts: Parts, intake: PooledIntake, serving: Serving) -> None:
+    waiting = asyncio.create_task(flow(intake, parts, serving).submit(replace(ONE, wait_s=10)))
+    consumer = parts.consumer()
+    claims = await consumer.take({"v1": 1}, 5_000)
+    await consumer.finish([classified(claim) for claim in claims])
+    assert (await waiting).status is PredictionStatus.SUCCEEDED
+
+
+async def test_one_key_sent_fifty_times_at_once_is_one_task(
+    parts: Parts, intake: PooledIntake, serving: Serving
+) -> None:
+    flows = [flow(intake, parts, serving), flow(intake, parts, serving)]
+    keyed = replace(ONE, idempotency_key="key-1")
+    states = await asyncio.gather(*(flows[number % 2].submit(keyed) for number in range(50)))
+    assert len({state.id for state in states}) == 1
+    assert len(await parts.consumer().take({"v1": 50}, 500)) == 1
+
+
+async def test_a_key_is_the_clients_own(parts: Parts, intake: PooledIntake, serving: Serving) -> None:
+    submission = flow(intake, parts, serving)
+    mine = await submission.submit(replace(ONE, idempotency_key="key-1"))
+    theirs = await submission.submit(replace(ONE, idempotency_key="key-1", unit_hash="w" * 32))
+    assert mine.id != theirs.id
+
+
+async def test_a_key_with_another_picture_is_refused(parts: Parts, intake: PooledIntake, serving: Serving) -> None:
+    submission = flow(intake, parts, serving)
+    await submission.submit(replace(ONE, idempotency_key="key-1"))
+    with pytest.raises(Unprocessable) as refused:
+        await submission.submit(replace(ONE, idempotency_key="key-1", data=jpeg(BLUE)))
+    assert refused.value.error_code == "idempotency_key_reused"
+
+
+async def test_a_full_queue_is_said_to_be_full(parts: Parts, intake: PooledIntake, serving: Serving) -> None:
+    submission = flow(intake, parts, serving, replace(parts.limits, max_waiting=1))
+    await submission.submit(ONE)
+    with pytest.raises(Overloaded) as refused:
+        await submission.submit(ONE)
+    assert (refused.value.error_code, refused.value.retryable) == ("overloaded", True)
+    assert refused.value.retry_after_s > 0
+
+
+async def test_a_broken_picture_never_reaches_the_queue(parts: Parts, intake: PooledIntake, serving: Serving) -> None:
+    with pytest.raises(RejectedImage):
+        await flow(intake, parts, serving).submit(replace(ONE, data=PICTURE[: len(PICTURE) // 2]))
+    assert not await parts.consumer().take({"v1": 1}, 10)
+
+
+async def test_without_a_ready_model_it_is_said_so(parts: Parts, intake: PooledIntake) -> None:
+    with pytest.raises(NoModelReady):
+        await flow(intake, parts, NOTHING).submit(ONE)
+
+
+async def test_what_the_champion_answers_for_another_is_flagged(
+    parts: Parts, intake: PooledIntake, serving: Serving
+) -> None:
+    split = Split(2, "salt", ("v2",), new_table(to_slots({"v2": 100})))
+    state = await flow(intake, parts, replace(serving, routing=Routing("v1", split))).submit(ONE)
+    assert (state.version, state.context.revision) == ("v1", 0)
+    assert FALLBACK in state.context.flags
+
+
+async def test_a_broker_that_does_not_answer_is_our_error(
+    intake: PooledIntake, serving: Serving, tmp_path: Path
+) -> None:
+    queue = RedisJobQueue(f"unix://{tmp_path / 'nobody'}")
+    submission = ImageSubmission(intake, queue, lambda: serving, SystemClock(), ttl_s=30)
+    with pytest.raises(DependencyDown):
+        await submission.submit(ONE)
+    await queue.close()
