@@ -1,1 +1,6 @@
-"""Outcomes -> report. Pure statistics."""
+"""Stage 6: outcomes -> report. Pure functions of sufficient statistics.
+
+What a person may look at more than once is anytime-valid: its error rate holds however often and whenever
+anybody looks. docs/explanation/statistics.md tells what the numbers mean. Modules are imported one by one, and
+scipy only when a function needs it, so that serving never pays for it.
+"""
