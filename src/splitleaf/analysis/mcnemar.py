@@ -1,0 +1,69 @@
+"""Two versions answered the same pictures: which is right more often? Exact, at any number of looks.
+
+Only pictures on which exactly one version is right tell anything. If neither version is better, each of them is a fair
+coin; a beta(5, 5) mixture over unfair coins is the evidence against that (Robbins' mixture, see `proportions`).
+Q. McNemar, Psychometrika 12 (1947), 153-157, has the test for a single look.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from splitleaf.analysis.proportions import estimate_rate, log_e_value
+from splitleaf.analysis.records import Difference, Estimate, Floats, Interval
+from splitleaf.analysis.sequences import bound, mixture_width
+from splitleaf.analysis.special import binomial_cdf
+
+_PRIOR: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class PairedCounts:
+    """Labelled pictures that both versions answered."""
+
+    images: int
+    only_control_right: int
+    only_candidate_right: int
+
+    @property
+    def discordant(self) -> int:
+        return self.only_control_right + self.only_candidate_right
+
+
+def log_evidence(only_control_right: ArrayLike, only_candidate_right: ArrayLike) -> Floats:
+    """Return ln e against "equally often right", elementwise. Reject where it reaches ln(1 / alpha)."""
+    return log_e_value(only_candidate_right, only_control_right, 0.5, (_PRIOR, _PRIOR))
+
+
+def win_share(counts: PairedCounts, alpha: float = 0.05) -> Estimate:
+    """Return the share of discordant pictures that the candidate gets right; excludes 1/2 just when e >= 1 / alpha."""
+    return estimate_rate(counts.only_candidate_right, counts.only_control_right, alpha, _PRIOR)
+
+
+def compare_paired(counts: PairedCounts, planned_images: int, alpha: float = 0.05) -> Difference:
+    """Return the difference in accuracy with a confidence sequence; the evidence is the exact one.
+
+    The interval is the normal mixture over +1, 0, -1 an image, with one pseudo-win and one pseudo-loss; the gate is
+    that the exact evidence, which needs none, has 10 discordant pictures to speak of.
+    """
+    evidence = float(log_evidence(counts.only_control_right, counts.only_candidate_right))
+    if counts.images == 0:
+        return Difference(0.0, Interval(-1.0, 1.0), 0.0, is_enough=False)
+    n, net = counts.images, counts.only_candidate_right - counts.only_control_right
+    value = net / n
+    if counts.discordant < 10:
+        return Difference(value, Interval(-1.0, 1.0), evidence, is_enough=False)
+    variance = max(counts.discordant + 2 - net**2 / n, 2.0)
+    rho = mixture_width(variance * planned_images / n, alpha)
+    half = float(bound(np.float64(variance), rho, alpha)) / n
+    return Difference(value, Interval(max(-1.0, value - half), min(1.0, value + half)), evidence, is_enough=True)
+
+
+def single_look_p_value(only_control_right: int, only_candidate_right: int) -> float:
+    """Return McNemar's exact two-sided p-value. Valid for one look, planned beforehand."""
+    fewer = min(only_control_right, only_candidate_right)
+    return min(1.0, 2 * binomial_cdf(fewer, only_control_right + only_candidate_right, 0.5))

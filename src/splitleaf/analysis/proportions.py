@@ -1,0 +1,62 @@
+"""One success rate with an exact confidence sequence.
+
+Beta-binomial mixture (H. Robbins, "Statistical methods related to the law of the iterated logarithm", 1970): the
+likelihood averaged over a beta prior, over the likelihood at p, is evidence against p that starts at 1 and cannot be
+expected to grow while p is true.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from splitleaf.analysis.records import Estimate, Floats, Interval
+from splitleaf.analysis.special import log_beta, x_log_y
+
+_HALVINGS: Final = 100
+
+
+def log_e_value(
+    successes: ArrayLike, failures: ArrayLike, rate: ArrayLike, prior: tuple[float, float] = (0.5, 0.5)
+) -> Floats:
+    """Return ln of the evidence against `rate`, elementwise. `prior` are pseudo-successes and -failures."""
+    right, wrong = np.asarray(successes, dtype=np.float64), np.asarray(failures, dtype=np.float64)
+    p = np.asarray(rate, dtype=np.float64)
+    mixture = log_beta(prior[0] + right, prior[1] + wrong) - log_beta(*prior)
+    with np.errstate(divide="ignore"):
+        evidence: Floats = mixture - x_log_y(right, p) - x_log_y(wrong, 1 - p)
+    return evidence
+
+
+def estimate_rate(successes: int, failures: int, alpha: float = 0.05, prior: float = 0.5) -> Estimate:
+    """Return the success rate with the rates that have never been refuted at this number of outcomes.
+
+    Exact at any number of outcomes and at all looks together; [0, 1] while there are none.
+    """
+    if successes + failures == 0:
+        return Estimate(0.5, Interval(0.0, 1.0))
+    rate = successes / (successes + failures)
+
+    def is_refuted(p: float) -> bool:
+        return float(log_e_value(successes, failures, p, (prior, prior))) >= -math.log(alpha)
+
+    low = _edge(is_refuted, 0.0, rate) if successes else 0.0
+    high = _edge(is_refuted, 1.0, rate) if failures else 1.0
+    return Estimate(rate, Interval(low, high))
+
+
+def _edge(is_refuted: Callable[[float], bool], outside: float, inside: float) -> float:
+    """Return the last refuted rate between one that is refuted and one that is not."""
+    for _ in range(_HALVINGS):
+        middle = (outside + inside) / 2
+        if middle in (outside, inside):
+            break
+        if is_refuted(middle):
+            outside = middle
+        else:
+            inside = middle
+    return outside

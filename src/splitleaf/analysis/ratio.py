@@ -1,0 +1,63 @@
+"""Did the units arrive in the arms as the shares say? Looked at as often as one likes.
+
+Lindon, Malek, "Anytime-Valid Inference for Multinomial Count Data" (arXiv 2011.03567): the Dirichlet-multinomial
+likelihood over the multinomial's at the shares that were asked for. A mismatch means that units were lost or
+counted twice in one arm; differences between the arms then mean nothing.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from splitleaf.analysis.records import Floats
+from splitleaf.analysis.special import chi_square_tail, log_gamma, x_log_y
+
+CONCENTRATION: Final = 1_000.0
+ALPHA: Final = 0.001
+"""A false alarm stops an experiment: one in a thousand experiments, over all its looks."""
+
+
+def log_evidence(counts: ArrayLike, shares: ArrayLike) -> Floats:
+    """Return ln e against the shares, shape (...), from counts and shares of the shape (..., arms).
+
+    Shares are relative to each other; every one must be above 0. Evidence of several revisions, each with its
+    own shares, is the product: the sum of these logarithms.
+    """
+    seen, expected = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)
+    if not np.all(expected > 0):
+        raise ValueError("a share of 0 cannot be compared with anything")
+    expected = expected / expected.sum(axis=-1, keepdims=True)
+    prior = CONCENTRATION * expected
+    arms = log_gamma(prior + seen) - log_gamma(prior) - x_log_y(seen, expected)
+    total = seen.sum(axis=-1)
+    evidence: Floats = arms.sum(axis=-1) - (log_gamma(CONCENTRATION + total) - math.lgamma(CONCENTRATION))
+    return evidence
+
+
+def is_mismatch(counts: ArrayLike, shares: ArrayLike, alpha: float = ALPHA) -> bool:
+    """Return whether units by arm, (arms,) or (revisions, arms), contradict the shares at this look."""
+    return float(np.sum(log_evidence(counts, shares))) >= -math.log(alpha)
+
+
+def is_response_uneven(responses: ArrayLike, units: ArrayLike, alpha: float = ALPHA) -> bool:
+    """Return whether feedback comes from one arm more often than from the other, (arms,) or (revisions, arms).
+
+    Given as many responses as there are, each should come from an arm with that arm's share of the units. A share
+    close to the responses' own would hide a small mismatch, so judge `is_mismatch` of the units first.
+    """
+    seen = np.atleast_2d(np.asarray(units, dtype=np.float64))
+    given = np.atleast_2d(np.asarray(responses, dtype=np.float64))
+    # A revision in which an arm has no units yet has nothing to compare.
+    complete = np.all(seen > 0, axis=-1)
+    return bool(complete.any()) and is_mismatch(given[complete], seen[complete], alpha)
+
+
+def single_look_p_value(counts: ArrayLike, shares: ArrayLike) -> float:
+    """Return Pearson's chi-square p-value. Valid for one look, planned beforehand; counts and shares (arms,)."""
+    seen, expected = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)
+    expected = expected / expected.sum() * seen.sum()
+    return chi_square_tail(float(((seen - expected) ** 2 / expected).sum()), seen.size - 1)
