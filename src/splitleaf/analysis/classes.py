@@ -1,0 +1,74 @@
+"""What the versions say, class by class: recall, agreement, where they disagree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from splitleaf.analysis.mcnemar import PairedCounts, compare_paired
+from splitleaf.analysis.proportions import estimate_rate
+from splitleaf.analysis.records import Difference, Estimate
+
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Classes that two versions give to the same pictures, and how many pictures."""
+
+    control_class: int
+    candidate_class: int
+    images: int
+
+
+def count_pairs(rows: ArrayLike, columns: ArrayLike, classes: int) -> Counts:
+    """Return how many pictures have class r in `rows` and c in `columns`, (classes, classes).
+
+    With truth in rows and answers in columns this is the confusion matrix; with two versions' answers the
+    agreement matrix.
+    """
+    first, second = np.asarray(rows, dtype=np.int64), np.asarray(columns, dtype=np.int64)
+    counts: Counts = np.bincount(first * classes + second, minlength=classes**2).reshape(classes, classes)
+    return counts
+
+
+def estimate_recalls(confusion: Counts, alpha: float = 0.05) -> list[Estimate]:
+    """Return each class's recall with an exact confidence sequence that holds for that class by itself."""
+    right = np.diagonal(confusion)
+    return [estimate_rate(int(r), int(n - r), alpha) for r, n in zip(right, confusion.sum(axis=1), strict=True)]
+
+
+def compare_recalls(
+    truth: ArrayLike,
+    control: ArrayLike,
+    candidate: ArrayLike,
+    classes: int,
+    *,
+    planned_images: int,
+    alpha: float = 0.05,
+) -> list[Difference]:
+    """Return each class's difference in recall on pictures that both answered; arguments (images,).
+
+    The intervals hold for all classes together (Bonferroni).
+    """
+    true, first, second = (np.asarray(one, dtype=np.int64) for one in (truth, control, candidate))
+    only_first = np.bincount(true[(first == true) & (second != true)], minlength=classes)
+    only_second = np.bincount(true[(second == true) & (first != true)], minlength=classes)
+    images = np.bincount(true, minlength=classes)
+    counts = (PairedCounts(int(n), int(b), int(c)) for n, b, c in zip(images, only_first, only_second, strict=True))
+    return [compare_paired(one, max(1, planned_images // classes), alpha / classes) for one in counts]
+
+
+def agreement(matrix: Counts) -> float:
+    """Return the share of pictures to which both versions give the same class; 1 without pictures."""
+    total = int(matrix.sum())
+    return int(np.trace(matrix)) / total if total else 1.0
+
+
+def list_disagreements(matrix: Counts) -> list[Disagreement]:
+    """Return the pairs of different classes that occur, the most frequent first."""
+    cells = [(int(matrix[row, column]), int(row), int(column)) for row, column in np.argwhere(matrix > 0)]
+    cells.sort(key=lambda cell: (-cell[0], cell[1:]))
+    return [Disagreement(row, column, images) for images, row, column in cells if row != column]
