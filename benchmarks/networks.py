@@ -83,4 +83,4 @@ def _model(graph: _Graph, output: str, side: int, classes: int) -> bytes:
     made = helper.make_graph(graph.nodes, "network", [image], [answer], graph.weights)
     model = helper.make_model(made, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     onnx.checker.check_model(model)
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())

@@ -18,6 +18,17 @@ def augment(pixels: tf.Tensor) -> tf.Tensor:
     return _relight(images)
 
 
+def mixed(images: tf.Tensor, answers: tf.Tensor, most: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Lay a share of up to `most` of another picture over each, with the answers in the same shares.
+
+    Zhang et al., "mixup: Beyond Empirical Risk Minimization" (arXiv 1710.09412), with a uniform share.
+    """
+    share = tf.random.uniform([tf.shape(images)[0]], 0.0, most)
+    pixels_share, answers_share = share[:, None, None, None], share[:, None]
+    images = images * (1 - pixels_share) + tf.reverse(images, [0]) * pixels_share
+    return images, answers * (1 - answers_share) + tf.reverse(answers, [0]) * answers_share
+
+
 def _turn(images: tf.Tensor) -> tf.Tensor:
     """Mirror each picture at random, and turn the batch by a multiple of 90 degrees."""
     images = tf.image.random_flip_left_right(images)

@@ -15,14 +15,14 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from augmentation import augment
+from augmentation import augment, mixed
 from evaluation import evaluate
 from model_card import write_card
 from networks import RECIPES, Recipe, build_network
 from pictures import Pictures, class_names, read_pictures, read_split
 
 SEED = 20_261_123
-VALIDATION_SHARE = 0.06
+VALIDATION_SHARE = 0.02
 
 
 def main() -> None:
@@ -92,7 +92,7 @@ def fit(
     loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
     network.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
     network.fit(
-        balanced_batches(train, recipe.batch_size),
+        balanced_batches(train, recipe),
         steps_per_epoch=steps,
         epochs=epochs,
         validation_data=(held.pixels, one_hot(held)),
@@ -105,7 +105,7 @@ def fit(
     return network
 
 
-def balanced_batches(pictures: Pictures, batch_size: int) -> tf.data.Dataset:
+def balanced_batches(pictures: Pictures, recipe: Recipe) -> tf.data.Dataset:
     """Draw classes evenly and photos evenly within a class, for ever; the same for the same seed."""
     order = np.argsort(pictures.labels, kind="stable")
     counts = np.bincount(pictures.labels, minlength=len(pictures.names))
@@ -115,10 +115,11 @@ def balanced_batches(pictures: Pictures, batch_size: int) -> tf.data.Dataset:
     first, size = tf.constant(starts, tf.float32), tf.constant(counts, tf.float32)
 
     def draw(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        chance = tf.random.stateless_uniform([2, batch_size], tf.stack([step, SEED]))
+        chance = tf.random.stateless_uniform([2, recipe.batch_size], tf.stack([step, SEED]))
         drawn = tf.cast(chance[0] * len(counts), tf.int32)
         chosen = tf.cast(tf.gather(first, drawn) + chance[1] * tf.gather(size, drawn), tf.int32)
-        return augment(tf.gather(pixels, chosen)), tf.gather(targets, chosen)
+        images, answers = augment(tf.gather(pixels, chosen)), tf.gather(targets, chosen)
+        return mixed(images, answers, recipe.mixup) if recipe.mixup else (images, answers)
 
     return tf.data.Dataset.counter().map(draw, num_parallel_calls=1).prefetch(4)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from splitleaf.api.codes import CODES
-from splitleaf.api.problems import STATUS
+from splitleaf.api.problems import status_of
 from splitleaf.core.errors import SplitleafError
 from splitleaf.images.refusals import CODES as PICTURE_CODES
 from splitleaf.images.refusals import public_error
@@ -28,14 +28,14 @@ def codes_raised_in(folder: str) -> set[str]:
 
 @pytest.mark.parametrize("kind", all_errors())
 def test_every_error_has_a_status(kind: type[SplitleafError]) -> None:
-    assert 400 <= STATUS[kind] <= 599
+    assert 400 <= status_of(kind) <= 599
     if kind.code in CODES:
-        assert CODES[kind.code][0] == STATUS[kind], "the documented status is the one that is sent"
+        assert CODES[kind.code][0] == status_of(kind), "the documented status is the one that is sent"
 
 
 @pytest.mark.parametrize("code", PICTURE_CODES)
 def test_every_refused_picture_has_a_documented_code(code: str) -> None:
-    assert CODES[code][0] == STATUS[type(public_error(code))]
+    assert CODES[code][0] == status_of(type(public_error(code)))
 
 
 def test_every_code_that_a_client_can_get_is_explained() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import DependencyDown, NoModelReady, Overloaded, RejectedImage, Unprocessable
+from splitleaf.core.ids import idempotent_prediction_id
 from splitleaf.core.prediction import PredictionStatus
 from splitleaf.experiments.routing import Routing, Split
 from splitleaf.experiments.slots import new_table, to_slots
@@ -20,9 +21,11 @@ from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.redis import RedisJobQueue
+from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.registry.catalogue import Catalogue
 from tests.jobs.conftest import Parts
 from tests.jobs.tasks import classified
+from tests.outcomes.facts import outcome
 from tests.support.pictures import BLUE, jpeg
 from tests.support.repositories import SIDE, add_version
 
@@ -44,8 +47,15 @@ async def intake() -> AsyncIterator[PooledIntake]:
     await pool.close()
 
 
-def flow(intake: PooledIntake, parts: Parts, serving: Serving, limits: QueueLimits | None = None) -> ImageSubmission:
-    return ImageSubmission(intake, parts.queue(limits), lambda: serving, SystemClock(), ttl_s=30)
+def flow(
+    intake: PooledIntake,
+    parts: Parts,
+    serving: Serving,
+    limits: QueueLimits | None = None,
+    store: MemoryOutcomeStore | None = None,
+) -> ImageSubmission:
+    store = store or MemoryOutcomeStore()
+    return ImageSubmission(intake, parts.queue(limits), lambda: serving, SystemClock(), ttl_s=30, store=store)
 
 
 async def test_a_picture_is_handed_over_as_the_version_wants_it(
@@ -77,6 +87,16 @@ async def test_one_key_sent_fifty_times_at_once_is_one_task(
     states = await asyncio.gather(*(flows[number % 2].submit(keyed) for number in range(50)))
     assert len({state.id for state in states}) == 1
     assert len(await parts.consumer().take({"v1": 50}, 500)) == 1
+
+
+async def test_a_key_is_honoured_after_the_broker_has_forgotten_the_result(
+    parts: Parts, intake: PooledIntake, serving: Serving
+) -> None:
+    store = MemoryOutcomeStore()
+    store.record_outcomes([outcome(prediction_id=idempotent_prediction_id(ONE.unit_hash, "key-1"))])
+    state = await flow(intake, parts, serving, store=store).submit(replace(ONE, idempotency_key="key-1"))
+    assert state.status is PredictionStatus.SUCCEEDED
+    assert not await parts.consumer().take({"v1": 1}, 10)
 
 
 async def test_a_key_is_the_clients_own(parts: Parts, intake: PooledIntake, serving: Serving) -> None:
@@ -127,7 +147,7 @@ async def test_a_broker_that_does_not_answer_is_our_error(
     intake: PooledIntake, serving: Serving, tmp_path: Path
 ) -> None:
     queue = RedisJobQueue(f"unix://{tmp_path / 'nobody'}")
-    submission = ImageSubmission(intake, queue, lambda: serving, SystemClock(), ttl_s=30)
+    submission = ImageSubmission(intake, queue, lambda: serving, SystemClock(), ttl_s=30, store=MemoryOutcomeStore())
     with pytest.raises(DependencyDown):
         await submission.submit(ONE)
     await queue.close()

@@ -127,11 +127,12 @@ def test_every_answer_is_recorded_once(client: httpx.Client, system: RunningSyst
         for one in ids:
             _until_recorded(admin, one)
         pages: list[str] = []
-        after: dict[str, int | str] | None = {"after_ms": 0, "after_id": ""}
-        while after:
-            page = admin.get("/outcomes", params={**after, "limit": 20}).json()
+        after, following = -1, 0
+        while after != following:
+            after = following
+            page = admin.get("/outcomes", params={"after": after, "limit": 20}).json()
             pages += [outcome["prediction_id"] for outcome in page["outcomes"]]
-            after = page["next"]
+            following = page["next"]
     assert set(ids) <= set(pages)
     assert len(pages) == len(set(pages))
 

@@ -50,6 +50,7 @@ class Predictions:
             lambda: services.monitor.snapshot,
             services.clock,
             services.limits.prediction_ttl_s,
+            store=services.store,
         )
         self._results = ResultReader(services.queue, services.store)
 

@@ -46,6 +46,11 @@ _FRAMEWORK_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 _SPEAKING: Final = (errors.RejectedInput, errors.NotFound, errors.Conflict, errors.Overloaded, errors.InvalidArtifact)
 
 
+def status_of(kind: type[errors.SplitleafError]) -> int:
+    """Return the HTTP status of an error: its own, or that of the nearest class above it."""
+    return next(STATUS[above] for above in kind.__mro__ if above in STATUS)
+
+
 def problem_response(
     status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **members: Any
 ) -> Response:
@@ -70,7 +75,7 @@ def respond_to_error(_request: Request, error: Exception) -> Response:
     """Turn one of our errors into its problem."""
     if not isinstance(error, errors.SplitleafError):
         return respond_to_crash(_request, error)
-    status = STATUS[type(error)]
+    status = status_of(type(error))
     if status >= 500 and not isinstance(error, errors.Overloaded):
         log.warning("request_failed", code=error.error_code, detail=error.detail)
     detail = error.detail if isinstance(error, _SPEAKING) else _sentence(type(error))

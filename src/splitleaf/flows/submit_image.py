@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Callable
@@ -11,9 +12,11 @@ from splitleaf.core.clock import Clock
 from splitleaf.core.errors import Unprocessable
 from splitleaf.core.ids import idempotent_prediction_id, new_prediction_id
 from splitleaf.core.prediction import PredictionStatus
+from splitleaf.flows.read_result import from_outcome
 from splitleaf.flows.serving import Choice, Serving
 from splitleaf.images.intake import DecodedPicture, PictureIntake
 from splitleaf.jobs.queue import JobQueue, JobState, Priority, SubmitOutcome, Task, TaskContext
+from splitleaf.outcomes.store import OutcomeStore
 
 FALLBACK = "fallback"
 """Flag of a prediction that the champion answered because its assigned version could not."""
@@ -36,10 +39,18 @@ class ImageSubmission:
     """Check and decode -> decide the version -> hand over."""
 
     def __init__(
-        self, intake: PictureIntake, queue: JobQueue, serving: Callable[[], Serving], clock: Clock, ttl_s: float
+        self,
+        intake: PictureIntake,
+        queue: JobQueue,
+        serving: Callable[[], Serving],
+        clock: Clock,
+        ttl_s: float,
+        *,
+        store: OutcomeStore,
     ) -> None:
         self._intake = intake
         self._queue = queue
+        self._store = store
         self._serving = serving
         self._clock = clock
         self._ttl_ms = round(ttl_s * 1000)
@@ -57,6 +68,10 @@ class ImageSubmission:
             known = await self._queue.state(prediction_id)
             if known is not None:
                 return await self._again(known, fingerprint, submission.wait_s)
+            # The broker forgets results in time; a second prediction of the same id would change what was answered.
+            recorded = await asyncio.to_thread(self._store.outcome, prediction_id)
+            if recorded is not None:
+                return from_outcome(recorded)
         choice = self._serving().choose(submission.unit_hash)
         started = time.perf_counter()
         picture = await self._intake.decode(submission.data, [choice.manifest.preprocessing.input_spec])
