@@ -11,7 +11,8 @@ import pytest
 from splitleaf.core.errors import ConfigurationError, Conflict, SplitleafError
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
-from splitleaf.importing.importer import import_bare, import_model
+from splitleaf.importing.bare import import_bare
+from splitleaf.importing.importer import import_model
 from splitleaf.importing.labels import parse_labels
 from splitleaf.importing.preprocessing import parse_preprocessing
 from splitleaf.importing.report import ImportReport

@@ -211,7 +211,7 @@ def _import_one(request: object, as_json: bool) -> None:
 
 def _import_all(request: object, as_json: bool) -> None:
     from splitleaf.core.errors import SplitleafError
-    from splitleaf.importing.importer import import_bare
+    from splitleaf.importing.bare import import_bare
     from splitleaf.importing.request import ImportRequest
 
     assert isinstance(request, ImportRequest)

@@ -4,31 +4,32 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splitleaf.core.clock import Clock, SystemClock, as_rfc3339
-from splitleaf.core.errors import Conflict, ImportRefused, SplitleafError
+from splitleaf.core.errors import Conflict, ImportRefused
 from splitleaf.engine.normalization import normalize
 from splitleaf.importing import golden, parity
 from splitleaf.importing.calibration import CalibrationFit, fit_temperature
 from splitleaf.importing.conversion import Network, convert_source, original_answers
 from splitleaf.importing.evaluation import score
 from splitleaf.importing.interpreter import find_import_python
-from splitleaf.importing.labels import StatedLabels, canonical, labels_beside
+from splitleaf.importing.labelling import Labelling
+from splitleaf.importing.labels import canonical
 from splitleaf.importing.latency import measure_latency_ms
-from splitleaf.importing.pictures import find_pictures, read_labelled_folder, read_tensors
+from splitleaf.importing.pictures import find_pictures, read_all, read_labelled_folder
 from splitleaf.importing.preprocessing import complete
 from splitleaf.importing.report import REPORT_NAME, ImportReport
 from splitleaf.importing.request import ImportRequest, Progress, ProgressCallback
 from splitleaf.importing.sandbox import Sandbox, network_is_cut
 from splitleaf.importing.selection import Declared, Selection, select
 from splitleaf.importing.statistics import wilson_interval
-from splitleaf.registry.catalogue import Catalogue, VersionFolder, is_draft
+from splitleaf.registry.catalogue import is_draft
 from splitleaf.registry.digests import sha256_file, sha256_tree, size_bytes
 from splitleaf.registry.drafts import Draft, PreprocessingDraft, RepositoryDefaults, read_table
 from splitleaf.registry.manifest import (
@@ -71,10 +72,10 @@ class _Import:
         self._clock = clock
         self._folder = request.models_dir / request.version
         self._sandbox: Sandbox | None = None
-        self._warnings: list[str] = []
         self._check_target()
         self._defaults: RepositoryDefaults = read_repository(request.models_dir)
         self._draft = read_table(Draft, self._folder / MANIFEST_NAME) if is_draft(self._folder) else Draft()
+        self._labelling = Labelling(request.labels, self._draft.labels, request.source, self._defaults.labels)
 
     def run(self) -> ImportReport:
         started = self._clock.monotonic()
@@ -91,37 +92,26 @@ class _Import:
         return report
 
     def _make(self, staged: Path, artifact: Path, digest: str, started: float) -> ImportReport:
-        size = _stated_size(self._preprocessing_draft())
         network = convert_source(
             self._request.source,
             artifact / "model.onnx",
-            size,
+            self._preprocessing_draft().size,
             self._child,
             lambda step: self._progress(Progress(step)),
         )
         selection = self._select(network)
-        labels, labels_origin = self._labels(network, selection)
+        labels, labels_origin = self._labelling.choose(network.classes, selection)
         preprocessing = selection.preprocessing if selection else self._declared(network).base
         calibration = self._calibrate(network, preprocessing, labels)
         proof = self._prove(network, preprocessing, artifact, selection)
         manifest = Manifest(
-            version=self._request.version,
-            title=self._draft.title or self._defaults.title,
-            licence=self._draft.licence or self._defaults.licence,
+            **self._stated_entries(labels),
             labels=labels,
-            display_names={
-                label: name
-                for label, name in (self._defaults.display_names | self._draft.display_names).items()
-                if label in labels
-            },
             preprocessing=preprocessing,
             calibration=Calibration(temperature=calibration.temperature if calibration else 1.0),
-            decision=self._draft.decision if "decision" in self._draft.model_fields_set else self._defaults.decision,
-            batching=self._draft.batching,
             source=self._keep_source(staged, network, digest),
             artifact=_describe_artifact(staged, artifact, network),
             evaluation=self._evaluation(network, selection),
-            imported_at=as_rfc3339(self._clock.now_ms()),
         )
         report = ImportReport(
             manifest,
@@ -134,7 +124,7 @@ class _Import:
             selection.orders if selection else (),
             calibration,
             selection.scores.refused if selection else 0,
-            (*self._warnings, *(selection.warnings if selection else ())),
+            selection.warnings if selection else (),
             network.tools,
             {"network_cut": network_is_cut()} if self._sandbox else {},
             self._clock.monotonic() - started,
@@ -144,6 +134,20 @@ class _Import:
         return report
 
     # What is stated
+
+    def _stated_entries(self, labels: Sequence[str]) -> dict[str, Any]:
+        """Return the manifest's entries that people write and nothing measures."""
+        names = self._defaults.display_names | self._draft.display_names
+        stated = self._draft if "decision" in self._draft.model_fields_set else self._defaults
+        return {
+            "version": self._request.version,
+            "title": self._draft.title or self._defaults.title,
+            "licence": self._draft.licence or self._defaults.licence,
+            "display_names": {label: name for label, name in names.items() if label in labels},
+            "decision": stated.decision,
+            "batching": self._draft.batching,
+            "imported_at": as_rfc3339(self._clock.now_ms()),
+        }
 
     def _check_target(self) -> None:
         if not re.fullmatch(VERSION_PATTERN, self._request.version):
@@ -172,24 +176,7 @@ class _Import:
         declared = self._draft.preprocessing.over(self._defaults.preprocessing)
         stated = declared.stated().keys() & {"resize", "scale", "mean", "std", "color"}
         base = complete(self._preprocessing_draft(), network.shape)
-        return Declared(base, self._request.preprocessing, bool(stated), self._stated_labels(network.classes))
-
-    def _stated_labels(self, classes: int) -> tuple[StatedLabels, ...]:
-        """Return every list of labels that fits the network, most binding first."""
-        beside = labels_beside(self._request.source)
-        stated = [
-            self._request.labels,
-            StatedLabels(self._draft.labels, MANIFEST_NAME),
-            beside,
-            StatedLabels(self._defaults.labels, "repository.toml"),
-        ]
-        given = [one for one in stated if one is not None and one.names]
-        if self._request.labels and len(self._request.labels.names) != classes:
-            raise ImportRefused(
-                f"{len(self._request.labels.names)} labels are given; the network has {classes} outputs",
-                code="labels_do_not_fit",
-            )
-        return tuple(one for one in given if len(one.names) == classes)
+        return Declared(base, self._request.preprocessing, bool(stated), self._labelling.stated(network.classes))
 
     # What is measured
 
@@ -205,32 +192,6 @@ class _Import:
             output=network.output,
             tick=lambda step, done, total: self._progress(Progress(f"trying preprocessings: {step}", done, total)),
         )
-
-    def _labels(self, network: Network, selection: Selection | None) -> tuple[tuple[str, ...], str]:
-        stated = self._stated_labels(network.classes)
-        if selection is not None and not self._request.labels:
-            return self._labels_of_pictures(network, selection, stated), selection.order_origin
-        if not stated:
-            raise ImportRefused(
-                f"nothing says what the {network.classes} outputs are called: name them in order with --labels "
-                "(a file or a list), or state `labels` in repository.toml, or give labelled pictures with --evaluate",
-                code="labels_missing",
-            )
-        if stated[0].origin == "--labels":
-            return stated[0].names, stated[0].origin
-        return _distinct([canonical(name, self._defaults.labels) for name in stated[0].names], stated[0]), stated[
-            0
-        ].origin
-
-    def _labels_of_pictures(
-        self, network: Network, selection: Selection, stated: Sequence[StatedLabels]
-    ) -> tuple[str, ...]:
-        names = list(stated[0].names) if stated else [f"class_{index}" for index in range(network.classes)]
-        for folder, output in zip(selection.scores.pictures.folders, selection.order, strict=True):
-            names[output] = canonical(folder, self._defaults.labels)
-        if len(set(names)) != len(names):
-            raise ImportRefused(f"two outputs would have one name: {names}", code="labels_do_not_fit")
-        return tuple(names)
 
     def _calibrate(
         self, network: Network, preprocessing: Preprocessing, labels: Sequence[str]
@@ -279,14 +240,14 @@ class _Import:
     def _golden_pictures(self, preprocessing: Preprocessing) -> list[NDArray[np.generic]]:
         if self._request.golden is None:
             return []
-        return _read_all(find_pictures(self._request.golden, _REAL_GOLDEN), preprocessing)
+        return read_all(find_pictures(self._request.golden, _REAL_GOLDEN), preprocessing.input_spec)
 
     def _parity_pictures(self, preprocessing: Preprocessing, selection: Selection | None) -> list[NDArray[np.generic]]:
         if selection is None:
             return []
         paths = selection.scores.pictures.paths
         step = -(-len(paths) // MAX_PARITY_PICTURES)
-        return _read_all(paths[::step], preprocessing)
+        return read_all(paths[::step], preprocessing.input_spec)
 
     def _evaluation(self, network: Network, selection: Selection | None) -> Evaluation | None:
         if selection is None:
@@ -327,35 +288,6 @@ class _Import:
         )
 
 
-def import_bare(
-    models_dir: Path,
-    options: ImportRequest,
-    progress: Callable[[str], ProgressCallback],
-) -> dict[str, ImportReport | SplitleafError]:
-    """Import every version that is a bare file yet; one that is refused does not stop the others.
-
-    `options` gives everything but source and version; `progress` makes the callback of each version.
-    """
-    outcomes: dict[str, ImportReport | SplitleafError] = {}
-    for found in Catalogue(models_dir).scan():
-        if found.state != "bare":
-            continue
-        try:
-            request = replace(options, version=found.version, source=only_source(found), models_dir=models_dir)
-            outcomes[found.version] = import_model(request, progress(found.version))
-        except SplitleafError as error:
-            outcomes[found.version] = error
-    return outcomes
-
-
-def only_source(found: VersionFolder) -> Path:
-    """Return the one file of a version's folder that can be imported. Raises `ImportRefused`."""
-    if len(found.sources) == 1:
-        return found.sources[0]
-    names = ", ".join(path.name for path in found.sources) or "none"
-    raise ImportRefused(f"{found.version} must hold one model file; found: {names}", code="ambiguous_source")
-
-
 def _describe_artifact(staged: Path, artifact: Path, network: Network) -> Artifact:
     onnx, pictures = artifact / "model.onnx", artifact / "golden.npz"
     return Artifact(
@@ -366,17 +298,3 @@ def _describe_artifact(staged: Path, artifact: Path, network: Network) -> Artifa
         golden=pictures.relative_to(staged).as_posix(),
         golden_sha256=sha256_file(pictures),
     )
-
-
-def _stated_size(draft: PreprocessingDraft) -> tuple[int, int] | None:
-    return (draft.height, draft.width) if draft.height and draft.width else None
-
-
-def _read_all(paths: Sequence[Path], preprocessing: Preprocessing) -> list[NDArray[np.generic]]:
-    read = (read_tensors(path, [preprocessing.input_spec]) for path in paths)
-    return [tensors[0] for tensors in read if tensors is not None]
-
-
-def _distinct(names: Sequence[str], stated: StatedLabels) -> tuple[str, ...]:
-    """Fall back to the names as stated where the repository's spelling would name two outputs alike."""
-    return tuple(names) if len(set(names)) == len(names) else stated.names

@@ -82,6 +82,12 @@ def read_tensors(path: Path, specs: Sequence[InputSpec]) -> list[NDArray[np.gene
     ]
 
 
+def read_all(paths: Sequence[Path], spec: InputSpec) -> list[NDArray[np.generic]]:
+    """Return the pictures as the API would hand them over, without those that are refused at upload."""
+    read = (read_tensors(path, [spec]) for path in paths)
+    return [tensors[0] for tensors in read if tensors is not None]
+
+
 def _pictures_in(folder: Path) -> list[Path]:
     return [path for path in sorted(folder.rglob("*")) if _is_picture(path)]
 

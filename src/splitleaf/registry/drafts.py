@@ -36,6 +36,11 @@ class PreprocessingDraft(Table):
         """Return the entries that are given."""
         return self.model_dump(exclude_none=True)
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width, where both are given."""
+        return (self.height, self.width) if self.height and self.width else None
+
 
 class Draft(Table):
     """A version's `model.toml` as its author may write it before the import."""
