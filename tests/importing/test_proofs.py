@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from splitleaf.core.errors import ImportRefused
 from splitleaf.importing.assignment import assign
 from splitleaf.importing.calibration import calibration_error, fit_temperature
-from splitleaf.importing.parity import TOLERANCE, Parity, compare
+from splitleaf.importing.parity import Parity, compare
 from splitleaf.importing.statistics import paired_p_value, wilson_interval
 from tests.importing.refusing import refused
 
@@ -35,7 +35,7 @@ def test_equal_answers_prove_parity() -> None:
 @pytest.mark.parametrize(
     "found",
     [
-        ANSWERS + np.array([2 * TOLERANCE, -2 * TOLERANCE, 0]),
+        ANSWERS + np.array([2e-4, -2e-4, 0]),
         ANSWERS[:, ::-1],
         np.array([[np.nan, 0.2, 0.1], [0.1, 0.3, 0.6]]),
         ANSWERS[:, :2],
