@@ -50,7 +50,8 @@ class EmbeddedBroker:
     """The server as a child process, which is started again when it dies and ends with its parent.
 
     Reached through a unix socket that only this user may open. Writes its log of changes once a second
-    (`appendfsync everysec`): a crash of a process loses nothing, a power failure up to about a second.
+    (`appendfsync everysec`): a power failure loses up to about a second, a crash of the server nothing unless
+    the disk was too slow at that moment (docs/explanation/queue.md).
     """
 
     def __init__(self, folder: Path, *, max_memory_bytes: int) -> None:
