@@ -6,10 +6,10 @@ UV := $(BIN)/uv
 IMPORT_VENV ?= .venv-import
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast check lint types contracts format lock import-env bench browser clean
+.PHONY: help up test test-fast check lint types contracts format lock import-env bench bench-statistics browser clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
 
 $(UV): requirements/bootstrap.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Splitleaf needs Python 3.11 or newer; try: make PYTHON=python3.12 ...")'
@@ -63,6 +63,9 @@ format: $(VENV)/.dev ## Format the code
 
 bench: $(VENV)/.dev ## Measure the figures of the documentation on this machine
 	$(BIN)/python -m benchmarks
+
+bench-statistics: $(VENV)/.dev ## Measure the error rates of the statistics by simulation (some minutes)
+	$(BIN)/python -m benchmarks.statistics
 
 lock: $(UV) ## Renew the lock files
 	PATH="$(BIN):$$PATH" sh scripts/lock.sh

@@ -1,0 +1,40 @@
+"""The statistical acceptance figures, on fewer runs than `python -m benchmarks.statistics`; seeded.
+
+Every figure brings the ordinary method that fails on the same outcomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.analysis import detections, differences
+from tests.analysis.readings import Reading
+
+SEED = 20_260
+
+
+@pytest.mark.parametrize(
+    ("figure", "runs"),
+    [
+        (differences.even_split, 1000),
+        (differences.small_shares, 400),
+        (differences.ramp_under_drift, 500),
+        (differences.clustered_units, 300),
+        (differences.coverage, 1000),
+        (differences.power_and_stops, 1000),
+        (detections.paired_versions, 1000),
+        (detections.sample_ratio, 2000),
+        pytest.param(detections.every_outcome, 200, marks=pytest.mark.slow),
+        pytest.param(detections.guardrail, 200, marks=pytest.mark.slow),
+        pytest.param(detections.slower_candidate, 60, marks=pytest.mark.slow),
+        (detections.whole_report, 200_000),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_the_figure_is_reached_and_the_ordinary_method_fails(
+    figure: Callable[[int, int], list[Reading]], runs: int
+) -> None:
+    missed = [reading for reading in figure(runs, SEED) if not reading.is_met]
+    assert not missed
