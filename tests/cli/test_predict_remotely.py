@@ -54,10 +54,11 @@ def test_a_broken_picture_does_not_stop_the_others(system: RunningSystem, pictur
 def test_ctrl_c_prints_the_answers_that_there_are(system: RunningSystem, pictures: Path) -> None:
     for number in range(1500):
         (pictures / "red" / f"{number}.jpg").write_bytes(jpeg(RED))
+    since_ms = time.time_ns() // 1_000_000
     with subprocess.Popen(
         command(system, str(pictures), "--json", "--concurrency", "1"), stdout=-1, stderr=-1, text=True
     ) as running:
-        time.sleep(2.5)
+        _wait_for_outcomes(system, since_ms)
         running.send_signal(signal.SIGINT)
         out, err = running.communicate(timeout=60)
     assert running.returncode == 130, err
@@ -70,3 +71,11 @@ def test_what_is_not_splitleaf_is_told_from_nothing_at_all(system: RunningSystem
     run = predict(system, str(pictures), "--url", f"{system.url}/elsewhere")
     assert run.returncode == 1
     assert "is not Splitleaf" in run.stderr
+
+
+def _wait_for_outcomes(system: RunningSystem, since_ms: int) -> None:
+    deadline = time.monotonic() + 60
+    with system.admin() as admin:
+        while not admin.get("/outcomes", params={"after_ms": since_ms, "after_id": ""}).json()["outcomes"]:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
