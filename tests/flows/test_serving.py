@@ -11,10 +11,10 @@ from splitleaf.core.errors import DependencyDown, NoModelReady
 from splitleaf.experiments.routing import Routing, Split
 from splitleaf.experiments.slots import new_table, to_slots
 from splitleaf.flows.serving import NOTHING, Serving, ServingMonitor
-from splitleaf.jobs.memory import MemoryBroker, MemoryWorkerDirectory
 from splitleaf.jobs.queue import WorkerReport
 from splitleaf.registry.catalogue import Catalogue, VersionFolder
 from splitleaf.registry.manifest import Manifest
+from tests.support.memory_queue import MemoryBroker, MemoryWorkerDirectory
 from tests.support.repositories import add_version
 
 UNITS = [f"unit-{number}" for number in range(300)]

@@ -11,14 +11,6 @@ import pytest
 
 from splitleaf.core.errors import ConfigurationError
 from splitleaf.jobs.limits import QueueLimits
-from splitleaf.jobs.memory import (
-    MemoryBroker,
-    MemoryDeadLetters,
-    MemoryJobConsumer,
-    MemoryJobQueue,
-    MemoryOutcomeFeed,
-    MemoryWorkerDirectory,
-)
 from splitleaf.jobs.redis import (
     RedisDeadLetters,
     RedisJobConsumer,
@@ -27,6 +19,14 @@ from splitleaf.jobs.redis import (
     RedisWorkerDirectory,
 )
 from tests.jobs.servers import BrokerServer
+from tests.support.memory_queue import (
+    MemoryBroker,
+    MemoryDeadLetters,
+    MemoryJobConsumer,
+    MemoryJobQueue,
+    MemoryOutcomeFeed,
+    MemoryWorkerDirectory,
+)
 
 FAST = QueueLimits(lease_ms=60, poll_s=0.2)
 """Short times, so that leases run out within a test."""
