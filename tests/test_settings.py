@@ -39,3 +39,21 @@ def test_a_wrong_value_is_an_error_that_names_the_variable(monkeypatch: pytest.M
     monkeypatch.setenv("SPLITLEAF_API__PORT", "eighty")
     with pytest.raises(ConfigurationError, match="SPLITLEAF_API__PORT"):
         read_settings()
+
+
+def test_a_secret_is_read_from_a_file_unless_the_environment_says_otherwise(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "splitleaf_redis_url").write_text("redis://:hush@broker/0\n", encoding="utf-8")
+    (tmp_path / "splitleaf_admin_write_keys").write_text('["ab12"]\n', encoding="utf-8")
+    monkeypatch.setenv("SPLITLEAF_SECRETS_DIR", str(tmp_path))
+    assert read_settings().redis_url == "redis://:hush@broker/0"
+    assert read_settings().admin_write_keys == ("ab12",)
+    monkeypatch.setenv("SPLITLEAF_REDIS_URL", "redis://other/0")
+    assert read_settings().redis_url == "redis://other/0"
+
+
+def test_a_secrets_folder_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPLITLEAF_SECRETS_DIR", str(tmp_path / "nowhere"))
+    with pytest.raises(ConfigurationError, match="SPLITLEAF_SECRETS_DIR"):
+        read_settings()

@@ -83,6 +83,12 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line.")
     log_format: Literal["auto", "json", "console"] = Field("auto", description="auto: console on a terminal.")
     import_python: Path | None = Field(None, description="Interpreter that has Keras and TensorFlow, for imports.")
+    secrets_dir: Path | None = Field(
+        None, description="Folder of files that hold settings, each named after its variable in small letters."
+    )
+    alive_file: Path | None = Field(
+        None, description="File that a worker or controller touches every 2 s: a health check without HTTP."
+    )
     api: ApiSettings = ApiSettings()
     worker: WorkerSettings = WorkerSettings()
     queue: QueueSettings = QueueSettings()
@@ -97,10 +103,19 @@ def read_settings() -> Settings:
     """Read the settings; raise `ConfigurationError` naming every variable that is wrong or unknown."""
     _reject_unknown(os.environ)
     try:
-        return Settings()
+        return Settings(_secrets_dir=_secrets_dir(os.environ))
     except ValidationError as error:
         faults = "; ".join(f"{variable_name(e['loc'])}: {e['msg']}" for e in error.errors())
         raise ConfigurationError(faults) from error
+
+
+def _secrets_dir(environ: Mapping[str, str]) -> str | None:
+    """Return the folder of settings in files; what the environment says wins over it."""
+    name = variable_name(("secrets_dir",))
+    given = environ.get(name)
+    if given and not Path(given).is_dir():
+        raise ConfigurationError(f"{name} names {given}, which is no folder")
+    return given or None
 
 
 def _reject_unknown(environ: Mapping[str, str]) -> None:

@@ -17,7 +17,7 @@ def run_controller(parent_fd: int | None) -> None:
     """Record until SIGTERM."""
     settings = read_settings()
     configure_logs(settings, "controller")
-    run_role(_record(settings, parent_fd))
+    run_role(_record(settings, parent_fd), settings.alive_file)
 
 
 async def _record(settings: Settings, parent_fd: int | None) -> None:

@@ -5,16 +5,48 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
+import structlog
 import uvloop
 
 from splitleaf.processes.parent import watch_parent
 
+log = structlog.get_logger(__name__)
 
-def run_role(main: Coroutine[Any, Any, None]) -> None:
-    """Run a role's coroutine on uvloop."""
-    uvloop.run(main)
+ALIVE_S = 2.0
+
+
+def run_role(main: Coroutine[Any, Any, None], alive_file: Path | None = None) -> None:
+    """Run a role's coroutine on uvloop. `alive_file` is touched as long as the event loop turns."""
+    uvloop.run(main if alive_file is None else _beside_touching(main, alive_file))
+
+
+async def _beside_touching(main: Coroutine[Any, Any, None], alive_file: Path) -> None:
+    touching = asyncio.create_task(_keep_touching(alive_file))
+    try:
+        await main
+    finally:
+        touching.cancel()
+        _remove(alive_file)
+
+
+async def _keep_touching(alive_file: Path) -> None:
+    while True:
+        _touch(alive_file)
+        await asyncio.sleep(ALIVE_S)
+
+
+def _touch(alive_file: Path) -> None:
+    try:
+        alive_file.touch()
+    except OSError as error:
+        log.warning("alive_file_unwritable", detail=str(error))
+
+
+def _remove(alive_file: Path) -> None:
+    alive_file.unlink(missing_ok=True)
 
 
 def stop_on_signals(stop: Callable[[], None], parent_fd: int | None) -> None:

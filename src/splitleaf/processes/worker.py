@@ -36,7 +36,7 @@ def run_worker(parent_fd: int | None) -> None:
     """Run a worker until SIGTERM."""
     settings = read_settings()
     configure_logs(settings, "worker")
-    run_role(_work(settings, parent_fd))
+    run_role(_work(settings, parent_fd), settings.alive_file)
 
 
 async def _work(settings: Settings, parent_fd: int | None) -> None:
