@@ -1,0 +1,122 @@
+"""What an experiment is to find out, and how: its plan, fixed before anybody looks at results."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_VARIANTS: Final = 8
+MAX_STAGES: Final = 20
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Percent = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
+Mode = Literal["shadow", "ab", "aa"]
+Metric = Literal["accuracy", "feedback_accuracy", "error_rate", "slow_rate", "confidence", "cost_ms"]
+"""`accuracy`: by labels of experts; `feedback_accuracy`: by what users say, which is biased; `error_rate`: pictures
+without an answer; `slow_rate`: answers later than `threshold_ms`; `cost_ms`: time of a processor for each picture."""
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Variant(_Entry):
+    """An arm: the version that answers its units."""
+
+    version: Name
+    share: Percent
+    """Percent of all units. What the variants leave stays outside the experiment."""
+
+
+class Shadow(_Entry):
+    """A version that scores pictures without being shown."""
+
+    version: Name
+    sampling: Percent = 100.0
+    """Percent of the experiment's pictures that it is given."""
+
+
+class Primary(_Entry):
+    """The one measure that decides, named before the start."""
+
+    metric: Metric
+    direction: Literal["increase", "decrease"]
+    margin: Share = 0.0
+    """By how much a candidate may be worse and still count as "not worse"; as a share."""
+    threshold_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """For `slow_rate`."""
+
+
+class Guardrail(_Entry):
+    """What must not get worse: exact evidence that it did ends the experiment."""
+
+    metric: Literal["error_rate", "slow_rate", "feedback_accuracy"]
+    alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.01
+    """Probability of a false alarm over the whole experiment."""
+    threshold_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    """For `slow_rate`."""
+
+
+class Stage(_Entry):
+    """A step of the ramp. The next one may begin when both minimums are reached and nothing is wrong."""
+
+    share: Percent
+    """Percent of all units that the candidates have together, divided as in the plan."""
+    min_minutes: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
+    min_n: Annotated[int, Field(ge=0)] = 0
+    """Exposures in this stage, over all variants."""
+
+
+class Plan(_Entry):
+    """An experiment, as a person writes it down. `experiments.reading` reads and checks it."""
+
+    key: Name
+    hypothesis: Annotated[str, Field(min_length=1, max_length=2_000)]
+    mode: Mode
+    unit: Literal["visitor", "device", "person"] = "visitor"
+    """Who is randomised: what stands behind the cookie or `Splitleaf-Unit`."""
+    salt: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,64}$")] | None = None
+    """Deals the units out; without it the experiment gets one of its own when it is created."""
+    layer: Name = "main"
+    """Experiments of one layer never meet the same unit."""
+    traffic: Percent = 100.0
+    """Percent of the layer's units that are kept for this experiment while it is open."""
+    variants: Annotated[dict[Name, Variant], Field(min_length=1, max_length=MAX_VARIANTS)]
+    default: Name = "control"
+    """The variant that stands in wherever another one cannot answer."""
+    shadows: Annotated[tuple[Shadow, ...], Field(max_length=MAX_VARIANTS)] = ()
+    primary: Primary
+    guardrails: tuple[Guardrail, ...] = ()
+    alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.05
+    mde: Annotated[float, Field(gt=0, le=1)] | None = None
+    """Smallest difference that matters; as a share."""
+    planned_n: Annotated[int, Field(ge=1)]
+    """Pictures after which the experiment is as good as it was planned to be."""
+    ramp: Annotated[tuple[Stage, ...], Field(max_length=MAX_STAGES)] = ()
+
+    @property
+    def enrolled(self) -> float:
+        """Percent of the units that have a variant."""
+        return round(sum(one.share for one in self.variants.values()), 6)
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The variants but the default."""
+        return tuple(name for name in self.variants if name != self.default)
+
+    @property
+    def versions(self) -> frozenset[str]:
+        """Every version that must be loaded before the experiment starts."""
+        return frozenset(one.version for one in (*self.variants.values(), *self.shadows))
+
+    def shares_at(self, stage: int) -> dict[str, float]:
+        """Return variant -> percent in this stage of the ramp (from 0); without a ramp, the planned shares."""
+        if not self.ramp:
+            return {name: one.share for name, one in self.variants.items()}
+        together = self.ramp[stage].share
+        planned = sum(self.variants[name].share for name in self.candidates)
+        shares = {name: round(together * self.variants[name].share / planned, 6) for name in self.candidates}
+        left = round(self.enrolled - sum(shares.values()), 6)
+        return {self.default: left, **shares} if left > 0 else shares
