@@ -46,6 +46,14 @@ def test_a_paired_difference_needs_ten_disagreements() -> None:
     assert result.log_e_value == float(mcnemar.log_evidence(40, 90))
 
 
+def test_a_paired_difference_waits_for_the_exact_evidence() -> None:
+    # With thousands of disagreements the interval, tuned to the plan, is quicker than the evidence, which is not.
+    lows = {wins: compare_paired(PairedCounts(100_000, 6000 - wins, wins), 100_000) for wins in (3125, 3140)}
+    assert lows[3125].log_e_value < math.log(20) < lows[3140].log_e_value
+    assert lows[3125].interval.low == 0 < lows[3140].interval.low
+    assert compare_paired(PairedCounts(100_000, 3125, 2875), 100_000).interval.high == 0
+
+
 def test_a_rate_is_covered_at_all_looks() -> None:
     generator = np.random.default_rng(1)
     for rate in (0.02, 0.5, 0.9):

@@ -73,7 +73,7 @@ def test_a_class_that_got_worse_is_found_and_the_others_are_left_alone() -> None
 def test_an_audit_undoes_its_own_choice_of_pictures() -> None:
     generator = np.random.default_rng(2)
     covered, naive = 0, 0
-    for _ in range(300):
+    for _ in range(150):
         right = generator.random(20_000) < 0.9
         # Wrong answers are mostly where versions disagree, and those are labelled far more often.
         chance = np.where(np.where(right, 0.05, 0.6) > generator.random(20_000), 0.5, 0.02)
@@ -81,8 +81,8 @@ def test_an_audit_undoes_its_own_choice_of_pictures() -> None:
         result = estimate_audited(weigh_labels(right[picked], chance[picked]), planned_labels=1500)
         covered += 0.9 in result.interval
         naive += abs(right[picked].mean() - 0.9) < 0.05
-    assert covered >= 285
-    assert naive <= 15
+    assert covered >= 143
+    assert naive <= 7
 
 
 def test_an_impossible_sampling_probability_is_refused() -> None:
@@ -91,6 +91,7 @@ def test_an_impossible_sampling_probability_is_refused() -> None:
             weigh_labels([1, 0], [0.5, chance])
 
 
+@pytest.mark.slow
 def test_drift_is_judged_by_what_chance_alone_does() -> None:
     generator = np.random.default_rng(3)
     even = np.full(10, 0.1)

@@ -122,6 +122,8 @@ def test_a_mean_has_its_own_sequence() -> None:
     assert 0.86 < result.interval.low < 0.88
     assert 0.92 < result.interval.high < 0.94
     assert estimate_mean(single([5], [5]), 2000).interval == Interval(0.0, 1.0)
+    with pytest.raises(ValueError, match="one stratum"):
+        estimate_mean(single([900, 90], [1000, 100]), 2000)
 
 
 def test_growth_is_how_much_more_data_an_aim_needs() -> None:

@@ -7,6 +7,7 @@ Q. McNemar, Psychometrika 12 (1947), 153-157, has the test for a single look.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -48,7 +49,8 @@ def compare_paired(counts: PairedCounts, planned_images: int, alpha: float = 0.0
     """Return the difference in accuracy with a confidence sequence; the evidence is the exact one.
 
     The interval is the normal mixture over +1, 0, -1 an image, with one pseudo-win and one pseudo-loss; the gate is
-    that the exact evidence, which needs none, has 10 discordant pictures to speak of.
+    that the exact evidence, which needs none, has 10 discordant pictures to speak of. It never leaves zero out before
+    the exact evidence is in.
     """
     evidence = float(log_evidence(counts.only_control_right, counts.only_candidate_right))
     if counts.images == 0:
@@ -60,7 +62,10 @@ def compare_paired(counts: PairedCounts, planned_images: int, alpha: float = 0.0
     variance = max(counts.discordant + 2 - net**2 / n, 2.0)
     rho = mixture_width(variance * planned_images / n, alpha)
     half = float(bound(np.float64(variance), rho, alpha)) / n
-    return Difference(value, Interval(max(-1.0, value - half), min(1.0, value + half)), evidence, is_enough=True)
+    low, high = max(-1.0, value - half), min(1.0, value + half)
+    if evidence < -math.log(alpha):
+        low, high = min(low, 0.0), max(high, 0.0)
+    return Difference(value, Interval(low, high), evidence, is_enough=True)
 
 
 def single_look_p_value(only_control_right: int, only_candidate_right: int) -> float:

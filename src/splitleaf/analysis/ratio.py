@@ -46,8 +46,8 @@ def is_mismatch(counts: ArrayLike, shares: ArrayLike, alpha: float = ALPHA) -> b
 def is_response_uneven(responses: ArrayLike, units: ArrayLike, alpha: float = ALPHA) -> bool:
     """Return whether feedback comes from one arm more often than from the other, (arms,) or (revisions, arms).
 
-    Given as many responses as there are, each should come from an arm with that arm's share of the units. A share
-    close to the responses' own would hide a small mismatch, so judge `is_mismatch` of the units first.
+    However many responses there are, each should come from an arm with that arm's share of the units. The units that
+    came stand for the shares that were asked for; since responses are some of them, that errs on the safe side.
     """
     seen = np.atleast_2d(np.asarray(units, dtype=np.float64))
     given = np.atleast_2d(np.asarray(responses, dtype=np.float64))

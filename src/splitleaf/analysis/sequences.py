@@ -42,7 +42,7 @@ def score_difference(control: ArmTotals, candidate: ArmTotals, overlap: Floats |
     difference = candidate.mean - control.mean
     variance = weight**2 * (mean_variance(control) + mean_variance(candidate))
     total = variance.sum(axis=-1)
-    # Opposite contributions of a unit that changed arms could only cancel: the variance never shrinks below the sum's.
+    # Units that changed arms can make the overlap negative; the variance is not lowered for their sake.
     return Score((weight * difference).sum(axis=-1), total + np.maximum(overlap, 0.0), weight.sum(axis=-1))
 
 
@@ -118,8 +118,11 @@ def compare(
 def estimate_mean(arm: ArmTotals, planned_units: float, alpha: float = 0.05) -> Estimate:
     """Return the mean of one arm in one stratum, clustered by unit, with its confidence sequence.
 
-    Until there are enough successes and failures the interval is [0, 1].
+    Until there are enough successes and failures the interval is [0, 1]. Raises ValueError for several strata:
+    a mean over periods with different traffic is nobody's accuracy.
     """
+    if arm.units.shape != (1,):
+        raise ValueError("a mean is estimated in one stratum")
     units, value = float(arm.units.sum()), float(arm.mean.sum())
     if not is_enough(arm):
         return Estimate(value, Interval(0.0, 1.0))
