@@ -68,6 +68,11 @@ def test_a_class_that_got_worse_is_found_and_the_others_are_left_alone() -> None
     candidate = np.where((truth == 3) & (generator.random(5000) < 0.15), 0, control)
     results = compare_recalls(truth, control, candidate, 5, planned_images=5000)
     assert [one.interval.high < 0 for one in results] == [False, False, False, True, False]
+    # The price of judging five classes at once: each by itself is judged at a fifth of alpha.
+    only = truth == 3
+    wrong = [(answers[only] != 3).astype(int) for answers in (control, candidate)]
+    alone = compare_recalls(np.zeros_like(wrong[0]), wrong[0], wrong[1], 1, planned_images=1000, alpha=0.01)
+    assert results[3].interval == alone[0].interval
 
 
 def test_an_audit_undoes_its_own_choice_of_pictures() -> None:
@@ -155,6 +160,25 @@ def test_rows_become_totals_by_revision_and_unit() -> None:
     assert sample.candidate.products.tolist() == [1, 4]
     assert sample.overlap == 0
     assert total([], [], [], []).control.units.shape == (0,)
+
+
+def test_the_overlap_is_what_returning_units_add() -> None:
+    generator = np.random.default_rng(6)
+    revision, unit = generator.integers(0, 3, 200), generator.integers(0, 30, 200)
+    arms, right = (unit + revision) % 3 == 0, generator.random(200) < 0.7
+    sample = total(revision, arms, unit, right)
+    apart, together = 0.0, np.zeros(30)
+    for stratum in range(3):
+        n, m = float(sample.control.units[stratum]), float(sample.candidate.units[stratum])
+        for arm, sign in ((False, -1), (True, 1)):
+            cell = (revision == stratum) & (arms == arm)
+            for person in range(30):
+                own = right[cell & (unit == person)]
+                share = sign * n * m / (n + m) * (own.sum() - right[cell].mean() * own.size) / cell.sum()
+                apart += share**2
+                together[person] += share
+    assert sample.overlap == pytest.approx((together**2).sum() - apart, rel=1e-9)
+    assert sample.overlap != 0
 
 
 @pytest.mark.slow
