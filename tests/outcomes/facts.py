@@ -8,6 +8,7 @@ from typing import Any
 from splitleaf.core.ids import new_prediction_id
 from splitleaf.experiments.slots import new_table, to_slots
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome, RoutingRevision
+from splitleaf.outcomes.experiments import AliasMove, AuditEntry, ExperimentChange, ExperimentRecord, RevisionRecord
 
 NOW_MS = 1_750_000_000_000
 
@@ -70,3 +71,31 @@ def feedback(prediction_id: str, **changes: Any) -> Feedback:
 def revision(number: int, **percentages: float) -> RoutingRevision:
     shares = to_slots(percentages or {"v1": 50, "v2": 50})
     return RoutingRevision(number, "3f9c2a7be1d04c58", shares, new_table(shares), "ann", "try it", NOW_MS + number)
+
+
+def experiment_record(key: str = "leaf", sequence: int = 1, state: str = "draft", **changes: Any) -> ExperimentRecord:
+    return ExperimentRecord(key, sequence, state, '{"key":"ü"}', "5a17", NOW_MS + sequence, **changes)
+
+
+def experiment_revision(number: int = 1, key: str = "leaf", **percentages: float) -> RevisionRecord:
+    shares = to_slots(percentages or {"": 20, "control": 40, "candidate": 40})
+    return RevisionRecord(key, number, number - 1, shares, new_table(shares), "ann", "try it", NOW_MS + number)
+
+
+def audit_entry(key: str = "leaf", action: str = "create", **changes: Any) -> AuditEntry:
+    values: dict[str, Any] = {"before": "null", "after": '{"state":"draft"}', "created_ms": NOW_MS}
+    return AuditEntry("ann", action, f"experiment/{key}", "because ü", **{**values, **changes})
+
+
+def step(
+    key: str = "leaf",
+    sequence: int = 1,
+    state: str = "draft",
+    *,
+    table: RevisionRecord | None = None,
+    alias: AliasMove | None = None,
+    newest: int | None = None,
+    **changes: Any,
+) -> ExperimentChange:
+    record = experiment_record(key, sequence, state, **changes)
+    return ExperimentChange(record, audit_entry(key, state), table, alias, newest)

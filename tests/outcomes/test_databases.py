@@ -15,7 +15,7 @@ from splitleaf.core.errors import ConfigurationError, DependencyDown, SplitleafE
 from splitleaf.core.ids import new_prediction_id
 from splitleaf.outcomes.sql import SqlOutcomeStore, tables
 from splitleaf.outcomes.sql.engine import open_engine
-from tests.outcomes.facts import NOW_MS, feedback, outcome, revision
+from tests.outcomes.facts import NOW_MS, experiment_revision, feedback, outcome, revision, step
 from tests.outcomes.servers import PostgresServer
 
 OpenStore = Callable[[str], SqlOutcomeStore]
@@ -29,6 +29,7 @@ def one_row_in_each(store: SqlOutcomeStore) -> None:
     store.move_alias("champion", "v1", expected=None, actor="ann", reason="first", now_ms=NOW_MS)
     store.set_routing(revision(1))
     store.set_aside("a" * 26, "{}", "why", NOW_MS)
+    store.change_experiment(step(table=experiment_revision()))
 
 
 def attempt(url: str, statement: str) -> str:

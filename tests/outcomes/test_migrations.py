@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -18,7 +19,7 @@ from sqlalchemy import event, inspect, text
 from splitleaf.core.errors import ConfigurationError
 from splitleaf.outcomes import migrations
 from splitleaf.outcomes.migrations import run
-from splitleaf.outcomes.sql import SqlOutcomeStore, tables
+from splitleaf.outcomes.sql import SqlOutcomeStore, rows, tables
 from splitleaf.outcomes.sql.engine import open_engine
 from tests.outcomes.facts import outcome
 
@@ -119,3 +120,23 @@ def test_a_database_of_a_newer_release_is_refused_in_words(empty_url: str, open_
     engine.dispose()
     with pytest.raises(ConfigurationError, match=f"9999.*up to {run.HEAD}"):
         store.migrate()
+
+
+def test_what_an_older_release_recorded_is_there_after_the_update(empty_url: str, open_store: OpenStore) -> None:
+    engine = open_engine(empty_url)
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    fact = outcome(schema=1)
+    row = {name: value for name, value in rows.outcome_row(fact).items() if name not in ("primary_id", "fallback")}
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+        columns = ", ".join(f'"{name}"' for name in row)
+        values = ", ".join(f":{name}" for name in row)
+        connection.execute(text(f"INSERT INTO outcomes ({columns}) VALUES ({values})"), row)
+    engine.dispose()
+    store = open_store(empty_url)
+    store.migrate()
+    assert store.outcome(fact.prediction_id) == fact
+    assert store.exposures_after(fact.experiment, 0, 10) == [fact]
+    assert store.record_outcomes([fact, outcome()]) == 1

@@ -109,7 +109,8 @@ class Plan(_Entry):
     @property
     def versions(self) -> frozenset[str]:
         """Every version that must be loaded before the experiment starts."""
-        return frozenset(one.version for one in (*self.variants.values(), *self.shadows))
+        answering = {one.version for one in self.variants.values()}
+        return frozenset(answering | {one.version for one in self.shadows})
 
     def shares_at(self, stage: int) -> dict[str, float]:
         """Return variant -> percent in this stage of the ramp (from 0); without a ramp, the planned shares."""

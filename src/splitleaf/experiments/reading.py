@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from splitleaf.core.errors import Unprocessable
-from splitleaf.experiments.plan import Plan
+from splitleaf.experiments.plan import Guardrail, Plan, Primary
 
 Fault = tuple[str, str]
 """Where, and what is wrong there."""
@@ -78,7 +78,8 @@ def _of_metrics(plan: Plan) -> Iterator[Fault]:
     rises = plan.primary.metric in ("accuracy", "feedback_accuracy", "confidence")
     if rises != (plan.primary.direction == "increase"):
         yield "primary.direction", f"better means {'increase' if rises else 'decrease'} for {plan.primary.metric}"
-    named = [("primary", plan.primary), *((f"guardrails[{i}]", one) for i, one in enumerate(plan.guardrails))]
+    named: list[tuple[str, Primary | Guardrail]] = [("primary", plan.primary)]
+    named += [(f"guardrails[{index}]", one) for index, one in enumerate(plan.guardrails)]
     for place, one in named:
         if (one.metric == "slow_rate") != (one.threshold_ms is not None):
             yield f"{place}.threshold_ms", "belongs to slow_rate, which needs it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +43,10 @@ class Outcome:
     batch_size: int
     deliveries: int
     worker: str
+    primary_id: str = ""
+    """Of a shadow's outcome: the prediction whose picture it scored."""
+    fallback: str = ""
+    """Why another version than the assigned one answered; empty: none did."""
     schema: int = SCHEMA
     number: int = field(default=0, compare=False)
     """Place in the order of recording, given by the store; a reader that follows goes by it."""

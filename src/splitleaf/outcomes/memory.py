@@ -9,13 +9,22 @@ from dataclasses import replace
 
 from splitleaf.core.errors import Conflict
 from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision
+from splitleaf.outcomes.experiments import (
+    AuditEntry,
+    ExperimentChange,
+    ExperimentRecord,
+    ExposureCount,
+    RevisionRecord,
+)
+from splitleaf.outcomes.memory_experiments import ExperimentMemory, count
 
 
 class MemoryOutcomeStore:
     """Keeps the promises of `OutcomeStore` for as long as the process lives."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        self._experiments = ExperimentMemory()
         self._outcomes: dict[str, Outcome] = {}
         self._feedback: list[Feedback] = []
         self._aliases: list[AliasChange] = []
@@ -48,7 +57,7 @@ class MemoryOutcomeStore:
         return list(self._aside)
 
     def count_by_status(self) -> dict[str, int]:
-        return dict(Counter(one.status for one in self._outcomes.values()))
+        return dict(Counter(one.status for one in self._outcomes.values() if one.role == "primary"))
 
     def record_feedback(self, feedback: Feedback) -> None:
         with self._lock:
@@ -76,6 +85,8 @@ class MemoryOutcomeStore:
 
     def set_routing(self, revision: RoutingRevision) -> None:
         with self._lock:
+            if revision.shares:
+                self._experiments.require_none_open()
             if revision.revision != len(self._routing) + 1:
                 raise Conflict("the routing was changed by somebody else at the same moment")
             self._routing.append(replace(revision))
@@ -85,6 +96,57 @@ class MemoryOutcomeStore:
 
     def routing_history(self) -> Sequence[RoutingRevision]:
         return list(reversed(self._routing))
+
+    def change_experiment(self, change: ExperimentChange) -> ExperimentRecord:
+        record, entry = change.record, change.entry
+        with self._lock:
+            self._experiments.require_turn(record, change.newest)
+            self._experiments.require_new(change.revision)
+            if record.state == "running" and self._routing and self._routing[-1].shares:
+                raise Conflict("a static split is in force; end it first", code="split_in_force")
+            if move := change.alias:
+                self.move_alias(
+                    move.alias,
+                    move.version,
+                    expected=move.expected,
+                    actor=entry.actor,
+                    reason=entry.reason,
+                    now_ms=record.created_ms,
+                )
+            return self._experiments.append(record, change.revision, entry)
+
+    def experiments(self) -> Sequence[ExperimentRecord]:
+        return self._experiments.present()
+
+    def experiment(self, key: str) -> ExperimentRecord | None:
+        return next((one for one in self._experiments.present() if one.key == key), None)
+
+    def running_experiments(self) -> Sequence[tuple[ExperimentRecord, RevisionRecord]]:
+        return self._experiments.running()
+
+    def experiment_revisions(self, key: str) -> Sequence[RevisionRecord]:
+        return [one for one in reversed(self._experiments.revisions) if one.experiment == key]
+
+    def record_audit(self, entry: AuditEntry) -> None:
+        with self._lock:
+            self._experiments.note(entry)
+
+    def audit_log(
+        self, subject: str | None = None, before: int | None = None, limit: int = 100
+    ) -> Sequence[AuditEntry]:
+        entries = [
+            one
+            for one in reversed(self._experiments.entries)
+            if subject in (None, one.subject) and (before is None or one.number < before)
+        ]
+        return entries[:limit]
+
+    def exposures_after(self, experiment: str, number: int, limit: int) -> Sequence[Outcome]:
+        mine = [one for one in self._outcomes.values() if experiment and one.experiment == experiment]
+        return [one for one in mine if one.number > number][:limit]
+
+    def count_exposures(self, experiment: str) -> Sequence[ExposureCount]:
+        return count(self.exposures_after(experiment, 0, len(self._outcomes)))
 
     def ping(self) -> None:
         """Always there."""

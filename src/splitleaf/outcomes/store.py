@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision
+from splitleaf.outcomes.experiments import ExperimentStore
 
 
-class OutcomeStore(Protocol):
+class OutcomeStore(ExperimentStore, Protocol):
     """SQLite (embedded) or PostgreSQL.
 
     Raises `DependencyDown` when the database does not answer, and `Unprocessable` for a text or number that it
@@ -44,7 +45,9 @@ class OutcomeStore(Protocol):
         """Return (prediction id, document, reason) of all that was set aside, oldest first."""
         ...
 
-    def count_by_status(self) -> dict[str, int]: ...
+    def count_by_status(self) -> dict[str, int]:
+        """Count the predictions whose answers were shown; shadows are no predictions of anybody's."""
+        ...
 
     def record_feedback(self, feedback: Feedback) -> None: ...
 
@@ -65,7 +68,10 @@ class OutcomeStore(Protocol):
         ...
 
     def set_routing(self, revision: RoutingRevision) -> None:
-        """Append a revision; raises `Conflict` unless its number is the present one's plus one."""
+        """Append a revision; raises `Conflict` unless its number is the present one's plus one.
+
+        A split cannot be put in force while an experiment is open: `Conflict` (`experiments_running`).
+        """
         ...
 
     def routing(self) -> RoutingRevision | None:

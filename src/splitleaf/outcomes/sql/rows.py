@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, replace
+from typing import Any, Final
 
 from sqlalchemy import Row
 
 from splitleaf.outcomes.events import AliasChange, Feedback, FeedbackSource, Outcome, RoutingRevision
+from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, RevisionRecord
+
+NO_SHARES: Final = "[]"
+"""How the end of a split is written."""
 
 
 def outcome_row(outcome: Outcome) -> dict[str, Any]:
@@ -47,6 +51,42 @@ def read_routing(row: Row[Any]) -> RoutingRevision:
     values = dict(row._mapping)  # noqa: SLF001 - as above
     shares = tuple((version, count) for version, count in json.loads(values["shares"]))
     return RoutingRevision(**{**values, "shares": shares, "slots": bytes(values["slots"])})
+
+
+def experiment_row(record: ExperimentRecord) -> dict[str, Any]:
+    row = {**asdict(record), "held": _compact(record.held)}
+    del row["number"]
+    return row
+
+
+def read_experiment(row: Row[Any]) -> ExperimentRecord:
+    values = dict(row._mapping)  # noqa: SLF001 - as above
+    held = tuple((start, stop) for start, stop in json.loads(values["held"]))
+    return ExperimentRecord(**{**values, "held": held})
+
+
+def numbered(record: ExperimentRecord, number: int) -> ExperimentRecord:
+    return replace(record, number=number)
+
+
+def revision_row(revision: RevisionRecord) -> dict[str, Any]:
+    return {**asdict(revision), "shares": _compact(revision.shares)}
+
+
+def read_revision(row: Row[Any]) -> RevisionRecord:
+    values = dict(row._mapping)  # noqa: SLF001 - as above
+    shares = tuple((variant, count) for variant, count in json.loads(values["shares"]))
+    return RevisionRecord(**{**values, "shares": shares, "slots": bytes(values["slots"])})
+
+
+def audit_row(entry: AuditEntry) -> dict[str, Any]:
+    row = asdict(entry)
+    del row["number"]
+    return row
+
+
+def read_audit(row: Row[Any]) -> AuditEntry:
+    return AuditEntry(**dict(row._mapping))  # noqa: SLF001 - as above
 
 
 def _compact(value: object) -> str:

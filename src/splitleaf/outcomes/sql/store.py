@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Sequence
 
-from sqlalchemy import Connection, Insert, func, select, text
+from sqlalchemy import Insert, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from splitleaf.core.errors import Conflict
 from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision
+from splitleaf.outcomes.experiments import AliasMove
 from splitleaf.outcomes.migrations.run import migrate
 from splitleaf.outcomes.sql import rows, tables
-from splitleaf.outcomes.sql.engine import open_engine, our_errors
+from splitleaf.outcomes.sql.aliases import append_move
+from splitleaf.outcomes.sql.engine import our_errors
+from splitleaf.outcomes.sql.experiments import CHANGING, SqlExperiments, require_no_experiment
 
 # Any number will do, as long as nothing else in the database takes the same lock.
 _RECORDING = 7_205_759_404
 
 
-class SqlOutcomeStore:
+class SqlOutcomeStore(SqlExperiments):
     """SQLite or PostgreSQL, by URL. Safe to call from several threads."""
-
-    def __init__(self, url: str) -> None:
-        """Connects when it is first used."""
-        self._engine = open_engine(url)
 
     def migrate(self) -> None:
         with our_errors():
@@ -38,9 +35,7 @@ class SqlOutcomeStore:
             return 0
         # One recorder writes at a time. Otherwise a row could become visible behind one with a higher number, and
         # who reads on from there would never see it.
-        with self._writing() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": _RECORDING})
+        with self._writing(_RECORDING) as connection:
             known = tables.outcomes.c.prediction_id
             there = set(connection.scalars(select(known).where(known.in_(by_id))))
             new = [rows.outcome_row(outcome) for key, outcome in by_id.items() if key not in there]
@@ -59,8 +54,9 @@ class SqlOutcomeStore:
         return [rows.read_outcome(row) for row in self._all(query)]
 
     def count_by_status(self) -> dict[str, int]:
-        status = tables.outcomes.c.status
-        return {row[0]: row[1] for row in self._all(select(status, func.count()).group_by(status))}
+        table = tables.outcomes
+        query = select(table.c.status, func.count()).where(table.c.role == "primary").group_by(table.c.status)
+        return {row[0]: row[1] for row in self._all(query)}
 
     def record_feedback(self, feedback: Feedback) -> None:
         with self._writing() as connection:
@@ -75,22 +71,7 @@ class SqlOutcomeStore:
         self, alias: str, version: str, *, expected: str | None, actor: str, reason: str, now_ms: int
     ) -> AliasChange:
         with self._writing() as connection:
-            newest = _newest_change(connection, alias)
-            previous = newest.version if newest else None
-            if previous != expected:
-                raise Conflict(f"{alias} names {previous}, not {expected}")
-            change = {
-                "alias": alias,
-                "sequence": newest.sequence + 1 if newest else 1,
-                "version": version,
-                "previous": previous,
-                "actor": actor,
-                "reason": reason,
-                "created_ms": now_ms,
-            }
-            result = connection.execute(tables.alias_changes.insert(), change)
-            (change_id,) = result.inserted_primary_key or (0,)
-        return AliasChange(alias, version, previous, actor, reason, now_ms, change_id)
+            return append_move(connection, AliasMove(alias, version, expected), actor, reason, now_ms)
 
     def aliases(self) -> dict[str, str]:
         table = tables.alias_changes
@@ -106,7 +87,9 @@ class SqlOutcomeStore:
         return [rows.read_alias_change(row) for row in self._all(query)]
 
     def set_routing(self, revision: RoutingRevision) -> None:
-        with self._writing() as connection:
+        with self._writing(CHANGING) as connection:
+            if revision.shares:
+                require_no_experiment(connection)
             present = connection.scalar(select(func.max(tables.routing_revisions.c.revision))) or 0
             if revision.revision != present + 1:
                 raise Conflict("the routing was changed by somebody else at the same moment")
@@ -129,38 +112,13 @@ class SqlOutcomeStore:
         query = select(columns.prediction_id, columns.document, columns.reason).order_by(columns.number)
         return [(row[0], row[1], row[2]) for row in self._all(query)]
 
-    def ping(self) -> None:
-        with our_errors(), self._engine.connect() as connection:
-            connection.execute(text("SELECT 1"))
-
-    def close(self) -> None:
-        self._engine.dispose()
-
-    @contextmanager
-    def _writing(self) -> Iterator[Connection]:
-        with our_errors(), self._engine.begin() as connection:
-            if connection.dialect.name == "sqlite":
-                # Before the first look: what is decided on must still be so when it is written.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            yield connection
-
     def _routing(self, limit: int | None) -> list[RoutingRevision]:
         table = tables.routing_revisions
         return [
             rows.read_routing(row) for row in self._all(select(table).order_by(table.c.revision.desc()).limit(limit))
         ]
 
-    def _all(self, query: Any) -> Sequence[Any]:
-        with our_errors(), self._engine.connect() as connection:
-            return connection.execute(query).all()
-
     def _insert_unless_there(self) -> Insert:
         if self._engine.dialect.name == "postgresql":
             return postgresql.insert(tables.outcomes).on_conflict_do_nothing()
         return sqlite.insert(tables.outcomes).on_conflict_do_nothing()
-
-
-def _newest_change(connection: Connection, alias: str) -> Any:
-    table = tables.alias_changes
-    query = select(table).where(table.c.alias == alias).order_by(table.c.sequence.desc()).limit(1)
-    return connection.execute(query).first()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -15,12 +17,18 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 metadata = MetaData()
 
 # SQLite counts only in columns of exactly the type INTEGER, which holds 64 bits there.
 _COUNTER = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _where(condition: str) -> dict[str, Any]:
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
 
 outcomes = Table(
     "outcomes",
@@ -56,11 +64,16 @@ outcomes = Table(
     Column("batch_size", Integer, nullable=False),
     Column("deliveries", Integer, nullable=False),
     Column("worker", Text, nullable=False),
+    Column("primary_id", String(26), nullable=False, server_default=""),
+    Column("fallback", String(32), nullable=False, server_default=""),
     Column("schema", Integer, nullable=False),
     UniqueConstraint("prediction_id", name="outcomes_once"),
     Index("outcomes_by_time", "created_ms"),
     Index("outcomes_by_revision", "revision", "assigned_version", "created_ms"),
     Index("outcomes_by_version", "assigned_version", "created_ms"),
+    # Only what they are for: most outcomes belong to no experiment.
+    Index("outcomes_by_experiment", "experiment", "number", **_where("experiment <> ''")),
+    Index("outcomes_by_primary", "primary_id", **_where("primary_id <> ''")),
 )
 
 feedback = Table(
@@ -116,5 +129,63 @@ set_aside = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 
-APPEND_ONLY = (outcomes, feedback, alias_changes, routing_revisions, set_aside)
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("number", _COUNTER, primary_key=True, autoincrement=True),
+    Column("key", String(64), nullable=False),
+    # As for aliases: two changes at the same moment ask for the same number.
+    Column("sequence", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("salt", String(64), nullable=False),
+    Column("layer", String(64), nullable=False),
+    Column("held", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("stage", Integer, nullable=False),
+    Column("started_ms", BigInteger),
+    Column("ended_ms", BigInteger),
+    Column("promoted", String(64), nullable=False),
+    Column("champion_before", String(64), nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    UniqueConstraint("key", "sequence", name="experiments_in_turn"),
+)
+
+experiment_revisions = Table(
+    "experiment_revisions",
+    metadata,
+    Column("experiment", String(64), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("stage", Integer, nullable=False),
+    Column("shares", Text, nullable=False),
+    Column("slots", LargeBinary, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+audit_log = Table(
+    "audit_log",
+    metadata,
+    Column("number", _COUNTER, primary_key=True, autoincrement=True),
+    Column("actor", Text, nullable=False),
+    Column("action", String(64), nullable=False),
+    Column("subject", String(128), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("before", Text, nullable=False),
+    Column("after", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Index("audit_log_by_subject", "subject", "number"),
+)
+
+APPEND_ONLY = (
+    outcomes,
+    feedback,
+    alias_changes,
+    routing_revisions,
+    set_aside,
+    experiments,
+    experiment_revisions,
+    audit_log,
+)
 """Triggers refuse to change or delete a row of these."""

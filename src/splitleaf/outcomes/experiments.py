@@ -1,0 +1,152 @@
+"""What is kept of experiments: how each stands, its revisions, and who changed what and why. Append-only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from splitleaf.outcomes.events import Outcome
+
+OPEN_STATES = ("running", "paused")
+"""While an experiment is in one of these, no static split can be set."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentRecord:
+    """An experiment as it stands after a change. The newest row of a key is the present."""
+
+    key: str
+    sequence: int
+    """Counts the changes of this experiment, from 1: of two at the same moment, only one gets the number."""
+    state: str
+    plan: str
+    """JSON."""
+    salt: str
+    created_ms: int
+    """When this change was made."""
+    layer: str = ""
+    held: tuple[tuple[int, int], ...] = ()
+    """Ranges [start, stop) of the layer's slots that are kept for it while it is open."""
+    revision: int = 0
+    """The revision in force; 0 before the start."""
+    stage: int = 0
+    """The stage of the ramp, from 0."""
+    started_ms: int | None = None
+    ended_ms: int | None = None
+    promoted: str = ""
+    """The variant that won."""
+    champion_before: str = ""
+    """Where the champion pointed before the promotion."""
+    number: int = field(default=0, compare=False)
+    """Place among the changes of all experiments, given by the store."""
+
+
+@dataclass(frozen=True, slots=True)
+class RevisionRecord:
+    """A period of an experiment with fixed shares."""
+
+    experiment: str
+    revision: int
+    stage: int
+    shares: tuple[tuple[str, int], ...]
+    """(variant, number of slots of 10,000), in the order of the table; the empty name is outside the experiment."""
+    slots: bytes
+    """10,000 bytes: index into `shares` of the slot's owner."""
+    actor: str
+    reason: str
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEntry:
+    """Who changed what, from what to what, and why."""
+
+    actor: str
+    action: str
+    subject: str
+    """For example `experiment/v2-against-v1`."""
+    reason: str
+    before: str
+    """JSON; `null` where there was nothing."""
+    after: str
+    """JSON."""
+    created_ms: int
+    number: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class AliasMove:
+    """An alias that moves together with a change."""
+
+    alias: str
+    version: str
+    expected: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ExperimentChange:
+    """All that one step writes: everything or, after an error, nothing."""
+
+    record: ExperimentRecord
+    entry: AuditEntry
+    revision: RevisionRecord | None = None
+    alias: AliasMove | None = None
+    newest: int | None = None
+    """Where given: the highest number of any experiment that the decision was made on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureCount:
+    """How many outcomes one variant has in one revision; overrides are left out."""
+
+    revision: int
+    variant: str
+    role: str
+    version: str
+    """The version that was asked: for a shadow, the shadow."""
+    fallbacks: int
+    count: int
+
+
+class ExperimentStore(Protocol):
+    """Raises as the outcome store does, of which it is a part."""
+
+    def change_experiment(self, change: ExperimentChange) -> ExperimentRecord:
+        """Write one step and return its record.
+
+        Raises `Conflict`: `experiment_exists` for a first record of a key that is there; `conflict` unless the
+        sequence follows on the present one, when the alias names something else than expected, or when some
+        experiment is newer than `newest`; `split_in_force` when it is to run while a static split is in force.
+        """
+        ...
+
+    def experiments(self) -> Sequence[ExperimentRecord]:
+        """Return how each stands, in the order of their latest changes."""
+        ...
+
+    def experiment(self, key: str) -> ExperimentRecord | None: ...
+
+    def running_experiments(self) -> Sequence[tuple[ExperimentRecord, RevisionRecord]]:
+        """Return those that run with the revision in force, the one that started first in front."""
+        ...
+
+    def experiment_revisions(self, key: str) -> Sequence[RevisionRecord]:
+        """Newest first."""
+        ...
+
+    def record_audit(self, entry: AuditEntry) -> None:
+        """Append what was done to something that has no history of its own."""
+        ...
+
+    def audit_log(
+        self, subject: str | None = None, before: int | None = None, limit: int = 100
+    ) -> Sequence[AuditEntry]:
+        """Newest first; `before` is the number of the last entry of the page before."""
+        ...
+
+    def exposures_after(self, experiment: str, number: int, limit: int) -> Sequence[Outcome]:
+        """Return an experiment's outcomes, shadows and overrides too, as `outcomes_after` does for all."""
+        ...
+
+    def count_exposures(self, experiment: str) -> Sequence[ExposureCount]: ...

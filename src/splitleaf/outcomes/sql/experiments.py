@@ -1,0 +1,141 @@
+"""Experiments on SQLAlchemy Core."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Select, and_, case, func, or_, select
+
+from splitleaf.core.errors import Conflict
+from splitleaf.outcomes.events import Outcome
+from splitleaf.outcomes.experiments import (
+    OPEN_STATES,
+    AuditEntry,
+    ExperimentChange,
+    ExperimentRecord,
+    ExposureCount,
+    RevisionRecord,
+)
+from splitleaf.outcomes.sql import rows, tables
+from splitleaf.outcomes.sql.aliases import append_move
+from splitleaf.outcomes.sql.database import SqlDatabase
+
+CHANGING: Final = 7_205_759_405
+"""Changes of the routing and of experiments come one after the other: each looks at all others. Any number will do, as
+long as nothing else in the database takes the same lock."""
+
+
+class SqlExperiments(SqlDatabase):
+    """Keeps the promises of `ExperimentStore`."""
+
+    def change_experiment(self, change: ExperimentChange) -> ExperimentRecord:
+        record = change.record
+        with self._writing(CHANGING) as connection:
+            _require_turn(connection, record, change.newest)
+            if record.state == "running" and _split_is_in_force(connection):
+                raise Conflict("a static split is in force; end it first", code="split_in_force")
+            result = connection.execute(tables.experiments.insert(), rows.experiment_row(record))
+            (number,) = result.inserted_primary_key or (0,)
+            if change.revision is not None:
+                connection.execute(tables.experiment_revisions.insert(), rows.revision_row(change.revision))
+            if change.alias is not None:
+                append_move(connection, change.alias, change.entry.actor, change.entry.reason, record.created_ms)
+            connection.execute(tables.audit_log.insert(), rows.audit_row(change.entry))
+        return rows.numbered(record, number)
+
+    def experiments(self) -> Sequence[ExperimentRecord]:
+        return [rows.read_experiment(row) for row in self._all(_present().order_by(tables.experiments.c.number))]
+
+    def experiment(self, key: str) -> ExperimentRecord | None:
+        found = self._all(_present().where(tables.experiments.c.key == key))
+        return rows.read_experiment(found[0]) if found else None
+
+    def running_experiments(self) -> Sequence[tuple[ExperimentRecord, RevisionRecord]]:
+        table = tables.experiments.c
+        running = _present().where(table.state == "running").order_by(table.started_ms, table.key)
+        records = [rows.read_experiment(row) for row in self._all(running)]
+        # Revisions are looked up after the records, and never change: each that a record names is there.
+        revisions = self._revisions([(one.key, one.revision) for one in records])
+        return [(one, revisions[one.key, one.revision]) for one in records]
+
+    def experiment_revisions(self, key: str) -> Sequence[RevisionRecord]:
+        table = tables.experiment_revisions
+        query = select(table).where(table.c.experiment == key).order_by(table.c.revision.desc())
+        return [rows.read_revision(row) for row in self._all(query)]
+
+    def _revisions(self, wanted: Sequence[tuple[str, int]]) -> dict[tuple[str, int], RevisionRecord]:
+        if not wanted:
+            return {}
+        table = tables.experiment_revisions
+        one_of = or_(*(and_(table.c.experiment == key, table.c.revision == number) for key, number in wanted))
+        found = [rows.read_revision(row) for row in self._all(select(table).where(one_of))]
+        return {(one.experiment, one.revision): one for one in found}
+
+    def record_audit(self, entry: AuditEntry) -> None:
+        with self._writing() as connection:
+            connection.execute(tables.audit_log.insert(), rows.audit_row(entry))
+
+    def audit_log(
+        self, subject: str | None = None, before: int | None = None, limit: int = 100
+    ) -> Sequence[AuditEntry]:
+        table = tables.audit_log
+        query = select(table).order_by(table.c.number.desc()).limit(limit)
+        if subject is not None:
+            query = query.where(table.c.subject == subject)
+        if before is not None:
+            query = query.where(table.c.number < before)
+        return [rows.read_audit(row) for row in self._all(query)]
+
+    def exposures_after(self, experiment: str, number: int, limit: int) -> Sequence[Outcome]:
+        table = tables.outcomes
+        query = select(table).where(*_of(experiment), table.c.number > number).order_by(table.c.number).limit(limit)
+        return [rows.read_outcome(row) for row in self._all(query)]
+
+    def count_exposures(self, experiment: str) -> Sequence[ExposureCount]:
+        table = tables.outcomes
+        groups = (table.c.revision, table.c.variant, table.c.role, table.c.assigned_version)
+        stood_in = func.sum(case((table.c.fallback != "", 1), else_=0))
+        query = (
+            select(*groups, stood_in, func.count())
+            .where(*_of(experiment), table.c.override.is_(False))
+            .group_by(*groups)
+            .order_by(*groups)
+        )
+        return [ExposureCount(*row) for row in self._all(query)]
+
+
+def require_no_experiment(connection: Connection) -> None:
+    """Raise `Conflict` (`experiments_running`) while an experiment is open."""
+    is_open = tables.experiments.c.state.in_(OPEN_STATES)
+    present = connection.execute(_present().where(is_open).limit(1)).first()
+    if present is not None:
+        raise Conflict(f"the experiment {present.key} is {present.state}; stop it first", code="experiments_running")
+
+
+def _present() -> Select[Any]:
+    """Select the newest row of each experiment."""
+    table = tables.experiments
+    return select(table).where(table.c.number.in_(select(func.max(table.c.number)).group_by(table.c.key)))
+
+
+def _of(experiment: str) -> tuple[Any, Any]:
+    # The second condition is what lets the index serve that leaves out everything else.
+    return tables.outcomes.c.experiment == experiment, tables.outcomes.c.experiment != ""
+
+
+def _require_turn(connection: Connection, record: ExperimentRecord, newest: int | None) -> None:
+    table = tables.experiments
+    present = connection.scalar(select(func.max(table.c.sequence)).where(table.c.key == record.key)) or 0
+    if record.sequence == 1 and present:
+        raise Conflict(f"there is an experiment {record.key!r} already", code="experiment_exists")
+    if record.sequence != present + 1:
+        raise Conflict("the experiment was changed by somebody else at the same moment")
+    if newest is not None and (connection.scalar(select(func.max(table.c.number))) or 0) > newest:
+        raise Conflict("another experiment was changed at the same moment; try again")
+
+
+def _split_is_in_force(connection: Connection) -> bool:
+    table = tables.routing_revisions
+    shares = connection.scalar(select(table.c.shares).order_by(table.c.revision.desc()).limit(1))
+    return shares is not None and shares != rows.NO_SHARES

@@ -1,0 +1,221 @@
+"""What the store promises of experiments, held against memory, SQLite and a real PostgreSQL."""
+
+from __future__ import annotations
+
+import pytest
+
+from splitleaf.core.errors import Conflict
+from splitleaf.core.ids import new_prediction_id
+from splitleaf.outcomes.experiments import AliasMove, ExposureCount
+from splitleaf.outcomes.store import OutcomeStore
+from tests.outcomes.facts import (
+    NOW_MS,
+    audit_entry,
+    experiment_record,
+    experiment_revision,
+    outcome,
+    revision,
+    step,
+)
+from tests.outcomes.test_contract import at_once
+
+HELD = ((0, 2_500), (5_000, 7_500))
+
+
+def start(store: OutcomeStore, key: str = "leaf", started_ms: int = NOW_MS) -> None:
+    store.change_experiment(step(key))
+    table = experiment_revision(key=key)
+    store.change_experiment(
+        step(key, 2, "running", table=table, layer="main", held=HELD, revision=1, started_ms=started_ms)
+    )
+
+
+def test_an_experiment_comes_back_as_its_newest_change_left_it(store: OutcomeStore) -> None:
+    assert (store.experiments(), store.experiment("leaf")) == ([], None)
+    draft = store.change_experiment(step())
+    assert draft == experiment_record()
+    facts = {"layer": "main", "held": HELD, "revision": 1, "stage": 2, "started_ms": NOW_MS, "promoted": "b"}
+    running = store.change_experiment(step(sequence=2, state="running", table=experiment_revision(), **facts))
+    assert running == experiment_record(sequence=2, state="running", **facts)
+    assert store.experiment("leaf") == running
+    assert running.number > draft.number
+    assert store.experiments() == [running]
+
+
+def test_a_key_can_be_used_once(store: OutcomeStore) -> None:
+    store.change_experiment(step())
+    with pytest.raises(Conflict) as refused:
+        store.change_experiment(step(state="running"))
+    assert refused.value.error_code == "experiment_exists"
+    assert store.experiments() == [experiment_record()]
+
+
+@pytest.mark.parametrize("sequence", [0, 3, 7])
+def test_a_step_that_does_not_follow_on_the_present_one_is_refused_whole(store: OutcomeStore, sequence: int) -> None:
+    store.change_experiment(step())
+    with pytest.raises(Conflict):
+        store.change_experiment(step(sequence=sequence, state="running", table=experiment_revision()))
+    assert store.experiments() == [experiment_record()]
+    assert store.experiment_revisions("leaf") == []
+    assert len(store.audit_log()) == 1
+
+
+def test_of_many_hands_on_an_experiment_one_wins(store: OutcomeStore) -> None:
+    store.change_experiment(step())
+    results = at_once(*(lambda: store.change_experiment(step(sequence=2, state="running")) for _ in range(6)))
+    assert sum(isinstance(one, Conflict) for one in results) == 5
+    assert len(store.audit_log()) == 2
+
+
+def test_a_decision_on_a_stale_view_of_the_others_is_refused(store: OutcomeStore) -> None:
+    newest = store.change_experiment(step("leaf")).number
+    other = store.change_experiment(step("stem"))
+    with pytest.raises(Conflict):
+        store.change_experiment(step("leaf", 2, "running", newest=newest))
+    assert store.change_experiment(step("leaf", 2, "running", newest=other.number)).state == "running"
+
+
+def test_of_two_experiments_that_start_on_the_same_view_one_wins(store: OutcomeStore) -> None:
+    for key in ("leaf", "stem"):
+        store.change_experiment(step(key))
+    newest = store.experiments()[-1].number
+    results = at_once(
+        *(
+            lambda key=key: store.change_experiment(step(key, 2, "running", newest=newest))  # type: ignore[misc]
+            for key in ("leaf", "stem")
+        )
+    )
+    assert sum(isinstance(one, Conflict) for one in results) == 1
+
+
+def test_only_what_runs_is_given_out_with_its_revision_in_the_order_of_the_start(store: OutcomeStore) -> None:
+    start(store, "stem", NOW_MS + 1)
+    start(store, "leaf", NOW_MS)
+    store.change_experiment(step("root"))
+    found = store.running_experiments()
+    assert [(record.key, table) for record, table in found] == [
+        ("leaf", experiment_revision(key="leaf")),
+        ("stem", experiment_revision(key="stem")),
+    ]
+    assert isinstance(found[0][1].slots, bytes)
+    store.change_experiment(step("leaf", 3, "paused", revision=1))
+    assert [record.key for record, _ in store.running_experiments()] == ["stem"]
+
+
+def test_the_newest_revision_is_the_one_in_force(store: OutcomeStore) -> None:
+    start(store)
+    second = experiment_revision(2, control=20, candidate=80)
+    store.change_experiment(step(sequence=3, state="running", table=second, revision=2, started_ms=NOW_MS))
+    ((_, in_force),) = store.running_experiments()
+    assert in_force == second
+    assert store.experiment_revisions("leaf") == [second, experiment_revision()]
+    assert store.experiment_revisions("stem") == []
+
+
+def test_a_revision_that_is_there_is_not_written_over(store: OutcomeStore) -> None:
+    start(store)
+    with pytest.raises(Conflict):
+        store.change_experiment(step(sequence=3, state="running", table=experiment_revision(1, control=100)))
+    assert store.experiment_revisions("leaf") == [experiment_revision()]
+    assert len(store.audit_log()) == 2
+
+
+def test_a_step_moves_an_alias_with_it_or_neither_happens(store: OutcomeStore) -> None:
+    store.change_experiment(step())
+    move = AliasMove("champion", "v2", None)
+    store.change_experiment(step(sequence=2, state="promoted", alias=move))
+    assert store.aliases() == {"champion": "v2"}
+    assert store.alias_history("champion")[0].actor == "ann"
+    with pytest.raises(Conflict):
+        store.change_experiment(step(sequence=3, state="rolled_back", alias=AliasMove("champion", "v1", "v9")))
+    assert store.aliases() == {"champion": "v2"}
+    assert store.experiment("leaf") == experiment_record(sequence=2, state="promoted")
+
+
+def test_a_split_and_an_experiment_exclude_each_other(store: OutcomeStore) -> None:
+    store.set_routing(revision(1))
+    store.change_experiment(step())
+    with pytest.raises(Conflict) as refused:
+        store.change_experiment(step(sequence=2, state="running"))
+    assert refused.value.error_code == "split_in_force"
+    store.set_routing(type(revision(2))(2, "", (), b"", "ann", "end", NOW_MS))
+    store.change_experiment(step(sequence=2, state="running"))
+    for sequence, state in ((3, "paused"), (4, "running")):
+        with pytest.raises(Conflict) as refused:
+            store.set_routing(revision(3))
+        assert refused.value.error_code == "experiments_running"
+        store.change_experiment(step(sequence=sequence, state=state))
+    store.change_experiment(step(sequence=5, state="stopped"))
+    store.set_routing(revision(3))
+
+
+def test_of_a_split_and_an_experiment_at_the_same_moment_one_wins(store: OutcomeStore) -> None:
+    store.change_experiment(step())
+    results = at_once(
+        lambda: store.set_routing(revision(1)), lambda: store.change_experiment(step(sequence=2, state="running"))
+    )
+    assert sum(isinstance(one, Conflict) for one in results) == 1
+
+
+def test_the_audit_log_tells_who_did_what_and_why_newest_first_page_by_page(store: OutcomeStore) -> None:
+    assert store.audit_log() == []
+    entries = [audit_entry(action=f"step-{number}") for number in range(5)]
+    for one in entries:
+        store.record_audit(one)
+    store.record_audit(audit_entry("stem"))
+    assert store.audit_log()[0] == audit_entry("stem")
+    first = store.audit_log("experiment/leaf", limit=2)
+    second = store.audit_log("experiment/leaf", before=first[-1].number, limit=10)
+    assert [*first, *second] == entries[::-1]
+    assert store.audit_log("experiment/root") == []
+
+
+def test_the_outcomes_of_an_experiment_are_read_page_by_page(store: OutcomeStore) -> None:
+    mine = [outcome(experiment="leaf") for _ in range(5)]
+    for one in mine:
+        store.record_outcomes([outcome(experiment=""), one, outcome(experiment="stem")])
+    first = store.exposures_after("leaf", 0, 3)
+    assert [*first, *store.exposures_after("leaf", first[-1].number, 3)] == mine
+    assert store.exposures_after("root", 0, 3) == []
+    assert store.exposures_after("", 0, 3) == []
+
+
+def test_a_shadow_of_a_prediction_is_recorded_beside_it_and_once(store: OutcomeStore) -> None:
+    primary = outcome(experiment="leaf")
+    shadows = [
+        outcome(
+            prediction_id=f"0{new_prediction_id()[1:]}",
+            role="shadow",
+            experiment="leaf",
+            assigned_version=version,
+            primary_id=primary.prediction_id,
+        )
+        for version in ("v2", "v3")
+    ]
+    assert store.record_outcomes([primary, *shadows]) == 3
+    assert store.record_outcomes([primary, *shadows]) == 0
+    assert store.exposures_after("leaf", 0, 10) == [primary, *shadows]
+    assert store.count_by_status() == {"succeeded": 1}
+
+
+def test_exposures_are_counted_by_revision_and_variant_without_overrides(store: OutcomeStore) -> None:
+    facts = {"experiment": "leaf", "revision": 1}
+    candidate = {**facts, "variant": "candidate", "assigned_version": "v2"}
+    store.record_outcomes(
+        [
+            *(outcome(**facts, variant="control") for _ in range(3)),
+            outcome(**{**candidate, "assigned_version": "v1"}, fallback="not_ready"),
+            outcome(**candidate),
+            outcome(**candidate, override=True),
+            outcome(**{**candidate, "revision": 2}),
+            outcome(**candidate, role="shadow"),
+            outcome(experiment="stem"),
+        ]
+    )
+    assert store.count_exposures("leaf") == [
+        ExposureCount(1, "candidate", "primary", "v1", 1, 1),
+        ExposureCount(1, "candidate", "primary", "v2", 0, 1),
+        ExposureCount(1, "candidate", "shadow", "v2", 0, 1),
+        ExposureCount(1, "control", "primary", "v1", 0, 3),
+        ExposureCount(2, "candidate", "primary", "v2", 0, 1),
+    ]
