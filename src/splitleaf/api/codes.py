@@ -60,6 +60,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "transition_refused": (409, "The step does not follow on the experiment's state.", "See its detail."),
     "feedback_impossible": (409, "The prediction has no answer to judge.", "Wait until it has succeeded."),
     "payload_too_large": (413, "The body is larger than the limit.", "Send at most 10 MB."),
+    "address_too_long": (414, "The address is longer than 8 KB.", "Send what is long in the body."),
     "unsupported_media_type": (415, "Not a picture of an accepted kind.", "Send JPEG, PNG, WebP, HEIC or AVIF."),
     "unsupported_encoding": (415, "The body is compressed once more.", "Send it without Content-Encoding."),
     "file_required": (422, "The multipart body has no field `file`.", "Name the picture's field `file`."),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -90,7 +91,9 @@ def page_routes(assets: PageAssets | None = None) -> list[BaseRoute]:
 
     async def static(request: Request) -> Response:
         found = files.find(request.path_params["path"])
-        return Response(status_code=404) if found is None else _respond(request, *found)
+        if found is None:
+            raise HTTPException(404)  # the application answers it as it answers every error
+        return _respond(request, *found)
 
     return [
         Route("/", index, name="page", include_in_schema=False),

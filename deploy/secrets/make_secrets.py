@@ -1,0 +1,96 @@
+"""Make the secrets of an installation once, each folder with what one service needs and no more.
+
+    make_secrets.py FOLDER              make what is missing
+    make_secrets.py FOLDER --admin-key  print the key that opens the admin API
+
+The folders are volumes of compose.yaml; no service but this one sees more than its own. Safe to run at every start.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import secrets
+import sys
+from pathlib import Path
+
+# What the scripts and the client use, by name, so that a stolen password can neither read the configuration nor
+# change it, nor wipe the broker. A test runs a whole system as this user.
+COMMANDS = """
+    auth blpop client|setinfo client|setname del discard eval evalsha exec exists get hdel hget hgetall hincrby hmget
+    hset info lindex llen lpop lpos lpush lrange lrem mget multi pexpire ping publish rpush sadd script|load select
+    set smembers srem subscribe time ttl unlink unsubscribe xack xadd xautoclaim xclaim xdel xgroup|create
+    xgroup|createconsumer xgroup|delconsumer xinfo|consumers xinfo|groups xinfo|stream xlen xpending xrange xread
+    xreadgroup xrevrange zadd zcount zrange zrangebyscore zrem zscore
+"""
+ADMIN_KEY = Path("operator/admin-key")
+
+
+def main() -> None:
+    arguments = sys.argv[1:]
+    if not arguments or arguments[1:] not in ([], ["--admin-key"]):
+        sys.exit(__doc__)
+    folder = Path(arguments[0])
+    make_secrets(folder)
+    if arguments[1:]:
+        print((folder / ADMIN_KEY).read_text(encoding="ascii").strip())
+
+
+def make_secrets(folder: Path) -> None:
+    """Make every secret that is not there yet. The operator's folder keeps the originals; the others follow it."""
+    kept = {
+        name: _kept(folder / "operator" / name)
+        for name in ("admin-key", "broker-password", "health-password", "postgres-password", "secret")
+    }
+    for path, text in _files(kept).items():
+        _write(folder / path, text)
+
+
+def _files(kept: dict[str, str]) -> dict[str, str]:
+    broker = f"redis://splitleaf:{kept['broker-password']}@redis:6379/0"
+    database = f"postgresql://splitleaf:{kept['postgres-password']}@postgres:5432/splitleaf"
+    return {
+        "api/splitleaf_redis_url": broker,
+        "api/splitleaf_database_url": database,
+        "api/splitleaf_secret": kept["secret"],
+        "api/splitleaf_admin_write_keys": json.dumps([_digest(kept["admin-key"])]),
+        "worker/splitleaf_redis_url": broker,
+        "controller/splitleaf_redis_url": broker,
+        "controller/splitleaf_database_url": database,
+        "redis/users.acl": access_list(kept["broker-password"], kept["health-password"]),
+        "redis/health-password": kept["health-password"],
+        "postgres/postgres-password": kept["postgres-password"],
+    }
+
+
+def access_list(password: str, health_password: str) -> str:
+    """Return the broker's users."""
+    allowed = " ".join(f"+{command}" for command in COMMANDS.split())
+    return (
+        "user default off resetpass -@all\n"
+        f"user splitleaf on #{_digest(password)} ~* &* -@all {allowed}\n"
+        f"user health on #{_digest(health_password)} -@all +auth +ping\n"
+    )
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _kept(path: Path) -> str:
+    if not path.exists():
+        _write(path, secrets.token_urlsafe(32))
+    return path.read_text(encoding="ascii").strip()
+
+
+def _write(path: Path, text: str) -> None:
+    """The file appears whole. Others may read it: each service has a user of its own, and sees only its own folder."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}")
+    draft.write_text(text.rstrip("\n") + "\n", encoding="ascii")
+    draft.chmod(0o444)
+    draft.replace(path)
+
+
+if __name__ == "__main__":
+    main()
