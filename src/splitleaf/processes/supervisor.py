@@ -52,10 +52,12 @@ class Supervisor:
         # Children hold the reading end: it closes when this process ends, however it ends.
         self._alive_read, self._alive_write = os.pipe()
 
-    async def start(self) -> None:
+    async def start(self, *names: str) -> None:
+        """Start the children of these names, or all of them."""
         for child in self._children:
-            await self._spawn(child)
-            self._watchers.append(asyncio.create_task(self._watch(child)))
+            if (not names or child.name in names) and child.process is None and not self._stopping:
+                await self._spawn(child)
+                self._watchers.append(asyncio.create_task(self._watch(child)))
 
     async def stop(self, grace_s: float) -> None:
         """Stop the children one after another, in the order given, each within the grace time."""

@@ -25,6 +25,8 @@ from splitleaf.settings import PREFIX, Settings, read_settings
 log = structlog.get_logger(__name__)
 
 SLOW_AFTER_S = 10.0
+RECORDER_AFTER_S = 3.0
+"""The controller starts after this time even when no picture can be answered yet."""
 GRACE_S = 30.0
 
 
@@ -59,8 +61,7 @@ class _Up:
         url = broker.url if broker else self._settings.redis_url
         self._supervisor = Supervisor(self._children(url), self._give_up)
         try:
-            await self._supervisor.start()
-            await self._greet_when_ready()
+            await self._start_roles(self._supervisor)
             await self._stop.wait()
         finally:
             self._say("Stopping ... (Ctrl-C again: at once)")
@@ -69,6 +70,14 @@ class _Up:
                 await broker.stop()
         if self._hopeless:
             raise ConfigurationError(f"the {self._hopeless} cannot run with these settings", code="role_failed")
+
+    async def _start_roles(self, supervisor: Supervisor) -> None:
+        """Start what answers pictures first: the record of the answers can follow a moment later."""
+        await supervisor.start("api", "worker")
+        greeting = asyncio.create_task(self._greet_when_ready())
+        await asyncio.wait({greeting}, timeout=RECORDER_AFTER_S)
+        await supervisor.start("controller")
+        await greeting
 
     def _on_signal(self) -> None:
         if self._stop.is_set() and self._supervisor:
