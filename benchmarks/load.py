@@ -15,6 +15,8 @@ import socket
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -100,6 +102,23 @@ def drive(url: str, request: bytes, connections: int, seconds: float) -> Load:
         client.link.close()
     selector.close()
     return load
+
+
+@contextmanager
+def one_client(url: str) -> Iterator[Callable[[bytes], None]]:
+    """Give a function that sends a prepared request and waits for its answer, which must be 200."""
+    client = _connect(url)
+
+    def ask(request: bytes) -> None:
+        load = Load()
+        _send(client, request)
+        while not _answered(client, load):
+            pass
+        if not load.statuses[200]:
+            raise RuntimeError(bytes(client.received).decode(errors="replace"))
+
+    with client.link:
+        yield ask
 
 
 def _connect(url: str) -> Connection:

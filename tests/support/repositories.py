@@ -28,7 +28,7 @@ def add_version(
     softmax: bool = True,
     temperature: float = 1.0,
     min_confidence: float = 0.5,
-    cap: int = 8,
+    cap: int = 4,
     resize: str = "pillow-bilinear",
 ) -> Path:
     """Write a whole imported version, whose network names the brightest colour, and return its folder."""
@@ -57,7 +57,7 @@ def write_version(
     output: str = "probabilities",
     temperature: float = 1.0,
     min_confidence: float = 0.5,
-    cap: int = 8,
+    cap: int = 4,
     resize: str = "pillow-bilinear",
 ) -> Path:
     """Write an ONNX network as a whole imported version, and return its folder."""
