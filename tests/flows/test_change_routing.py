@@ -9,7 +9,8 @@ import pytest
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import Conflict, NotFound, Unprocessable
 from splitleaf.experiments.routing import Route
-from splitleaf.flows.change_routing import clear_split, load_routing, move_alias, roll_back_alias, set_split
+from splitleaf.flows.change_routing import clear_split, move_alias, roll_back_alias, set_split
+from splitleaf.flows.load_routing import load_routing
 from splitleaf.outcomes.events import RoutingRevision
 from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.outcomes.sql import SqlOutcomeStore

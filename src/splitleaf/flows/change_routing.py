@@ -10,21 +10,9 @@ from collections.abc import Collection, Mapping
 
 from splitleaf.core.clock import Clock
 from splitleaf.core.errors import Conflict, NotFound
-from splitleaf.experiments.routing import Routing, Split
 from splitleaf.experiments.slots import new_table, reallocate, to_slots
 from splitleaf.outcomes.events import AliasChange, RoutingRevision
 from splitleaf.outcomes.store import OutcomeStore
-from splitleaf.registry.repository import CHAMPION
-
-
-def load_routing(store: OutcomeStore, default_champion: str) -> Routing:
-    """Return what is in force; the repository's own default answers where nobody has moved the alias."""
-    champion = store.aliases().get(CHAMPION, default_champion)
-    revision = store.routing()
-    if revision is None or not revision.shares:
-        return Routing(champion)
-    versions = tuple(version for version, _ in revision.shares)
-    return Routing(champion, Split(revision.revision, revision.salt, versions, revision.slots))
 
 
 def set_split(  # noqa: PLR0917 - a change, who makes it, and why
@@ -38,7 +26,7 @@ def set_split(  # noqa: PLR0917 - a change, who makes it, and why
     """Put a split in force. As few units as possible change their version.
 
     Raises `Unprocessable` (`invalid_split`), `NotFound` (`version_not_found`), `Conflict` when somebody else
-    changed the split at the same moment.
+    changed the split at the same moment or, with `experiments_running`, while an experiment is open.
     """
     for version in percentages:
         require_version(version, ready)

@@ -12,7 +12,7 @@ from splitleaf.api.app import build_app
 from splitleaf.api.services import ApiLimits, ApiServices
 from splitleaf.api.units import derive_secrets
 from splitleaf.core.clock import SystemClock
-from splitleaf.flows.change_routing import load_routing
+from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.serving import ServingMonitor
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake

@@ -13,7 +13,8 @@ from splitleaf.core.errors import NotFound, SplitleafError
 from splitleaf.core.prediction import Classification
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
-from splitleaf.flows.change_routing import clear_split, load_routing, move_alias, roll_back_alias, set_split
+from splitleaf.flows.change_routing import clear_split, move_alias, roll_back_alias, set_split
+from splitleaf.flows.load_routing import load_routing
 from splitleaf.images.picture import decode_picture
 from splitleaf.outcomes.events import AliasChange, RoutingRevision
 from splitleaf.processes.data import is_in_use
