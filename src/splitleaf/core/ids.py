@@ -25,6 +25,15 @@ def idempotent_prediction_id(scope: str, key: str) -> str:
     return _base32(digest.digest())
 
 
+def shadow_prediction_id(primary_id: str, version: str) -> str:
+    """Return the id under which this version scores that prediction's picture unseen: one a version.
+
+    It begins with a digit that no prediction's id has, so that nothing which takes such an id finds it.
+    """
+    digest = hashlib.blake2b(f"{primary_id}:{version}".encode(), digest_size=16, person=b"splitleaf-shadow")
+    return f"0{_base32(digest.digest())[:25]}"
+
+
 def is_prediction_id(text: str) -> bool:
     """Tell whether the text has the form of a prediction id."""
     return _PREDICTION_ID.fullmatch(text) is not None

@@ -117,4 +117,6 @@ def to_outcome(state: JobState) -> Outcome:
         batch_size=state.batch_size,
         deliveries=state.deliveries,
         worker=state.worker,
+        primary_id=context.primary_id,
+        fallback=context.fallback,
     )

@@ -6,12 +6,16 @@ The hot path reads a snapshot; databases, folders and the broker are asked in th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final
 
 import structlog
 
-from splitleaf.core.errors import NoModelReady, SplitleafError
+from splitleaf.core.clock import Clock, SystemClock
+from splitleaf.core.errors import NoModelReady, NotFound, SplitleafError
+from splitleaf.experiments.allocation import is_sampled
 from splitleaf.experiments.routing import Route, Routing
 from splitleaf.jobs.queue import WorkerDirectory, WorkerReport
 from splitleaf.registry.catalogue import VersionFolder
@@ -20,14 +24,35 @@ from splitleaf.registry.manifest import Manifest
 log = structlog.get_logger(__name__)
 
 
+NOT_READY: Final = "not_ready"
+"""Why the champion or an experiment's default stands in: no worker has the assigned version."""
+STALE_AFTER_S: Final = 2.0
+"""Experiments end here when the store was silent for so long: one may have been rolled back meanwhile."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The version that answers, and why."""
 
     manifest: Manifest
     revision: int
-    is_fallback: bool = False
-    """True when the assigned version cannot answer and the champion does: no exposure of the split."""
+    experiment: str = ""
+    variant: str = ""
+    """The assigned one, whoever answers: analysis goes by it."""
+    override: bool = False
+    fallback: str = ""
+    """Not empty when the assigned version cannot answer and another one does."""
+    salt: str = ""
+    shadows: tuple[tuple[Manifest, int], ...] = ()
+    """Versions that may score the picture too, and how many of 10,000 each gets."""
+
+    @property
+    def is_fallback(self) -> bool:
+        return bool(self.fallback)
+
+    def shadows_of(self, prediction_id: str) -> list[Manifest]:
+        """Return the versions that score this prediction's picture."""
+        return [manifest for manifest, slots in self.shadows if is_sampled(self.salt, prediction_id, slots)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +67,45 @@ class Serving:
     def choose(self, unit_hash: str) -> Choice:
         """Return who answers this unit. Raises `NoModelReady`."""
         route = self.routing.route(unit_hash)
+        if route.experiment:
+            return self._choose_in_experiment(route)
         if self._can_serve(route.version):
             return Choice(self.manifests[route.version], route.revision)
         champion = self.routing.champion
         if self._can_serve(champion):
-            return Choice(self.manifests[champion], 0, is_fallback=True)
+            # No exposure of the split.
+            return Choice(self.manifests[champion], 0, fallback=NOT_READY)
+        raise NoModelReady
+
+    def choose_forced(self, experiment: str, variant: str) -> Choice:
+        """Return a named variant's version; analysis leaves out what it answers.
+
+        Raises `NotFound` (`variant_not_found`), `NoModelReady` when no worker has it: nobody stands in here.
+        """
+        route = self.routing.force(experiment, variant)
+        if route is None:
+            raise NotFound(f"no experiment {experiment!r} with a variant {variant!r} runs", code="variant_not_found")
+        if not self._can_serve(route.version):
+            raise NoModelReady
+        return Choice(self.manifests[route.version], route.revision, experiment, variant, override=True)
+
+    def _choose_in_experiment(self, route: Route) -> Choice:
+        """Return the assigned version or who stands in for it: an exposure of the assigned variant all the same."""
+        for version in (route.version, route.stand_in, self.routing.champion):
+            if self._can_serve(version):
+                return Choice(
+                    self.manifests[version],
+                    route.revision,
+                    route.experiment,
+                    route.variant,
+                    fallback="" if version == route.version else NOT_READY,
+                    salt=route.salt,
+                    shadows=tuple(
+                        (self.manifests[one.version], one.slots)
+                        for one in route.shadows
+                        if one.version != version and self._can_serve(one.version)
+                    ),
+                )
         raise NoModelReady
 
     def _can_serve(self, version: str) -> bool:
@@ -77,6 +136,7 @@ class ServingMonitor:
         load_routing: Callable[[], Routing],
         directory: WorkerDirectory,
         default_champion: Callable[[], str] = lambda: "",
+        clock: Clock | None = None,
     ) -> None:
         """`default_champion` answers while nothing was ever heard of the store."""
         self._scan = scan
@@ -85,8 +145,18 @@ class ServingMonitor:
         self._default_champion = default_champion
         self.workers: Sequence[WorkerReport] = ()
         self.folders: Sequence[VersionFolder] = ()
-        self.snapshot = NOTHING
+        self._clock = clock or SystemClock()
+        self._present = NOTHING
+        self._suspended = NOTHING
+        self._heard_at = -math.inf
         self.route_problem = ""
+
+    @property
+    def snapshot(self) -> Serving:
+        """Return what is known; without the experiments when the store has been silent for too long."""
+        if self._present.routing.experiments and self._clock.monotonic() - self._heard_at > STALE_AFTER_S:
+            return self._suspended
+        return self._present
 
     async def refresh(self) -> None:
         """Ask everybody once; never raises for a part that is down."""
@@ -97,9 +167,21 @@ class ServingMonitor:
                 log.error("refresh_failed", exc_info=failure)
 
     async def run(self, period_s: float) -> None:
+        """Refresh for ever; what decides twice as often, so that an experiment that ended is known to have."""
+        await asyncio.gather(
+            self._regularly(self.refresh, period_s), self._regularly(self._refresh_decisions, period_s / 2)
+        )
+
+    async def _regularly(self, action: Callable[[], Awaitable[None]], period_s: float) -> None:
         while True:
-            await self.refresh()
+            await action()
             await asyncio.sleep(period_s)
+
+    async def _refresh_decisions(self) -> None:
+        try:
+            await self._refresh_routing()
+        except Exception:
+            log.exception("refresh_failed")
 
     async def _refresh_workers(self) -> None:
         try:
@@ -120,16 +202,20 @@ class ServingMonitor:
         self._publish(manifests={one.version: one.manifest for one in self.folders if one.manifest is not None})
 
     async def _refresh_routing(self) -> None:
+        asked_at = self._clock.monotonic()
         try:
             routing = await asyncio.to_thread(self._load_routing)
         except SplitleafError as error:
             self.route_problem = error.detail
-            if not self.snapshot.routing.champion:
+            if not self._present.routing.champion:
                 self._publish(routing=Routing(await asyncio.to_thread(self._default_champion)))
-            log.warning("routing_unknown", detail=error.detail, keeping=self.snapshot.routing.champion)
+            log.warning("routing_unknown", detail=error.detail, keeping=self._present.routing.champion)
             return
         self.route_problem = ""
-        self._publish(routing=routing)
+        if asked_at >= self._heard_at:
+            # Not an answer to an older question that took longer: it could bring back what has ended.
+            self._heard_at = asked_at
+            self._publish(routing=routing)
 
     def _publish(
         self,
@@ -137,12 +223,13 @@ class ServingMonitor:
         manifests: Mapping[str, Manifest] | None = None,
         ready: frozenset[str] | None = None,
     ) -> None:
-        old = self.snapshot
-        self.snapshot = Serving(
+        old = self._present
+        self._present = Serving(
             old.routing if routing is None else routing,
             old.manifests if manifests is None else manifests,
             old.ready if ready is None else ready,
         )
+        self._suspended = replace(self._present, routing=self._present.routing.without_experiments())
 
 
-__all__ = ["NOTHING", "Choice", "Route", "Serving", "ServingMonitor"]
+__all__ = ["NOTHING", "STALE_AFTER_S", "Choice", "Serving", "ServingMonitor"]

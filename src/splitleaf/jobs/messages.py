@@ -25,6 +25,8 @@ _CONTEXT_KEYS = {
     "experiment": "e",
     "variant": "a",
     "override": "o",
+    "fallback": "b",
+    "primary_id": "p",
     "intake_ms": "i",
     "flags": "f",
     "fingerprint": "d",

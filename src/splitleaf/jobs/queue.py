@@ -31,11 +31,15 @@ class TaskContext:
     request_id: str = ""
     unit_hash: str = ""
     revision: int = 0
-    """The routing revision that decided the version; 0 where no split was in force."""
+    """The revision, of the experiment or else of the split, that decided the version; 0: neither."""
     experiment: str = ""
     variant: str = ""
     override: bool = False
     """True when the version was forced, so that analysis leaves the prediction out."""
+    fallback: str = ""
+    """Why another version than the assigned one answers; empty: none does."""
+    primary_id: str = ""
+    """Of a shadow: the prediction whose picture it scores."""
     intake_ms: float = 0.0
     flags: tuple[str, ...] = ()
     """Remarks of the intake, such as `low_information`."""
