@@ -11,6 +11,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from splitleaf.api.keys import Scope, require
 from splitleaf.api.services import ApiServices
 from splitleaf.api.units import identify_unit
 from splitleaf.api.uploads import read_upload
@@ -34,6 +35,7 @@ from splitleaf.jobs.queue import JobState, Priority
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?", re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _PRIORITIES = {"interactive": Priority.INTERACTIVE, "batch": Priority.BATCH}
+FORCE_HEADER = "splitleaf-variant"
 MAX_FEEDBACK_BYTES = 4_096
 KEEP_ALIVE_S = 15.0
 
@@ -121,15 +123,27 @@ class Predictions:
     async def _submit(self, request: Request, wait_s: float) -> tuple[JobState, dict[str, str]]:
         unit = identify_unit(request, self._services.secrets)
         key, priority = _idempotency_key(request), _priority(request)
+        forced = await self._forced_variant(request)
         if self._services.is_draining():
             raise DependencyDown("this server is being replaced; please try again")
         data = await read_upload(
             request, max_bytes=self._limits.max_upload_bytes, timeout_s=self._limits.body_timeout_s
         )
         request_id = request.scope.get("request_id", "")
-        submission = Submission(data, unit.unit_hash, request_id, wait_s, key, priority)
+        submission = Submission(data, unit.unit_hash, request_id, wait_s, key, priority, forced)
         state = await self._submission.submit(submission)
         return state, ({"Set-Cookie": unit.set_cookie} if unit.set_cookie else {})
+
+    async def _forced_variant(self, request: Request) -> tuple[str, str] | None:
+        """Return the experiment and the variant that a tester with a key names; nobody else can."""
+        named = request.headers.get(FORCE_HEADER)
+        if named is None:
+            return None
+        await require(Scope.READ, self._services.secrets)(request)
+        experiment, separator, variant = named.partition("/")
+        if not separator:
+            raise RejectedInput("Splitleaf-Variant is EXPERIMENT/VARIANT", code="invalid_request")
+        return experiment, variant
 
     def _preferred_wait_s(self, request: Request) -> float | None:
         """Return the wait of RFC 7240's `Prefer`, capped; None when the client did not ask for one."""

@@ -13,13 +13,14 @@ from splitleaf.core.errors import Unprocessable
 from splitleaf.core.ids import idempotent_prediction_id, new_prediction_id
 from splitleaf.core.prediction import PredictionStatus
 from splitleaf.flows.read_result import from_outcome
+from splitleaf.flows.run_shadows import Accepted, ShadowRuns
 from splitleaf.flows.serving import Choice, Serving
 from splitleaf.images.intake import DecodedPicture, PictureIntake
 from splitleaf.jobs.queue import JobQueue, JobState, Priority, SubmitOutcome, Task, TaskContext
 from splitleaf.outcomes.store import OutcomeStore
 
 FALLBACK = "fallback"
-"""Flag of a prediction that the champion answered because its assigned version could not."""
+"""Flag of a prediction that another version answered because its assigned one could not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +34,8 @@ class Submission:
     """How long the client is willing to wait for the final state."""
     idempotency_key: str = ""
     priority: Priority = Priority.INTERACTIVE
+    forced: tuple[str, str] | None = None
+    """An experiment and its variant that is to answer, whoever asks; analysis leaves the prediction out."""
 
 
 class ImageSubmission:
@@ -54,12 +57,13 @@ class ImageSubmission:
         self._serving = serving
         self._clock = clock
         self._ttl_ms = round(ttl_s * 1000)
+        self._shadows = ShadowRuns(intake, queue)
 
     async def submit(self, submission: Submission) -> JobState:
         """Return the state after the client's wait at the latest.
 
-        Raises what the intake and the queue raise; `NoModelReady`; `Unprocessable` with code
-        `idempotency_key_reused` when the key came with another picture before.
+        Raises what the intake and the queue raise; `NoModelReady`; `NotFound` (`variant_not_found`) for a forced one;
+        `Unprocessable` with code `idempotency_key_reused` when the key came with another picture before.
         """
         fingerprint = hashlib.blake2b(submission.data, digest_size=16).hexdigest()
         prediction_id = new_prediction_id()
@@ -72,12 +76,23 @@ class ImageSubmission:
             recorded = await asyncio.to_thread(self._store.outcome, prediction_id)
             if recorded is not None:
                 return from_outcome(recorded)
-        choice = self._serving().choose(submission.unit_hash)
+        serving = self._serving()
+        choice = (
+            serving.choose_forced(*submission.forced) if submission.forced else serving.choose(submission.unit_hash)
+        )
         started = time.perf_counter()
         picture = await self._intake.decode(submission.data, [choice.manifest.preprocessing.input_spec])
         intake_ms = (time.perf_counter() - started) * 1000
         task = self._task(prediction_id, submission, choice, picture, intake_ms, fingerprint)
-        return await self._hand_over(task, submission.wait_s)
+        outcome, state = await self._hand_over(task, submission.wait_s)
+        if outcome is SubmitOutcome.ACCEPTED and choice.shadows:
+            accepted = Accepted(task, choice.manifest.preprocessing.input_spec, submission.data)
+            self._shadows.offer(accepted, choice.shadows_of(task.id))
+        return state
+
+    async def finish_shadows(self) -> None:
+        """Wait until what is to be scored unseen is handed over or given up."""
+        await self._shadows.finish()
 
     def _task(  # noqa: PLR0917 - one record from its parts
         self,
@@ -93,6 +108,10 @@ class ImageSubmission:
             request_id=submission.request_id,
             unit_hash=submission.unit_hash,
             revision=choice.revision,
+            experiment=choice.experiment,
+            variant=choice.variant,
+            override=choice.override,
+            fallback=choice.fallback,
             intake_ms=round(intake_ms, 3),
             flags=flags,
             fingerprint=fingerprint,
@@ -101,15 +120,15 @@ class ImageSubmission:
             prediction_id, choice.manifest.version, picture.tensors[0], self._ttl_ms, submission.priority, context
         )
 
-    async def _hand_over(self, task: Task, wait_s: float) -> JobState:
+    async def _hand_over(self, task: Task, wait_s: float) -> tuple[SubmitOutcome, JobState]:
         if wait_s > 0:
             outcome, state = await self._queue.submit_and_wait(task, wait_s)
         else:
             outcome, state = await self._queue.submit(task), None
         if outcome is SubmitOutcome.DUPLICATE:
             known = state or await self._queue.state(task.id)
-            return await self._again(known or self._queued(task), task.context.fingerprint, 0)
-        return state or self._queued(task)
+            return outcome, await self._again(known or self._queued(task), task.context.fingerprint, 0)
+        return outcome, state or self._queued(task)
 
     async def _again(self, known: JobState, fingerprint: str, wait_s: float) -> JobState:
         """Answer a repeated request with the first one's prediction."""
