@@ -30,6 +30,7 @@ class Door:
     inner_port: int
     folder: Path
     process: subprocess.Popen[bytes]
+    redirect_port: int = 0
 
     @property
     def url(self) -> str:
@@ -54,17 +55,29 @@ def nginx_or_skip() -> str:
     return found
 
 
-def open_door(folder: Path, upstream: str, *, changes: dict[str, str] | None = None) -> Door:
-    """Start NGINX. `upstream` takes the place of upstream.conf; `changes` are further texts to replace, once each."""
-    program, port, inner_port = nginx_or_skip(), free_port(), free_port()
+def open_door(folder: Path, upstream: str, *, changes: dict[str, str] | None = None, tls: bool = False) -> Door:
+    """Start NGINX. `upstream` takes the place of upstream.conf; `changes` are further texts to replace.
+
+    With `tls`, the certificate and its key lie in the folder already.
+    """
+    program, port, inner_port, redirect_port = nginx_or_skip(), free_port(), free_port(), free_port()
     prepare(folder, upstream, changes=changes)
-    replace_text(folder / "nginx.conf", {"listen 8080": f"listen {port}", "listen 8081": f"listen {inner_port}"})
+    main = folder / ("nginx-tls.conf" if tls else "nginx.conf")
+    listeners = {"listen 8081": f"listen {inner_port}"}
+    if tls:
+        listeners |= {"listen 8443": f"listen {port}", "listen 8080": f"listen {redirect_port}"}
+        replace_text(folder / "tls.conf", {"/certs/": f"{folder}/"})
+        if nginx_version() < (1, 25, 1):
+            listeners["http2 on;"] = ""  # older ones do not know the word
+    else:
+        listeners["listen 8080"] = f"listen {port}"
+    replace_text(main, listeners)
     # Started by root, the workers would be somebody who may not read the test's folder.
     user = "user root;" if os.geteuid() == 0 else ""
     with (folder / "log").open("ab") as log:
-        command = [program, "-c", str(folder / "nginx.conf"), "-g", f"daemon off; {user}"]
+        command = [program, "-c", str(main), "-g", f"daemon off; {user}"]
         process = subprocess.Popen(command, stdout=log, stderr=log)
-    door = Door(port, inner_port, folder, process)
+    door = Door(port, inner_port, folder, process, redirect_port)
     give_up_at = time.monotonic() + 20
     while True:
         try:
