@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from splitleaf.core.errors import Conflict
@@ -34,7 +36,14 @@ def test_an_experiment_comes_back_as_its_newest_change_left_it(store: OutcomeSto
     assert (store.experiments(), store.experiment("leaf")) == ([], None)
     draft = store.change_experiment(step())
     assert draft == experiment_record()
-    facts = {"layer": "main", "held": HELD, "revision": 1, "stage": 2, "started_ms": NOW_MS, "promoted": "b"}
+    facts: dict[str, Any] = {
+        "layer": "main",
+        "held": HELD,
+        "revision": 1,
+        "stage": 2,
+        "started_ms": NOW_MS,
+        "promoted": "b",
+    }
     running = store.change_experiment(step(sequence=2, state="running", table=experiment_revision(), **facts))
     assert running == experiment_record(sequence=2, state="running", **facts)
     assert store.experiment("leaf") == running
@@ -80,10 +89,7 @@ def test_of_two_experiments_that_start_on_the_same_view_one_wins(store: OutcomeS
         store.change_experiment(step(key))
     newest = store.experiments()[-1].number
     results = at_once(
-        *(
-            lambda key=key: store.change_experiment(step(key, 2, "running", newest=newest))  # type: ignore[misc]
-            for key in ("leaf", "stem")
-        )
+        *(lambda key=key: store.change_experiment(step(key, 2, "running", newest=newest)) for key in ("leaf", "stem"))
     )
     assert sum(isinstance(one, Conflict) for one in results) == 1
 

@@ -8,12 +8,16 @@ import re
 import httpx
 import pytest
 
+from tests.experiments.plans import table
 from tests.support.pictures import RED, jpeg
 from tests.system.running import RunningSystem
 
 pytestmark = pytest.mark.slow
 
-TELLING = re.compile(r"\bv[12]\b|version|variant|experiment|champion|revision|digest|weight|shadow", re.IGNORECASE)
+TELLING = re.compile(
+    r"\bv[12]\b|version|variant|experiment|champion|revision|digest|weight|shadow|control\b|candidate|hidden-one|fallback",
+    re.IGNORECASE,
+)
 
 
 def test_responses_of_both_versions_have_the_same_form(system: RunningSystem) -> None:
@@ -30,6 +34,35 @@ def test_responses_of_both_versions_have_the_same_form(system: RunningSystem) ->
             admin.delete("/routing", params={"reason": "done"}).raise_for_status()
     assert forms["red"] == forms["blue"]
     assert len(forms["red"]) == 1
+
+
+@pytest.mark.parametrize("share", [50, 1])
+def test_responses_of_both_variants_of_an_experiment_have_the_same_form(system: RunningSystem, share: float) -> None:
+    """Also while another version scores the same pictures unseen, and for browsers, which get a cookie."""
+    key = f"hidden-one-{share}"
+    variants = {"control": {"version": "v1", "share": 100 - share}, "candidate": {"version": "v2", "share": share}}
+    plan = table(key=key, variants=variants, shadows=[{"version": "v1"}, {"version": "v2"}])
+    forms: dict[str, set[tuple[object, ...]]] = {"red": set(), "blue": set()}
+    with system.admin() as admin:
+        admin.post("/experiments", json={"plan": plan, "reason": "hiding"}).raise_for_status()
+        admin.post(f"/experiments/{key}/start", json={"reason": "hiding"}).raise_for_status()
+        try:
+            for number in range(60 if share == 50 else 5):
+                for unit in ({"Splitleaf-Unit": f"unit-{number}"}, {}):
+                    response = httpx.post(
+                        f"{system.url}/v1/predictions",
+                        files={"file": jpeg(RED)},
+                        headers={"Prefer": "wait=10", **unit},
+                        timeout=30,
+                    )
+                    forms[response.json()["result"]["label"]].add((bool(unit), *_form(response)))
+                    assert not TELLING.search(_visible(response)), _visible(response)
+                    assert not TELLING.search(re.sub(r"=[^;]+", "=", response.headers.get("set-cookie", "")))
+        finally:
+            admin.post(f"/experiments/{key}/rollback", json={"reason": "done"}).raise_for_status()
+    assert len(forms["red"]) == 2
+    if share == 50:
+        assert forms["red"] == forms["blue"]
 
 
 @pytest.mark.parametrize("path", ["/health", "/readyz", "/livez", "/v1/labels", "/v1/predictions/unknown", "/nowhere"])

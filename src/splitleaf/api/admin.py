@@ -1,4 +1,4 @@
-"""The admin API: models, aliases, routing, queue, outcomes. It names versions, so it stands behind keys."""
+"""The admin API: all that names versions, so it stands behind keys."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from splitleaf.api import admin_shapes as shapes
+from splitleaf.api.admin_experiments import add_experiments
 from splitleaf.api.keys import Scope, require
 from splitleaf.api.responses import problem
 from splitleaf.api.services import ApiServices
@@ -28,6 +29,7 @@ def admin_router(services: ApiServices) -> APIRouter:
     _add_routing(router, services, may_read, may_write)
     _add_queue(router, services, may_read, may_write)
     _add_outcomes(router, services, may_read)
+    add_experiments(router, services, may_read, may_write)
     return router
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from splitleaf.cli.models import AsJson, Data, Repository, Why, open_operator, warn_if_idle
+from splitleaf.cli.shares import parse_shares, sentence
 
 if TYPE_CHECKING:
     from splitleaf.outcomes.events import RoutingRevision
@@ -29,7 +29,7 @@ def show(models: Repository = None, data: Data = None, as_json: AsJson = False) 
     elif not shares:
         typer.echo(f"no split is in force; the champion {champion} answers everybody")
     else:
-        typer.echo(f"{_sentence(shares)}; the champion is {champion}")
+        typer.echo(f"{sentence(shares)}; the champion is {champion}")
 
 
 @app.command("set")
@@ -40,10 +40,10 @@ def set_command(
     data: Data = None,
 ) -> None:
     """Put a split in force; it is sticky by visitor, and as few as possible change their version."""
-    percentages = _parse(shares)
+    percentages = parse_shares(shares, "VERSION")
     with open_operator(models, data) as operator:
         revision = operator.set_split(percentages, why)
-        typer.echo(f"revision {revision.revision} is in force: {_sentence(_percentages(revision))}")
+        typer.echo(f"revision {revision.revision} is in force: {sentence(_percentages(revision))}")
         warn_if_idle(operator)
 
 
@@ -68,7 +68,7 @@ def history(models: Repository = None, data: Data = None, as_json: AsJson = Fals
         typer.echo(json.dumps([_record(one) for one in revisions]))
         return
     for one in revisions:
-        shares = _sentence(_percentages(one)) or "ended"
+        shares = sentence(_percentages(one)) or "ended"
         line = f"{one.revision}  {as_rfc3339(one.created_ms)}  {shares}  by {one.actor}  {one.reason}"
         typer.echo(line.rstrip())
     if not revisions:
@@ -79,29 +79,9 @@ def _percentages(revision: RoutingRevision) -> dict[str, float]:
     return {version: count / 100 for version, count in revision.shares}
 
 
-def _sentence(shares: dict[str, float]) -> str:
-    return ", ".join(f"{version} {share:g} %" for version, share in shares.items())
-
-
 def _record(revision: RoutingRevision) -> dict[str, object]:
     from splitleaf.core.clock import as_rfc3339
 
     at = as_rfc3339(revision.created_ms)
     facts = {"revision": revision.revision, "at": at, "by": revision.actor, "reason": revision.reason}
     return {**facts, "shares": _percentages(revision)}
-
-
-def _parse(shares: list[str]) -> dict[str, float]:
-    parsed: dict[str, float] = {}
-    for share in shares:
-        version, _, percent = share.partition("=")
-        try:
-            number = float(percent.removesuffix("%"))
-        except ValueError:
-            number = math.nan
-        if not version or not math.isfinite(number):
-            raise typer.BadParameter(f"{share!r} is not VERSION=PERCENT")
-        if version in parsed:
-            raise typer.BadParameter(f"{version} has two shares")
-        parsed[version] = number
-    return parsed

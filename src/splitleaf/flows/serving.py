@@ -124,6 +124,16 @@ class Serving:
         return [(label, manifest.display_name(label)) for label in manifest.labels]
 
 
+def ready_versions(workers: Sequence[WorkerReport]) -> frozenset[str]:
+    """Return what a live worker has loaded and is not about to let go."""
+    return frozenset(
+        version
+        for worker in workers
+        for version, status in worker.versions.items()
+        if status.startswith("ready") and not worker.draining
+    )
+
+
 NOTHING = Serving(Routing(champion=""), {}, frozenset())
 
 
@@ -189,13 +199,7 @@ class ServingMonitor:
         except SplitleafError as error:
             log.warning("workers_unknown", detail=error.detail)
             return
-        ready = frozenset(
-            version
-            for worker in self.workers
-            for version, status in worker.versions.items()
-            if status.startswith("ready") and not worker.draining
-        )
-        self._publish(ready=ready)
+        self._publish(ready=ready_versions(self.workers))
 
     async def _refresh_versions(self) -> None:
         self.folders = await asyncio.to_thread(self._scan)
@@ -232,4 +236,4 @@ class ServingMonitor:
         self._suspended = replace(self._present, routing=self._present.routing.without_experiments())
 
 
-__all__ = ["NOTHING", "STALE_AFTER_S", "Choice", "Serving", "ServingMonitor"]
+__all__ = ["NOTHING", "STALE_AFTER_S", "Choice", "Serving", "ServingMonitor", "ready_versions"]

@@ -1,0 +1,197 @@
+"""`splitleaf experiments ...`: from a plan to a verdict."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from splitleaf.cli.models import AsJson, Data, Repository, Why, repository_dir, warn_if_idle
+from splitleaf.cli.shares import parse_shares, sentence
+
+if TYPE_CHECKING:
+    from splitleaf.experiments.plan import Plan
+    from splitleaf.outcomes.experiments import ExperimentRecord
+    from splitleaf.processes.experimenter import Experimenter
+
+app = typer.Typer(
+    name="experiments", help="Find out which version is better.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Key = Annotated[str, typer.Argument(help="The experiment's key.")]
+PlanFile = Annotated[Path, typer.Argument(help="The plan: TOML, or JSON.")]
+
+
+@app.command("create")
+def create(
+    plan: PlanFile, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False
+) -> None:
+    """Create a draft from a plan; it decides nothing before it is started."""
+    wanted = _read(plan)
+    _change(models, data, as_json, lambda experimenter: experimenter.create(wanted, why))
+
+
+@app.command("edit")
+def edit(plan: PlanFile, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
+    """Give an experiment the plan of a file; what would spoil its results is refused once it runs."""
+    wanted = _read(plan)
+    _change(models, data, as_json, lambda experimenter: experimenter.edit(wanted, why))
+
+
+@app.command("list")
+def list_command(models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
+    """List the experiments; the one that was changed last comes last."""
+    with _open(models, data) as experimenter:
+        records = experimenter.experiments()
+    if as_json:
+        typer.echo(json.dumps([_shape(one) for one in records], ensure_ascii=False))
+        return
+    for one in records:
+        typer.echo(_line(one))
+    if not records:
+        typer.echo("there is no experiment")
+
+
+@app.command("show")
+def show(key: Key, models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
+    """Show one: its plan, revisions, counts and story."""
+    from splitleaf.api.experiment_shapes import AuditShape, ExperimentDetailShape, ExperimentShape, RevisionShape
+
+    with _open(models, data) as experimenter:
+        record = experimenter.experiment(key)
+        detail = ExperimentDetailShape(
+            experiment=ExperimentShape.of(record),
+            revisions=[RevisionShape.of(one) for one in experimenter.revisions(key)],
+            exposures=list(experimenter.exposures(key)),
+            audit=[AuditShape.of(one) for one in experimenter.story(key)],
+        )
+    if as_json:
+        typer.echo(json.dumps(detail.model_dump(mode="json"), ensure_ascii=False))
+        return
+    typer.echo(_line(record))
+    typer.echo(detail.experiment.plan["hypothesis"])
+    for revision in reversed(detail.revisions):
+        typer.echo(
+            f"revision {revision.revision}  {revision.created_at}  {sentence(revision.shares)}  {revision.reason}"
+        )
+    for count in detail.exposures:
+        stood_in = f", {count.fallbacks} answered by another version" if count.fallbacks else ""
+        typer.echo(f"revision {count.revision}  {count.variant} {count.role} {count.version}: {count.count}{stood_in}")
+    for entry in reversed(detail.audit):
+        typer.echo(f"{entry.created_at}  {entry.action}  by {entry.actor}  {entry.reason}".rstrip())
+
+
+@app.command("start")
+def start(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
+    """Start, once every version that the plan names is loaded by a worker."""
+    _change(models, data, as_json, lambda experimenter: experimenter.start(key, why))
+
+
+@app.command("pause")
+def pause(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
+    """Assign nobody for a while; everybody is answered as if there were no experiment."""
+    _change(models, data, as_json, lambda experimenter: experimenter.pause(key, why))
+
+
+@app.command("resume")
+def resume(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
+    """Go on with the same units."""
+    _change(models, data, as_json, lambda experimenter: experimenter.resume(key, why))
+
+
+@app.command("ramp")
+def ramp(
+    key: Key,
+    shares: Annotated[
+        list[str] | None, typer.Argument(help="VARIANT=PERCENT of all units, in place of a stage.")
+    ] = None,
+    stage: Annotated[int | None, typer.Option(help="A later stage of the plan's ramp, from 0; the next one.")] = None,
+    why: Why = "",
+    models: Repository = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give the candidates more units: the next stage of the ramp, a named one, or shares."""
+    if shares and stage is not None:
+        raise typer.BadParameter("name either --stage or shares")
+    if shares:
+        percentages = parse_shares(shares, "VARIANT")
+        _change(models, data, as_json, lambda experimenter: experimenter.ramp_to_shares(key, percentages, why))
+    else:
+        _change(models, data, as_json, lambda experimenter: experimenter.ramp_to_stage(key, stage, why))
+
+
+@app.command("stop")
+def stop(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
+    """End the assignment for good; then promote or reject."""
+    _change(models, data, as_json, lambda experimenter: experimenter.stop(key, why))
+
+
+@app.command("promote")
+def promote(
+    key: Key,
+    variant: Annotated[str, typer.Argument(help="The variant that won.")],
+    why: Why = "",
+    models: Repository = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Point the champion at a variant's version; `rollback` undoes it."""
+    _change(models, data, as_json, lambda experimenter: experimenter.promote(key, variant, why))
+
+
+@app.command("reject")
+def reject(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
+    """Decide against the candidates; nothing moves."""
+    _change(models, data, as_json, lambda experimenter: experimenter.reject(key, why))
+
+
+@app.command("rollback")
+def rollback(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
+    """Take everything back at once: a running experiment's units, or a promotion."""
+    _change(models, data, as_json, lambda experimenter: experimenter.roll_back(key, why))
+
+
+def _change(
+    models: Path | None, data: Path | None, as_json: bool, step: Callable[[Experimenter], ExperimentRecord]
+) -> None:
+    with _open(models, data) as experimenter:
+        record = step(experimenter)
+        typer.echo(json.dumps(_shape(record), ensure_ascii=False) if as_json else _line(record))
+        warn_if_idle(experimenter)
+
+
+def _open(models: Path | None, data: Path | None) -> Experimenter:
+    from splitleaf.processes.experimenter import Experimenter
+
+    return Experimenter(repository_dir(models), data)
+
+
+def _read(plan: Path) -> Plan:
+    from splitleaf.core.errors import NotFound
+    from splitleaf.experiments.reading import parse_plan
+
+    try:
+        return parse_plan(plan.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text"
+        raise NotFound(f"{plan} cannot be read: {reason}", code="file_unreadable") from error
+
+
+def _shape(record: ExperimentRecord) -> dict[str, object]:
+    from splitleaf.api.experiment_shapes import ExperimentShape
+
+    return ExperimentShape.of(record).model_dump(mode="json")
+
+
+def _line(record: ExperimentRecord) -> str:
+    plan = json.loads(record.plan)
+    arms = ", ".join(f"{name} {one['version']}" for name, one in plan["variants"].items())
+    if shadows := [one["version"] for one in plan.get("shadows", ())]:
+        arms += f"; shadows {', '.join(shadows)}"
+    revision = f", revision {record.revision}" if record.revision else ""
+    won = f", {record.promoted} won" if record.promoted else ""
+    return f"{record.key}: {record.state}{revision}{won}  ({plan['mode']}: {arms})"

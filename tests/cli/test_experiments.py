@@ -1,0 +1,92 @@
+"""Experiments on the command line, as far as no running system is needed."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from splitleaf.cli import app
+from splitleaf.core.errors import Conflict, DependencyDown, NotFound, SplitleafError, Unprocessable
+from tests.experiments.plans import WRITTEN
+from tests.support.repositories import add_version
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for version in ("v1", "v2", "v3"):
+        add_version(tmp_path / "models", version)
+    (tmp_path / "plan.toml").write_text(WRITTEN, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*words: str) -> Result:
+    return CliRunner().invoke(app, ["experiments", *words])
+
+
+def said(*words: str) -> str:
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    return result.stdout.strip()
+
+
+def refused(kind: type[SplitleafError], code: str, *words: str) -> SplitleafError:
+    error = run(*words).exception
+    assert isinstance(error, kind)
+    assert error.error_code == code
+    return error
+
+
+def test_a_plan_becomes_a_draft_that_is_listed_and_shown(place: Path) -> None:
+    assert said("list") == "there is no experiment"
+    line = "v2-against-v1: draft  (ab: control v1, candidate v2; shadows v3)"
+    assert said("create", "plan.toml", "--why", "a look") == line
+    assert said("list") == line
+    assert [one["state"] for one in json.loads(said("list", "--json"))] == ["draft"]
+    shown = json.loads(said("show", "v2-against-v1", "--json"))
+    assert shown["experiment"]["plan"]["variants"]["candidate"] == {"version": "v2", "share": 50}
+    assert [(one["action"], one["reason"]) for one in shown["audit"]] == [("create", "a look")]
+    assert shown["revisions"] == shown["exposures"] == []
+    told = said("show", "v2-against-v1").splitlines()
+    assert told[:2] == [line, "v2 is right more often, also on pictures from the field"]
+    assert told[-1].endswith("a look")
+
+
+def test_every_command_can_answer_in_json(place: Path) -> None:
+    made = json.loads(said("create", "plan.toml", "--json"))
+    assert (made["key"], made["state"], made["sequence"]) == ("v2-against-v1", "draft", 1)
+    (place / "plan.toml").write_text(WRITTEN.replace("alpha = 0.05", "alpha = 0.02"), encoding="utf-8")
+    assert json.loads(said("edit", "plan.toml", "--json"))["plan"]["alpha"] == 0.02
+    assert json.loads(said("reject", "v2-against-v1", "--json"))["state"] == "rejected"
+
+
+def test_a_plan_that_makes_no_sense_names_its_entries(place: Path) -> None:
+    (place / "plan.toml").write_text(WRITTEN.replace('"ab"', '"abc"').replace("share = 1\n", "share = 0\n"))
+    error = refused(Unprocessable, "invalid_plan", "create", "plan.toml")
+    assert "mode: " in error.detail
+    assert "ramp[0].share: " in error.detail
+    refused(NotFound, "file_unreadable", "create", "nowhere.toml")
+    (place / "plan.toml").write_bytes(b"\xff\xfe")
+    refused(NotFound, "file_unreadable", "create", "plan.toml")
+
+
+def test_what_does_not_follow_is_refused(place: Path) -> None:
+    said("create", "plan.toml")
+    refused(Conflict, "experiment_exists", "create", "plan.toml")
+    refused(Conflict, "transition_refused", "stop", "v2-against-v1")
+    refused(Conflict, "transition_refused", "ramp", "v2-against-v1")
+    refused(Conflict, "transition_refused", "promote", "v2-against-v1", "candidate")
+    refused(NotFound, "experiment_not_found", "show", "other")
+    assert run("ramp", "v2-against-v1", "candidate=5", "--stage", "1").exit_code == 2
+    assert run("ramp", "v2-against-v1", "candidate").exit_code == 2
+
+
+def test_without_a_running_system_nothing_starts(place: Path) -> None:
+    said("create", "plan.toml")
+    error = refused(DependencyDown, "server_unreachable", "start", "v2-against-v1")
+    assert "splitleaf up" in error.detail
+    refused(NotFound, "experiment_not_found", "start", "other")
+    assert said("list").startswith("v2-against-v1: draft")
