@@ -1,0 +1,166 @@
+"""The whole installation, built and run by a real engine: pictures, deaths, a restart."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
+
+import httpx
+import pytest
+
+from tests.production.engine import Installation, engine_or_skip
+from tests.support.pictures import jpeg
+from tests.system.drills import Crowd
+from tests.system.running import RunningSystem, free_port
+
+pytestmark = [pytest.mark.slow, pytest.mark.containers, pytest.mark.timeout(3600)]
+
+ROOT = Path(__file__).parents[2]
+KERAS_FILE = ROOT.parent / "shared/data/keras_files/seed/v2/Tomato_model_v2.h5"
+PICTURES, PER_SECOND = 300, 12.0
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """The repository's own models and, where there is one, a bare Keras file that the importer has to import."""
+    environment = engine_or_skip()
+    models = tmp_path_factory.mktemp("host") / "models"
+    shutil.copytree(ROOT / "models", models)
+    if KERAS_FILE.is_file():
+        (models / "v9").mkdir()
+        shutil.copyfile(KERAS_FILE, models / "v9" / KERAS_FILE.name)
+    for folder in (models.parent, *models.parent.parents[:2]):
+        folder.chmod(folder.stat().st_mode | 0o055)  # pytest's folders are the user's alone
+    port, inner_port = free_port(), free_port()
+    environment |= {
+        "SPLITLEAF_HTTP": f"127.0.0.1:{port}",
+        "SPLITLEAF_INNER": f"127.0.0.1:{inner_port}",
+        "SPLITLEAF_MODELS": str(models),
+        "SPLITLEAF_WORKER_THREADS": "1",
+    }
+    made = Installation(
+        f"splitleaf-test-{os.getpid()}", environment, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{inner_port}"
+    )
+    try:
+        made.up()
+        yield made
+    finally:
+        made.remove()
+
+
+def test_a_picture_sent_to_nginx_is_answered(installation: Installation) -> None:
+    response = httpx.post(f"{installation.url}/predict", files={"file": ("leaf.jpg", jpeg((60, 140, 50)))}, timeout=60)
+    assert response.status_code == 200, response.text
+    assert set(response.json()) >= {"disease", "confidence"}
+    assert "Splitleaf" in httpx.get(installation.url).text
+
+
+def test_every_replica_of_the_api_answers(installation: Installation) -> None:
+    for _ in range(40):
+        assert httpx.get(f"{installation.url}/v1/labels", timeout=20).status_code == 200
+    log = installation.compose("logs", "--no-log-prefix", "nginx")
+    seen = {part.split('"')[0] for part in log.split('"upstream":"')[1:]} - {""}
+    assert len({one for one in seen if "," not in one}) == 3
+
+
+def test_a_bare_keras_file_was_imported_before_the_workers_started(installation: Installation) -> None:
+    if not KERAS_FILE.is_file():
+        pytest.skip("needs the shared Keras files")
+    admin = admin_client(installation)
+    ready = {one["version"] for one in admin.get("/models").json()["models"]}
+    assert {"v1", "v9"} <= ready
+    (importer,) = installation.containers("importer")
+    assert (importer["State"]["ExitCode"], list(importer["NetworkSettings"]["Networks"])) == (0, ["none"])
+
+
+def test_containers_run_as_the_file_says(installation: Installation) -> None:
+    for one in installation.containers():
+        host, name = one["HostConfig"], one["Name"]
+        assert one["Config"]["User"] not in ("", "0", "root"), name
+        assert host["ReadonlyRootfs"], name
+        assert host["CapDrop"] == ["ALL"], name
+        assert "no-new-privileges:true" in host["SecurityOpt"], name
+        assert host["Memory"] > 0, name
+        assert not host["PortBindings"] or "nginx" in name, name
+        assert "redis://" not in str(one["Config"]["Env"]), name
+
+
+@pytest.mark.parametrize("service", ["api", "worker", "nginx"])
+def test_what_serves_has_no_tools_to_build_or_install_with(installation: Installation, service: str) -> None:
+    for tool in ("gcc", "pip", "git", "make"):
+        found = installation.compose("exec", "-T", service, "sh", "-c", f"command -v {tool} || true")
+        assert found == "", f"{service} has {tool}"
+
+
+def test_only_the_worker_carries_a_runtime_and_none_carries_tensorflow(installation: Installation) -> None:
+    look = "import importlib.util as u; print([n for n in ('onnxruntime', 'tensorflow', 'keras') if u.find_spec(n)])"
+    found = {name: installation.compose("exec", "-T", name, "python", "-c", look).strip() for name in ("api", "worker")}
+    assert found == {"api": "[]", "worker": "['onnxruntime']"}
+
+
+def test_the_admin_api_opens_inside_alone(installation: Installation) -> None:
+    admin = admin_client(installation)
+    assert admin.get("/models").status_code == 200
+    assert httpx.get(f"{installation.inner_url}/admin/api/models").status_code == 401
+    assert httpx.get(f"{installation.url}/admin/api/models", headers=admin.headers).status_code == 404
+
+
+def admin_client(installation: Installation) -> httpx.Client:
+    key = installation.compose("run", "--rm", "secrets", "--admin-key").strip()
+    return httpx.Client(
+        base_url=f"{installation.inner_url}/admin/api", headers={"Authorization": f"Bearer {key}"}, timeout=30
+    )
+
+
+async def test_an_api_and_a_worker_die_under_load_and_nothing_accepted_is_lost(installation: Installation) -> None:
+    crowd = Crowd(cast(RunningSystem, SimpleNamespace(url=installation.url)), PICTURES, PER_SECOND)
+
+    async def break_things() -> list[str]:
+        await asyncio.sleep(5)
+        first = await asyncio.to_thread(installation.crash, "api")
+        await asyncio.sleep(6)
+        return [first, await asyncio.to_thread(installation.crash, "worker")]
+
+    _, victims = await asyncio.gather(crowd.run(), break_things())
+    await crowd.look_again()
+    ledger = crowd.ledger
+    print(f"{len(ledger.accepted)} accepted, {ledger.by_status()}, refused {ledger.refusals}")
+    assert len(ledger.accepted) == PICTURES
+    assert set(ledger.accepted) == set(ledger.finals), "accepted, and without an end"
+    assert ledger.by_status() == {"succeeded": PICTURES}
+    assert (len(ledger.changed), ledger.mixed_up()) == (0, 0)
+    await asyncio.to_thread(installation.wait_until_ready)
+    restarts = {one["Id"]: one["RestartCount"] for one in installation.containers()}
+    assert [restarts[victim] for victim in victims] == [1, 1], "the engine starts again what died"
+    assert await asyncio.to_thread(recorded, installation, PICTURES) >= PICTURES
+
+
+def recorded(installation: Installation, least: int) -> int:
+    """Return how many predictions the database has, giving the recorder some seconds."""
+    give_up_at, found = time.monotonic() + 20, 0
+    while found < least and time.monotonic() < give_up_at:
+        found = int(installation.sql("SELECT count(DISTINCT prediction_id) FROM outcomes"))
+        time.sleep(0.5)
+    return found
+
+
+def test_a_stop_and_a_start_keep_outcomes_results_and_secrets(installation: Installation) -> None:
+    made = httpx.post(f"{installation.url}/v1/predictions", content=jpeg(), headers={"Prefer": "wait=20"}, timeout=60)
+    assert made.json()["status"] == "succeeded"
+    time.sleep(2)
+    rows = "SELECT count(*), count(DISTINCT prediction_id) FROM outcomes"
+    before, key = installation.sql(rows), installation.compose("run", "--rm", "secrets", "--admin-key")
+    started = time.monotonic()
+    installation.compose("down", "--timeout", "40")
+    print(f"down in {time.monotonic() - started:.1f} s")
+    installation.up()
+    assert installation.sql(rows) == before
+    assert installation.compose("run", "--rm", "secrets", "--admin-key") == key
+    again = httpx.get(f"{installation.url}{made.json()['links']['self']}", timeout=30)
+    assert again.json() == made.json()
