@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from splitleaf.core.errors import Unprocessable
-from splitleaf.experiments.plan import Guardrail, Shadow, Stage, Variant
+from splitleaf.experiments.plan import Guardrail, Plan, Shadow, Stage, Variant
 from splitleaf.experiments.reading import parse_plan, read_plan, write_plan
 from tests.experiments.plans import RAMP, WRITTEN, plan, shadow_plan, table
 
@@ -156,3 +157,11 @@ def test_no_table_breaks_the_reader(value: Any) -> None:
     for name in ("key", "variants", "primary", "shadows", "ramp", "traffic"):
         with contextlib.suppress(Unprocessable):
             read_plan({**table(), name: value})
+
+
+def test_the_plan_of_the_reference_is_one() -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/experiments.md").read_text(encoding="utf-8")
+    shown = page.split("```toml\n")[1].split("```")[0]
+    assert parse_plan(shown).ramp[0] == Stage(share=1, min_minutes=60, min_n=500)
+    missing = [name for name in Plan.model_fields if f"`{name}`" not in page]
+    assert not missing

@@ -15,7 +15,7 @@ from tests.system.running import RunningSystem
 pytestmark = pytest.mark.slow
 
 TELLING = re.compile(
-    r"\bv[12]\b|version|variant|experiment|champion|revision|digest|weight|shadow|control\b|candidate|hidden-one|fallback",
+    r"\bv[12]\b|version|variant|experiment|champion|revision|digest|weight|shadow|(?<!cache-)control\b|candidate|hidden-one|fallback",
     re.IGNORECASE,
 )
 
