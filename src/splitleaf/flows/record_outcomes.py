@@ -19,6 +19,8 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500
 BLOCK_MS = 1_000
+LINGER_S = 0.05
+"""Pause after a batch that was not full: what gathers meanwhile costs one commit and two round trips together."""
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 
@@ -41,12 +43,13 @@ class Recorder:
         pause_s = FIRST_PAUSE_S
         while not stop.is_set():
             try:
-                await self.record_once(BLOCK_MS)
+                recorded = await self.record_once(BLOCK_MS)
                 pause_s = FIRST_PAUSE_S
+                if 0 < recorded < BATCH:
+                    await _stopped(stop, LINGER_S)
             except DependencyDown as error:
                 log.warning("not_recorded_yet", detail=error.detail, retry_in_s=pause_s)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), pause_s)
+                await _stopped(stop, pause_s)
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
         with contextlib.suppress(SplitleafError):
             while await self.record_once(0):
@@ -82,6 +85,11 @@ class Recorder:
         reason = ascii(f"{type(error).__name__}: {error}")
         self._store.set_aside(ascii(state.id)[1:-1], document, reason, state.finished_ms or state.created_ms)
         log.error("outcome_set_aside", prediction=state.id, reason=reason)
+
+
+async def _stopped(stop: asyncio.Event, timeout_s: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), timeout_s)
 
 
 def to_outcome(state: JobState) -> Outcome:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict, fields, replace
 from typing import Any, Final
 
 from sqlalchemy import Row
@@ -13,12 +13,13 @@ from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, Revisio
 
 NO_SHARES: Final = "[]"
 """How the end of a split is written."""
+_OUTCOME_COLUMNS: Final = tuple(one.name for one in fields(Outcome) if one.name != "number")
 
 
 def outcome_row(outcome: Outcome) -> dict[str, Any]:
-    row = {**asdict(outcome), "top": _compact(outcome.top), "flags": _compact(outcome.flags)}
-    del row["number"]
-    return row
+    # Written for every prediction, and `asdict` copies all that is inside.
+    row = {name: getattr(outcome, name) for name in _OUTCOME_COLUMNS}
+    return {**row, "top": _compact(outcome.top), "flags": _compact(outcome.flags)}
 
 
 def read_outcome(row: Row[Any]) -> Outcome:
