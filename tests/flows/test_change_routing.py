@@ -103,8 +103,23 @@ def test_the_champion_is_the_alias_or_else_the_repositorys_own(store: OutcomeSto
 def test_a_roll_back_returns_to_the_version_before(store: OutcomeStore) -> None:
     move_alias(store, "champion", "v1", READY, None, "ann", "first", CLOCK)
     with pytest.raises(NotFound):
-        roll_back_alias(store, "champion", READY, "ann", "oops", CLOCK)
+        roll_back_alias(store, "champion", "", READY, "ann", "oops", CLOCK)
     move_alias(store, "champion", "v2", READY, "v1", "ann", "better", CLOCK)
-    roll_back_alias(store, "champion", READY, "bob", "worse", CLOCK)
+    roll_back_alias(store, "champion", "v9", READY, "bob", "worse", CLOCK)
     assert load_routing(store, "").champion == "v1"
     assert [one.version for one in store.alias_history("champion")] == ["v1", "v2", "v1"]
+
+
+def test_a_roll_back_of_the_first_move_returns_to_the_repositorys_own_version(store: OutcomeStore) -> None:
+    with pytest.raises(NotFound):
+        roll_back_alias(store, "champion", "v1", READY, "ann", "never moved", CLOCK)
+    move_alias(store, "champion", "v2", READY, None, "ann", "better", CLOCK)
+    change = roll_back_alias(store, "champion", "v1", READY, "bob", "worse", CLOCK)
+    assert (change.previous, change.version) == ("v2", "v1")
+    assert load_routing(store, "v9").champion == "v1"
+
+
+def test_a_first_move_to_the_repositorys_own_version_has_nothing_to_roll_back_to(store: OutcomeStore) -> None:
+    move_alias(store, "champion", "v1", READY, None, "ann", "make it plain", CLOCK)
+    with pytest.raises(Conflict):
+        roll_back_alias(store, "champion", "v1", READY, "ann", "oops", CLOCK)

@@ -480,6 +480,15 @@ async def test_a_dead_letter_can_be_discarded(parts: Parts) -> None:
         await letters.retry("v1", letter.token)
 
 
+@pytest.mark.parametrize("token", ["", "-", "abc", "1", "(1-1", "99999999999999999999-0"])
+async def test_what_names_no_dead_letter_is_not_found(parts: Parts, token: str) -> None:
+    letters = parts.dead_letters()
+    with pytest.raises(NotFound):
+        await letters.retry("v1", token)
+    with pytest.raises(NotFound):
+        await letters.discard("v1", token)
+
+
 async def test_released_tasks_are_there_for_others_at_once(parts: Parts) -> None:
     queue, leaving, staying = parts.queue(), parts.consumer(), parts.consumer()
     for _ in range(3):

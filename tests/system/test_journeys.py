@@ -105,9 +105,14 @@ def test_a_split_is_sticky_recorded_and_can_be_ended(client: httpx.Client, syste
 
 def test_an_alias_moves_and_rolls_back(client: httpx.Client, system: RunningSystem) -> None:
     with system.admin() as admin:
+        stale = admin.put("/aliases/champion", json={"version": "v2", "reason": "stale", "expected": "v9"})
+        assert (stale.status_code, stale.json()["code"]) == (409, "conflict")
         moved = admin.put("/aliases/champion", json={"version": "v2", "reason": "try it"})
         assert moved.status_code == 200, moved.text
         assert _answer(client, "somebody")["result"]["label"] == "blue"
+        undone = admin.post("/aliases/champion/rollback", json={"reason": "undo the first move"})
+        assert (undone.status_code, undone.json()["version"]) == (200, "v1"), undone.text
+        assert admin.put("/aliases/champion", json={"version": "v2", "reason": "again"}).status_code == 200
         unknown = admin.put("/aliases/champion", json={"version": "v9", "reason": "no such"})
         assert (unknown.status_code, unknown.json()["code"]) == (404, "version_not_found")
         back = admin.put("/aliases/champion", json={"version": "v1", "reason": "back", "expected": "v2"})

@@ -13,7 +13,7 @@ from splitleaf.api.keys import Scope, require
 from splitleaf.api.responses import problem
 from splitleaf.api.services import ApiServices
 from splitleaf.core.clock import as_rfc3339
-from splitleaf.core.errors import NotFound
+from splitleaf.core.errors import Conflict, NotFound
 from splitleaf.flows.change_routing import clear_split, move_alias, roll_back_alias, set_split
 from splitleaf.outcomes.events import AliasChange, RoutingRevision
 
@@ -67,9 +67,11 @@ def _add_aliases(router: APIRouter, services: ApiServices, may_read: Any, may_wr
     async def move(alias: shapes.Name, body: shapes.AliasMove, actor: str = may_write) -> AliasChange:
         ready = services.monitor.snapshot.ready
         present = (await asyncio.to_thread(store.aliases)).get(alias)
-        expected = present if body.expected is None or present is None else body.expected
+        named = present or await asyncio.to_thread(services.default_alias, alias)
+        if body.expected is not None and body.expected != named:
+            raise Conflict(f"{alias} names {named or 'nothing'}, not {body.expected}")
         change = await asyncio.to_thread(
-            move_alias, store, alias, body.version, ready, expected, actor, body.reason, clock
+            move_alias, store, alias, body.version, ready, present, actor, body.reason, clock
         )
         await services.monitor.refresh()
         return change
@@ -77,7 +79,8 @@ def _add_aliases(router: APIRouter, services: ApiServices, may_read: Any, may_wr
     @router.post("/aliases/{alias}/rollback", summary="Point an alias at the version it named before")
     async def roll_back(alias: shapes.Name, body: shapes.Reason, actor: str = may_write) -> AliasChange:
         ready = services.monitor.snapshot.ready
-        change = await asyncio.to_thread(roll_back_alias, store, alias, ready, actor, body.reason, clock)
+        default = await asyncio.to_thread(services.default_alias, alias)
+        change = await asyncio.to_thread(roll_back_alias, store, alias, default, ready, actor, body.reason, clock)
         await services.monitor.refresh()
         return change
 

@@ -48,3 +48,5 @@ class ApiServices:
     secrets: ApiSecrets
     limits: ApiLimits = field(default_factory=ApiLimits)
     is_draining: Callable[[], bool] = lambda: False
+    default_alias: Callable[[str], str] = lambda _: ""
+    """Where the repository itself points an alias; empty: nowhere."""

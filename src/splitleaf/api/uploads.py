@@ -64,15 +64,16 @@ async def _read_raw(request: Request, max_bytes: int) -> bytes:
     return b"".join([chunk async for chunk in _bounded(request, max_bytes)])
 
 
-async def _bounded(request: Request, max_bytes: int) -> AsyncIterator[bytes]:
-    """Yield the body's chunks; raise as soon as it is known to be too long."""
+async def _bounded(request: Request, max_bytes: int, overhead_bytes: int = 0) -> AsyncIterator[bytes]:
+    """Yield the body's chunks; raise as soon as it is known to be too long for a picture and what wraps it."""
     length = request.headers.get("content-length", "")
-    if length.isdigit() and int(length) > max_bytes:
+    bound = max_bytes + overhead_bytes
+    if length.isdigit() and int(length) > bound:
         raise _too_large(max_bytes)
     total = 0
     async for chunk in request.stream():
         total += len(chunk)
-        if total > max_bytes:
+        if total > bound:
             raise _too_large(max_bytes)
         if chunk:
             yield chunk
@@ -82,13 +83,17 @@ def _too_large(max_bytes: int) -> PayloadTooLarge:
     return PayloadTooLarge(f"the picture is larger than {max_bytes / 1e6:g} MB")
 
 
+def _file_required() -> RejectedImage:
+    return RejectedImage(f"send the picture as multipart field `{FIELD}`", code="file_required")
+
+
 async def _read_multipart(request: Request, boundary: bytes, max_bytes: int) -> bytes:
     if not boundary or len(boundary) > 256:
         raise MalformedRequest("the multipart body has no boundary")
     form = _Form(max_bytes)
     parser = MultipartParser(boundary, form.callbacks(), max_size=max_bytes + MULTIPART_OVERHEAD_BYTES)
     try:
-        async for chunk in _bounded(request, max_bytes + MULTIPART_OVERHEAD_BYTES):
+        async for chunk in _bounded(request, max_bytes, MULTIPART_OVERHEAD_BYTES):
             parser.write(chunk)
         parser.finalize()
     except FormParserError as error:
@@ -105,6 +110,7 @@ class _Form:
     files: int = 0
     parts: int = 0
     is_file: bool = False
+    has_file_name: bool = False
     is_closed: bool = False
     part_bytes: int = 0
     header_bytes: int = 0
@@ -127,7 +133,7 @@ class _Form:
         self.parts += 1
         if self.parts > MAX_PARTS:
             raise MalformedRequest(f"more than {MAX_PARTS} parts")
-        self.name, self.header_bytes, self.part_bytes = b"", 0, 0
+        self.name, self.header_bytes, self.part_bytes, self.has_file_name = b"", 0, 0, False
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._count_header(end - start)
@@ -140,7 +146,7 @@ class _Form:
     def on_header_end(self) -> None:
         if self.header_name.lower() == b"content-disposition":
             _, options = parse_options_header(bytes(self.header_value))
-            self.name = options.get(b"name", b"")
+            self.name, self.has_file_name = options.get(b"name", b""), b"filename" in options
         self.header_name.clear()
         self.header_value.clear()
 
@@ -157,6 +163,8 @@ class _Form:
             if self.part_bytes > self.max_bytes:
                 raise _too_large(self.max_bytes)
             self.pieces.append(data[start:end])
+        elif self.part_bytes > MAX_TEXT_BYTES and self.has_file_name:
+            raise _file_required()
         elif self.part_bytes > MAX_TEXT_BYTES:
             raise MalformedRequest(f"a text field of more than {MAX_TEXT_BYTES} bytes")
 
@@ -168,7 +176,7 @@ class _Form:
         if not self.is_closed:
             raise MalformedRequest("the multipart body has no closing boundary")
         if not self.files:
-            raise RejectedImage(f"send the picture as multipart field `{FIELD}`", code="file_required")
+            raise _file_required()
         return b"".join(self.pieces)
 
     def _count_header(self, count: int) -> None:

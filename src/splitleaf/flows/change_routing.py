@@ -71,17 +71,20 @@ def move_alias(  # noqa: PLR0917 - a change, who makes it, and why
 
 
 def roll_back_alias(  # noqa: PLR0917 - a change, who makes it, and why
-    store: OutcomeStore, alias: str, ready: Collection[str], actor: str, reason: str, clock: Clock
+    store: OutcomeStore, alias: str, default: str, ready: Collection[str], actor: str, reason: str, clock: Clock
 ) -> AliasChange:
-    """Point an alias at the version it named before. Raises `NotFound` when there was none, and as `move_alias`."""
+    """Point an alias at the version it named before; before its first move that is `default`, the repository's own.
+
+    Raises `NotFound` when there was none, and as `move_alias`.
+    """
     history = store.alias_history(alias)
-    if not history or history[0].previous is None:
+    earlier = (history[0].previous or default) if history else ""
+    if not earlier:
         raise NotFound(f"{alias} has no earlier version to go back to", code="alias_not_found")
-    present = history[0]
-    assert present.previous is not None
-    if present.previous == present.version:
-        raise Conflict(f"{alias} names {present.version} before and now")
-    return move_alias(store, alias, present.previous, ready, present.version, actor, reason, clock)
+    present = history[0].version
+    if earlier == present:
+        raise Conflict(f"{alias} names {present} before and now")
+    return move_alias(store, alias, earlier, ready, present, actor, reason, clock)
 
 
 def require_version(version: str, ready: Collection[str]) -> None:

@@ -115,6 +115,7 @@ async def _services(settings: Settings, is_draining: Callable[[], bool]) -> Asyn
                 prediction_ttl_s=settings.api.prediction_ttl_s,
             ),
             is_draining=is_draining,
+            default_alias=lambda alias: default_alias(settings.models_dir, alias),
         )
 
 

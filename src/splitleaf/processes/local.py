@@ -100,10 +100,8 @@ class Operator:
 
     def roll_back_alias(self, alias: str, reason: str) -> AliasChange:
         """Point the alias at the version before; before the first move that is what `repository.toml` names."""
-        history, default = self._store.alias_history(alias), self._default(alias)
-        if history and history[0].previous is None and default and default != history[0].version:
-            return self.move_alias(alias, default, reason)
-        return roll_back_alias(self._store, alias, self._imported(), self._actor, reason, self._clock)
+        ready, default = self._imported(), self._default(alias)
+        return roll_back_alias(self._store, alias, default, ready, self._actor, reason, self._clock)
 
     def alias_history(self, alias: str) -> Sequence[AliasChange]:
         return self._store.alias_history(alias)

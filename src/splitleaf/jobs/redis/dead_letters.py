@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -53,7 +54,9 @@ class RedisDeadLetters:
         await self._link.together(commands)
 
     async def _fields_of(self, version: str, token: str) -> dict[bytes, bytes]:
-        entries = await self._link.call("XRANGE", keys_of(version).dead, token, token)
+        # Anything but a whole entry id is an error to the broker, or names many entries.
+        is_entry = re.fullmatch(r"[0-9]{1,19}-[0-9]{1,19}", token)
+        entries = await self._link.call("XRANGE", keys_of(version).dead, token, token) if is_entry else ()
         if not entries:
             raise NotFound("There is no such dead letter.")
         return _fields(entries[0][1])
