@@ -27,7 +27,7 @@ from splitleaf.analysis.sequences import compare
 from splitleaf.analysis.verdicts import judge
 
 
-def test_serving_does_not_pay_for_scipy() -> None:
+def test_the_analysis_runs_without_scipy() -> None:
     program = """
 import importlib, pkgutil, sys, splitleaf.analysis as package
 for module in pkgutil.iter_modules(package.__path__):

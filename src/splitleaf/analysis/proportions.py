@@ -25,11 +25,7 @@ def log_e_value(
 ) -> Floats:
     """Return ln of the evidence against `rate`, elementwise. `prior` are pseudo-successes and -failures."""
     right, wrong = np.asarray(successes, dtype=np.float64), np.asarray(failures, dtype=np.float64)
-    p = np.asarray(rate, dtype=np.float64)
-    mixture = log_beta(prior[0] + right, prior[1] + wrong) - log_beta(*prior)
-    with np.errstate(divide="ignore"):
-        evidence: Floats = mixture - x_log_y(right, p) - x_log_y(wrong, 1 - p)
-    return evidence
+    return _against(rate, right, wrong, _log_mixture(right, wrong, prior))
 
 
 def estimate_rate(successes: int, failures: int, alpha: float = 0.05, prior: float = 0.5) -> Estimate:
@@ -40,13 +36,29 @@ def estimate_rate(successes: int, failures: int, alpha: float = 0.05, prior: flo
     if successes + failures == 0:
         return Estimate(0.5, Interval(0.0, 1.0))
     rate = successes / (successes + failures)
+    right, wrong = np.float64(successes), np.float64(failures)
+    mixture = _log_mixture(right, wrong, (prior, prior))
 
     def is_refuted(p: float) -> bool:
-        return float(log_e_value(successes, failures, p, (prior, prior))) >= -math.log(alpha)
+        return float(_against(p, right, wrong, mixture)) >= -math.log(alpha)
 
     low = _edge(is_refuted, 0.0, rate) if successes else 0.0
     high = _edge(is_refuted, 1.0, rate) if failures else 1.0
     return Estimate(rate, Interval(low, high))
+
+
+def _log_mixture(right: ArrayLike, wrong: ArrayLike, prior: tuple[float, float]) -> Floats:
+    """Return ln of the likelihood averaged over the prior."""
+    mixture: Floats = log_beta(np.add(right, prior[0]), np.add(wrong, prior[1])) - log_beta(*prior)
+    return mixture
+
+
+def _against(rate: ArrayLike, right: ArrayLike, wrong: ArrayLike, log_mixture: Floats) -> Floats:
+    """Return ln of the mixture over the likelihood at `rate`."""
+    p = np.asarray(rate, dtype=np.float64)
+    with np.errstate(divide="ignore"):
+        evidence: Floats = log_mixture - x_log_y(right, p) - x_log_y(wrong, 1 - p)
+    return evidence
 
 
 def _edge(is_refuted: Callable[[float], bool], outside: float, inside: float) -> float:
