@@ -143,6 +143,21 @@ async def test_one_key_sent_twice_is_scored_once(parts: Parts, intake: PooledInt
     assert len(await parts.consumer().take({"v2": 5}, 50)) == 1
 
 
+async def test_a_picture_that_was_accepted_before_is_not_scored_again(intake: PooledIntake, tmp_path: Path) -> None:
+    class Knowing(Unwilling):
+        async def submit(self, task: Task) -> SubmitOutcome:
+            await super().submit(task)
+            return SubmitOutcome.DUPLICATE
+
+        async def state(self, prediction_id: str) -> None: ...
+
+    queue = Knowing()
+    submission = flow(intake, queue, serving(tmp_path))  # type: ignore[arg-type]
+    await submission.submit(replace(ONE, idempotency_key="key-1"))
+    await submission.finish_shadows()
+    assert [one.priority for one in queue.asked] == [Priority.INTERACTIVE]
+
+
 @pytest.mark.parametrize("ready", [("v1",), ("v1", "v3")])
 async def test_a_shadow_that_no_worker_has_is_left_out(
     parts: Parts, intake: PooledIntake, tmp_path: Path, ready: Sequence[str]

@@ -14,7 +14,10 @@ from typing import Any
 import httpx
 import pytest
 
+from splitleaf.core.clock import SystemClock
 from splitleaf.core.ids import shadow_prediction_id
+from splitleaf.flows.run_experiment import Hand, roll_back_experiment
+from splitleaf.outcomes.sql import SqlOutcomeStore
 from tests.experiments.plans import RAMP, table
 from tests.support.pictures import RED, jpeg
 from tests.system.running import RunningSystem
@@ -202,6 +205,23 @@ def test_a_version_that_no_worker_has_keeps_an_experiment_from_starting(admin: h
     ask(admin, "POST", "/experiments", plan=table(key="unloaded", variants=variants))
     refused = admin.post("/experiments/unloaded/start", json=WHY)
     assert (refused.status_code, refused.json()["code"]) == (404, "version_not_found")
+
+
+def test_a_roll_back_by_another_process_is_obeyed_within_two_seconds(
+    admin: httpx.Client, client: httpx.Client, system: RunningSystem
+) -> None:
+    """Acceptance: after the decision, no candidate-served response later than 2 s."""
+    variants = {"control": {"version": "v1", "share": 0.01}, "candidate": {"version": "v2", "share": 99.99}}
+    begin(admin, "taken-back", variants=variants)
+    assert {one["result"]["label"] for one in send(client, 4, "soon")} == {"blue"}
+    store = SqlOutcomeStore(f"sqlite:///{system.data / 'outcomes.sqlite3'}")
+    roll_back_experiment(store, "taken-back", Hand("controller", "error_rate"), SystemClock())
+    decided, last_candidate = time.monotonic(), 0.0
+    store.close()
+    while time.monotonic() - decided < 3:
+        if send(client, 1, "soon")[0]["result"]["label"] == "blue":
+            last_candidate = time.monotonic() - decided
+    assert last_candidate <= 2, last_candidate
 
 
 def test_the_audit_log_is_read_page_by_page(admin: httpx.Client) -> None:

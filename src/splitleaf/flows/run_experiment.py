@@ -85,7 +85,8 @@ def start_experiment(
     plan = parse_plan(present.plan)
     _require_versions(plan, ready)
     others = store.experiments()
-    taken = [one.held for one in others if one.layer == plan.layer and State(one.state).is_open]
+    # Who is over holds nothing any more.
+    taken = [one.held for one in others if one.layer == plan.layer]
     record = _following(
         present,
         clock,
