@@ -123,3 +123,11 @@ def test_a_first_move_to_the_repositorys_own_version_has_nothing_to_roll_back_to
     move_alias(store, "champion", "v1", READY, None, "ann", "make it plain", CLOCK)
     with pytest.raises(Conflict):
         roll_back_alias(store, "champion", "v1", READY, "ann", "oops", CLOCK)
+
+
+def test_earlier_champions_are_known_newest_first_and_the_repositorys_own_last(store: OutcomeStore) -> None:
+    assert load_routing(store, "v9").earlier == ()
+    for before, version in ((None, "v1"), ("v1", "v2"), ("v2", "v1")):
+        move_alias(store, "champion", version, READY, before, "ann", "try", CLOCK)
+    assert load_routing(store, "v9").earlier == ("v2", "v9")
+    assert load_routing(store, "v9").without_experiments().earlier == ("v2", "v9")

@@ -64,6 +64,38 @@ def test_the_champion_stands_in_for_a_version_that_cannot_answer_and_that_is_no_
     }
 
 
+@pytest.mark.parametrize(
+    "routing", [Routing("v2", earlier=("v9", "v1")), replace(half_and_half(), champion="v2", earlier=("v1",))]
+)
+def test_an_earlier_champion_stands_in_for_one_that_cannot_be_loaded(
+    manifests: dict[str, Manifest], routing: Routing
+) -> None:
+    serving = Serving(routing, manifests, frozenset({"v1"}), frozenset({"v2"}))
+    choices = {(one.manifest.version, one.is_fallback) for one in map(serving.choose, UNITS)}
+    assert ("v1", True) in choices
+    assert {version for version, _ in choices} == {"v1"}
+    assert not serving.problems
+    assert serving.labels()
+
+
+def test_a_champion_that_is_not_loaded_yet_is_waited_for(manifests: dict[str, Manifest]) -> None:
+    serving = Serving(Routing("v2", earlier=("v1",)), manifests, frozenset({"v1"}))
+    assert serving.problems
+    with pytest.raises(NoModelReady):
+        serving.choose("unit")
+
+
+async def test_the_monitor_tells_a_champion_that_failed_from_one_that_loads(models: Path) -> None:
+    directory = MemoryWorkerDirectory(MemoryBroker())
+    monitor = ServingMonitor(Catalogue(models).scan, lambda: Routing("v2", earlier=("v1",)), directory)
+    await report(directory, v1="ready", v2="loading")
+    await monitor.refresh()
+    assert monitor.snapshot.problems
+    await report(directory, v1="ready", v2="failed: broken")
+    await monitor.refresh()
+    assert monitor.snapshot.choose("unit").manifest.version == "v1"
+
+
 def test_without_a_ready_champion_nothing_is_served() -> None:
     with pytest.raises(NoModelReady):
         NOTHING.choose("unit")

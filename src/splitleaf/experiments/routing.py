@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from splitleaf.experiments.allocation import OUTSIDE, WHOLE, Ranges, is_held
 from splitleaf.experiments.bucketing import slot_of
@@ -85,6 +85,8 @@ class Routing:
     split: Split | None = None
     experiments: tuple[LiveExperiment, ...] = field(default=())
     """The one that started first in front: where layers overlap, it has the unit."""
+    earlier: tuple[str, ...] = ()
+    """Champions of before, the newest first: they stand in for one that no worker can load."""
 
     def route(self, unit_hash: str) -> Route:
         """Return the unit's version: the same for as long as the same revisions are in force."""
@@ -104,4 +106,4 @@ class Routing:
         return None
 
     def without_experiments(self) -> Routing:
-        return Routing(self.champion, self.split)
+        return replace(self, experiments=())

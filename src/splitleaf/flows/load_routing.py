@@ -19,11 +19,13 @@ def load_routing(store: OutcomeStore, default_champion: str) -> Routing:
     """Return what is in force; the repository's own default answers where nobody has moved the alias."""
     champion = store.aliases().get(CHAMPION, default_champion)
     experiments = tuple(one for found in store.running_experiments() if (one := _live(*found)) is not None)
+    named = [one.version for one in store.alias_history(CHAMPION)] + [default_champion]
+    earlier = tuple(version for version in dict.fromkeys(named) if version and version != champion)
     revision = store.routing()
     if revision is None or not revision.shares:
-        return Routing(champion, experiments=experiments)
+        return Routing(champion, experiments=experiments, earlier=earlier)
     versions = tuple(version for version, _ in revision.shares)
-    return Routing(champion, Split(revision.revision, revision.salt, versions, revision.slots), experiments)
+    return Routing(champion, Split(revision.revision, revision.salt, versions, revision.slots), experiments, earlier)
 
 
 def _live(record: ExperimentRecord, revision: RevisionRecord) -> LiveExperiment | None:

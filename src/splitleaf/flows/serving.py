@@ -63,6 +63,19 @@ class Serving:
     manifests: Mapping[str, Manifest]
     ready: frozenset[str]
     """Versions that a live worker has loaded."""
+    failed: frozenset[str] = frozenset()
+    """Versions that a live worker could not load."""
+
+    @property
+    def champion(self) -> str:
+        """Return who answers for the alias: an earlier champion where the present one cannot be loaded.
+
+        One that merely is not loaded yet is waited for, so that a start answers with no other version.
+        """
+        named = self.routing.champion
+        if self._can_serve(named) or named not in self.failed:
+            return named
+        return next((version for version in self.routing.earlier if self._can_serve(version)), named)
 
     def choose(self, unit_hash: str) -> Choice:
         """Return who answers this unit. Raises `NoModelReady`."""
@@ -71,7 +84,7 @@ class Serving:
             return self._choose_in_experiment(route)
         if self._can_serve(route.version):
             return Choice(self.manifests[route.version], route.revision)
-        champion = self.routing.champion
+        champion = self.champion
         if self._can_serve(champion):
             # No exposure of the split.
             return Choice(self.manifests[champion], 0, fallback=NOT_READY)
@@ -91,7 +104,7 @@ class Serving:
 
     def _choose_in_experiment(self, route: Route) -> Choice:
         """Return the assigned version or who stands in for it: an exposure of the assigned variant all the same."""
-        for version in (route.version, route.stand_in, self.routing.champion):
+        for version in (route.version, route.stand_in, self.champion):
             if self._can_serve(version):
                 return Choice(
                     self.manifests[version],
@@ -114,11 +127,11 @@ class Serving:
     @property
     def problems(self) -> tuple[str, ...]:
         """Return what keeps pictures from being answered, without naming a version."""
-        return () if self._can_serve(self.routing.champion) else ("no model is ready",)
+        return () if self._can_serve(self.champion) else ("no model is ready",)
 
     def labels(self) -> Sequence[tuple[str, str]]:
         """Return the labels (name, display name) of the champion, in the order of its outputs."""
-        manifest = self.manifests.get(self.routing.champion)
+        manifest = self.manifests.get(self.champion)
         if manifest is None:
             raise NoModelReady
         return [(label, manifest.display_name(label)) for label in manifest.labels]
@@ -131,6 +144,13 @@ def ready_versions(workers: Sequence[WorkerReport]) -> frozenset[str]:
         for worker in workers
         for version, status in worker.versions.items()
         if status.startswith("ready") and not worker.draining
+    )
+
+
+def failed_versions(workers: Sequence[WorkerReport]) -> frozenset[str]:
+    """Return what a live worker could not load."""
+    return frozenset(
+        version for worker in workers for version, status in worker.versions.items() if status.startswith("failed")
     )
 
 
@@ -199,7 +219,7 @@ class ServingMonitor:
         except SplitleafError as error:
             log.warning("workers_unknown", detail=error.detail)
             return
-        self._publish(ready=ready_versions(self.workers))
+        self._publish(ready=ready_versions(self.workers), failed=failed_versions(self.workers))
 
     async def _refresh_versions(self) -> None:
         self.folders = await asyncio.to_thread(self._scan)
@@ -226,12 +246,14 @@ class ServingMonitor:
         routing: Routing | None = None,
         manifests: Mapping[str, Manifest] | None = None,
         ready: frozenset[str] | None = None,
+        failed: frozenset[str] | None = None,
     ) -> None:
         old = self._present
         self._present = Serving(
             old.routing if routing is None else routing,
             old.manifests if manifests is None else manifests,
             old.ready if ready is None else ready,
+            old.failed if failed is None else failed,
         )
         self._suspended = replace(self._present, routing=self._present.routing.without_experiments())
 
