@@ -90,3 +90,24 @@ def test_without_a_running_system_nothing_starts(place: Path) -> None:
     assert "splitleaf up" in error.detail
     refused(NotFound, "experiment_not_found", "start", "other")
     assert said("list").startswith("v2-against-v1: draft")
+
+
+def test_the_size_of_an_experiment_is_said_for_both_kinds(place: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs/reference/experiments.md").read_text(encoding="utf-8")
+    shown = page.split("$ splitleaf experiments size 0.9 0.02 --per-day 500\n")[1].split("```")[0].strip()
+    assert said("size", "0.9", "0.02", "--per-day", "500") == shown
+    sizes = json.loads(said("size", "0.9", "0.02", "--json"))
+    assert sizes["images_per_day"] == 0
+    assert sizes["shadow"]["days"] is None
+    assert sizes["live"]["images"] > 5 * sizes["shadow"]["images"]
+    for wrong in (
+        ("0.99", "0.02"),
+        ("0.9", "0"),
+        ("nan", "0.02"),
+        ("0.9", "0.02", "--discordance", "0.01"),
+        ("0.9", "0.02", "--share", "1"),
+        ("0.9", "0.02", "--alpha", "0"),
+        ("0.9", "0.02", "--power", "1"),
+        ("0.9", "0.02", "--per-day", "nan"),
+    ):
+        refused(Unprocessable, "invalid_question", "size", *wrong)

@@ -72,6 +72,12 @@ def test_outcomes_are_counted_by_status(store: OutcomeStore) -> None:
     assert store.count_by_status() == {"succeeded": 2, "failed": 1, "expired": 1}
 
 
+def test_the_traffic_since_a_moment_is_counted_without_shadows(store: OutcomeStore) -> None:
+    times = [outcome(created_ms=NOW_MS + number) for number in range(5)]
+    store.record_outcomes([*times, outcome(created_ms=NOW_MS + 9, role="shadow")])
+    assert [store.count_since(NOW_MS + number) for number in (0, 3, 5)] == [5, 2, 0]
+
+
 def test_pages_follow_the_order_of_recording_whenever_the_pictures_came(store: OutcomeStore) -> None:
     late = [outcome(created_ms=NOW_MS - number) for number in range(7)]
     for one in late:

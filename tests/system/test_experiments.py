@@ -224,6 +224,17 @@ def test_a_roll_back_by_another_process_is_obeyed_within_two_seconds(
     assert last_candidate <= 2, last_candidate
 
 
+def test_the_power_calculator_goes_by_todays_traffic(admin: httpx.Client, client: httpx.Client) -> None:
+    send(client, 1)
+    time.sleep(1)
+    answer = admin.post("/power", json={"baseline": 0.9, "mde": 0.02}).json()
+    assert answer["images_per_day"] > 0
+    assert answer["live"]["images"] > 5 * answer["shadow"]["images"]
+    assert answer["shadow"]["days"] > 0
+    refused = admin.post("/power", json={"baseline": 0.99, "mde": 0.02})
+    assert (refused.status_code, refused.json()["code"]) == (422, "invalid_question")
+
+
 def test_the_audit_log_is_read_page_by_page(admin: httpx.Client) -> None:
     begin(admin, "logged")
     first = ask(admin, "GET", "/audit?limit=1&subject=experiment/logged")["entries"]

@@ -15,6 +15,7 @@ from splitleaf.core.errors import Unprocessable
 from splitleaf.experiments.reading import read_plan
 from splitleaf.flows import run_experiment as flow
 from splitleaf.flows.run_experiment import Hand
+from splitleaf.flows.size_experiment import Question, Sizing, size_experiment
 from splitleaf.outcomes.experiments import ExperimentRecord
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
@@ -58,6 +59,10 @@ def _add_reading(router: APIRouter, services: ApiServices, may_read: Any) -> Non
         await asyncio.to_thread(flow.find_experiment, store, key)
         found = list(await asyncio.to_thread(store.exposures_after, key, after, limit))
         return shapes.ExposuresShape(exposures=found, next=found[-1].number if found else after)
+
+    @router.post("/power", dependencies=[may_read], summary="Say how many pictures and days a plan needs")
+    async def size(body: shapes.QuestionShape) -> Sizing:
+        return await asyncio.to_thread(size_experiment, store, Question(**body.model_dump()), services.clock)
 
     @router.get("/audit", dependencies=[may_read], summary="Show who changed what and why, newest first")
     async def audit(

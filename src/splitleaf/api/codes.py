@@ -77,6 +77,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "invalid_feedback": (422, "The feedback says nothing, or two things.", 'Send {"correct": …} or {"label": …}.'),
     "unknown_label": (422, "There is no such condition.", "See `GET /v1/labels`."),
     "invalid_plan": (422, "The experiment's plan does not make sense.", "See its detail, which names each entry."),
+    "invalid_question": (422, "The rates asked about cannot be.", "See its detail; rates are shares, 0.9 for 90 %."),
     "invalid_split": (422, "The shares are not a split.", "Name ready versions, with shares that sum to 100."),
     "unprocessable": (422, "The request cannot be followed.", "See its detail."),
     "headers_too_large": (431, "The request's headers are larger than 32 KB.", "Send fewer cookies."),

@@ -152,5 +152,25 @@ class ExposuresShape(Shape):
     next: int = Field(description="`after` of the next page; the same again when there is none yet.", examples=[500])
 
 
+class QuestionShape(Shape):
+    """Rates as shares: 0.9 is 90 %."""
+
+    baseline: float = Field(gt=0, lt=1, description="What the control achieves.", examples=[0.9])
+    mde: float = Field(gt=-1, lt=1, description="Smallest difference to be noticed.", examples=[0.02])
+    discordance: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="Share of pictures on which exactly one version is right; three times the difference unless given.",
+        examples=[0.06],
+    )
+    share: float = Field(0.5, gt=0, lt=1, description="The candidate's, in a live split.", examples=[0.5])
+    alpha: float = Field(0.05, gt=0, le=0.5, examples=[0.05])
+    power: float = Field(0.8, gt=0, lt=1, examples=[0.8])
+    images_per_day: float | None = Field(
+        None, ge=0, description="What the last 24 hours had unless given.", examples=[None]
+    )
+
+
 def _time(epoch_ms: int | None) -> str | None:
     return None if epoch_ms is None else as_rfc3339(epoch_ms)

@@ -84,6 +84,36 @@ def show(key: Key, models: Repository = None, data: Data = None, as_json: AsJson
         typer.echo(f"{entry.created_at}  {entry.action}  by {entry.actor}  {entry.reason}".rstrip())
 
 
+@app.command("size")
+def size(
+    baseline: Annotated[float, typer.Argument(help="What the control achieves, as a share: 0.9 is 90 %.")],
+    mde: Annotated[float, typer.Argument(help="Smallest difference to be noticed, as a share.")],
+    discordance: Annotated[
+        float | None, typer.Option(help="Share of pictures on which exactly one version is right.")
+    ] = None,
+    share: Annotated[float, typer.Option(help="The candidate's share in a live split.")] = 0.5,
+    alpha: Annotated[float, typer.Option(help="Probability of a false verdict.")] = 0.05,
+    power: Annotated[float, typer.Option(help="Probability of noticing the difference.")] = 0.8,
+    per_day: Annotated[float | None, typer.Option(help="Pictures a day; those of the last 24 hours.")] = None,
+    models: Repository = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say how many pictures, labels and days it takes: in a live split, and in a shadow experiment."""
+    from dataclasses import asdict
+
+    from splitleaf.flows.size_experiment import Question
+
+    with _open(models, data) as experimenter:
+        sizing = experimenter.size(Question(baseline, mde, discordance, share, alpha, power, per_day))
+    if as_json:
+        typer.echo(json.dumps(asdict(sizing)))
+        return
+    for name, one in (("live split", sizing.live), ("shadow", sizing.shadow)):
+        days = "no pictures came in the last 24 hours" if one.days is None else f"{one.days} days"
+        typer.echo(f"{name}: {one.images} pictures ({one.fixed_images} for one look), {one.labels} labels, {days}")
+
+
 @app.command("start")
 def start(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Start, once every version that the plan names is loaded by a worker."""

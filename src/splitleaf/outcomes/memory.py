@@ -59,6 +59,9 @@ class MemoryOutcomeStore:
     def count_by_status(self) -> dict[str, int]:
         return dict(Counter(one.status for one in self._outcomes.values() if one.role == "primary"))
 
+    def count_since(self, created_ms: int) -> int:
+        return sum(one.role == "primary" and one.created_ms >= created_ms for one in self._outcomes.values())
+
     def record_feedback(self, feedback: Feedback) -> None:
         with self._lock:
             self._feedback.append(feedback)

@@ -49,6 +49,10 @@ class OutcomeStore(ExperimentStore, Protocol):
         """Count the predictions whose answers were shown; shadows are no predictions of anybody's."""
         ...
 
+    def count_since(self, created_ms: int) -> int:
+        """Count the predictions that were accepted from then on, shadows left out."""
+        ...
+
     def record_feedback(self, feedback: Feedback) -> None: ...
 
     def feedback(self, prediction_id: str) -> Sequence[Feedback]:

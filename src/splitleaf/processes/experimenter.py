@@ -11,6 +11,7 @@ from splitleaf.experiments.plan import Plan
 from splitleaf.flows import run_experiment as flow
 from splitleaf.flows.run_experiment import Hand
 from splitleaf.flows.serving import ready_versions
+from splitleaf.flows.size_experiment import Question, Sizing, size_experiment
 from splitleaf.jobs.redis import RedisWorkerDirectory
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, ExposureCount, RevisionRecord
 from splitleaf.processes.broker import check_broker_url, queue_limits
@@ -76,6 +77,9 @@ class Experimenter(Operator):
 
     def roll_back(self, key: str, reason: str) -> ExperimentRecord:
         return flow.roll_back_experiment(self._store, key, self._hand(reason), self._clock)
+
+    def size(self, question: Question) -> Sizing:
+        return size_experiment(self._store, question, self._clock)
 
     def _hand(self, reason: str) -> Hand:
         return Hand(self._actor, reason)

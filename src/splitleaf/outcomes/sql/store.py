@@ -58,6 +58,11 @@ class SqlOutcomeStore(SqlExperiments):
         query = select(table.c.status, func.count()).where(table.c.role == "primary").group_by(table.c.status)
         return {row[0]: row[1] for row in self._all(query)}
 
+    def count_since(self, created_ms: int) -> int:
+        table = tables.outcomes
+        query = select(func.count()).where(table.c.created_ms >= created_ms, table.c.role == "primary")
+        return int(self._all(query)[0][0])
+
     def record_feedback(self, feedback: Feedback) -> None:
         with self._writing() as connection:
             connection.execute(tables.feedback.insert(), rows.feedback_row(feedback))

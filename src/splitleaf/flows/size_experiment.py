@@ -1,0 +1,95 @@
+"""How many pictures, and how many days? A live split beside a paired shadow test, at today's traffic."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from splitleaf.core.clock import Clock
+from splitleaf.core.errors import Unprocessable
+from splitleaf.outcomes.store import OutcomeStore
+
+if TYPE_CHECKING:
+    from splitleaf.analysis.power import Plan as Planned
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Rates as shares: 0.9 is 90 %."""
+
+    baseline: float
+    """What the control achieves."""
+    mde: float
+    """Smallest difference that is to be noticed; negative for a candidate that is worse."""
+    discordance: float | None = None
+    """Share of pictures on which exactly one version is right; None: three times the difference."""
+    share: float = 0.5
+    """Of the candidate, in a live split."""
+    alpha: float = 0.05
+    power: float = 0.8
+    images_per_day: float | None = None
+    """None: what the last 24 hours had."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    fixed_images: int
+    """For one look at the end."""
+    images: int
+    """For looking at any time: the plan's `planned_n`."""
+    labels: int
+    days: int | None
+    """None: there are no pictures."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sizing:
+    images_per_day: float
+    discordance: float
+    live: Size
+    """Each picture is answered by one version, and each needs a label."""
+    shadow: Size
+    """Both versions score each picture, and only those that they disagree on need a label."""
+
+
+def size_experiment(store: OutcomeStore, question: Question, clock: Clock) -> Sizing:
+    """Raises `Unprocessable` (`invalid_question`) for rates that cannot be."""
+    traffic = question.images_per_day
+    if traffic is None:
+        traffic = float(store.count_since(clock.now_ms() - DAY_MS))
+    discordance = question.discordance
+    if discordance is None:
+        discordance = min(1.0, 3 * abs(question.mde))
+    _require_sense(question, discordance)
+    # It brings SciPy along, which an API process need not have in memory for its pictures.
+    from splitleaf.analysis.power import plan_pairs, plan_split
+
+    daily, alpha, power = traffic or 1.0, question.alpha, question.power
+    candidate = question.baseline + question.mde
+    live = plan_split(question.baseline, candidate, daily, share=question.share, alpha=alpha, power=power)
+    shadow = plan_pairs(question.mde, discordance, daily, alpha=alpha, power=power)
+    return Sizing(traffic, discordance, _size(live, traffic), _size(shadow, traffic))
+
+
+def _require_sense(question: Question, discordance: float) -> None:
+    candidate = question.baseline + question.mde
+    if not (0 < question.baseline < 1 and 0 < candidate < 1 and question.mde):
+        raise _invalid("baseline and baseline + mde lie between 0 and 1 and differ")
+    if not abs(question.mde) <= discordance <= 1:
+        raise _invalid("the versions differ on at least as many pictures as they differ in accuracy")
+    if not (0 < question.share < 1 and 0 < question.alpha <= 0.5 and 0 < question.power < 1):
+        raise _invalid("share and power lie between 0 and 1, alpha between 0 and 0.5")
+    if question.images_per_day is not None and not 0 <= question.images_per_day < math.inf:
+        raise _invalid("the pictures of a day are a number from 0 up")
+
+
+def _invalid(detail: str) -> Unprocessable:
+    return Unprocessable(detail, code="invalid_question")
+
+
+def _size(planned: Planned, traffic: float) -> Size:
+    days = planned.days if traffic else None
+    return Size(planned.fixed_images, planned.sequential_images, planned.labels, days)
