@@ -47,6 +47,7 @@ RUN groupadd --gid 10001 splitleaf \
 ENV PATH=/opt/splitleaf/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
+    ORT_DISABLE_TELEMETRY=1 \
     SPLITLEAF_MODELS_DIR=/var/lib/splitleaf/models \
     SPLITLEAF_LOG_FORMAT=json
 WORKDIR /var/lib/splitleaf

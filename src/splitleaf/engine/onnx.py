@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
+
+# Since 1.32 the runtime tells its maker about its use, from the moment of its import on, and leaves an id in the home
+# folder. `disable_telemetry_events()` would come too late for both.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 
 from splitleaf.core.errors import EngineFailed, InvalidArtifact
