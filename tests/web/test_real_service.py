@@ -129,3 +129,12 @@ def _saved(heic: pillow_heif.HeifFile) -> bytes:
     sink = io.BytesIO()
     heic.save(sink, quality=80)
     return sink.getvalue()
+
+
+def test_the_reference_of_the_api_reads_as_text(open_page: OpenPage) -> None:
+    page = open_page()
+    page.goto(page.url + "docs")
+    first = page.locator("article").first
+    expect(first).to_contain_text("Classify a picture")
+    expect(first.locator("td code", has_text="Prefer: wait=N")).to_have_count(1)
+    assert "`" not in page.locator("body").inner_text()

@@ -35,6 +35,7 @@ def document_calls(app: FastAPI, calls: list[Call]) -> None:
             call.handler,
             methods=[call.method],
             summary=call.summary,
+            description=f"{call.summary}.".replace("?.", "?"),  # not the handler's docstring
             tags=[call.tag],
             response_model=None,
             status_code=next(iter(call.success), 200),

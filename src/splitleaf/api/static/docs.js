@@ -43,9 +43,16 @@ function code(text) {
   return element("code", {}, text);
 }
 
+/** Return the text with what stands between backticks as code. */
+function prose(text) {
+  const made = document.createDocumentFragment();
+  text.split("`").forEach((piece, index) => made.append(index % 2 ? code(piece) : piece));
+  return made;
+}
+
 function parameters(call) {
   if (!call.parameters?.length) return [];
-  const rows = call.parameters.map((one) => [code(one.name), one.in, one.description ?? one.schema?.enum?.join(", ") ?? ""]);
+  const rows = call.parameters.map((one) => [code(one.name), one.in, prose(one.description ?? one.schema?.enum?.join(", ") ?? "")]);
   return [element("h4", {}, "Parameters"), table(["name", "in", "what"], rows)];
 }
 
@@ -59,7 +66,7 @@ function body(call) {
 }
 
 function responses(call) {
-  const rows = Object.entries(call.responses).map(([status, one]) => [code(status), one.description ?? ""]);
+  const rows = Object.entries(call.responses).map(([status, one]) => [code(status), prose(one.description ?? "")]);
   const parts = [element("h4", {}, "Answers"), table(["status", "when"], rows)];
   for (const [status, one] of Object.entries(call.responses)) {
     const json = one.content?.["application/json"];
@@ -73,7 +80,7 @@ function responses(call) {
 function article(path, method, call) {
   const id = `${method}-${path}`.replaceAll(/[^a-z0-9]+/gi, "-");
   const title = element("h3", {}, element("span", { class: `method ${method}` }, method.toUpperCase()), code(path));
-  const what = element("p", {}, call.description ?? call.summary ?? "");
+  const what = element("p", {}, prose(call.summary ?? ""));
   const made = element("article", { id }, title, what, ...parameters(call), ...body(call), ...responses(call));
   return { made, link: element("a", { href: `#${id}` }, element("span", { class: `method ${method}` }, method.toUpperCase()), path) };
 }
@@ -86,7 +93,7 @@ for (const [path, calls] of Object.entries(source.paths)) {
     groups.get(tag).push(article(path, method, calls[method]));
   }
 }
-document.getElementById("summary").textContent = source.info.description ?? "";
+document.getElementById("summary").replaceChildren(prose(source.info.description ?? ""));
 for (const [tag, articles] of groups) {
   document.getElementById("contents").append(element("h2", {}, tag), ...articles.map((one) => one.link));
   document.getElementById("calls").append(element("h2", {}, tag), ...articles.map((one) => one.made));
