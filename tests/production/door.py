@@ -60,17 +60,26 @@ def open_door(folder: Path, upstream: str, *, changes: dict[str, str] | None = N
 
     With `tls`, the certificate and its key lie in the folder already.
     """
-    program, port, inner_port, redirect_port = nginx_or_skip(), free_port(), free_port(), free_port()
     prepare(folder, upstream, changes=changes)
-    main = folder / ("nginx-tls.conf" if tls else "nginx.conf")
-    listeners = {"listen 8081": f"listen {inner_port}"}
     if tls:
-        listeners |= {"listen 8443": f"listen {port}", "listen 8080": f"listen {redirect_port}"}
         replace_text(folder / "tls.conf", {"/certs/": f"{folder}/"})
+    for _ in range(5):
+        if (door := _try_to_open(folder, CONFIGURATION / ("nginx-tls.conf" if tls else "nginx.conf"))) is not None:
+            return door
+    raise AssertionError((folder / "log").read_text())
+
+
+def _try_to_open(folder: Path, source: Path) -> Door | None:
+    """Start NGINX on free ports; None when somebody else took one of them meanwhile."""
+    program, port, inner_port, redirect_port = nginx_or_skip(), free_port(), free_port(), free_port()
+    main, tls = folder / source.name, source.name == "nginx-tls.conf"
+    shutil.copyfile(source, main)
+    listeners = {"listen 8081": f"listen 127.0.0.1:{inner_port}"}
+    listeners["listen 8080"] = f"listen 127.0.0.1:{redirect_port if tls else port}"
+    if tls:
+        listeners["listen 8443"] = f"listen 127.0.0.1:{port}"
         if nginx_version() < (1, 25, 1):
             listeners["http2 on;"] = ""  # older ones do not know the word
-    else:
-        listeners["listen 8080"] = f"listen {port}"
     replace_text(main, listeners)
     # Started by root, the workers would be somebody who may not read the test's folder.
     user = "user root;" if os.geteuid() == 0 else ""
@@ -83,6 +92,8 @@ def open_door(folder: Path, upstream: str, *, changes: dict[str, str] | None = N
         try:
             httpx.get(f"{door.inner_url}/edge/livez", timeout=2).raise_for_status()
         except httpx.HTTPError as error:
+            if process.poll() is not None and "Address already in use" in (folder / "log").read_text():
+                return None
             if process.poll() is not None or time.monotonic() > give_up_at:
                 process.kill()
                 raise AssertionError((folder / "log").read_text()) from error
