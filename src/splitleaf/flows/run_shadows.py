@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from splitleaf.core.errors import SplitleafError
+from splitleaf.core.errors import Overloaded, SplitleafError
 from splitleaf.core.ids import shadow_prediction_id
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.core.tensor import ImageTensor
@@ -47,7 +47,7 @@ class ShadowRuns:
         if not shadows:
             return False
         if len(self._in_hand) >= MOST_IN_HAND:
-            log.info("shadows_shed", reason="too many in hand", versions=len(shadows))
+            log.debug("shadows_shed", bound="in hand", versions=len(shadows))
             return False
         run = asyncio.create_task(self._run(accepted, shadows))
         self._in_hand.add(run)
@@ -63,9 +63,11 @@ class ShadowRuns:
             try:
                 tensor = await self._tensor(accepted, manifest.preprocessing.input_spec)
                 await self._queue.submit(_task(accepted.task, manifest.version, tensor))
+            except Overloaded as error:
+                # Ordinary: shadow work is refused long before any other.
+                log.debug("shadows_shed", bound=error.context.get("bound"), version=manifest.version)
             except SplitleafError as error:
-                # A full queue, most often: shadow work is refused long before any other.
-                log.info("shadows_shed", reason=error.detail, version=manifest.version)
+                log.info("shadow_not_handed_over", reason=error.detail, version=manifest.version)
             except Exception:
                 log.exception("shadow_failed", version=manifest.version)
 
