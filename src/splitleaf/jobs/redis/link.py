@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any
 
@@ -39,7 +40,6 @@ class Link:
         self._url = url
         self._timeout_s = timeout_s
         self._pool = _pool(url, timeout_s)
-        self._idle: list[Any] = []
         self._waiting: list[tuple[list[Command], asyncio.Future[list[Reply]]]] = []
         self._pipelines: set[asyncio.Task[None]] = set()
         self._is_flush_due = False
@@ -106,7 +106,7 @@ class Link:
         # A caller that gave up while waiting here no longer wants its commands carried out.
         batch = [(commands, future) for commands, future in batch if not future.done()]
         try:
-            async with asyncio.timeout(self._timeout_s), _Borrowed(self._pool, self._idle) as connection:
+            async with asyncio.timeout(self._timeout_s), _borrowed(self._pool) as connection:
                 if not self._checked:
                     await check_server(connection)
                     self._checked = True
@@ -132,15 +132,11 @@ class BlockingLine:
     def __init__(self, url: str, timeout_s: float) -> None:
         self._timeout_s = timeout_s
         self._pool = _pool(url, timeout_s)
-        self._idle: list[Any] = []
 
     async def call(self, *command: Any, block_ms: int) -> Reply:
         """Send a command that answers within `block_ms`; `DependencyDown` when it is well overdue."""
         try:
-            async with (
-                asyncio.timeout(block_ms / 1000 + self._timeout_s),
-                _Borrowed(self._pool, self._idle) as connection,
-            ):
+            async with asyncio.timeout(block_ms / 1000 + self._timeout_s), _borrowed(self._pool) as connection:
                 await connection.send_command(*command)
                 return await connection.read_response()
         except (RedisError, OSError, TimeoutError) as error:
@@ -150,7 +146,7 @@ class BlockingLine:
         self, channel: bytes, on_subscribed: Callable[[], Awaitable[None]]
     ) -> AsyncGenerator[bytes, None]:
         """Yield the messages of a channel until the connection breaks."""
-        async with _Borrowed(self._pool, self._idle) as connection:
+        async with _borrowed(self._pool) as connection:
             async with asyncio.timeout(self._timeout_s):
                 await connection.send_command("SUBSCRIBE", channel)
                 await connection.read_response()
@@ -164,43 +160,17 @@ class BlockingLine:
         await self._pool.aclose()
 
 
-class _Borrowed:
-    """Gives a connection, and throws it away unless all went well: an answer may still be on its way.
-
-    Good ones are kept in `idle`: the pool's own ways in and out cost more than an exchange with the broker.
-    """
-
-    __slots__ = ("_connection", "_idle", "_pool")
-
-    def __init__(self, pool: Any, idle: list[Any]) -> None:
-        self._pool = pool
-        self._idle = idle
-        self._connection: Any = None
-
-    async def __aenter__(self) -> Any:
-        if not self._idle:
-            self._connection = await self._pool.get_connection()
-            return self._connection
-        self._connection = self._idle.pop()
-        try:
-            # Connects again where the broker has hung up meanwhile.
-            await self._pool.ensure_connection(self._connection)
-        except BaseException:
-            await self._throw_away()
-            raise
-        return self._connection
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._idle.append(self._connection)
-        else:
-            await self._throw_away()
-
-    async def _throw_away(self) -> None:
-        try:
-            await self._connection.disconnect(nowait=True)
-        finally:
-            await self._pool.release(self._connection)
+@contextlib.asynccontextmanager
+async def _borrowed(pool: Any) -> AsyncGenerator[Any, None]:
+    """Give a connection, and throw it away unless all went well: an answer may still be on its way."""
+    connection = await pool.get_connection()
+    try:
+        yield connection
+    except BaseException:
+        await connection.disconnect(nowait=True)
+        raise
+    finally:
+        await pool.release(connection)
 
 
 async def read_reply(connection: Any) -> Reply:
