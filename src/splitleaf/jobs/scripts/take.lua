@@ -99,6 +99,10 @@ for index, stream in ipairs(KEYS) do
       announce(channel, expired)
       return reply(index, claims, more, prefix)
     end
+  else
+    -- Tokens of entries that their silent worker finished after all: counted as waiting, they would seem to wait for ever.
+    local prefix, priority = parts_of(stream)
+    redis.call('DEL', prefix .. 'suspects:' .. priority, prefix .. 'returned:' .. priority)
   end
 end
 announce(channel, expired)
