@@ -183,7 +183,15 @@ def installation(bench: Bench) -> Figure:
     environment = bench.folder / "serving"
     uv = Path(sys.executable).with_name("uv")
     subprocess.run([uv, "venv", "--quiet", environment], check=True)
-    install: list[str | Path] = [uv, "pip", "install", "--quiet", "--python", environment / "bin/python", "--require-hashes"]
+    install: list[str | Path] = [
+        uv,
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        environment / "bin/python",
+        "--require-hashes",
+    ]
     subprocess.run([*install, "-r", "requirements/serve.txt"], check=True)
     packages = next(environment.glob("lib/python*/site-packages"))
     size = sum(path.stat().st_size for path in packages.rglob("*") if path.is_file() and not path.is_symlink())
