@@ -221,8 +221,10 @@ def _picture(head: frames.ResponseHead, body: bytearray, specs: tuple[InputSpec,
 
 
 def _start_process(module: str, descriptor: int, limits: ImageLimits) -> subprocess.Popen[bytes]:
-    """Start the child's interpreter. Of our environment it gets the import path and nothing else."""
+    """Start the child's interpreter. Of our environment it gets the import path and numpy's kernels, nothing else."""
     environment = {
+        # Where an operator had to choose OpenBLAS's kernels for a processor, another choice rounds differently.
+        **{name: value for name, value in os.environ.items() if name.startswith("OPENBLAS_")},
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
