@@ -1,0 +1,97 @@
+"""The versions' answers beside each other, and beside the truth."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from splitleaf.analysis.report.parts import Measured, Part
+
+
+class Disagreement(Part):
+    """Pictures to which control's version says one thing and the other version another."""
+
+    control_label: str
+    other_label: str
+    images: int
+    labelled: int
+    control_right: int
+    other_right: int
+
+
+class Example(Part):
+    """A picture on which the versions disagree, for the gallery."""
+
+    prediction_id: str
+    control_label: str
+    control_confidence: float
+    other_label: str
+    other_confidence: float
+    truth: str | None
+
+
+class Agreement(Part):
+    """Two versions on the same pictures. Needs no label."""
+
+    arm: str
+    control_version: str
+    other_version: str
+    images: int
+    agreement: Measured | None
+    labels: list[str]
+    """Of the matrix: all that either version said, in alphabetical order."""
+    matrix: list[list[int]]
+    """Pictures; rows are what control's version says, columns what the other says."""
+    confidence_difference: Measured | None
+    """The other's confidence minus control's, mean over the pictures."""
+    disagreements: list[Disagreement]
+    """The most frequent first."""
+    examples: list[Example]
+    """The newest 24."""
+
+
+class ClassRecall(Part):
+    """How many of a condition's pictures each version finds, where both answered and the truth is known."""
+
+    arm: str
+    label: str
+    images: int
+    """Labelled pictures of this condition, weighted by how they were picked."""
+    control: Measured | None
+    other: Measured | None
+    difference: Measured | None
+    """Holds for all conditions together."""
+
+
+class ReliabilityBin(Part):
+    low: float
+    high: float
+    images: float
+    """Weighted by how the labels were picked."""
+    confidence: float
+    """Mean."""
+    accuracy: float
+
+
+class Reliability(Part):
+    """Is a confidence of 90 % right nine times out of ten? Describes; promises nothing at any look."""
+
+    arm: str
+    version: str
+    truth: Literal["audit", "expert", "feedback"]
+    """Where the truth comes from: a random audit, picked labels (biased), or users (biased)."""
+    images: int
+    calibration_error: float
+    bins: list[ReliabilityBin]
+    """Those that have pictures, ascending."""
+
+
+class Tradeoff(Part):
+    """A point of the plot of accuracy against latency, with intervals on both axes."""
+
+    arm: str
+    version: str
+    latency_ms: Measured | None
+    """Median, from accepted to answered; of a shadow, its own time of work."""
+    accuracy: Measured | None
+    truth: Literal["audit", "paired", "feedback"] | None
+    """Where the accuracy comes from; null: it is not known."""

@@ -1,0 +1,58 @@
+"""May the numbers be believed at all?"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from splitleaf.analysis.report.parts import Measured, Part
+
+Status = Literal["ok", "warning", "failed", "unknown"]
+
+
+class Check(Part):
+    """One question about the health of an experiment."""
+
+    name: Literal["split", "responses", "fallbacks", "crossovers", "missing", "aa", "truth"]
+    """`split`: units came as the shares say; `responses`: both arms draw feedback equally often; `fallbacks`: assigned
+    versions answered; `crossovers`: nobody was in two arms; `missing`: all outcomes are there; `aa`: equal halves of
+    control look equal; `truth`: experts agree with each other."""
+    status: Status
+    """`failed` makes the verdict `invalid`; `unknown`: nothing to check yet."""
+    summary: str
+    """What was found, in a sentence."""
+
+
+class SplitCount(Part):
+    """Units of one arm in one revision beside what the shares ask for."""
+
+    revision: int
+    arm: str
+    units: int
+    expected: float
+
+
+class ResponseRate(Part):
+    """How many of an arm's units said what they think of their answers."""
+
+    arm: str
+    units: int
+    responding: int
+    rate: Measured
+
+
+class Health(Part):
+    is_sound: bool
+    """No check has failed. A ramp advances only while this holds."""
+    checks: list[Check]
+    split: list[SplitCount]
+    split_log10_e: float
+    """Evidence that the split is not what was asked for; 3 or more is a mismatch."""
+    responses: list[ResponseRate]
+    fallback_share: float
+    """Share of the exposures that another version answered than the assigned one."""
+    crossover_units: int
+    """Units that were seen in more than one arm of the same revision, or went from a candidate back to control."""
+    missing_shadows: int
+    """Shadow results that the sampling asks for and nobody recorded; most were shed under load."""
+    set_aside: int
+    """Outcomes that could not be recorded and wait for a person."""

@@ -1,0 +1,73 @@
+"""Each measure by arm, against control."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from splitleaf.analysis.records import Verdict
+from splitleaf.analysis.report.parts import Measured, Part
+
+MetricName = Literal[
+    "accuracy",
+    "audited_accuracy",
+    "feedback_accuracy",
+    "error_rate",
+    "slow_rate",
+    "latency_ms",
+    "confidence",
+    "cost_ms",
+]
+
+
+class ArmMeasure(Part):
+    """One arm's row. Control comes first and has no difference."""
+
+    arm: str
+    units: int
+    images: int
+    """Pictures that the estimate rests on. Of paired accuracy: pictures that both versions answered."""
+    labels: int | None
+    """Labels that it rests on; null where it needs none."""
+    estimate: Measured | None
+    """Null while there is nothing to estimate from."""
+    difference: Measured | None
+    """This arm minus control, with its confidence sequence; null for control, and while data are too few."""
+    log10_e: float | None
+    """Evidence against "no difference", as a power of ten."""
+    p_value: float | None
+    """Anytime-valid, adjusted for the number of candidates (Holm)."""
+    verdict: Verdict | None
+    images_needed: int | None
+    """Further pictures, at the present shares, until the interval is as narrow as the difference seen or the
+    smallest that matters, whichever is larger; 0: it is. Null: not to be told yet."""
+
+
+class Metric(Part):
+    metric: MetricName
+    title: str
+    unit: Literal["share", "ms"]
+    """`share`: 0.01 is one percentage point."""
+    better: Literal["higher", "lower"]
+    is_primary: bool
+    method: str
+    """How it was reckoned, in a few words."""
+    caveat: str | None
+    """What must be known before it is believed, as that feedback is biased."""
+    arms: list[ArmMeasure]
+
+
+class GuardrailState(Part):
+    """Exact one-sided evidence that a candidate is worse than control, on the first outcome of each unit."""
+
+    metric: Literal["error_rate", "slow_rate", "feedback_accuracy"]
+    arm: str
+    alpha: float
+    threshold_ms: float | None
+    control_units: int
+    control_bad: int
+    """Units whose outcome was an error, slow, or wrong."""
+    candidate_units: int
+    candidate_bad: int
+    log10_e: float
+    """The most that the evidence has ever been; it fires at `-log10(alpha)`."""
+    is_fired: bool
