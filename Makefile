@@ -67,7 +67,7 @@ bench: $(VENV)/.dev ## Measure the figures of the documentation on this machine
 bench-statistics: $(VENV)/.dev ## Measure the error rates of the statistics by simulation (some minutes)
 	$(BIN)/python -m benchmarks.statistics
 
-lock: $(UV) ## Renew the lock files
+lock: $(UV) ## Bring the lock files in step with pyproject.toml (UPGRADE=1: to the newest versions)
 	PATH="$(BIN):$$PATH" sh scripts/lock.sh
 
 clean: ## Remove environments and caches (never models or data)

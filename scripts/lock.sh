@@ -1,8 +1,9 @@
 #!/bin/sh
-# Renew the lock files: exact versions with hashes, for every platform, without an index's address.
+# Bring the lock files in step with pyproject.toml; with UPGRADE=1, to the newest versions, too.
+# Exact versions with hashes, for every platform, without an index's address.
 set -eu
 cd "$(dirname "$0")/.."
-compile="uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --upgrade"
+compile="uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header ${UPGRADE:+--upgrade}"
 echo "uv==0.13.9" | $compile - -o requirements/bootstrap.txt
 $compile pyproject.toml --group build -o requirements/serve.txt
 $compile pyproject.toml --group build --group dev -c requirements/serve.txt -o requirements/dev.txt
