@@ -34,6 +34,7 @@ class ApiSettings(_Group):
     max_wait_s: float = Field(30.0, gt=0, description="Longest `Prefer: wait=` and long-poll.")
     prediction_ttl_s: float = Field(30.0, gt=0, description="Time after which an unanswered prediction expires.")
     graceful_timeout_s: Positive = Field(30, description="Time to finish open requests at shutdown.")
+    session_ttl_s: Positive = Field(28_800, description="How long a login to the dashboard lasts.")
     forwarded_allow_ips: str = Field("127.0.0.1", description="Proxies whose `X-Forwarded-*` headers are believed.")
 
 

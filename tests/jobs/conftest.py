@@ -11,11 +11,13 @@ import pytest
 
 from splitleaf.core.errors import ConfigurationError
 from splitleaf.jobs.limits import QueueLimits
+from splitleaf.jobs.rates import RateLimiter
 from splitleaf.jobs.redis import (
     RedisDeadLetters,
     RedisJobConsumer,
     RedisJobQueue,
     RedisOutcomeFeed,
+    RedisRateLimiter,
     RedisWorkerDirectory,
 )
 from tests.jobs.servers import BrokerServer
@@ -25,6 +27,7 @@ from tests.support.memory_queue import (
     MemoryJobConsumer,
     MemoryJobQueue,
     MemoryOutcomeFeed,
+    MemoryRateLimiter,
     MemoryWorkerDirectory,
 )
 
@@ -74,6 +77,7 @@ class Parts:
     limits: QueueLimits
     make: Callable[[str, QueueLimits], Any]
     dead_letters_of: Callable[[Any], Any]
+    rates_of: Callable[[Any], RateLimiter]
     made: list[Any] = field(default_factory=list)
 
     def _made(self, kind: str, limits: QueueLimits | None = None) -> Any:
@@ -97,6 +101,9 @@ class Parts:
         letters: RedisDeadLetters = self.dead_letters_of(self.queue())
         return letters
 
+    def rates(self) -> RateLimiter:
+        return self.rates_of(self.queue())
+
     def directory(self) -> RedisWorkerDirectory:
         directory: RedisWorkerDirectory = self._made("directory")
         return directory
@@ -117,7 +124,7 @@ def redis_parts(url: str, limits: QueueLimits = FAST) -> Parts:
         }
         return kinds[kind](url, limits)
 
-    return Parts(limits, make, RedisDeadLetters)
+    return Parts(limits, make, RedisDeadLetters, RedisRateLimiter)
 
 
 def memory_parts(limits: QueueLimits = FAST) -> Parts:
@@ -136,7 +143,7 @@ def memory_parts(limits: QueueLimits = FAST) -> Parts:
         }
         return kinds[kind](broker)
 
-    return Parts(limits, make, lambda _: MemoryDeadLetters(broker))
+    return Parts(limits, make, lambda _: MemoryDeadLetters(broker), lambda _: MemoryRateLimiter())
 
 
 @pytest.fixture(params=["memory", "redis"])

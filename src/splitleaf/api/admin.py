@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 
 from splitleaf.api import admin_shapes as shapes
 from splitleaf.api.admin_experiments import add_experiments
+from splitleaf.api.admin_session import add_session
 from splitleaf.api.keys import Scope, require
 from splitleaf.api.responses import problem
 from splitleaf.api.services import ApiServices
@@ -20,10 +21,11 @@ from splitleaf.outcomes.events import AliasChange, RoutingRevision
 
 def admin_router(services: ApiServices) -> APIRouter:
     """Return the routes under `/admin/api`."""
-    problems: dict[int | str, dict[str, Any]] = {s: problem(s) for s in (401, 403, 404, 409, 422, 500, 503)}
+    problems: dict[int | str, dict[str, Any]] = {s: problem(s) for s in (401, 403, 404, 409, 422, 429, 500, 503)}
     router = APIRouter(prefix="/admin/api", tags=["Admin"], responses=problems)
-    may_read = Depends(require(Scope.READ, services.secrets))
-    may_write = Depends(require(Scope.WRITE, services.secrets))
+    may_read = Depends(require(Scope.READ, services.access))
+    may_write = Depends(require(Scope.WRITE, services.access))
+    add_session(router, services)
     _add_models(router, services, may_read)
     _add_aliases(router, services, may_read, may_write)
     _add_routing(router, services, may_read, may_write)

@@ -28,7 +28,12 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "invalid_wait": (400, "`wait` is not a whole number of seconds.", "Send for example `wait=10`."),
     "invalid_json": (400, "The body is not JSON.", "Check its quotes and commas."),
     "unauthorized": (401, "No valid key came with the request.", "Send `Authorization: Bearer KEY`."),
-    "forbidden": (403, "The key may read but not change things.", "Use a key with the write scope."),
+    "forbidden": (403, "The key's scope does not hold that.", "Use a key of the scope `write` or `admin`."),
+    "cross_site": (
+        403,
+        "The request may have come from another site's page.",
+        "Send the header `Splitleaf-Session: 1` from a page of this server, or use a key.",
+    ),
     "not_found": (404, "There is nothing at this address.", "Check it against `/docs`."),
     "prediction_not_found": (404, "No such prediction, or it is no longer kept.", "Send the picture again."),
     "version_not_found": (404, "There is no such version.", "See `GET /admin/api/models`."),

@@ -21,6 +21,7 @@ from splitleaf.api.admin import admin_router
 from splitleaf.api.public import Call
 from splitleaf.api.responses import document_calls
 from splitleaf.api.services import ApiServices
+from splitleaf.api.sessions import SESSION_COOKIE
 from splitleaf.core.errors import SplitleafError
 
 DESCRIPTION = (
@@ -74,9 +75,12 @@ def _document(app: FastAPI) -> dict[str, Any]:
     # FastAPI documents a validation error of its own form for every call; ours are problems.
     for name in ("HTTPValidationError", "ValidationError"):
         shapes.pop(name, None)
-    document["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
+    document["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer"},
+        "session": {"type": "apiKey", "in": "cookie", "name": SESSION_COOKIE},
+    }
     for path, methods in document["paths"].items():
         if path.startswith("/admin/"):
             for call in methods.values():
-                call["security"] = [{"key": []}]
+                call["security"] = [{"key": []}, {"session": []}]
     return document

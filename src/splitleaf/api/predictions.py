@@ -139,7 +139,7 @@ class Predictions:
         named = request.headers.get(FORCE_HEADER)
         if named is None:
             return None
-        await require(Scope.READ, self._services.secrets)(request)
+        await require(Scope.READ, self._services.access)(request)
         experiment, separator, variant = named.partition("/")
         if not separator:
             raise RejectedInput("Splitleaf-Variant is EXPERIMENT/VARIANT", code="invalid_request")

@@ -102,7 +102,7 @@ def _headers(error: errors.SplitleafError) -> dict[str, str]:
     if isinstance(error, errors.Unauthorized):
         return {"WWW-Authenticate": "Bearer"}
     if error.retryable:
-        wait_s = error.retry_after_s if isinstance(error, errors.Overloaded) else 1.0
+        wait_s = error.retry_after_s if isinstance(error, (errors.Overloaded, errors.RateLimited)) else 1.0
         return {"Retry-After": str(max(1, math.ceil(wait_s)))}
     return {}
 

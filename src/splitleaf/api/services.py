@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from splitleaf.api.keys import Access
 from splitleaf.core.clock import Clock
 from splitleaf.flows.serving import ServingMonitor
 from splitleaf.images.intake import PictureIntake
 from splitleaf.jobs.queue import DeadLetters, JobQueue
+from splitleaf.jobs.rates import RateLimiter
 from splitleaf.outcomes.store import OutcomeStore
 
 
@@ -29,10 +31,8 @@ class ApiSecrets:
 
     signing_key: bytes
     unit_pepper: bytes
-    read_keys: frozenset[str] = frozenset()
-    """SHA-256 (hex) of keys that may read the admin API."""
-    write_keys: frozenset[str] = frozenset()
-    """SHA-256 (hex) of keys that may change things, too."""
+    session_key: bytes
+    """Signs the dashboard's sessions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class ApiServices:
     monitor: ServingMonitor
     clock: Clock
     secrets: ApiSecrets
+    access: Access
+    rates: RateLimiter
     limits: ApiLimits = field(default_factory=ApiLimits)
     is_draining: Callable[[], bool] = lambda: False
     default_alias: Callable[[str], str] = lambda _: ""

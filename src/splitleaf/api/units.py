@@ -46,13 +46,12 @@ def identify_unit(request: Request, unit_secrets: ApiSecrets) -> Unit:
     return Unit(hash_unit(f"cookie:{token}", unit_secrets.unit_pepper), cookie)
 
 
-def derive_secrets(secret: bytes, read_keys: tuple[str, ...], write_keys: tuple[str, ...]) -> ApiSecrets:
+def derive_secrets(secret: bytes) -> ApiSecrets:
     """Derive independent keys from the installation's one secret."""
     return ApiSecrets(
         signing_key=hashlib.blake2b(secret, person=b"splitleaf-cookie").digest(),
         unit_pepper=hashlib.blake2b(secret, person=b"splitleaf-unit", digest_size=32).digest(),
-        read_keys=frozenset(read_keys),
-        write_keys=frozenset(write_keys),
+        session_key=hashlib.blake2b(secret, person=b"splitleaf-login").digest(),
     )
 
 

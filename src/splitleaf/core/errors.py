@@ -91,6 +91,12 @@ class RateLimited(SplitleafError):
     code = "rate_limited"
     retryable = True
 
+    def __init__(
+        self, detail: str | None = None, /, *, retry_after_s: float = 1.0, code: str | None = None, **context: object
+    ) -> None:
+        super().__init__(detail, code=code, **context)
+        self.retry_after_s = retry_after_s
+
 
 class Overloaded(SplitleafError):
     """Too much work is waiting; try again shortly."""

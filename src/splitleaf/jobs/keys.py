@@ -24,6 +24,11 @@ def worker_key(worker: str) -> bytes:
     return b"splitleaf:worker:" + worker.encode()
 
 
+def rate_key(rate: str, client: str) -> bytes:
+    """Return the key of what one client has asked for."""
+    return f"splitleaf:rate:{rate}:{client}".encode()
+
+
 @dataclass(frozen=True, slots=True)
 class VersionKeys:
     """The keys of one version."""

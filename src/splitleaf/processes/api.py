@@ -9,14 +9,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import uvicorn
 
 from splitleaf.api.app import build_app
+from splitleaf.api.keys import Access, KeyRing
 from splitleaf.api.services import ApiLimits, ApiServices
+from splitleaf.api.sessions import SessionSigner
 from splitleaf.api.units import derive_secrets
 from splitleaf.core.clock import SystemClock
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.serving import ServingMonitor
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
-from splitleaf.jobs.redis import RedisDeadLetters, RedisJobQueue, RedisWorkerDirectory
+from splitleaf.jobs.redis import RedisDeadLetters, RedisJobQueue, RedisRateLimiter, RedisWorkerDirectory
 from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.processes.broker import queue_limits, require_broker_url
 from splitleaf.processes.logs import configure_logs
@@ -100,14 +102,20 @@ async def _services(settings: Settings, is_draining: Callable[[], bool]) -> Asyn
             lambda: default_alias(settings.models_dir, CHAMPION),
         )
         await stack.enter_async_context(_kept_fresh(monitor, store))
+        secrets, clock = derive_secrets(read_secret(settings)), SystemClock()
         yield ApiServices(
             intake=intake,
             queue=queue,
             dead_letters=RedisDeadLetters(queue),
             store=store,
             monitor=monitor,
-            clock=SystemClock(),
-            secrets=derive_secrets(read_secret(settings), settings.admin_read_keys, settings.admin_write_keys),
+            clock=clock,
+            secrets=secrets,
+            access=Access(
+                KeyRing(settings.admin_read_keys, settings.admin_write_keys),
+                SessionSigner(secrets.session_key, settings.api.session_ttl_s, clock),
+            ),
+            rates=RedisRateLimiter(queue),
             limits=ApiLimits(
                 max_upload_bytes=settings.api.max_upload_bytes,
                 body_timeout_s=settings.api.body_timeout_s,

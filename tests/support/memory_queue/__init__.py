@@ -7,6 +7,7 @@ from tests.support.memory_queue.around import MemoryDeadLetters, MemoryOutcomeFe
 from tests.support.memory_queue.broker import MemoryBroker
 from tests.support.memory_queue.consumer import MemoryJobConsumer
 from tests.support.memory_queue.queue import MemoryJobQueue
+from tests.support.memory_queue.rates import MemoryRateLimiter
 
 __all__ = [
     "MemoryBroker",
@@ -14,5 +15,6 @@ __all__ = [
     "MemoryJobConsumer",
     "MemoryJobQueue",
     "MemoryOutcomeFeed",
+    "MemoryRateLimiter",
     "MemoryWorkerDirectory",
 ]

@@ -4,6 +4,7 @@ from splitleaf.jobs.redis.consumer import RedisJobConsumer, new_worker_name
 from splitleaf.jobs.redis.dead_letters import RedisDeadLetters
 from splitleaf.jobs.redis.feed import RedisOutcomeFeed
 from splitleaf.jobs.redis.queue import RedisJobQueue
+from splitleaf.jobs.redis.rates import RedisRateLimiter
 from splitleaf.jobs.redis.workers import RedisWorkerDirectory
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "RedisJobConsumer",
     "RedisJobQueue",
     "RedisOutcomeFeed",
+    "RedisRateLimiter",
     "RedisWorkerDirectory",
     "new_worker_name",
 ]

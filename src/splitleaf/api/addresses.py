@@ -1,0 +1,27 @@
+"""The client's address, as limits count it."""
+
+from __future__ import annotations
+
+import ipaddress
+
+from starlette.requests import Request
+
+_NETWORK_BITS_V6 = 64
+
+
+def client_network(request: Request) -> str:
+    """Return the network that one client has: its IPv4 address, or the /64 of its IPv6 address.
+
+    The address is that of the connection, or what a trusted proxy says (`SPLITLEAF_API__FORWARDED_ALLOW_IPS`): never
+    what the client says of itself. A connection without an address (a Unix socket) is `local`.
+    """
+    host = request.client.host if request.client else ""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return "local"
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((address, _NETWORK_BITS_V6), strict=False))

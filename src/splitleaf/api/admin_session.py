@@ -1,0 +1,91 @@
+"""The dashboard's login: a key once, then a cookie that no script of a page can read."""
+
+from __future__ import annotations
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from pydantic import ConfigDict, Field
+
+from splitleaf.api.addresses import client_network
+from splitleaf.api.keys import Access, Identity
+from splitleaf.api.schemas import Shape
+from splitleaf.api.services import ApiServices
+from splitleaf.api.sessions import Session, end_cookie, require_same_site
+from splitleaf.core.access import Scope
+from splitleaf.core.clock import as_rfc3339
+from splitleaf.core.errors import DependencyDown, Overloaded, RateLimited
+from splitleaf.experiments.bucketing import hash_unit
+from splitleaf.jobs.rates import Rate
+
+log = structlog.get_logger(__name__)
+
+LOGINS = Rate("logins", 10, 60)
+"""Of one address. Keys that are made here are too long to be guessed; this is for those that a person chose."""
+
+
+class Login(Shape):
+    model_config = ConfigDict(extra="forbid")
+
+    key: str = Field("", max_length=500, description="A key of the admin API.", examples=["splitleaf_…"])
+
+
+class SessionShape(Shape):
+    actor: str = Field(description="As the audit log names it.", examples=["key:1f3a9c02"])
+    scope: Scope
+    expires_at: str | None = Field(
+        description="When the login ends; null when asked with a key.", examples=["2026-05-04T17:30:00.000Z"]
+    )
+
+
+def add_session(router: APIRouter, services: ApiServices) -> None:
+    """Add the routes of `/session`."""
+    access = services.access
+
+    @router.post("/session", summary="Log in: a key for a cookie")
+    async def log_in(body: Login, request: Request, response: Response) -> SessionShape:
+        require_same_site(request)
+        await _count_login(services, request)
+        who = await access.of_key(body.key)
+        session = access.sessions.open(who.key_id)
+        _send_cookie(response, access.sessions.cookie(session, is_secure=_is_secure(request)))
+        return _shape(who, session)
+
+    @router.get("/session", summary="Say who asks, with which scope and until when")
+    async def show(request: Request, response: Response) -> SessionShape:
+        response.headers["Cache-Control"] = "no-store"
+        return _shape(await access.identify(request), _session_in_use(access, request))
+
+    @router.delete("/session", status_code=204, summary="Log out")
+    async def log_out(request: Request, response: Response) -> None:
+        await access.identify(request)
+        _send_cookie(response, end_cookie(is_secure=_is_secure(request)))
+
+
+async def _count_login(services: ApiServices, request: Request) -> None:
+    """Raise `RateLimited` for an address that tries too often. A broker that is down locks nobody out."""
+    client = hash_unit(f"address:{client_network(request)}", services.secrets.unit_pepper)
+    try:
+        standing = await services.rates.charge(LOGINS, client)
+    except (DependencyDown, Overloaded) as error:
+        log.warning("logins_uncounted", detail=error.detail)
+        return
+    if not standing.is_allowed:
+        raise RateLimited(retry_after_s=standing.wait_s)
+
+
+def _session_in_use(access: Access, request: Request) -> Session | None:
+    return None if "authorization" in request.headers else access.session(request)
+
+
+def _shape(who: Identity, session: Session | None) -> SessionShape:
+    expires_at = as_rfc3339(session.expires_ms) if session else None
+    return SessionShape(actor=who.actor, scope=who.scope, expires_at=expires_at)
+
+
+def _send_cookie(response: Response, cookie: str) -> None:
+    response.headers["Set-Cookie"] = cookie
+    response.headers["Cache-Control"] = "no-store"
+
+
+def _is_secure(request: Request) -> bool:
+    return request.url.scheme == "https"
