@@ -64,6 +64,18 @@ class IntakeSettings(_Group):
     children: int = Field(0, ge=0, le=64, description="Decoding processes; 0: two.")
 
 
+class MetricsSettings(_Group):
+    """Metrics for Prometheus, on a listener of their own: they name versions."""
+
+    host: str = Field("127.0.0.1", description="Address on which metrics are served.")
+    port: int = Field(
+        0,
+        ge=0,
+        le=65533,
+        description="Port of the metrics; 0: none. `up`: the API's; the worker's and controller's follow.",
+    )
+
+
 class Settings(BaseSettings):
     """All settings. Frozen: a process reads them once, at its start."""
 
@@ -94,6 +106,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     queue: QueueSettings = QueueSettings()
     intake: IntakeSettings = IntakeSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
     @cached_property
     def effective_database_url(self) -> str:

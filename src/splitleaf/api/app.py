@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from splitleaf.api import problems
 from splitleaf.api.codes import problem_page
-from splitleaf.api.edge import Edge
+from splitleaf.api.edge import Edge, RequestFacts
 from splitleaf.api.health import Health
 from splitleaf.api.predictions import Predictions
 from splitleaf.api.public import Call, public_calls
@@ -21,8 +22,8 @@ from splitleaf.core.errors import SplitleafError
 from splitleaf.web.pages import page_routes
 
 
-def build_app(services: ApiServices) -> ASGIApp:
-    """Return the ASGI application over these services."""
+def build_app(services: ApiServices, on_answer: Callable[[RequestFacts], None] | None = None) -> ASGIApp:
+    """Return the ASGI application over these services. `on_answer` is told of each request that got an answer."""
     calls = public_calls(Predictions(services), Health(services))
     app = Starlette(
         routes=[
@@ -38,7 +39,8 @@ def build_app(services: ApiServices) -> ASGIApp:
         },
     )
     app.router.default = _LateInterface(services, calls)
-    return Edge(app)
+    paths = {route.endpoint: route.path for route in app.routes if isinstance(route, Route)}
+    return Edge(app, paths, on_answer)
 
 
 class _LateInterface:

@@ -5,25 +5,51 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from splitleaf.api.problems import problem_response
+from splitleaf.api.problems import PROBLEM_CODE, problem_response
 from splitleaf.web.pages import SECURITY_HEADERS
 
 log = structlog.get_logger(__name__)
 
 MAX_HEADER_BYTES = 32_768
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+NO_PATHS: Final[Mapping[Callable[..., Any], str]] = MappingProxyType({})
 _SANE_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """A request that was answered, without anything that its client chose freely."""
+
+    method: str
+    route: str
+    """The route's template, such as `/v1/predictions/{id}`; `other` where nothing is at the address."""
+    status: int
+    duration_s: float
+    problem: str
+    """Code of the problem document; empty: none was sent."""
 
 
 class Edge:
     """Pure ASGI, because a middleware of Starlette's own costs more than the rest of the hot path."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        paths: Mapping[Callable[..., Any], str] = NO_PATHS,
+        on_answer: Callable[[RequestFacts], None] | None = None,
+    ) -> None:
+        """`on_answer` is told of each request that got an answer; `paths` has each endpoint's template."""
         self._app = app
+        self._paths = paths
+        self._on_answer = on_answer
         self._headers = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
         self._header_names = frozenset(name for name, _ in self._headers)
 
@@ -47,14 +73,23 @@ class Edge:
         try:
             await app(scope, receive, send_with_headers)
         finally:
+            duration_s = time.perf_counter() - started
             log.info(
                 "request",
                 method=scope["method"],
                 path=scope["path"],
                 status=status,
-                duration_ms=round((time.perf_counter() - started) * 1000, 2),
+                duration_ms=round(duration_s * 1000, 2),
                 request_id=request_id,
             )
+            if self._on_answer and status:
+                self._on_answer(self._facts(scope, status, duration_s))
+
+    def _facts(self, scope: Scope, status: int, duration_s: float) -> RequestFacts:
+        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
+        # Starlette leaves the endpoint, FastAPI the route; a template is nothing that a client can make up.
+        route = self._paths.get(scope.get("endpoint", _nobody)) or getattr(scope.get("route"), "path", "other")
+        return RequestFacts(method, str(route), status, duration_s, scope.get(PROBLEM_CODE, ""))
 
     def _complete(self, headers: Any, request_id: str) -> list[tuple[bytes, bytes]]:
         present = [*headers]
@@ -64,11 +99,16 @@ class Edge:
         return present
 
 
+def _nobody() -> None:
+    """Stand for the endpoint of an address at which there is nothing."""
+
+
 def _header_bytes(scope: Scope) -> int:
     return sum(len(name) + len(value) for name, value in scope["headers"])
 
 
 async def _refuse_headers(scope: Scope, receive: Receive, send: Send) -> None:
+    scope[PROBLEM_CODE] = "headers_too_large"
     response = problem_response(431, "headers_too_large", "the request's headers are too large")
     await response(scope, receive, send)
 

@@ -53,6 +53,7 @@ class Predictions:
             services.clock,
             services.limits.prediction_ttl_s,
             store=services.store,
+            on_accepted=services.on_accepted,
         )
         self._results = ResultReader(services.queue, services.store)
 

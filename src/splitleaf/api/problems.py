@@ -39,6 +39,9 @@ STATUS: Final[dict[type[errors.SplitleafError], int]] = {
     errors.ConfigurationError: 500,
 }
 
+PROBLEM_CODE: Final = "splitleaf.problem_code"
+"""Key in the ASGI scope under which the code of the problem that was sent is left for who counts them."""
+
 # Codes of what the framework itself refuses.
 _FRAMEWORK_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 
@@ -71,10 +74,11 @@ def problem_response(
     )
 
 
-def respond_to_error(_request: Request, error: Exception) -> Response:
+def respond_to_error(request: Request, error: Exception) -> Response:
     """Turn one of our errors into its problem."""
     if not isinstance(error, errors.SplitleafError):
-        return respond_to_crash(_request, error)
+        return respond_to_crash(request, error)
+    request.scope[PROBLEM_CODE] = error.error_code
     status = status_of(type(error))
     if status >= 500 and not isinstance(error, errors.Overloaded):
         log.warning("request_failed", code=error.error_code, detail=error.detail)
@@ -82,19 +86,21 @@ def respond_to_error(_request: Request, error: Exception) -> Response:
     return problem_response(status, error.error_code, detail, headers=_headers(error))
 
 
-def respond_to_refusal(_request: Request, error: Exception) -> Response:
+def respond_to_refusal(request: Request, error: Exception) -> Response:
     """Turn what the framework refuses (unknown path, wrong method) into a problem."""
     if not isinstance(error, HTTPException):
-        return respond_to_crash(_request, error)
+        return respond_to_crash(request, error)
     code = _FRAMEWORK_CODES.get(error.status_code, "invalid_request")
+    request.scope[PROBLEM_CODE] = code
     headers = dict(error.headers) if error.headers else None
     detail = "there is nothing at this address" if error.status_code == 404 else str(error.detail)
     return problem_response(error.status_code, code, detail, headers=headers)
 
 
-def respond_to_crash(_request: Request, error: Exception) -> Response:
+def respond_to_crash(request: Request, error: Exception) -> Response:
     """Say nothing of what broke to the outside; the log has it."""
     log.error("request_crashed", exc_info=error)
+    request.scope[PROBLEM_CODE] = "internal_error"
     return problem_response(500, "internal_error", _sentence(errors.SplitleafError))
 
 

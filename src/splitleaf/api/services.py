@@ -9,7 +9,7 @@ from splitleaf.api.keys import Access
 from splitleaf.core.clock import Clock
 from splitleaf.flows.serving import ServingMonitor
 from splitleaf.images.intake import PictureIntake
-from splitleaf.jobs.queue import DeadLetters, JobQueue
+from splitleaf.jobs.queue import DeadLetters, JobQueue, Task
 from splitleaf.jobs.rates import RateLimiter
 from splitleaf.outcomes.store import OutcomeStore
 
@@ -52,3 +52,5 @@ class ApiServices:
     is_draining: Callable[[], bool] = lambda: False
     default_alias: Callable[[str], str] = lambda _: ""
     """Where the repository itself points an alias; empty: nowhere."""
+    on_accepted: Callable[[Task], None] = lambda _task: None
+    """Told of each picture that was handed over."""

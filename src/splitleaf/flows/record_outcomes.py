@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
 import structlog
@@ -32,8 +32,15 @@ class Recorder:
     written or acknowledged stays in hand and is tried again before anything more is read.
     """
 
-    def __init__(self, feed: OutcomeFeed, store: OutcomeStore) -> None:
+    def __init__(
+        self,
+        feed: OutcomeFeed,
+        store: OutcomeStore,
+        on_recorded: Callable[[Sequence[JobState]], None] = lambda _states: None,
+    ) -> None:
+        """`on_recorded` is told of each batch once the feed has forgotten it."""
         self._feed = feed
+        self._on_recorded = on_recorded
         self._store = store
         self._is_migrated = False
         self._in_hand: Sequence[FeedEntry] = ()
@@ -63,9 +70,11 @@ class Recorder:
         self._in_hand = self._in_hand or await self._feed.read(BATCH, block_ms)
         entries = self._in_hand
         if entries:
-            new = await asyncio.to_thread(self._write, [one.state for one in entries])
+            states = [one.state for one in entries]
+            new = await asyncio.to_thread(self._write, states)
             await self._feed.acknowledge(entries)
             self._in_hand = ()
+            self._on_recorded(states)
             log.debug("recorded", entries=len(entries), new=new)
         return len(entries)
 

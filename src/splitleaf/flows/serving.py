@@ -167,8 +167,10 @@ class ServingMonitor:
         directory: WorkerDirectory,
         default_champion: Callable[[], str] = lambda: "",
         clock: Clock | None = None,
+        *,
+        on_change: Callable[[Serving], None] = lambda _serving: None,
     ) -> None:
-        """`default_champion` answers while nothing was ever heard of the store."""
+        """`default_champion` answers while nothing was ever heard of the store; `on_change` sees each snapshot."""
         self._scan = scan
         self._load_routing = load_routing
         self._directory = directory
@@ -176,6 +178,7 @@ class ServingMonitor:
         self.workers: Sequence[WorkerReport] = ()
         self.folders: Sequence[VersionFolder] = ()
         self._clock = clock or SystemClock()
+        self._on_change = on_change
         self._present = NOTHING
         self._suspended = NOTHING
         self._heard_at = -math.inf
@@ -256,6 +259,7 @@ class ServingMonitor:
             old.failed if failed is None else failed,
         )
         self._suspended = replace(self._present, routing=self._present.routing.without_experiments())
+        self._on_change(self._present)
 
 
 __all__ = ["NOTHING", "STALE_AFTER_S", "Choice", "Serving", "ServingMonitor", "ready_versions"]

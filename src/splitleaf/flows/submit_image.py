@@ -50,10 +50,13 @@ class ImageSubmission:
         ttl_s: float,
         *,
         store: OutcomeStore,
+        on_accepted: Callable[[Task], None] = lambda _task: None,
     ) -> None:
+        """`on_accepted` is told of each picture that was handed over and not of those that came again."""
         self._intake = intake
         self._queue = queue
         self._store = store
+        self._on_accepted = on_accepted
         self._serving = serving
         self._clock = clock
         self._ttl_ms = round(ttl_s * 1000)
@@ -85,9 +88,11 @@ class ImageSubmission:
         intake_ms = (time.perf_counter() - started) * 1000
         task = self._task(prediction_id, submission, choice, picture, intake_ms, fingerprint)
         outcome, state = await self._hand_over(task, submission.wait_s)
-        if outcome is SubmitOutcome.ACCEPTED and choice.shadows:
-            accepted = Accepted(task, choice.manifest.preprocessing.input_spec, submission.data)
-            self._shadows.offer(accepted, choice.shadows_of(task.id))
+        if outcome is SubmitOutcome.ACCEPTED:
+            self._on_accepted(task)
+            if choice.shadows:
+                accepted = Accepted(task, choice.manifest.preprocessing.input_spec, submission.data)
+                self._shadows.offer(accepted, choice.shadows_of(task.id))
         return state
 
     async def finish_shadows(self) -> None:

@@ -5,8 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import TYPE_CHECKING
 
 import uvicorn
+
+if TYPE_CHECKING:
+    from splitleaf.telemetry.api_metrics import ApiMetrics
 
 from splitleaf.api.app import build_app
 from splitleaf.api.keys import Access, KeyRing
@@ -22,6 +26,7 @@ from splitleaf.jobs.redis import RedisDeadLetters, RedisJobQueue, RedisRateLimit
 from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.processes.broker import queue_limits, require_broker_url
 from splitleaf.processes.logs import configure_logs
+from splitleaf.processes.metrics import start_metrics
 from splitleaf.processes.ports import require_free
 from splitleaf.processes.repository import default_alias
 from splitleaf.processes.runner import run_role, stop_on_signals
@@ -57,10 +62,20 @@ class _Server(uvicorn.Server):
 
 async def _serve(settings: Settings, parent_fd: int | None) -> None:
     server = _Server(_server_config(settings))
-    async with _services(settings, lambda: server.should_exit) as services:
-        server.config.app = build_app(services)
+    metrics = _metrics(settings)
+    async with _services(settings, lambda: server.should_exit, metrics) as services:
+        server.config.app = build_app(services, metrics.requested if metrics else None)
         stop_on_signals(server.stop, parent_fd)
         await server.serve()
+
+
+def _metrics(settings: Settings) -> ApiMetrics | None:
+    instruments = start_metrics(settings)
+    if instruments is None:
+        return None
+    from splitleaf.telemetry.api_metrics import ApiMetrics
+
+    return ApiMetrics(instruments)
 
 
 def _server_config(settings: Settings) -> uvicorn.Config:
@@ -83,7 +98,9 @@ def _server_config(settings: Settings) -> uvicorn.Config:
 
 
 @contextlib.asynccontextmanager
-async def _services(settings: Settings, is_draining: Callable[[], bool]) -> AsyncIterator[ApiServices]:
+async def _services(
+    settings: Settings, is_draining: Callable[[], bool], metrics: ApiMetrics | None
+) -> AsyncIterator[ApiServices]:
     """Open everything that the API stands on, and close it in order."""
     url, limits = require_broker_url(settings), queue_limits(settings)
     async with contextlib.AsyncExitStack() as stack:
@@ -100,6 +117,7 @@ async def _services(settings: Settings, is_draining: Callable[[], bool]) -> Asyn
             lambda: load_routing(store, default_alias(settings.models_dir, CHAMPION)),
             directory,
             lambda: default_alias(settings.models_dir, CHAMPION),
+            on_change=metrics.looked if metrics else lambda _serving: None,
         )
         await stack.enter_async_context(_kept_fresh(monitor, store))
         secrets, clock = derive_secrets(read_secret(settings)), SystemClock()
@@ -124,6 +142,7 @@ async def _services(settings: Settings, is_draining: Callable[[], bool]) -> Asyn
             ),
             is_draining=is_draining,
             default_alias=lambda alias: default_alias(settings.models_dir, alias),
+            on_accepted=metrics.accepted if metrics else lambda _task: None,
         )
 
 

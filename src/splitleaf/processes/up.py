@@ -105,7 +105,13 @@ class _Up:
         keys = [*self._settings.admin_write_keys, admin_key]
         environment[f"{PREFIX}ADMIN_WRITE_KEYS"] = "[" + ",".join(f'"{key}"' for key in keys) + "]"
         # In this order they are stopped: no new work, then the work that is there, then its record.
-        return [Child(role, (role,), environment) for role in ("api", "worker", "controller")]
+        roles = ("api", "worker", "controller")
+        return [Child(role, (role,), environment | self._metrics_port(place)) for place, role in enumerate(roles)]
+
+    def _metrics_port(self, place: int) -> dict[str, str]:
+        """Return the setting that gives each role a port of its own for its metrics."""
+        first = self._settings.metrics.port
+        return {f"{PREFIX}METRICS__PORT": str(first + place)} if first else {}
 
     async def _greet_when_ready(self) -> None:
         """Greet as soon as pictures are answered; say what is missing where that takes long."""

@@ -8,8 +8,12 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import structlog
+
+if TYPE_CHECKING:
+    from splitleaf.telemetry.worker_metrics import WorkerMetrics
 
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import SplitleafError
@@ -19,6 +23,7 @@ from splitleaf.jobs.queue import WorkerDirectory, WorkerReport
 from splitleaf.jobs.redis import RedisJobConsumer, RedisWorkerDirectory, new_worker_name
 from splitleaf.processes.broker import queue_limits, require_broker_url
 from splitleaf.processes.logs import configure_logs
+from splitleaf.processes.metrics import start_metrics
 from splitleaf.processes.runner import run_role, stop_on_signals
 from splitleaf.registry.catalogue import Catalogue, VersionFolder
 from splitleaf.settings import Settings, read_settings
@@ -53,9 +58,10 @@ async def _work(settings: Settings, parent_fd: int | None) -> None:
     )
     consumer = RedisJobConsumer(url, limits, worker=name)
     directory = RedisWorkerDirectory(url, limits)
-    loop = WorkerLoop(consumer, versions, options, clock, _abort)
+    metrics = _metrics(settings)
+    loop = WorkerLoop(consumer, versions, options, clock, _abort, observer=metrics)
     stop_on_signals(loop.stop, parent_fd)
-    presence = _Presence(name, versions, loop, directory, settings.worker.refresh_s)
+    presence = _Presence(name, versions, loop, directory, refresh_s=settings.worker.refresh_s, metrics=metrics)
     await asyncio.to_thread(versions.refresh)
     await presence.report()
     beside = [asyncio.create_task(presence.keep_versions()), asyncio.create_task(presence.keep_reporting())]
@@ -71,17 +77,34 @@ async def _work(settings: Settings, parent_fd: int | None) -> None:
         await directory.close()
 
 
+def _metrics(settings: Settings) -> WorkerMetrics | None:
+    instruments = start_metrics(settings)
+    if instruments is None:
+        return None
+    from splitleaf.telemetry.worker_metrics import WorkerMetrics
+
+    return WorkerMetrics(instruments)
+
+
 class _Presence:
     """Keeps the versions in step with the repository, and the directory in step with the versions."""
 
     def __init__(
-        self, name: str, versions: VersionPool, loop: WorkerLoop, directory: WorkerDirectory, refresh_s: float
+        self,
+        name: str,
+        versions: VersionPool,
+        loop: WorkerLoop,
+        directory: WorkerDirectory,
+        *,
+        refresh_s: float,
+        metrics: WorkerMetrics | None,
     ) -> None:
         self._name = name
         self._versions = versions
         self._loop = loop
         self._directory = directory
         self._refresh_s = refresh_s
+        self._metrics = metrics
         self._started_ms = SystemClock().now_ms()
 
     async def keep_versions(self) -> None:
@@ -101,6 +124,8 @@ class _Presence:
             await self.report()
 
     async def report(self) -> None:
+        if self._metrics:
+            self._metrics.loaded(self._versions.statuses())
         report = WorkerReport(
             worker=self._name,
             host=socket.gethostname(),

@@ -60,6 +60,8 @@ class RepositoryDefaults(Table):
     """`repository.toml`: what holds for every version that says nothing else."""
 
     schema_version: Annotated[Literal[1], Field(alias="schema")] = 1
+    name: Annotated[str, Field(pattern=VERSION_PATTERN)] = "default"
+    """What operators' metrics call this repository's model."""
     title: str = ""
     licence: str = ""
     labels: tuple[str, ...] = ()

@@ -7,14 +7,14 @@ import contextlib
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
 from splitleaf.core.clock import Clock
 from splitleaf.core.errors import DependencyDown
 from splitleaf.flows.classify_batch import classify_batch
-from splitleaf.jobs.queue import Claim, Completion, JobConsumer
+from splitleaf.jobs.queue import Claim, Completion, JobConsumer, Recovery
 from splitleaf.worker.versions import VersionPool
 
 log = structlog.get_logger(__name__)
@@ -34,6 +34,25 @@ class LoopOptions:
     retry_s: float = 0.25
 
 
+@dataclass(frozen=True, slots=True)
+class BatchFacts:
+    """A batch whose results were handed in."""
+
+    completions: Sequence[Completion]
+    visible: int
+    """Results that counted: the first of their predictions."""
+    total_ms: float
+    """From the claim until the broker had the results."""
+
+
+class WorkObserver(Protocol):
+    """Who is told of a worker's work."""
+
+    def finished(self, facts: BatchFacts) -> None: ...
+
+    def recovered(self, recovery: Recovery) -> None: ...
+
+
 @dataclass(eq=False, slots=True)
 class _Batch:
     claims: Sequence[Claim]
@@ -51,6 +70,8 @@ class WorkerLoop:
         options: LoopOptions,
         clock: Clock,
         abort: Callable[[str], None],
+        *,
+        observer: WorkObserver | None = None,
     ) -> None:
         """`abort` ends the process at once: the only cure for a network that hangs in native code."""
         self._consumer = consumer
@@ -58,6 +79,7 @@ class WorkerLoop:
         self._options = options
         self._clock = clock
         self._abort = abort
+        self._observer = observer
         self._threads = ThreadPoolExecutor(options.threads, thread_name_prefix="inference")
         self._room = asyncio.Semaphore(options.threads + options.prefetch)
         self._batches: set[_Batch] = set()
@@ -190,20 +212,24 @@ class WorkerLoop:
                     raise
                 await asyncio.sleep(self._options.retry_s)
             else:
-                self._log_batch(batch, completions, visible)
+                total_ms = (self._clock.monotonic() - batch.taken_at) * 1000
+                self._tell(BatchFacts(completions, visible, total_ms))
                 return
 
-    def _log_batch(self, batch: _Batch, completions: Sequence[Completion], visible: int) -> None:
+    def _tell(self, facts: BatchFacts) -> None:
+        if self._observer:
+            self._observer.finished(facts)
+        completions = facts.completions
         first = completions[0]
         log.info(
             "batch",
             version=first.served_version,
             size=len(completions),
-            visible=visible,
+            visible=facts.visible,
             failed=sum(completion.failure is not None for completion in completions),
             queue_ms=round(max(completion.timings.queue_ms for completion in completions), 2),
             inference_ms=round(first.timings.inference_ms, 2),
-            total_ms=round((self._clock.monotonic() - batch.taken_at) * 1000, 2),
+            total_ms=round(facts.total_ms, 2),
         )
 
     async def _regularly(self, action: Callable[[], Awaitable[None]]) -> None:
@@ -236,6 +262,8 @@ class WorkerLoop:
         if self._stopping.is_set() or not (caps := self._caps()):
             return
         recovery = await self._consumer.recover(caps)
+        if self._observer:
+            self._observer.recovered(recovery)
         if recovery.handed_back or recovery.dead_lettered or recovery.expired:
             log.info(
                 "recovered",

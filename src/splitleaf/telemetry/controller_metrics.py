@@ -1,0 +1,67 @@
+"""What a controller counts, and what it sees in the broker on behalf of all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from splitleaf.core.errors import SplitleafError
+from splitleaf.jobs.queue import JobQueue, JobState, OutcomeFeed, Priority, QueueDepth, WorkerDirectory
+from splitleaf.telemetry.instruments import Instruments
+
+SAMPLE_S = 2.0
+
+
+class ControllerMetrics:
+    """Outcomes by status and variant; the queue's depths, leases and dead letters; the recorder's backlog."""
+
+    def __init__(self, instruments: Instruments) -> None:
+        self._model = instruments.model
+        self._outcomes = instruments.counter("outcomes", "Final states written down.", ("version", "role", "status"))
+        self._exposures = instruments.counter(
+            "exposures",
+            "Final states of running experiments, by assigned variant.",
+            ("experiment", "variant", "status"),
+        )
+        streams = ("version", "priority")
+        self._waiting = instruments.gauge("queue_waiting", "Tasks that wait.", streams)
+        self._leases = instruments.gauge("queue_leases", "Tasks in a worker's hands.", streams)
+        self._oldest = instruments.gauge("queue_oldest_waiting_seconds", "Age of the oldest that waits.", streams)
+        self._bytes = instruments.gauge("queue_bytes", "Bytes of pictures that wait or are in hand.", ("version",))
+        self._dead = instruments.gauge("dead_letters", "Tasks set aside because workers died on them.", ("version",))
+        self._backlog = instruments.gauge("recorder_backlog", "Final states that are not written down yet.")
+        self._workers = instruments.gauge("workers", "Workers that live and take work.")
+        self._broker = instruments.gauge("broker_up", "1 when the broker answered the last look.")
+
+    def recorded(self, states: Sequence[JobState]) -> None:
+        """Count what was written down."""
+        for state in states:
+            context, is_shadow = state.context, state.priority is Priority.SHADOW
+            version, role = state.served_version or state.version, "shadow" if is_shadow else "primary"
+            self._outcomes.labels(self._model, version, role, state.status.value).inc()
+            if context.experiment and not is_shadow and not context.override:
+                of = (self._model, context.experiment, context.variant)
+                self._exposures.labels(*of, state.status.value).inc()
+
+    async def keep_looking(self, queue: JobQueue, feed: OutcomeFeed, directory: WorkerDirectory) -> None:
+        """Look at the broker for ever."""
+        while True:
+            try:
+                self.looked(await queue.depths())
+                self._backlog.labels(self._model).set(await feed.backlog())
+                alive = [one for one in await directory.workers() if not one.draining]
+                self._workers.labels(self._model).set(len(alive))
+                self._broker.labels(self._model).set(1)
+            except SplitleafError:
+                self._broker.labels(self._model).set(0)
+            await asyncio.sleep(SAMPLE_S)
+
+    def looked(self, depths: Sequence[QueueDepth]) -> None:
+        """Take over the depths of all streams."""
+        for one in depths:
+            of = (self._model, one.version, one.priority.name.lower())
+            self._waiting.labels(*of).set(one.waiting)
+            self._leases.labels(*of).set(one.running)
+            self._oldest.labels(*of).set(one.oldest_waiting_ms / 1000)
+            self._bytes.labels(self._model, one.version).set(one.payload_bytes)
+            self._dead.labels(self._model, one.version).set(one.dead_letters)

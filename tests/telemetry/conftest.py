@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from tests.support.repositories import add_version
+from tests.system.running import RunningSystem, start_system
+
+
+class Metrics:
+    """What one process says now."""
+
+    def __init__(self, port: int) -> None:
+        text = httpx.get(f"http://127.0.0.1:{port}/metrics", timeout=5).text
+        self.names = set()
+        self.samples = {}
+        for family in text_string_to_metric_families(text):
+            self.names.add(family.name)
+            for sample in family.samples:
+                self.samples[sample.name, frozenset(sample.labels.items())] = sample.value
+
+    def value(self, name: str, **labels: str) -> float:
+        """Return the sum over all series that have these labels."""
+        wanted = set(labels.items())
+        return sum(value for (found, of), value in self.samples.items() if found == name and wanted <= of)
+
+
+@pytest.fixture(scope="module")
+def ports() -> tuple[int, int, int]:
+    """Three neighbours that are free: the API's, the worker's and the controller's."""
+    for first in range(20_000, 30_000, 3):
+        try:
+            for port in range(first, first + 3):
+                with socket.create_server(("127.0.0.1", port)):
+                    pass
+        except OSError:
+            continue
+        return first, first + 1, first + 2
+    raise AssertionError("no three free ports")
+
+
+@pytest.fixture(scope="module")
+def measured(ports: tuple[int, int, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
+    """A system whose processes serve metrics."""
+    models = tmp_path_factory.mktemp("models")
+    add_version(models, "v1")
+    (models / "repository.toml").write_text('schema = 1\nname = "colours"\n[aliases]\nchampion = "v1"\n')
+    running = start_system(models, tmp_path_factory.mktemp("data"), SPLITLEAF_METRICS__PORT=str(ports[0]))
+    yield running
+    assert running.stop() == 0
+
+
+def wait_for(port: int, is_there: Callable[[Metrics], bool], within_s: float = 30) -> Metrics:
+    """Return the process's metrics once they say so."""
+    give_up_at = time.monotonic() + within_s
+    while True:
+        try:
+            metrics = Metrics(port)
+            if is_there(metrics):
+                return metrics
+        except httpx.TransportError:
+            metrics = None
+        assert time.monotonic() < give_up_at, metrics and sorted(metrics.samples.items(), key=str)
+        time.sleep(0.1)
