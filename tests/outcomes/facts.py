@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from typing import Any
 
 from splitleaf.core.ids import new_prediction_id
 from splitleaf.experiments.slots import new_table, to_slots
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome, RoutingRevision
 from splitleaf.outcomes.experiments import AliasMove, AuditEntry, ExperimentChange, ExperimentRecord, RevisionRecord
+from splitleaf.outcomes.reviews import ReviewItem, ReviewReason
 
 NOW_MS = 1_750_000_000_000
 
@@ -66,6 +68,12 @@ def feedback(prediction_id: str, **changes: Any) -> Feedback:
         "created_ms": NOW_MS,
     }
     return Feedback(**{**values, **changes})
+
+
+def review_item(prediction_id: str, reason: ReviewReason = ReviewReason.AUDIT, **changes: Any) -> ReviewItem:
+    chance = 0.02 if reason is ReviewReason.AUDIT else None
+    item = ReviewItem(prediction_id, "leaf size", reason, chance, 7, NOW_MS)
+    return replace(item, **changes)
 
 
 def revision(number: int, **percentages: float) -> RoutingRevision:

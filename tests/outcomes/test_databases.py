@@ -13,9 +13,10 @@ from sqlalchemy.exc import DatabaseError
 
 from splitleaf.core.errors import ConfigurationError, DependencyDown, SplitleafError, Unprocessable
 from splitleaf.core.ids import new_prediction_id
+from splitleaf.outcomes.reviews import ReviewTurn, TurnKind
 from splitleaf.outcomes.sql import SqlOutcomeStore, tables
 from splitleaf.outcomes.sql.engine import open_engine
-from tests.outcomes.facts import NOW_MS, experiment_revision, feedback, outcome, revision, step
+from tests.outcomes.facts import NOW_MS, experiment_revision, feedback, outcome, review_item, revision, step
 from tests.outcomes.servers import PostgresServer
 
 OpenStore = Callable[[str], SqlOutcomeStore]
@@ -30,6 +31,8 @@ def one_row_in_each(store: SqlOutcomeStore) -> None:
     store.set_routing(revision(1))
     store.set_aside("a" * 26, "{}", "why", NOW_MS)
     store.change_experiment(step(table=experiment_revision()))
+    store.enrol([review_item(fact.prediction_id)], expected=0, reached=1, now_ms=NOW_MS)
+    store.record_turn(ReviewTurn(fact.prediction_id, "ann", TurnKind.SKIPPED, NOW_MS, NOW_MS))
 
 
 def attempt(url: str, statement: str) -> str:

@@ -59,6 +59,17 @@ class FeedbackSource(StrEnum):
     IMPORT = "import"
 
 
+class Verdict(StrEnum):
+    """What a row of feedback says."""
+
+    ANSWER = "answer"
+    """The picture shows `label`, or the answer is `correct` or not."""
+    CANNOT_TELL = "cannot_tell"
+    """An expert looked and could not say."""
+    WITHDRAWN = "withdrawn"
+    """The author takes back what they said."""
+
+
 @dataclass(frozen=True, slots=True)
 class Feedback:
     """What somebody said of a prediction. A later one of the same source and author supersedes the earlier."""
@@ -67,11 +78,15 @@ class Feedback:
     prediction_id: str
     source: FeedbackSource
     author: str
-    """Hash of the unit, or the key's id."""
+    """Hash of the unit, the expert's name, or the key's id."""
     correct: bool | None
     label: str | None
     sampling_probability: float | None
+    """With which the picture was drawn for labelling; None: nobody drew it."""
     created_ms: int
+    verdict: Verdict = Verdict.ANSWER
+    supersedes: str = ""
+    """`feedback_id` of what the author said of this prediction before."""
 
 
 @dataclass(frozen=True, slots=True)

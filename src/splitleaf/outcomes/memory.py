@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from splitleaf.core.errors import Conflict
-from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision
+from splitleaf.outcomes.events import AliasChange, Feedback, FeedbackSource, Outcome, RoutingRevision
 from splitleaf.outcomes.experiments import (
     AuditEntry,
     ExperimentChange,
@@ -17,6 +17,9 @@ from splitleaf.outcomes.experiments import (
     RevisionRecord,
 )
 from splitleaf.outcomes.memory_experiments import ExperimentMemory, count
+from splitleaf.outcomes.memory_truths import TruthMemory
+from splitleaf.outcomes.reviews import Claim, ReviewCount, ReviewItem, ReviewTurn
+from splitleaf.outcomes.truths import ASKED, LabelledOutcome, ResponseCount
 
 
 class MemoryOutcomeStore:
@@ -27,6 +30,7 @@ class MemoryOutcomeStore:
         self._experiments = ExperimentMemory()
         self._outcomes: dict[str, Outcome] = {}
         self._feedback: list[Feedback] = []
+        self._truths = TruthMemory(self._outcomes, self._feedback)
         self._aliases: list[AliasChange] = []
         self._routing: list[RoutingRevision] = []
         self._aside: list[tuple[str, str, str]] = []
@@ -150,6 +154,58 @@ class MemoryOutcomeStore:
 
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]:
         return count(self.exposures_after(experiment, 0, len(self._outcomes)))
+
+    def truths(self, experiment: str, sources: Collection[FeedbackSource] = ASKED) -> Iterator[LabelledOutcome]:
+        with self._lock:
+            return iter(list(self._truths.truths(experiment, sources)))
+
+    def count_responses(self, experiment: str) -> Sequence[ResponseCount]:
+        with self._lock:
+            return self._truths.count_responses(experiment)
+
+    def record_labels(self, labels: Sequence[Feedback]) -> None:
+        with self._lock:
+            if {one.feedback_id for one in labels} & {one.feedback_id for one in self._feedback}:
+                raise Conflict("somebody else changed that at the same moment")
+            self._feedback.extend(labels)
+
+    def standing(self, prediction_ids: Collection[str]) -> Sequence[Feedback]:
+        with self._lock:
+            return [one for _, one in self._truths.standing() if one.prediction_id in prediction_ids]
+
+    def labels_after(self, number: int, limit: int, experiment: str | None = None) -> Sequence[tuple[int, Feedback]]:
+        with self._lock:
+            return self._truths.labels_after(number, limit, experiment)
+
+    def review_progress(self) -> int:
+        return self._truths.progress
+
+    def enrol(self, items: Sequence[ReviewItem], *, expected: int, reached: int, now_ms: int) -> int:  # noqa: ARG002 - the port's
+        with self._lock:
+            return self._truths.enrol(items, expected, reached)
+
+    def lease_item(self, claim: Claim) -> str | None:
+        with self._lock:
+            return self._truths.lease_item(claim)
+
+    def record_turn(self, turn: ReviewTurn) -> None:
+        with self._lock:
+            self._truths.turns.append(turn)
+
+    def review_items(self, prediction_id: str) -> Sequence[ReviewItem]:
+        return [item for item in self._truths.items if item.prediction_id == prediction_id]
+
+    def outcomes_of_pictures(self, prediction_ids: Collection[str]) -> Sequence[Outcome]:
+        with self._lock:
+            return self._truths.outcomes_of_pictures(prediction_ids)
+
+    def count_reviews(self, experiment: str) -> Sequence[ReviewCount]:
+        with self._lock:
+            return self._truths.count_reviews(experiment)
+
+    def expert_labels(self, experiment: str) -> Sequence[Feedback]:
+        with self._lock:
+            return self._truths.expert_labels(experiment)
 
     def ping(self) -> None:
         """Always there."""

@@ -7,10 +7,12 @@ from typing import Protocol
 
 from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision
 from splitleaf.outcomes.experiments import ExperimentStore
+from splitleaf.outcomes.reviews import ReviewStore
+from splitleaf.outcomes.truths import TruthStore
 
 
-class OutcomeStore(ExperimentStore, Protocol):
-    """SQLite (embedded) or PostgreSQL.
+class OutcomeStore(ExperimentStore, ReviewStore, TruthStore, Protocol):
+    """SQLite (embedded) or PostgreSQL. What joins labels to predictions is `TruthStore.truths`.
 
     Raises `DependencyDown` when the database does not answer, and `Unprocessable` for a text or number that it
     cannot keep (PostgreSQL has no NUL in texts, and neither keeps half of a surrogate pair).

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from splitleaf.outcomes.events import AliasChange, Feedback, FeedbackSource, Outcome, RoutingRevision
+from splitleaf.outcomes.events import AliasChange, Feedback, FeedbackSource, Outcome, RoutingRevision, Verdict
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, RevisionRecord
+from splitleaf.outcomes.reviews import ReviewItem, ReviewReason, ReviewTurn
 
 NO_SHARES: Final = "[]"
 """How the end of a split is written."""
@@ -29,13 +30,13 @@ def read_outcome(row: Row[Any]) -> Outcome:
 
 
 def feedback_row(feedback: Feedback) -> dict[str, Any]:
-    return {**asdict(feedback), "source": feedback.source.value}
+    return {**asdict(feedback), "source": feedback.source.value, "verdict": feedback.verdict.value}
 
 
 def read_feedback(row: Row[Any]) -> Feedback:
     values = dict(row._mapping)  # noqa: SLF001 - as above
     del values["number"]
-    return Feedback(**{**values, "source": FeedbackSource(values["source"])})
+    return Feedback(**{**values, "source": FeedbackSource(values["source"]), "verdict": Verdict(values["verdict"])})
 
 
 def read_alias_change(row: Row[Any]) -> AliasChange:
@@ -88,6 +89,20 @@ def audit_row(entry: AuditEntry) -> dict[str, Any]:
 
 def read_audit(row: Row[Any]) -> AuditEntry:
     return AuditEntry(**dict(row._mapping))  # noqa: SLF001 - as above
+
+
+def review_item_row(item: ReviewItem) -> dict[str, Any]:
+    return {**asdict(item), "reason": item.reason.value}
+
+
+def read_review_item(row: Row[Any]) -> ReviewItem:
+    values = dict(row._mapping)  # noqa: SLF001 - as above
+    del values["number"]
+    return ReviewItem(**{**values, "reason": ReviewReason(values["reason"])})
+
+
+def review_turn_row(turn: ReviewTurn) -> dict[str, Any]:
+    return {**asdict(turn), "kind": turn.kind.value}
 
 
 def _compact(value: object) -> str:

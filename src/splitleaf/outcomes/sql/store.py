@@ -15,12 +15,14 @@ from splitleaf.outcomes.sql import rows, tables
 from splitleaf.outcomes.sql.aliases import append_move
 from splitleaf.outcomes.sql.engine import our_errors
 from splitleaf.outcomes.sql.experiments import CHANGING, SqlExperiments, require_no_experiment
+from splitleaf.outcomes.sql.reviews import SqlReviews
+from splitleaf.outcomes.sql.truths import SqlTruths
 
 # Any number will do, as long as nothing else in the database takes the same lock.
 _RECORDING = 7_205_759_404
 
 
-class SqlOutcomeStore(SqlExperiments):
+class SqlOutcomeStore(SqlExperiments, SqlReviews, SqlTruths):
     """SQLite or PostgreSQL, by URL. Safe to call from several threads."""
 
     def migrate(self) -> None:

@@ -88,6 +88,8 @@ feedback = Table(
     Column("label", Text),
     Column("sampling_probability", Float),
     Column("created_ms", BigInteger, nullable=False),
+    Column("verdict", String(16), nullable=False, server_default="answer"),
+    Column("supersedes", String(32), nullable=False, server_default=""),
     UniqueConstraint("feedback_id", name="feedback_once"),
     Index("feedback_by_prediction", "prediction_id", "number"),
 )
@@ -178,6 +180,40 @@ audit_log = Table(
     Index("audit_log_by_subject", "subject", "number"),
 )
 
+review_items = Table(
+    "review_items",
+    metadata,
+    Column("number", _COUNTER, primary_key=True, autoincrement=True),
+    Column("prediction_id", String(26), nullable=False),
+    Column("experiment", String(64), nullable=False),
+    Column("reason", String(16), nullable=False),
+    Column("sampling_probability", Float),
+    Column("place", Integer, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    UniqueConstraint("prediction_id", "reason", name="review_items_once"),
+    Index("review_items_in_order", "experiment", "reason", "place"),
+)
+
+review_turns = Table(
+    "review_turns",
+    metadata,
+    Column("number", _COUNTER, primary_key=True, autoincrement=True),
+    Column("prediction_id", String(26), nullable=False),
+    Column("expert", String(64), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("until_ms", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Index("review_turns_by_prediction", "prediction_id", "number"),
+)
+
+# How far the outcomes were looked at for items. The highest number is the present one.
+review_progress = Table(
+    "review_progress",
+    metadata,
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
 APPEND_ONLY = (
     outcomes,
     feedback,
@@ -187,5 +223,8 @@ APPEND_ONLY = (
     experiments,
     experiment_revisions,
     audit_log,
+    review_items,
+    review_turns,
+    review_progress,
 )
 """Triggers refuse to change or delete a row of these."""

@@ -1,0 +1,129 @@
+"""What an expert should label next, and whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from splitleaf.outcomes.events import Feedback, Outcome
+
+
+class ReviewReason(StrEnum):
+    """Why a picture is to be labelled."""
+
+    DISAGREEMENT = "disagreement"
+    """Versions that scored it said different labels: what a paired test needs."""
+    AUDIT = "audit"
+    """Drawn by chance, with a known probability: what the level of the accuracy needs."""
+    UNSURE = "unsure"
+    """A version abstained."""
+
+
+class TurnKind(StrEnum):
+    LEASED = "leased"
+    """The item is this expert's until `until_ms`."""
+    SKIPPED = "skipped"
+    """This expert does not want it."""
+    GONE = "gone"
+    """Its picture is no longer kept: nobody can label it."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewItem:
+    """A picture to be labelled, for one reason. Unique by prediction and reason."""
+
+    prediction_id: str
+    experiment: str
+    """Empty: the prediction belongs to none."""
+    reason: ReviewReason
+    sampling_probability: float | None
+    """Of an audit's item: the share in force when it was drawn."""
+    place: int
+    """Items of a reason are given out in this order, lowest first."""
+    created_ms: int
+    """When the picture came."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewTurn:
+    """What became of an item in an expert's hands, short of a label. The newest row of an expert counts."""
+
+    prediction_id: str
+    expert: str
+    kind: TurnKind
+    until_ms: int
+    created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Who asks for an item, and on what terms."""
+
+    experiment: str
+    expert: str
+    reasons: tuple[ReviewReason, ...]
+    """The first that has an item gives it."""
+    opinions: int
+    """How many experts are to say something of an item."""
+    now_ms: int
+    until_ms: int
+    """End of the lease."""
+    since_ms: int
+    """Older pictures are no longer kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewCount:
+    """How far one reason's items are labelled. An item that has two reasons counts for both."""
+
+    reason: ReviewReason
+    items: int
+    labelled: int
+    """Items of which at least one expert said what they show."""
+    cannot_tell: int
+    """Items of which experts spoke, and none could say."""
+    gone: int
+    """Items without a word of an expert, whose picture is no longer kept."""
+
+
+class ReviewStore(Protocol):
+    """Raises as the outcome store does, of which it is a part."""
+
+    def review_progress(self) -> int:
+        """Return the number of the last outcome that was looked at for items."""
+        ...
+
+    def enrol(self, items: Sequence[ReviewItem], *, expected: int, reached: int, now_ms: int) -> int:
+        """Append the items that are not there yet and move the progress on; return how many are new.
+
+        Raises `Conflict` when the progress is not `expected`: somebody else did the same at the same moment.
+        """
+        ...
+
+    def lease_item(self, claim: Claim) -> str | None:
+        """Lease the next item and return its prediction's id; None: there is none for this expert.
+
+        Not given out are items that the expert has labelled or skipped, whose picture is gone, or that as many others
+        as `opinions` have labelled or hold. An item that the expert holds is given out again. Unsure items on
+        which versions disagree are given out as disagreements alone: their order is a random one, that of the
+        unsure ones is not.
+        """
+        ...
+
+    def record_turn(self, turn: ReviewTurn) -> None: ...
+
+    def review_items(self, prediction_id: str) -> Sequence[ReviewItem]:
+        """Return why this picture is to be labelled; empty: it is not."""
+        ...
+
+    def outcomes_of_pictures(self, prediction_ids: Collection[str]) -> Sequence[Outcome]:
+        """Return the outcomes of these predictions and of the shadows that scored their pictures."""
+        ...
+
+    def count_reviews(self, experiment: str) -> Sequence[ReviewCount]: ...
+
+    def expert_labels(self, experiment: str) -> Sequence[Feedback]:
+        """Return the standing words of experts on items of the experiment, in the order of recording."""
+        ...

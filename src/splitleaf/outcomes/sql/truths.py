@@ -1,0 +1,161 @@
+"""Labels joined to what the versions said, on SQLAlchemy Core."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union_all
+
+from splitleaf.outcomes.events import Feedback, FeedbackSource, Verdict
+from splitleaf.outcomes.sql import rows, tables
+from splitleaf.outcomes.sql.database import SqlDatabase
+from splitleaf.outcomes.sql.engine import our_errors
+from splitleaf.outcomes.truths import ASKED, PRECEDENCE, LabelledOutcome, ResponseCount, is_right
+
+_AT_ONCE: Final = 5_000
+"""Rows that are fetched together."""
+_RANKS: Final = {source.value: rank for rank, source in enumerate(PRECEDENCE)}
+
+
+class SqlTruths(SqlDatabase):
+    """Keeps the promises of `TruthStore`."""
+
+    def truths(self, experiment: str, sources: Collection[FeedbackSource] = ASKED) -> Iterator[LabelledOutcome]:
+        query = _labelled(experiment, sources)
+        with our_errors(), self._engine.connect() as connection:
+            for row in connection.execution_options(yield_per=_AT_ONCE).execute(query):
+                yield _read(row)
+
+    def count_responses(self, experiment: str) -> Sequence[ResponseCount]:
+        table = tables.outcomes.c
+        arms = (table.revision, table.variant)
+        shown = (*of_experiment(experiment), table.role == "primary", table.override.is_(False))
+        answered = select(*arms, func.count()).where(*shown, table.status == "succeeded").group_by(*arms)
+        said = _newest([FeedbackSource.USER]).subquery()
+        first = func.row_number().over(partition_by=said.c.prediction_id, order_by=said.c.number.desc())
+        words = select(said.c.prediction_id, said.c.correct, first.label("place")).subquery()
+        responses = (
+            select(*arms, func.count(), func.sum(case((words.c.correct.is_(True), 1), else_=0)))
+            .join_from(words, tables.outcomes, words.c.prediction_id == table.prediction_id)
+            .where(words.c.place == 1, *shown, table.status == "succeeded")
+            .group_by(*arms)
+        )
+        said_of = {(row[0], row[1]): (row[2], row[3]) for row in self._all(responses)}
+        return [
+            ResponseCount(revision, variant, count, *said_of.get((revision, variant), (0, 0)))
+            for revision, variant, count in self._all(answered.order_by(*arms))
+        ]
+
+    def record_labels(self, labels: Sequence[Feedback]) -> None:
+        if labels:
+            with self._writing() as connection:
+                connection.execute(tables.feedback.insert(), [rows.feedback_row(one) for one in labels])
+
+    def standing(self, prediction_ids: Collection[str]) -> Sequence[Feedback]:
+        table = tables.feedback.c
+        query = select(tables.feedback).where(table.prediction_id.in_(prediction_ids), is_standing(tables.feedback))
+        return [rows.read_feedback(row) for row in self._all(query.order_by(table.number))]
+
+    def labels_after(self, number: int, limit: int, experiment: str | None = None) -> Sequence[tuple[int, Feedback]]:
+        table = tables.feedback.c
+        asked = table.source.in_([source.value for source in ASKED])
+        query = select(tables.feedback).where(table.number > number, asked, is_standing(tables.feedback))
+        if experiment is not None:
+            of = tables.outcomes.c
+            query = query.where(exists().where(of.prediction_id == table.prediction_id, of.experiment == experiment))
+        found = self._all(query.order_by(table.number).limit(limit))
+        return [(row.number, rows.read_feedback(row)) for row in found]
+
+
+def of_experiment(experiment: str) -> tuple[ColumnElement[bool], ...]:
+    """Return the conditions for an experiment's outcomes; an empty key: those that no experiment has."""
+    column = tables.outcomes.c.experiment
+    # The second condition is what lets the index serve that leaves out everything else.
+    return (column == experiment, column != "") if experiment else (column == "",)
+
+
+def is_standing(said: Any) -> ColumnElement[bool]:
+    """Return the condition that a row of feedback is its author's newest word, and not withdrawn."""
+    newer = tables.feedback.alias()
+    follows = and_(
+        newer.c.prediction_id == said.c.prediction_id,
+        newer.c.source == said.c.source,
+        newer.c.author == said.c.author,
+        newer.c.number > said.c.number,
+    )
+    return and_(said.c.verdict != Verdict.WITHDRAWN.value, ~exists().where(follows))
+
+
+def _newest(sources: Collection[FeedbackSource]) -> Select[Any]:
+    """Select the standing answers of these sources."""
+    table = tables.feedback
+    names = [source.value for source in sources]
+    return select(table).where(table.c.source.in_(names), table.c.verdict == Verdict.ANSWER.value, is_standing(table))
+
+
+def _labelled(experiment: str, sources: Collection[FeedbackSource]) -> Select[Any]:
+    truth, said = _truth(experiment, sources).cte("truth"), tables.outcomes.alias("said")
+    # Two joins rather than one with OR, which no index would serve.
+    pictures = [
+        select(said, truth.c.primary_label, *_of_truth(truth)).join_from(truth, said, condition)
+        for condition in (
+            said.c.prediction_id == truth.c.picture_id,
+            and_(said.c.primary_id == truth.c.picture_id, said.c.primary_id != ""),
+        )
+    ]
+    both = union_all(*pictures).subquery()
+    is_shadow = case((both.c.role == "primary", 0), else_=1)
+    return select(both).order_by(both.c.picture_id, is_shadow, both.c.assigned_version)
+
+
+def _of_truth(truth: Any) -> list[ColumnElement[Any]]:
+    names = ("picture_id", "truth", "correct", "source", "sampling_probability", "is_contested")
+    return [truth.c[name] for name in names]
+
+
+def _truth(experiment: str, sources: Collection[FeedbackSource]) -> Select[Any]:
+    """Select one row a picture of the experiment: whose word counts."""
+    primary, word = tables.outcomes, _newest(sources).subquery("word")
+    rank = case(_RANKS, value=word.c.source)
+    by_picture, by_source = [word.c.prediction_id], [word.c.prediction_id, word.c.source]
+    spoken = (
+        select(
+            word.c.prediction_id.label("picture_id"),
+            primary.c.label.label("primary_label"),
+            word.c.label.label("truth"),
+            word.c.correct,
+            word.c.source,
+            word.c.sampling_probability,
+            func.row_number().over(partition_by=by_picture, order_by=[rank, word.c.number.desc()]).label("turn"),
+            func.min(word.c.label).over(partition_by=by_source).label("least"),
+            func.max(word.c.label).over(partition_by=by_source).label("most"),
+        )
+        .join_from(word, primary, word.c.prediction_id == primary.c.prediction_id)
+        .where(*of_experiment(experiment), primary.c.role == "primary", primary.c.override.is_(False))
+        .subquery("spoken")
+    )
+    contested = func.coalesce(spoken.c.least != spoken.c.most, literal(False)).label("is_contested")
+    return select(spoken, contested).where(
+        spoken.c.turn == 1, or_(spoken.c.truth.is_not(None), spoken.c.correct.is_(False))
+    )
+
+
+def _read(row: Any) -> LabelledOutcome:
+    return LabelledOutcome(
+        picture_id=row.picture_id,
+        role=row.role,
+        revision=row.revision,
+        variant=row.variant,
+        version=row.assigned_version,
+        unit_hash=row.unit_hash,
+        status=row.status,
+        label=row.label,
+        confidence=row.confidence,
+        created_ms=row.created_ms,
+        truth=row.truth,
+        is_right=is_right(row.label, row.primary_label, row.truth),
+        source=FeedbackSource(row.source),
+        sampling_probability=row.sampling_probability,
+        is_contested=bool(row.is_contested),
+    )
