@@ -29,6 +29,7 @@ from splitleaf.registry.catalogue import Catalogue
 from tests.support.clocks import HandClock
 from tests.support.memory_queue import (
     MemoryBroker,
+    MemoryControlDesk,
     MemoryDeadLetters,
     MemoryJobQueue,
     MemoryRateLimiter,
@@ -77,6 +78,7 @@ class Served:
         self.services = ApiServices(
             intake=SimpleIntake(),
             queue=MemoryJobQueue(self.broker),
+            desk=MemoryControlDesk(self.broker),
             dead_letters=MemoryDeadLetters(self.broker),
             store=self.store,
             monitor=monitor,

@@ -13,6 +13,7 @@ from splitleaf.core.errors import ConfigurationError
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.rates import RateLimiter
 from splitleaf.jobs.redis import (
+    RedisControlDesk,
     RedisDeadLetters,
     RedisJobConsumer,
     RedisJobQueue,
@@ -23,6 +24,7 @@ from splitleaf.jobs.redis import (
 from tests.jobs.servers import BrokerServer
 from tests.support.memory_queue import (
     MemoryBroker,
+    MemoryControlDesk,
     MemoryDeadLetters,
     MemoryJobConsumer,
     MemoryJobQueue,
@@ -104,6 +106,10 @@ class Parts:
     def rates(self) -> RateLimiter:
         return self.rates_of(self.queue())
 
+    def desk(self) -> RedisControlDesk:
+        desk: RedisControlDesk = self._made("desk")
+        return desk
+
     def directory(self) -> RedisWorkerDirectory:
         directory: RedisWorkerDirectory = self._made("directory")
         return directory
@@ -121,6 +127,7 @@ def redis_parts(url: str, limits: QueueLimits = FAST) -> Parts:
             "consumer": RedisJobConsumer,
             "feed": RedisOutcomeFeed,
             "directory": RedisWorkerDirectory,
+            "desk": RedisControlDesk,
         }
         return kinds[kind](url, limits)
 
@@ -140,6 +147,7 @@ def memory_parts(limits: QueueLimits = FAST) -> Parts:
             "queue": MemoryJobQueue,
             "feed": MemoryOutcomeFeed,
             "directory": MemoryWorkerDirectory,
+            "desk": MemoryControlDesk,
         }
         return kinds[kind](broker)
 

@@ -8,6 +8,7 @@ import pytest
 
 from splitleaf.core.errors import Conflict
 from splitleaf.core.ids import new_prediction_id
+from splitleaf.outcomes.events import FeedbackSource
 from splitleaf.outcomes.experiments import AliasMove, ExposureCount
 from splitleaf.outcomes.store import OutcomeStore
 from tests.outcomes.facts import (
@@ -15,6 +16,7 @@ from tests.outcomes.facts import (
     audit_entry,
     experiment_record,
     experiment_revision,
+    feedback,
     outcome,
     revision,
     step,
@@ -225,3 +227,30 @@ def test_exposures_are_counted_by_revision_and_variant_without_overrides(store: 
         ExposureCount(1, "control", "primary", "v1", 0, 3),
         ExposureCount(2, "candidate", "primary", "v2", 0, 1),
     ]
+
+
+def test_the_evidence_of_an_experiment_is_its_exposures_in_the_order_of_recording(store: OutcomeStore) -> None:
+    mine = [outcome(experiment="leaf", variant="b", revision=2), outcome(experiment="leaf", fallback="not_ready")]
+    others = [outcome(experiment="leaf", role="shadow"), outcome(experiment="leaf", override=True), outcome()]
+    store.record_outcomes([mine[0], *others, mine[1]])
+    first, second = store.evidence_after("leaf", 0, 10)
+    assert (first.revision, first.variant, first.status, first.latency_ms) == (2, "b", "succeeded", 44.5)
+    assert (first.is_answered, second.is_answered, second.fallback) == (True, False, "not_ready")
+    assert store.evidence_after("leaf", 0, 1) == [first]
+    assert store.evidence_after("leaf", first.number, 10) == [second]
+    assert store.evidence_after("leaf", second.number, 10) == []
+
+
+def test_what_users_say_is_joined_to_the_exposure_that_it_is_about(store: OutcomeStore) -> None:
+    mine, other = outcome(experiment="leaf", unit_hash="a" * 32), outcome(experiment="other")
+    unseen = outcome(experiment="leaf", role="shadow")
+    store.record_outcomes([mine, other, unseen])
+    for about in (mine, other, unseen):
+        store.record_feedback(feedback(about.prediction_id, correct=False))
+    store.record_feedback(feedback(mine.prediction_id, source=FeedbackSource.EXPERT))
+    store.record_feedback(feedback(new_prediction_id()))
+    rated, waiting = store.ratings_after("leaf", 0, 10)
+    assert (rated.is_recorded, rated.unit_hash, rated.variant, rated.is_right) == (True, "a" * 32, "B", False)
+    assert (waiting.is_recorded, waiting.revision, waiting.variant, waiting.unit_hash) == (False, 0, "", "")
+    assert store.ratings_after("leaf", rated.number, 10) == [waiting]
+    assert store.ratings_after("leaf", 0, 1) == [rated]

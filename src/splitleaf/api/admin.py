@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 
 from splitleaf.api import admin_shapes as shapes
+from splitleaf.api.admin_control import add_control
 from splitleaf.api.admin_experiments import add_experiments
 from splitleaf.api.admin_session import add_session
 from splitleaf.api.keys import Scope, require
@@ -32,6 +33,7 @@ def admin_router(services: ApiServices) -> APIRouter:
     _add_queue(router, services, may_read, may_write)
     _add_outcomes(router, services, may_read)
     add_experiments(router, services, may_read, may_write)
+    add_control(router, services, may_read)
     return router
 
 

@@ -9,6 +9,7 @@ from splitleaf.api.keys import Access
 from splitleaf.core.clock import Clock
 from splitleaf.flows.serving import ServingMonitor
 from splitleaf.images.intake import PictureIntake
+from splitleaf.jobs.control import ControlDesk
 from splitleaf.jobs.queue import DeadLetters, JobQueue, Task
 from splitleaf.jobs.rates import RateLimiter
 from splitleaf.outcomes.store import OutcomeStore
@@ -42,6 +43,7 @@ class ApiServices:
     intake: PictureIntake
     queue: JobQueue
     dead_letters: DeadLetters
+    desk: ControlDesk
     store: OutcomeStore
     monitor: ServingMonitor
     clock: Clock

@@ -15,6 +15,9 @@ Mode = Literal["shadow", "ab", "aa"]
 Metric = Literal["accuracy", "feedback_accuracy", "error_rate", "slow_rate", "confidence", "cost_ms"]
 """`accuracy`: by labels of experts; `feedback_accuracy`: by what users say, which is biased; `error_rate`: pictures
 without an answer; `slow_rate`: answers later than `threshold_ms`; `cost_ms`: time of a processor for each picture."""
+GuardedMetric = Literal["error_rate", "slow_rate", "fallback_rate", "feedback_accuracy"]
+"""`fallback_rate`: pictures that another version answered because the assigned one could not; `error_rate` counts them
+among others."""
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -52,11 +55,11 @@ class Primary(_Entry):
 class Guardrail(_Entry):
     """What must not get worse: exact evidence that it did ends the experiment."""
 
-    metric: Literal["error_rate", "slow_rate", "feedback_accuracy"]
+    metric: GuardedMetric
     alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     """Probability of a false alarm over the whole experiment."""
     threshold_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """For `slow_rate`."""
+    """For `slow_rate`; without it, what 95 % of control's first 200 answers kept."""
 
 
 class Stage(_Entry):

@@ -81,8 +81,10 @@ def _of_metrics(plan: Plan) -> Iterator[Fault]:
     named: list[tuple[str, Primary | Guardrail]] = [("primary", plan.primary)]
     named += [(f"guardrails[{index}]", one) for index, one in enumerate(plan.guardrails)]
     for place, one in named:
-        if (one.metric == "slow_rate") != (one.threshold_ms is not None):
-            yield f"{place}.threshold_ms", "belongs to slow_rate, which needs it"
+        if one.metric != "slow_rate" and one.threshold_ms is not None:
+            yield f"{place}.threshold_ms", "belongs to slow_rate"
+    if plan.primary.metric == "slow_rate" and plan.primary.threshold_ms is None:
+        yield "primary.threshold_ms", "slow_rate needs it"
     metrics = [one.metric for one in plan.guardrails]
     for index, metric in enumerate(metrics):
         if metric in metrics[:index]:

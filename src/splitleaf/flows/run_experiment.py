@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -41,6 +41,8 @@ class Hand:
     reason: str
     expected: int | None = None
     """The `sequence` that the decision was made on; None: whatever it is now."""
+    findings: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers that the decision rests on; kept with the audit entry."""
 
 
 def find_experiment(store: OutcomeStore, key: str) -> ExperimentRecord:
@@ -263,6 +265,8 @@ def _entry(  # noqa: PLR0917 - a change, who makes it, and why
         same = {name for name in new if old[name] == new[name]} - {"state"}
         new = {name: new[name] for name in new if name not in same} | dict(after)
         old = {name: old[name] for name in old if name not in same} | dict(before)
+    if hand.findings:
+        new["findings"] = dict(hand.findings)
     subject = f"experiment/{following.key}"
     return AuditEntry(hand.actor, str(action), subject, hand.reason, _json(old), _json(new), following.created_ms)
 

@@ -17,6 +17,10 @@ ANNOUNCEMENTS = b"splitleaf:states"
 """Channel on which started and finished tasks are announced."""
 WORKERS = b"splitleaf:workers"
 """Set of workers that reported; each report has a key and a time to live of its own."""
+LEADER = b"{splitleaf:control}:leader"
+"""The controller that leads; lapses by itself."""
+STATEMENT = b"{splitleaf:control}:statement"
+"""What the leader sees."""
 
 
 def worker_key(worker: str) -> bytes:

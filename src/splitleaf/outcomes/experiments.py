@@ -109,6 +109,42 @@ class ExposureCount:
     count: int
 
 
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """What a guardrail needs of a prediction that an experiment decided."""
+
+    number: int
+    """As of the outcome."""
+    revision: int
+    variant: str
+    """The assigned one."""
+    unit_hash: str
+    status: str
+    fallback: str
+    latency_ms: float
+    """From the upload's arrival to the final state."""
+
+    @property
+    def is_answered(self) -> bool:
+        """Whether the assigned version answered. What another one answered in its place counts against it."""
+        return self.status == "succeeded" and not self.fallback
+
+
+@dataclass(frozen=True, slots=True)
+class RatedExposure:
+    """What a user said of an answer, joined to the exposure that it is about."""
+
+    number: int
+    """Place in the order of what was said."""
+    is_recorded: bool
+    """False: the outcome itself is still on its way to the store, and the next three are empty."""
+    revision: int
+    variant: str
+    unit_hash: str
+    is_right: bool
+    created_ms: int
+
+
 class ExperimentStore(Protocol):
     """Raises as the outcome store does, of which it is a part."""
 
@@ -150,3 +186,14 @@ class ExperimentStore(Protocol):
         ...
 
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]: ...
+
+    def evidence_after(self, experiment: str, number: int, limit: int) -> Sequence[Exposure]:
+        """Return an experiment's exposures, no shadows and no overrides, in the order of recording.
+
+        Only what a guardrail reads: a controller that takes over reads all of them.
+        """
+        ...
+
+    def ratings_after(self, experiment: str, number: int, limit: int) -> Sequence[RatedExposure]:
+        """Return what users said of an experiment's exposures, in that order, and of what is not recorded yet."""
+        ...

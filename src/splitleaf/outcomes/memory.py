@@ -13,10 +13,12 @@ from splitleaf.outcomes.experiments import (
     AuditEntry,
     ExperimentChange,
     ExperimentRecord,
+    Exposure,
     ExposureCount,
+    RatedExposure,
     RevisionRecord,
 )
-from splitleaf.outcomes.memory_experiments import ExperimentMemory, count
+from splitleaf.outcomes.memory_experiments import ExperimentMemory, count, exposure_of, rating_of
 from splitleaf.outcomes.memory_truths import TruthMemory
 from splitleaf.outcomes.reviews import Claim, ReviewCount, ReviewItem, ReviewTurn
 from splitleaf.outcomes.truths import ASKED, LabelledOutcome, ResponseCount
@@ -154,6 +156,17 @@ class MemoryOutcomeStore:
 
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]:
         return count(self.exposures_after(experiment, 0, len(self._outcomes)))
+
+    def evidence_after(self, experiment: str, number: int, limit: int) -> Sequence[Exposure]:
+        found = [exposure_of(one) for one in list(self._outcomes.values()) if one.experiment == experiment]
+        return [one for one in found if one is not None and one.number > number][:limit]
+
+    def ratings_after(self, experiment: str, number: int, limit: int) -> Sequence[RatedExposure]:
+        said = [
+            rating_of(place, one, self._outcomes.get(one.prediction_id), experiment)
+            for place, one in enumerate(self._feedback, 1)
+        ]
+        return [one for one in said if one is not None and one.number > number][:limit]
 
     def truths(self, experiment: str, sources: Collection[FeedbackSource] = ASKED) -> Iterator[LabelledOutcome]:
         with self._lock:

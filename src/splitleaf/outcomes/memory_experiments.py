@@ -7,12 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from splitleaf.core.errors import Conflict
-from splitleaf.outcomes.events import Outcome
+from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome
 from splitleaf.outcomes.experiments import (
     OPEN_STATES,
     AuditEntry,
     ExperimentRecord,
+    Exposure,
     ExposureCount,
+    RatedExposure,
     RevisionRecord,
 )
 
@@ -75,3 +77,22 @@ def count(outcomes: Sequence[Outcome]) -> list[ExposureCount]:
     groups = Counter((one.revision, one.variant, one.role, one.assigned_version) for one in counted)
     fallbacks = Counter((one.revision, one.variant, one.role, one.assigned_version) for one in counted if one.fallback)
     return [ExposureCount(*group, fallbacks[group], groups[group]) for group in sorted(groups)]
+
+
+def exposure_of(one: Outcome) -> Exposure | None:
+    """Return the outcome as a guardrail reads it; None for a shadow and an override."""
+    if one.role != "primary" or one.override:
+        return None
+    latency_ms = one.intake_ms + one.finished_ms - one.created_ms
+    return Exposure(one.number, one.revision, one.variant, one.unit_hash, one.status, one.fallback, latency_ms)
+
+
+def rating_of(number: int, said: Feedback, about: Outcome | None, experiment: str) -> RatedExposure | None:
+    """Return what a user said as a guardrail reads it; None for what is about something else."""
+    if said.source is not FeedbackSource.USER or said.correct is None:
+        return None
+    if about is None:
+        return RatedExposure(number, False, 0, "", "", said.correct, said.created_ms)
+    if about.experiment != experiment or exposure_of(about) is None:
+        return None
+    return RatedExposure(number, True, about.revision, about.variant, about.unit_hash, said.correct, said.created_ms)

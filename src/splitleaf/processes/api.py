@@ -22,7 +22,13 @@ from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.serving import ServingMonitor
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
-from splitleaf.jobs.redis import RedisDeadLetters, RedisJobQueue, RedisRateLimiter, RedisWorkerDirectory
+from splitleaf.jobs.redis import (
+    RedisControlDesk,
+    RedisDeadLetters,
+    RedisJobQueue,
+    RedisRateLimiter,
+    RedisWorkerDirectory,
+)
 from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.processes.broker import queue_limits, require_broker_url
 from splitleaf.processes.logs import configure_logs
@@ -110,6 +116,8 @@ async def _services(
         queue, directory = RedisJobQueue(url, limits), RedisWorkerDirectory(url, limits)
         stack.push_async_callback(queue.close)
         stack.push_async_callback(directory.close)
+        desk = RedisControlDesk(url, limits)
+        stack.push_async_callback(desk.close)
         store = await asyncio.to_thread(new_store, settings)
         stack.callback(store.close)
         monitor = ServingMonitor(
@@ -125,6 +133,7 @@ async def _services(
             intake=intake,
             queue=queue,
             dead_letters=RedisDeadLetters(queue),
+            desk=desk,
             store=store,
             monitor=monitor,
             clock=clock,

@@ -1,4 +1,4 @@
-"""The controller role: writes what happened to the database, once each."""
+"""The controller role: writes what happened to the database, once each, and guards the experiments."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
+from splitleaf.core.clock import SystemClock
+from splitleaf.flows.guard_experiments import ExperimentGuardian
 from splitleaf.flows.record_outcomes import Recorder
 from splitleaf.jobs.queue import OutcomeFeed
-from splitleaf.jobs.redis import RedisJobQueue, RedisOutcomeFeed, RedisWorkerDirectory
+from splitleaf.jobs.redis import (
+    RedisControlDesk,
+    RedisJobQueue,
+    RedisOutcomeFeed,
+    RedisWorkerDirectory,
+    new_worker_name,
+)
 from splitleaf.processes.broker import queue_limits, require_broker_url
 from splitleaf.processes.logs import configure_logs
 from splitleaf.processes.metrics import start_metrics
@@ -22,25 +30,26 @@ if TYPE_CHECKING:
 
 
 def run_controller(parent_fd: int | None) -> None:
-    """Record until SIGTERM."""
+    """Record and guard until SIGTERM."""
     settings = read_settings()
     configure_logs(settings, "controller")
-    run_role(_record(settings, parent_fd), settings.alive_file)
+    run_role(_control(settings, parent_fd), settings.alive_file)
 
 
-async def _record(settings: Settings, parent_fd: int | None) -> None:
-    url = require_broker_url(settings)
+async def _control(settings: Settings, parent_fd: int | None) -> None:
+    url, limits = require_broker_url(settings), queue_limits(settings)
     stop = asyncio.Event()
     stop_on_signals(stop.set, parent_fd)
-    store = await asyncio.to_thread(new_store, settings)
-    feed = RedisOutcomeFeed(url, queue_limits(settings))
-    async with _measured(settings, url, feed) as metrics:
+    async with contextlib.AsyncExitStack() as stack:
+        store = await asyncio.to_thread(new_store, settings)
+        stack.callback(store.close)
+        feed, desk = RedisOutcomeFeed(url, limits), RedisControlDesk(url, limits)
+        stack.push_async_callback(feed.close)
+        stack.push_async_callback(desk.close)
+        metrics = await stack.enter_async_context(_measured(settings, url, feed))
         recorder = Recorder(feed, store, metrics.recorded) if metrics else Recorder(feed, store)
-        try:
-            await recorder.run(stop)
-        finally:
-            await feed.close()
-            store.close()
+        guardian = ExperimentGuardian(store, desk, SystemClock(), new_worker_name())
+        await asyncio.gather(recorder.run(stop), guardian.run(stop))
 
 
 @contextlib.asynccontextmanager

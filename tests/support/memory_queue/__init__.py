@@ -3,7 +3,12 @@
 Held to the ports' promises by the same contract suite as the real one.
 """
 
-from tests.support.memory_queue.around import MemoryDeadLetters, MemoryOutcomeFeed, MemoryWorkerDirectory
+from tests.support.memory_queue.around import (
+    MemoryControlDesk,
+    MemoryDeadLetters,
+    MemoryOutcomeFeed,
+    MemoryWorkerDirectory,
+)
 from tests.support.memory_queue.broker import MemoryBroker
 from tests.support.memory_queue.consumer import MemoryJobConsumer
 from tests.support.memory_queue.queue import MemoryJobQueue
@@ -11,6 +16,7 @@ from tests.support.memory_queue.rates import MemoryRateLimiter
 
 __all__ = [
     "MemoryBroker",
+    "MemoryControlDesk",
     "MemoryDeadLetters",
     "MemoryJobConsumer",
     "MemoryJobQueue",

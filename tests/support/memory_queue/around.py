@@ -92,3 +92,31 @@ class MemoryWorkerDirectory:
 
     async def remove(self, worker: str) -> None:
         self._broker.reports.pop(worker, None)
+
+
+class MemoryControlDesk:
+    """`ControlDesk` in memory."""
+
+    def __init__(self, broker: MemoryBroker) -> None:
+        self._broker = broker
+
+    async def lead(self, controller: str, ttl_s: float, statement: str = "") -> bool:
+        now_ms = self._broker.clock.now_ms()
+        leader, until_ms, said = self._broker.leader
+        if until_ms <= now_ms:
+            leader, said = "", ""
+        if leader not in ("", controller):
+            return False
+        self._broker.leader = (controller, now_ms + ttl_s * 1000, statement or said)
+        return True
+
+    async def resign(self, controller: str) -> None:
+        if self._broker.leader[0] == controller:
+            self._broker.leader = ("", 0.0, "")
+
+    async def statement(self) -> str:
+        _, until_ms, said = self._broker.leader
+        return said if until_ms > self._broker.clock.now_ms() else ""
+
+    async def close(self) -> None:
+        """Nothing to give back."""

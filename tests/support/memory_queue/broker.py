@@ -49,6 +49,8 @@ class MemoryBroker:
     feed: dict[str, JobState] = field(default_factory=dict)
     dead: dict[str, tuple[DeadLetter, Task]] = field(default_factory=dict)
     reports: dict[str, tuple[WorkerReport, float]] = field(default_factory=dict)
+    leader: tuple[str, float, str] = ("", 0.0, "")
+    """Name, until when in milliseconds, statement."""
     fenced: int = 0
     changed: asyncio.Condition = field(default_factory=asyncio.Condition)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))

@@ -1,6 +1,7 @@
 """The queue on Redis >= 7.0 or Valkey >= 8: streams, consumer groups, and a few small Lua scripts."""
 
 from splitleaf.jobs.redis.consumer import RedisJobConsumer, new_worker_name
+from splitleaf.jobs.redis.control import RedisControlDesk
 from splitleaf.jobs.redis.dead_letters import RedisDeadLetters
 from splitleaf.jobs.redis.feed import RedisOutcomeFeed
 from splitleaf.jobs.redis.queue import RedisJobQueue
@@ -8,6 +9,7 @@ from splitleaf.jobs.redis.rates import RedisRateLimiter
 from splitleaf.jobs.redis.workers import RedisWorkerDirectory
 
 __all__ = [
+    "RedisControlDesk",
     "RedisDeadLetters",
     "RedisJobConsumer",
     "RedisJobQueue",

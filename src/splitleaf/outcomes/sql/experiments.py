@@ -8,13 +8,15 @@ from typing import Any, Final
 from sqlalchemy import Connection, Select, and_, case, func, or_, select
 
 from splitleaf.core.errors import Conflict
-from splitleaf.outcomes.events import Outcome
+from splitleaf.outcomes.events import FeedbackSource, Outcome
 from splitleaf.outcomes.experiments import (
     OPEN_STATES,
     AuditEntry,
     ExperimentChange,
     ExperimentRecord,
+    Exposure,
     ExposureCount,
+    RatedExposure,
     RevisionRecord,
 )
 from splitleaf.outcomes.sql import rows, tables
@@ -104,6 +106,39 @@ class SqlExperiments(SqlDatabase):
         )
         return [ExposureCount(*row) for row in self._all(query)]
 
+    def evidence_after(self, experiment: str, number: int, limit: int) -> Sequence[Exposure]:
+        table = tables.outcomes.c
+        latency_ms = table.intake_ms + (table.finished_ms - table.created_ms)
+        columns = (table.number, table.revision, table.variant, table.unit_hash, table.status, table.fallback)
+        query = (
+            select(*columns, latency_ms)
+            .where(*_of(experiment), *_is_exposure(), table.number > number)
+            .order_by(table.number)
+            .limit(limit)
+        )
+        return [Exposure(*row) for row in self._all(query)]
+
+    def ratings_after(self, experiment: str, number: int, limit: int) -> Sequence[RatedExposure]:
+        said, table = tables.feedback.c, tables.outcomes.c
+        is_recorded = table.prediction_id.is_not(None)
+        empty_if_none = (func.coalesce(table.revision, 0), func.coalesce(table.variant, ""))
+        query = (
+            select(
+                said.number,
+                is_recorded,
+                *empty_if_none,
+                func.coalesce(table.unit_hash, ""),
+                said.correct,
+                said.created_ms,
+            )
+            .join_from(tables.feedback, tables.outcomes, table.prediction_id == said.prediction_id, isouter=True)
+            .where(said.number > number, said.source == FeedbackSource.USER.value, said.correct.is_not(None))
+            .where(or_(~is_recorded, and_(*_of(experiment), *_is_exposure())))
+            .order_by(said.number)
+            .limit(limit)
+        )
+        return [RatedExposure(*row) for row in self._all(query)]
+
 
 def require_no_experiment(connection: Connection) -> None:
     """Raise `Conflict` (`experiments_running`) while an experiment is open."""
@@ -122,6 +157,10 @@ def _present() -> Select[Any]:
 def _of(experiment: str) -> tuple[Any, Any]:
     # The second condition is what lets the index serve that leaves out everything else.
     return tables.outcomes.c.experiment == experiment, tables.outcomes.c.experiment != ""
+
+
+def _is_exposure() -> tuple[Any, Any]:
+    return tables.outcomes.c.role == "primary", tables.outcomes.c.override.is_(False)
 
 
 def _require_turn(connection: Connection, record: ExperimentRecord, newest: int | None) -> None:

@@ -1,0 +1,65 @@
+"""Evidence of one guardrail against one candidate, continued batch by batch.
+
+The exact e-process of `eprocess` on each unit's first outcome, in the order of recording: whoever reads the same
+outcomes, in batches of whatever size, comes to the same evidence.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from splitleaf.analysis.eprocess import EProcess
+from splitleaf.analysis.exceedance import observe_latency, threshold_ms
+
+LESSONS: Final = 200
+"""Answers of control that a latency threshold is taken from where the plan names none. They are not judged by it."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardrailEvidence:
+    """What is known of one guardrail and one candidate."""
+
+    alpha: float
+    threshold_ms: float | None = None
+    """For latency: what is slow; None while it is being learnt."""
+    process: EProcess = field(default_factory=lambda: EProcess(is_one_sided=True))
+    lessons: tuple[float, ...] = ()
+    """Control's latencies so far, while the threshold is being learnt."""
+
+    @property
+    def is_proved(self) -> bool:
+        return self.process.is_proved(self.alpha)
+
+    @property
+    def log_limit(self) -> float:
+        """Ln of the evidence at which the guardrail fires."""
+        return -math.log(self.alpha)
+
+    def with_successes(self, is_candidate: ArrayLike, successes: ArrayLike, share: ArrayLike) -> GuardrailEvidence:
+        """Return the evidence after further outcomes; arguments as of `EProcess.observe`."""
+        return replace(self, process=self.process.observe(is_candidate, successes, share))
+
+    def with_latencies(self, is_candidate: ArrayLike, latency_ms: ArrayLike, share: ArrayLike) -> GuardrailEvidence:
+        """Return the evidence after further latencies; infinite ones stand for pictures without an answer.
+
+        Where the plan names no threshold, control's first answers give its 95th percentile, and what came up to then is
+        not judged: a threshold must not come from what it judges.
+        """
+        arms, latencies = np.asarray(is_candidate, dtype=bool), np.asarray(latency_ms, dtype=np.float64)
+        shares = np.broadcast_to(np.asarray(share, dtype=np.float64), arms.shape)
+        threshold = self.threshold_ms
+        if threshold is not None:
+            return replace(self, process=observe_latency(self.process, arms, latencies, shares, threshold))
+        of_control = np.flatnonzero(~arms)
+        wanted = LESSONS - len(self.lessons)
+        taught = replace(self, lessons=(*self.lessons, *latencies[of_control[:wanted]].tolist()))
+        if len(of_control) < wanted:
+            return taught
+        rest = slice(of_control[wanted - 1] + 1, None)
+        learnt = replace(taught, threshold_ms=threshold_ms(taught.lessons), lessons=())
+        return learnt.with_latencies(arms[rest], latencies[rest], shares[rest])

@@ -1,0 +1,49 @@
+"""May the next stage of the ramp begin, and if not, what is missing? Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from splitleaf.experiments.watch import RampStep, StageWatch
+
+
+def next_step(stage: StageWatch, holds: Sequence[str]) -> tuple[RampStep, tuple[str, ...]]:
+    """Return what comes next and what the stage still waits for.
+
+    A stage is left only when its minimum time *and* number of pictures are reached and nothing holds it. One that
+    names neither is left by a person: nobody said when it would be safe.
+    """
+    if holds:
+        return RampStep.HOLD, ()
+    if stage.next_share is None:
+        return RampStep.COMPLETE, ()
+    if not stage.min_minutes and not stage.min_pictures:
+        return RampStep.BY_HAND, ()
+    waiting = missing(stage)
+    return (RampStep.WAIT, waiting) if waiting else (RampStep.ADVANCE, ())
+
+
+def missing(stage: StageWatch) -> tuple[str, ...]:
+    """Return what the stage's minimums still ask for, in words."""
+    pictures = stage.min_pictures - stage.pictures
+    minutes = math.ceil(round(stage.min_minutes - stage.minutes, 6))
+    found = []
+    if pictures > 0:
+        found.append(f"{pictures:,} more {'picture' if pictures == 1 else 'pictures'}")
+    if minutes > 0:
+        found.append(f"{minutes:,} more {'minute' if minutes == 1 else 'minutes'}")
+    return tuple(found)
+
+
+def summarize(stage: StageWatch, step: RampStep, waiting_for: Sequence[str], held_by: Sequence[str]) -> str:
+    """Return where the ramp stands in one line."""
+    where = f"stage {stage.stage + 1} of {stage.stages} ({stage.share:g} %)" if stage.stages else f"{stage.share:g} %"
+    words = {
+        RampStep.ADVANCE: "goes on to the next stage now",
+        RampStep.WAIT: f"waiting for {' and '.join(waiting_for)}",
+        RampStep.HOLD: f"held: {'; '.join(held_by)}",
+        RampStep.BY_HAND: "goes on by hand: the stage names neither min_minutes nor min_n",
+        RampStep.COMPLETE: "the last stage" if stage.stages else "the plan has no ramp",
+    }
+    return f"{where}: {words[step]}"

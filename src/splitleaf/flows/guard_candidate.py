@@ -1,0 +1,137 @@
+"""One guardrail against one candidate: units' first outcomes -> evidence that the candidate is worse."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+
+from splitleaf.analysis.guardrails import GuardrailEvidence
+from splitleaf.experiments.plan import Guardrail, Plan
+from splitleaf.experiments.watch import GuardrailState, GuardrailWatch
+from splitleaf.outcomes.experiments import Exposure, RatedExposure
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """A unit's first outcome, by assigned variant: what another version answered in its place counts against it."""
+
+    revision: int
+    variant: str
+    is_answered: bool = True
+    is_fallback: bool = False
+    is_right: bool = True
+    latency_ms: float = 0.0
+    """Infinite without an answer: nobody gains by failing."""
+
+    @classmethod
+    def of_exposure(cls, one: Exposure) -> Trial:
+        latency_ms = one.latency_ms if one.is_answered else math.inf
+        return cls(
+            one.revision,
+            one.variant,
+            is_answered=one.is_answered,
+            is_fallback=bool(one.fallback),
+            latency_ms=latency_ms,
+        )
+
+    @classmethod
+    def of_rating(cls, one: RatedExposure) -> Trial:
+        return cls(one.revision, one.variant, is_right=one.is_right)
+
+
+_SUCCESS: Final[Mapping[str, Callable[[Trial], bool]]] = MappingProxyType(
+    {
+        "error_rate": lambda trial: trial.is_answered,
+        "fallback_rate": lambda trial: not trial.is_fallback,
+        "feedback_accuracy": lambda trial: trial.is_right,
+    }
+)
+BAD: Final = MappingProxyType(
+    {
+        "error_rate": "without an answer",
+        "slow_rate": "too slow",
+        "fallback_rate": "answered by another version",
+        "feedback_accuracy": "said to be wrong",
+    }
+)
+"""What a failure is, in words, by metric."""
+
+
+class CandidateGuard:
+    """Compares a candidate with the default, by the share of units that each *was to have* in the revision."""
+
+    def __init__(self, rail: Guardrail, candidate: str, plan: Plan) -> None:
+        self.candidate = candidate
+        self._rail = rail
+        self._control = plan.default
+        # So that the plan's alpha holds for all candidates together.
+        self._evidence = GuardrailEvidence(rail.alpha / len(plan.candidates), rail.threshold_ms)
+
+    @property
+    def listens(self) -> bool:
+        """Whether it goes by what users say, and not by outcomes."""
+        return self._rail.metric == "feedback_accuracy"
+
+    def observe(self, trials: Sequence[Trial], slots: Mapping[int, Mapping[str, int]]) -> None:
+        """Take in trials in the order of recording; `slots` are revision -> variant -> slots."""
+        mine = [one for one in trials if one.variant in (self._control, self.candidate)]
+        comparable = [one for one in mine if self._share(slots[one.revision]) not in (0, 1)]
+        if not comparable:
+            return
+        arms = [one.variant == self.candidate for one in comparable]
+        shares = [self._share(slots[one.revision]) for one in comparable]
+        if self._rail.metric == "slow_rate":
+            latencies = [one.latency_ms for one in comparable]
+            self._evidence = self._evidence.with_latencies(arms, latencies, shares)
+        else:
+            succeeds = _SUCCESS[self._rail.metric]
+            self._evidence = self._evidence.with_successes(arms, [succeeds(one) for one in comparable], shares)
+
+    def watch(self, has_control: bool) -> GuardrailWatch:
+        """Return how the evidence stands."""
+        evidence, process = self._evidence, self._evidence.process
+        return GuardrailWatch(
+            metric=self._rail.metric,
+            candidate=self.candidate,
+            state=self._state(has_control),
+            alpha=evidence.alpha,
+            threshold_ms=evidence.threshold_ms,
+            control_units=process.control_successes + process.control_failures,
+            control_bad=process.control_failures,
+            candidate_units=process.candidate_successes + process.candidate_failures,
+            candidate_bad=process.candidate_failures,
+            log_e=process.log_e,
+            log_peak=process.log_peak,
+            log_limit=evidence.log_limit,
+        )
+
+    def _state(self, has_control: bool) -> GuardrailState:
+        if self._evidence.is_proved:
+            return GuardrailState.FIRED
+        if not has_control:
+            return GuardrailState.RESTING
+        learns = self._rail.metric == "slow_rate" and self._evidence.threshold_ms is None
+        return GuardrailState.LEARNING if learns else GuardrailState.WATCHING
+
+    def _share(self, slots: Mapping[str, int]) -> float:
+        """Return the candidate's share of the two arms' units; 0 where the revision has neither."""
+        mine, others = slots.get(self.candidate, 0), slots.get(self._control, 0)
+        return mine / (mine + others) if mine else 0.0
+
+
+def tell(guardrail: GuardrailWatch) -> str:
+    """Return the evidence in a sentence with numbers."""
+    than = f" than {guardrail.threshold_ms:.0f} ms" if guardrail.threshold_ms is not None else ""
+    bad = f"{BAD[guardrail.metric]}{than}".replace("too slow than", "slower than")
+    return (
+        f"{guardrail.metric}: {guardrail.candidate} {guardrail.candidate_bad:,} of {guardrail.candidate_units:,} units "
+        f"{bad}, control {guardrail.control_bad:,} of {guardrail.control_units:,}; evidence "
+        f"{_factor(guardrail.log_peak)} of the {_factor(guardrail.log_limit)} that it takes"
+    )
+
+
+def _factor(log_e: float) -> str:
+    return f"{math.exp(log_e):,.3g}" if log_e < 50 else f"1e{log_e / math.log(10):.0f}"
