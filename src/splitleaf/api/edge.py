@@ -14,6 +14,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from splitleaf.api.problems import PROBLEM_CODE, problem_response
+from splitleaf.core.tracing import NO_TRACER, Span, Tracer
 from splitleaf.web.pages import SECURITY_HEADERS
 
 log = structlog.get_logger(__name__)
@@ -21,7 +22,7 @@ log = structlog.get_logger(__name__)
 MAX_HEADER_BYTES = 32_768
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NO_PATHS: Final[Mapping[Callable[..., Any], str]] = MappingProxyType({})
-_SANE_ID = re.compile(rb"[A-Za-z0-9._-]{8,128}")
+_SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +46,12 @@ class Edge:
         app: ASGIApp,
         paths: Mapping[Callable[..., Any], str] = NO_PATHS,
         on_answer: Callable[[RequestFacts], None] | None = None,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         """`on_answer` is told of each request that got an answer; `paths` has each endpoint's template."""
         self._app = app
+        self._tracer = tracer
+        self._is_observed = on_answer is not None or tracer is not NO_TRACER
         self._paths = paths
         self._on_answer = on_answer
         self._headers = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
@@ -70,20 +74,34 @@ class Edge:
                 message["headers"] = self._complete(message.get("headers", ()), request_id)
             await send(message)
 
-        try:
-            await app(scope, receive, send_with_headers)
-        finally:
-            duration_s = time.perf_counter() - started
-            log.info(
-                "request",
-                method=scope["method"],
-                path=scope["path"],
-                status=status,
-                duration_ms=round(duration_s * 1000, 2),
-                request_id=request_id,
-            )
-            if self._on_answer and status:
-                self._on_answer(self._facts(scope, status, duration_s))
+        with self._tracer.span("request", parent=_header(scope, b"traceparent")) as span:
+            try:
+                await app(scope, receive, send_with_headers)
+            finally:
+                duration_s = time.perf_counter() - started
+                log.info(
+                    "request",
+                    method=scope["method"],
+                    path=scope["path"],
+                    status=status,
+                    duration_ms=round(duration_s * 1000, 2),
+                    request_id=request_id,
+                )
+                if self._is_observed and status:
+                    self._tell(self._facts(scope, status, duration_s), span, request_id)
+
+    def _tell(self, facts: RequestFacts, span: Span, request_id: str) -> None:
+        span.name(f"{facts.method} {facts.route}")
+        span.describe(
+            http__request__method=facts.method,
+            http__route=facts.route,
+            http__response__status_code=facts.status,
+            splitleaf__request_id=request_id,
+        )
+        if facts.problem:
+            span.describe(error__type=facts.problem)
+        if self._on_answer:
+            self._on_answer(facts)
 
     def _facts(self, scope: Scope, status: int, duration_s: float) -> RequestFacts:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
@@ -114,7 +132,9 @@ async def _refuse_headers(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _request_id(scope: Scope) -> str:
-    for name, value in scope["headers"]:
-        if name == b"x-request-id" and _SANE_ID.fullmatch(value):
-            return str(value, "ascii")
-    return secrets.token_hex(8)
+    given = _header(scope, b"x-request-id")
+    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+
+
+def _header(scope: Scope, wanted: bytes) -> str:
+    return next((str(value, "latin-1") for name, value in scope["headers"] if name == wanted), "")

@@ -54,6 +54,7 @@ class Predictions:
             services.limits.prediction_ttl_s,
             store=services.store,
             on_accepted=services.on_accepted,
+            tracer=services.tracer,
         )
         self._results = ResultReader(services.queue, services.store)
 

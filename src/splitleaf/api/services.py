@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from splitleaf.api.keys import Access
 from splitleaf.core.clock import Clock
+from splitleaf.core.tracing import NO_TRACER, Tracer
 from splitleaf.flows.serving import ServingMonitor
 from splitleaf.images.intake import PictureIntake
 from splitleaf.jobs.control import ControlDesk
@@ -54,5 +55,6 @@ class ApiServices:
     is_draining: Callable[[], bool] = lambda: False
     default_alias: Callable[[str], str] = lambda _: ""
     """Where the repository itself points an alias; empty: nowhere."""
+    tracer: Tracer = NO_TRACER
     on_accepted: Callable[[Task], None] = lambda _task: None
     """Told of each picture that was handed over."""

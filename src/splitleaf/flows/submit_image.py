@@ -6,12 +6,13 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from splitleaf.core.clock import Clock
 from splitleaf.core.errors import Unprocessable
 from splitleaf.core.ids import idempotent_prediction_id, new_prediction_id
 from splitleaf.core.prediction import PredictionStatus
+from splitleaf.core.tracing import NO_TRACER, Tracer
 from splitleaf.flows.read_result import from_outcome
 from splitleaf.flows.run_shadows import Accepted, ShadowRuns
 from splitleaf.flows.serving import Choice, Serving
@@ -51,12 +52,14 @@ class ImageSubmission:
         *,
         store: OutcomeStore,
         on_accepted: Callable[[Task], None] = lambda _task: None,
+        tracer: Tracer = NO_TRACER,
     ) -> None:
         """`on_accepted` is told of each picture that was handed over and not of those that came again."""
         self._intake = intake
         self._queue = queue
         self._store = store
         self._on_accepted = on_accepted
+        self._tracer = tracer
         self._serving = serving
         self._clock = clock
         self._ttl_ms = round(ttl_s * 1000)
@@ -84,10 +87,14 @@ class ImageSubmission:
             serving.choose_forced(*submission.forced) if submission.forced else serving.choose(submission.unit_hash)
         )
         started = time.perf_counter()
-        picture = await self._intake.decode(submission.data, [choice.manifest.preprocessing.input_spec])
+        with self._tracer.span("intake"):
+            picture = await self._intake.decode(submission.data, [choice.manifest.preprocessing.input_spec])
         intake_ms = (time.perf_counter() - started) * 1000
         task = self._task(prediction_id, submission, choice, picture, intake_ms, fingerprint)
-        outcome, state = await self._hand_over(task, submission.wait_s)
+        with self._tracer.span("submit" if submission.wait_s <= 0 else "submit and wait") as span:
+            if span.traceparent:
+                task = replace(task, context=replace(task.context, trace=span.traceparent))
+            outcome, state = await self._hand_over(task, submission.wait_s)
         if outcome is SubmitOutcome.ACCEPTED:
             self._on_accepted(task)
             if choice.shadows:

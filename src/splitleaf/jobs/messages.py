@@ -30,6 +30,7 @@ _CONTEXT_KEYS = {
     "intake_ms": "i",
     "flags": "f",
     "fingerprint": "d",
+    "trace": "t",
 }
 _DEFAULT_CONTEXT = TaskContext()
 _dump = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode

@@ -43,6 +43,8 @@ class TaskContext:
     intake_ms: float = 0.0
     flags: tuple[str, ...] = ()
     """Remarks of the intake, such as `low_information`."""
+    trace: str = ""
+    """The span that submitted it, as a `traceparent` (W3C Trace Context); empty: nobody traces."""
     fingerprint: str = ""
     """Digest of the upload; detects an idempotency key used again for another picture."""
 
@@ -168,6 +170,8 @@ class Claim:
     deliveries: int
     token: str
     """What the adapter needs to finish or release the claim (stream entry id)."""
+    context: TaskContext = field(default_factory=TaskContext)
+    """As it was submitted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
     from splitleaf.telemetry.api_metrics import ApiMetrics
 
 from splitleaf.api.app import build_app
@@ -18,6 +20,7 @@ from splitleaf.api.services import ApiLimits, ApiServices
 from splitleaf.api.sessions import SessionSigner
 from splitleaf.api.units import derive_secrets
 from splitleaf.core.clock import SystemClock
+from splitleaf.core.tracing import NO_TRACER, Tracer
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.serving import ServingMonitor
 from splitleaf.images.limits import ImageLimits
@@ -38,6 +41,7 @@ from splitleaf.processes.repository import default_alias
 from splitleaf.processes.runner import run_role, stop_on_signals
 from splitleaf.processes.secrets import read_secret
 from splitleaf.processes.store import new_store
+from splitleaf.processes.traces import traces
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.repository import CHAMPION
 from splitleaf.settings import Settings, read_settings
@@ -52,7 +56,8 @@ def run_api(parent_fd: int | None) -> None:
     settings = read_settings()
     configure_logs(settings, "api")
     require_free(settings.api.host, settings.api.port)
-    run_role(_serve(settings, parent_fd))
+    with traces("api", decides=True) as provider:
+        run_role(_serve(settings, parent_fd, provider))
 
 
 class _Server(uvicorn.Server):
@@ -66,10 +71,10 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
 
-async def _serve(settings: Settings, parent_fd: int | None) -> None:
+async def _serve(settings: Settings, parent_fd: int | None, provider: TracerProvider | None) -> None:
     server = _Server(_server_config(settings))
     metrics = _metrics(settings)
-    async with _services(settings, lambda: server.should_exit, metrics) as services:
+    async with _services(settings, lambda: server.should_exit, metrics, _tracer(provider)) as services:
         server.config.app = build_app(services, metrics.requested if metrics else None)
         stop_on_signals(server.stop, parent_fd)
         await server.serve()
@@ -82,6 +87,14 @@ def _metrics(settings: Settings) -> ApiMetrics | None:
     from splitleaf.telemetry.api_metrics import ApiMetrics
 
     return ApiMetrics(instruments)
+
+
+def _tracer(provider: TracerProvider | None) -> Tracer:
+    if provider is None:
+        return NO_TRACER
+    from splitleaf.telemetry.traces import OpenTelemetryTracer
+
+    return OpenTelemetryTracer(provider)
 
 
 def _server_config(settings: Settings) -> uvicorn.Config:
@@ -105,7 +118,7 @@ def _server_config(settings: Settings) -> uvicorn.Config:
 
 @contextlib.asynccontextmanager
 async def _services(
-    settings: Settings, is_draining: Callable[[], bool], metrics: ApiMetrics | None
+    settings: Settings, is_draining: Callable[[], bool], metrics: ApiMetrics | None, tracer: Tracer
 ) -> AsyncIterator[ApiServices]:
     """Open everything that the API stands on, and close it in order."""
     url, limits = require_broker_url(settings), queue_limits(settings)
@@ -151,6 +164,7 @@ async def _services(
             ),
             is_draining=is_draining,
             default_alias=lambda alias: default_alias(settings.models_dir, alias),
+            tracer=tracer,
             on_accepted=metrics.accepted if metrics else lambda _task: None,
         )
 

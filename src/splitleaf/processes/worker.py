@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
+    from opentelemetry.sdk.trace import TracerProvider
+
     from splitleaf.telemetry.worker_metrics import WorkerMetrics
 
 from splitleaf.core.clock import SystemClock
@@ -25,9 +27,10 @@ from splitleaf.processes.broker import queue_limits, require_broker_url
 from splitleaf.processes.logs import configure_logs
 from splitleaf.processes.metrics import start_metrics
 from splitleaf.processes.runner import run_role, stop_on_signals
+from splitleaf.processes.traces import traces
 from splitleaf.registry.catalogue import Catalogue, VersionFolder
 from splitleaf.settings import Settings, read_settings
-from splitleaf.worker.loop import LoopOptions, WorkerLoop
+from splitleaf.worker.loop import LoopOptions, WorkerLoop, WorkObserver
 from splitleaf.worker.versions import VersionPool
 
 log = structlog.get_logger(__name__)
@@ -41,10 +44,11 @@ def run_worker(parent_fd: int | None) -> None:
     """Run a worker until SIGTERM."""
     settings = read_settings()
     configure_logs(settings, "worker")
-    run_role(_work(settings, parent_fd), settings.alive_file)
+    with traces("worker") as provider:
+        run_role(_work(settings, parent_fd, provider), settings.alive_file)
 
 
-async def _work(settings: Settings, parent_fd: int | None) -> None:
+async def _work(settings: Settings, parent_fd: int | None, provider: TracerProvider | None) -> None:
     url, limits, clock = require_broker_url(settings), queue_limits(settings), SystemClock()
     name = new_worker_name()
     versions = VersionPool(
@@ -59,7 +63,8 @@ async def _work(settings: Settings, parent_fd: int | None) -> None:
     consumer = RedisJobConsumer(url, limits, worker=name)
     directory = RedisWorkerDirectory(url, limits)
     metrics = _metrics(settings)
-    loop = WorkerLoop(consumer, versions, options, clock, _abort, observer=metrics)
+    observers = [*([metrics] if metrics else []), *_traces(provider)]
+    loop = WorkerLoop(consumer, versions, options, clock, _abort, observers=observers)
     stop_on_signals(loop.stop, parent_fd)
     presence = _Presence(name, versions, loop, directory, refresh_s=settings.worker.refresh_s, metrics=metrics)
     await asyncio.to_thread(versions.refresh)
@@ -84,6 +89,14 @@ def _metrics(settings: Settings) -> WorkerMetrics | None:
     from splitleaf.telemetry.worker_metrics import WorkerMetrics
 
     return WorkerMetrics(instruments)
+
+
+def _traces(provider: TracerProvider | None) -> Sequence[WorkObserver]:
+    if provider is None:
+        return ()
+    from splitleaf.telemetry.traces import WorkTraces
+
+    return (WorkTraces(provider),)
 
 
 class _Presence:

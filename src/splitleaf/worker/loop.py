@@ -71,7 +71,7 @@ class WorkerLoop:
         clock: Clock,
         abort: Callable[[str], None],
         *,
-        observer: WorkObserver | None = None,
+        observers: Sequence[WorkObserver] = (),
     ) -> None:
         """`abort` ends the process at once: the only cure for a network that hangs in native code."""
         self._consumer = consumer
@@ -79,7 +79,7 @@ class WorkerLoop:
         self._options = options
         self._clock = clock
         self._abort = abort
-        self._observer = observer
+        self._observers = observers
         self._threads = ThreadPoolExecutor(options.threads, thread_name_prefix="inference")
         self._room = asyncio.Semaphore(options.threads + options.prefetch)
         self._batches: set[_Batch] = set()
@@ -217,8 +217,8 @@ class WorkerLoop:
                 return
 
     def _tell(self, facts: BatchFacts) -> None:
-        if self._observer:
-            self._observer.finished(facts)
+        for observer in self._observers:
+            observer.finished(facts)
         completions = facts.completions
         first = completions[0]
         log.info(
@@ -230,6 +230,7 @@ class WorkerLoop:
             queue_ms=round(max(completion.timings.queue_ms for completion in completions), 2),
             inference_ms=round(first.timings.inference_ms, 2),
             total_ms=round(facts.total_ms, 2),
+            requests=[completion.claim.context.request_id for completion in completions],
         )
 
     async def _regularly(self, action: Callable[[], Awaitable[None]]) -> None:
@@ -262,8 +263,8 @@ class WorkerLoop:
         if self._stopping.is_set() or not (caps := self._caps()):
             return
         recovery = await self._consumer.recover(caps)
-        if self._observer:
-            self._observer.recovered(recovery)
+        for observer in self._observers:
+            observer.recovered(recovery)
         if recovery.handed_back or recovery.dead_lettered or recovery.expired:
             log.info(
                 "recovered",

@@ -114,7 +114,8 @@ class MemoryJobConsumer:
         entry.deliveries += 1
         task, queue_ms = entry.task, float(now_ms - entry.created_ms)
         place = (task.id, task.version, task.priority, task.tensor)
-        return Claim(*place, entry.created_ms, entry.deadline_ms, queue_ms, entry.deliveries, entry.token)
+        times = (entry.created_ms, entry.deadline_ms, queue_ms)
+        return Claim(*place, *times, entry.deliveries, entry.token, task.context)
 
     def _bury(self, entry: Entry) -> None:
         broker, task = self._broker, entry.task

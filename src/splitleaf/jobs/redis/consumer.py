@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
 import socket
@@ -18,7 +19,14 @@ from splitleaf.core.prediction import Failure, PredictionStatus
 from splitleaf.jobs import keys
 from splitleaf.jobs.fairness import Rotation
 from splitleaf.jobs.limits import QueueLimits
-from splitleaf.jobs.messages import UnreadableMessage, completion_status, decode_tensor, encode_failure, encode_result
+from splitleaf.jobs.messages import (
+    UnreadableMessage,
+    completion_status,
+    decode_context,
+    decode_tensor,
+    encode_failure,
+    encode_result,
+)
 from splitleaf.jobs.queue import Claim, Completion, Priority, Recovery
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
 from splitleaf.jobs.redis.scripts import script
@@ -27,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 _Fields = dict[bytes, bytes]
+_Entry = tuple[bytes, int, bytes | None]
 _UNREADABLE = Failure("inference_failed", "The picture could not be read.")
 
 
@@ -150,13 +159,13 @@ class RedisJobConsumer:
         return claims
 
     async def _claims(self, place: _Stream, entries: Sequence[Any]) -> list[Claim]:
-        tables: list[_Fields] = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, _, flat in entries]
+        tables: list[_Fields] = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, _, flat, _ in entries]
         names = [table[b"k"] for table in tables if b"k" in table]
         pixels = dict(zip(names, await self._link.call("MGET", *names), strict=True)) if names else {}
         claims = []
-        for (token, deliveries, _), table in zip(entries, tables, strict=True):
+        for (token, deliveries, _, context), table in zip(entries, tables, strict=True):
             data = pixels[table[b"k"]] if b"k" in table else table[b"p"]
-            claim = _claim(place, token, deliveries, table, data) if data is not None else None
+            claim = _claim(place, (token, deliveries, context), table, data) if data is not None else None
             if claim is None:
                 await self._drop(place, token.decode(), table, is_late=data is None)
             else:
@@ -230,7 +239,8 @@ def _places(claims: Sequence[Claim]) -> tuple[list[bytes], dict[bytes, int]]:
     return streams, {stream: number for number, stream in enumerate(streams, 1)}
 
 
-def _claim(place: _Stream, token: bytes, deliveries: int, table: _Fields, data: bytes) -> Claim | None:
+def _claim(place: _Stream, entry: _Entry, table: _Fields, data: bytes) -> Claim | None:
+    token, deliveries, context = entry
     try:
         tensor = decode_tensor(table[b"h"], data)
     except UnreadableMessage as error:
@@ -247,4 +257,5 @@ def _claim(place: _Stream, token: bytes, deliveries: int, table: _Fields, data: 
         queue_ms=float(place.now_ms - created_ms),
         deliveries=deliveries,
         token=token.decode(),
+        context=decode_context(json.loads(context) if context else None),
     )

@@ -7,7 +7,7 @@
 --                               that kills its worker takes no other down
 --           {q:V}:returned:P    entries that were given back unfinished
 --           {q:V}:w             workers (zset: last seen); the keys of finalize.lua
--- Returns   {number of the stream, now ms, 1 if more may wait, {entry, deliveries, fields}...} or {}
+-- Returns   {number of the stream, now ms, 1 if more may wait, {entry, deliveries, fields, context}...} or {}
 -- uses: finalize
 local consumer, channel, ttl_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local now = now_ms()
@@ -16,8 +16,9 @@ local expired = {}
 local function keep_if_alive(claims, prefix, stream, entry, deliveries)
   local fields = fields_of(entry)
   if tonumber(fields.d) > now then
-    claims[#claims + 1] = {entry[1], deliveries, entry[2]}
-    redis.call('HSET', prefix .. 't:' .. fields.i, 's', string.format('%d', now))
+    local open = prefix .. 't:' .. fields.i
+    claims[#claims + 1] = {entry[1], deliveries, entry[2], redis.call('HGET', open, 'x')}
+    redis.call('HSET', open, 's', string.format('%d', now))
     return
   end
   local document = finalize(prefix, stream, entry[1], fields.i, 'expired', 'null', deliveries - 1, now, ttl_ms)
