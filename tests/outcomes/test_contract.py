@@ -6,12 +6,13 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from splitleaf.core.errors import Conflict
 from splitleaf.core.ids import new_prediction_id
-from splitleaf.outcomes.events import FeedbackSource, Outcome
+from splitleaf.outcomes.events import FeedbackSource, Outcome, TrafficCount
 from splitleaf.outcomes.store import OutcomeStore
 from tests.outcomes.facts import NOW_MS, failed_outcome, feedback, outcome, revision
 
@@ -76,6 +77,30 @@ def test_the_traffic_since_a_moment_is_counted_without_shadows(store: OutcomeSto
     times = [outcome(created_ms=NOW_MS + number) for number in range(5)]
     store.record_outcomes([*times, outcome(created_ms=NOW_MS + 9, role="shadow")])
     assert [store.count_since(NOW_MS + number) for number in (0, 3, 5)] == [5, 2, 0]
+
+
+def test_the_traffic_falls_into_periods_versions_states_and_bands_of_time(store: OutcomeStore) -> None:
+    def took(ms: int, at: int = 0, intake_ms: float = 0.0, **changes: Any) -> Outcome:
+        return outcome(created_ms=NOW_MS + at, finished_ms=NOW_MS + at + ms, intake_ms=intake_ms, **changes)
+
+    store.record_outcomes(
+        [
+            took(10),
+            took(9, intake_ms=1.0),
+            took(9, intake_ms=1.5),
+            took(500, at=999),
+            took(500, at=1000, assigned_version="v2", served_version="", status="expired"),
+            took(10, at=-1),
+            took(10, role="shadow"),
+        ]
+    )
+    found = store.count_traffic(NOW_MS, 1000, (10, 20))
+    assert sorted(found, key=lambda one: (one.period, one.band)) == [
+        TrafficCount(0, "v1", "succeeded", 0, 2),
+        TrafficCount(0, "v1", "succeeded", 1, 1),
+        TrafficCount(0, "v1", "succeeded", 2, 1),
+        TrafficCount(1, "v2", "expired", 2, 1),
+    ]
 
 
 def test_pages_follow_the_order_of_recording_whenever_the_pictures_came(store: OutcomeStore) -> None:
@@ -214,3 +239,20 @@ def test_an_idle_store_answers_and_is_closed_twice_without_harm(store: OutcomeSt
     store.ping()
     store.close()
     store.close()
+
+
+def test_moves_and_splits_are_in_the_audit_log_with_what_was_before(store: OutcomeStore) -> None:
+    store.move_alias("champion", "v1", expected=None, actor="ann", reason="first", now_ms=NOW_MS)
+    store.move_alias("champion", "v2", expected="v1", actor="bob", reason="better", now_ms=NOW_MS + 1)
+    with pytest.raises(Conflict):
+        store.move_alias("champion", "v3", expected="v1", actor="eve", reason="too late", now_ms=NOW_MS + 2)
+    store.set_routing(revision(1, v1=75, v2=25))
+    ended = replace(revision(2), shares=(), slots=b"")
+    store.set_routing(ended)
+    told = [(one.subject, one.action, one.actor, one.before, one.after) for one in reversed(store.audit_log())]
+    assert told == [
+        ("alias/champion", "move", "ann", "null", '{"version": "v1"}'),
+        ("alias/champion", "move", "bob", '{"version": "v1"}', '{"version": "v2"}'),
+        ("routing", "split", "ann", "null", '{"shares": {"v1": 75.0, "v2": 25.0}}'),
+        ("routing", "end_split", "ann", '{"shares": {"v1": 75.0, "v2": 25.0}}', "null"),
+    ]

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from splitleaf.api import admin_shapes as shapes
 from splitleaf.api.admin_control import add_control
 from splitleaf.api.admin_experiments import add_experiments
+from splitleaf.api.admin_overview import add_overview
 from splitleaf.api.admin_session import add_session
 from splitleaf.api.keys import Scope, require
 from splitleaf.api.responses import problem
@@ -27,7 +28,7 @@ def admin_router(services: ApiServices) -> APIRouter:
     may_read = Depends(require(Scope.READ, services.access))
     may_write = Depends(require(Scope.WRITE, services.access))
     add_session(router, services)
-    _add_models(router, services, may_read)
+    add_overview(router, services, may_read)
     _add_aliases(router, services, may_read, may_write)
     _add_routing(router, services, may_read, may_write)
     _add_queue(router, services, may_read, may_write)
@@ -35,24 +36,6 @@ def admin_router(services: ApiServices) -> APIRouter:
     add_experiments(router, services, may_read, may_write)
     add_control(router, services, may_read)
     return router
-
-
-def _add_models(router: APIRouter, services: ApiServices, may_read: Any) -> None:
-    @router.get("/models", dependencies=[may_read], summary="List the versions and who has loaded them")
-    async def list_models() -> shapes.ModelsShape:
-        monitor = services.monitor
-        return shapes.ModelsShape(
-            models=[
-                shapes.ModelShape.of(
-                    one, {w.worker: w.versions[one.version] for w in monitor.workers if one.version in w.versions}
-                )
-                for one in monitor.folders
-            ]
-        )
-
-    @router.get("/workers", dependencies=[may_read], summary="List the workers")
-    async def list_workers() -> shapes.WorkersShape:
-        return shapes.WorkersShape(workers=list(services.monitor.workers))
 
 
 def _add_aliases(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
@@ -10,7 +10,7 @@ from splitleaf.api.schemas import Shape
 from splitleaf.jobs.queue import DeadLetter, QueueDepth, WorkerReport
 from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision
 from splitleaf.registry.catalogue import VersionFolder
-from splitleaf.registry.manifest import Evaluation
+from splitleaf.registry.manifest import Evaluation, Manifest
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["v2"])]
@@ -38,6 +38,7 @@ class SplitChange(Reason):
 
 class ModelShape(Shape):
     version: str = Field(examples=["v2"])
+    title: str = Field(examples=["Tomato leaf conditions"])
     state: Literal["imported", "bare", "failed"]
     problem: str | None = Field(description="Why it failed.", examples=[None])
     digest: str | None = Field(description="SHA-256 of the artifact.", examples=[_DIGEST])
@@ -52,6 +53,7 @@ class ModelShape(Shape):
         manifest = folder.manifest
         return cls(
             version=folder.version,
+            title=manifest.title if manifest else "",
             state=folder.state,
             problem=folder.problem or None,
             digest=manifest.digest if manifest else None,
@@ -63,6 +65,15 @@ class ModelShape(Shape):
 
 class ModelsShape(Shape):
     models: list[ModelShape]
+
+
+class ModelDetailShape(Shape):
+    model: ModelShape
+    manifest: Manifest | None = Field(description="As in `model.toml`; null unless it is imported.")
+    report: dict[str, Any] | None = Field(
+        description="What the import found: layers, parity, preprocessings tried. Null where none is kept.",
+        examples=[{"parity": {"random_pictures": 16, "real_pictures": 600, "same_top_1": 616}}],
+    )
 
 
 class WorkersShape(Shape):

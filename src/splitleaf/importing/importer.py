@@ -24,7 +24,7 @@ from splitleaf.importing.labels import canonical
 from splitleaf.importing.latency import measure_latency_ms
 from splitleaf.importing.pictures import find_pictures, read_all, read_labelled_folder
 from splitleaf.importing.preprocessing import complete
-from splitleaf.importing.report import REPORT_NAME, ImportReport
+from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import ImportRequest, Progress, ProgressCallback
 from splitleaf.importing.sandbox import Sandbox, network_is_cut
 from splitleaf.importing.selection import Declared, Selection, select
@@ -43,6 +43,7 @@ from splitleaf.registry.manifest import (
     Source,
 )
 from splitleaf.registry.manifest_writing import format_manifest
+from splitleaf.registry.reports import REPORT_NAME
 from splitleaf.registry.repository import read_repository
 from splitleaf.registry.staging import artifact_folder_name, publish, staged_folder
 

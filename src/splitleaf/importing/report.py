@@ -17,8 +17,8 @@ from splitleaf.importing.calibration import CalibrationFit
 from splitleaf.importing.parity import Parity
 from splitleaf.importing.selection import TriedOrder, TriedPreprocessing, describe
 from splitleaf.registry.manifest import Manifest
+from splitleaf.registry.reports import REPORT_NAME
 
-REPORT_NAME = "import-report.json"
 _ROWS = 14
 
 

@@ -115,3 +115,17 @@ class RoutingRevision:
     actor: str
     reason: str
     created_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class TrafficCount:
+    """How many predictions of one period ended alike."""
+
+    period: int
+    """From 0, counted from the moment that was asked about."""
+    version: str
+    """The one that answered, or was to."""
+    status: str
+    band: int
+    """Index of the first bound that the time to the answer does not exceed; their number where it exceeds all."""
+    count: int

@@ -65,7 +65,7 @@ class AuditEntry:
     actor: str
     action: str
     subject: str
-    """For example `experiment/v2-against-v1`."""
+    """For example `experiment/v2-against-v1`, `alias/champion`, `routing`."""
     reason: str
     before: str
     """JSON; `null` where there was nothing."""

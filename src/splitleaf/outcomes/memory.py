@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 
 from splitleaf.core.errors import Conflict
-from splitleaf.outcomes.events import AliasChange, Feedback, FeedbackSource, Outcome, RoutingRevision
+from splitleaf.outcomes.audit import of_alias, of_split
+from splitleaf.outcomes.events import AliasChange, Feedback, FeedbackSource, Outcome, RoutingRevision, TrafficCount
 from splitleaf.outcomes.experiments import (
+    AliasMove,
     AuditEntry,
     ExperimentChange,
     ExperimentRecord,
@@ -68,6 +71,19 @@ class MemoryOutcomeStore:
     def count_since(self, created_ms: int) -> int:
         return sum(one.role == "primary" and one.created_ms >= created_ms for one in self._outcomes.values())
 
+    def count_traffic(self, since_ms: int, period_ms: int, bounds_ms: Sequence[float]) -> Sequence[TrafficCount]:
+        found = Counter(
+            (
+                (one.created_ms - since_ms) // period_ms,
+                one.served_version or one.assigned_version,
+                one.status,
+                bisect_left(bounds_ms, one.finished_ms - one.created_ms + one.intake_ms),
+            )
+            for one in list(self._outcomes.values())
+            if one.role == "primary" and one.created_ms >= since_ms
+        )
+        return [TrafficCount(*group, count) for group, count in found.items()]
+
     def record_feedback(self, feedback: Feedback) -> None:
         with self._lock:
             self._feedback.append(feedback)
@@ -79,12 +95,18 @@ class MemoryOutcomeStore:
         self, alias: str, version: str, *, expected: str | None, actor: str, reason: str, now_ms: int
     ) -> AliasChange:
         with self._lock:
-            previous = self.aliases().get(alias)
-            if previous != expected:
-                raise Conflict(f"{alias} names {previous}, not {expected}")
-            change = AliasChange(alias, version, previous, actor, reason, now_ms, change_id=len(self._aliases) + 1)
-            self._aliases.append(change)
+            change = self._append_move(AliasMove(alias, version, expected), actor, reason, now_ms)
+            self._experiments.note(of_alias(change))
             return change
+
+    def _append_move(self, move: AliasMove, actor: str, reason: str, now_ms: int) -> AliasChange:
+        previous = self.aliases().get(move.alias)
+        if previous != move.expected:
+            raise Conflict(f"{move.alias} names {previous}, not {move.expected}")
+        number = len(self._aliases) + 1
+        change = AliasChange(move.alias, move.version, previous, actor, reason, now_ms, change_id=number)
+        self._aliases.append(change)
+        return change
 
     def aliases(self) -> dict[str, str]:
         return {change.alias: change.version for change in self._aliases}
@@ -98,7 +120,9 @@ class MemoryOutcomeStore:
                 self._experiments.require_none_open()
             if revision.revision != len(self._routing) + 1:
                 raise Conflict("the routing was changed by somebody else at the same moment")
+            before = self.routing()
             self._routing.append(replace(revision))
+            self._experiments.note(of_split(before, revision))
 
     def routing(self) -> RoutingRevision | None:
         return self._routing[-1] if self._routing else None
@@ -114,14 +138,7 @@ class MemoryOutcomeStore:
             if record.state == "running" and self._routing and self._routing[-1].shares:
                 raise Conflict("a static split is in force; end it first", code="split_in_force")
             if move := change.alias:
-                self.move_alias(
-                    move.alias,
-                    move.version,
-                    expected=move.expected,
-                    actor=entry.actor,
-                    reason=entry.reason,
-                    now_ms=record.created_ms,
-                )
+                self._append_move(move, entry.actor, entry.reason, record.created_ms)
             return self._experiments.append(record, change.revision, entry)
 
     def experiments(self) -> Sequence[ExperimentRecord]:

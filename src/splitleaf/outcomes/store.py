@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision
+from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision, TrafficCount
 from splitleaf.outcomes.experiments import ExperimentStore
 from splitleaf.outcomes.reviews import ReviewStore
 from splitleaf.outcomes.truths import TruthStore
@@ -53,6 +53,13 @@ class OutcomeStore(ExperimentStore, ReviewStore, TruthStore, Protocol):
 
     def count_since(self, created_ms: int) -> int:
         """Count the predictions that were accepted from then on, shadows left out."""
+        ...
+
+    def count_traffic(self, since_ms: int, period_ms: int, bounds_ms: Sequence[float]) -> Sequence[TrafficCount]:
+        """Count the predictions that were accepted from then on, shadows left out, in periods of equal length.
+
+        Each falls into a band by its time from the arrival of the picture to the final state. `bounds_ms` ascend.
+        """
         ...
 
     def record_feedback(self, feedback: Feedback) -> None: ...

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Insert, func, select
+from sqlalchemy import Insert, case, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from splitleaf.core.errors import Conflict
-from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision
+from splitleaf.outcomes.audit import of_alias, of_split
+from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision, TrafficCount
 from splitleaf.outcomes.experiments import AliasMove
 from splitleaf.outcomes.migrations.run import migrate
 from splitleaf.outcomes.sql import rows, tables
@@ -65,6 +66,21 @@ class SqlOutcomeStore(SqlExperiments, SqlReviews, SqlTruths):
         query = select(func.count()).where(table.c.created_ms >= created_ms, table.c.role == "primary")
         return int(self._all(query)[0][0])
 
+    def count_traffic(self, since_ms: int, period_ms: int, bounds_ms: Sequence[float]) -> Sequence[TrafficCount]:
+        table = tables.outcomes.c
+        took_ms = table.finished_ms - table.created_ms + table.intake_ms
+        bands = [(took_ms <= bound, band) for band, bound in enumerate(bounds_ms)]
+        groups = (
+            ((table.created_ms - since_ms) // period_ms).label("period"),
+            case((table.served_version == "", table.assigned_version), else_=table.served_version).label("version"),
+            table.status,
+            case(*bands, else_=len(bounds_ms)).label("band"),
+        )
+        # Grouped by what has these names below: PostgreSQL takes two equal parameters for different expressions.
+        each = select(*groups).where(table.created_ms >= since_ms, table.role == "primary").subquery()
+        query = select(*each.c, func.count()).group_by(*each.c)
+        return [TrafficCount(*row) for row in self._all(query)]
+
     def record_feedback(self, feedback: Feedback) -> None:
         with self._writing() as connection:
             connection.execute(tables.feedback.insert(), rows.feedback_row(feedback))
@@ -78,7 +94,9 @@ class SqlOutcomeStore(SqlExperiments, SqlReviews, SqlTruths):
         self, alias: str, version: str, *, expected: str | None, actor: str, reason: str, now_ms: int
     ) -> AliasChange:
         with self._writing() as connection:
-            return append_move(connection, AliasMove(alias, version, expected), actor, reason, now_ms)
+            change = append_move(connection, AliasMove(alias, version, expected), actor, reason, now_ms)
+            connection.execute(tables.audit_log.insert(), rows.audit_row(of_alias(change)))
+        return change
 
     def aliases(self) -> dict[str, str]:
         table = tables.alias_changes
@@ -97,10 +115,13 @@ class SqlOutcomeStore(SqlExperiments, SqlReviews, SqlTruths):
         with self._writing(CHANGING) as connection:
             if revision.shares:
                 require_no_experiment(connection)
-            present = connection.scalar(select(func.max(tables.routing_revisions.c.revision))) or 0
-            if revision.revision != present + 1:
+            table = tables.routing_revisions
+            newest = connection.execute(select(table).order_by(table.c.revision.desc()).limit(1)).first()
+            present = None if newest is None else rows.read_routing(newest)
+            if revision.revision != (present.revision if present else 0) + 1:
                 raise Conflict("the routing was changed by somebody else at the same moment")
-            connection.execute(tables.routing_revisions.insert(), rows.routing_row(revision))
+            connection.execute(table.insert(), rows.routing_row(revision))
+            connection.execute(tables.audit_log.insert(), rows.audit_row(of_split(present, revision)))
 
     def routing(self) -> RoutingRevision | None:
         history = self._routing(limit=1)
