@@ -13,7 +13,7 @@ from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import DependencyDown, NoModelReady, Overloaded, RejectedImage, Unprocessable
 from splitleaf.core.ids import idempotent_prediction_id
 from splitleaf.core.prediction import PredictionStatus
-from splitleaf.experiments.routing import Routing, Split
+from splitleaf.experiments.routing import LiveExperiment, Routing, Split
 from splitleaf.experiments.slots import new_table, to_slots
 from splitleaf.flows.serving import NOTHING, Serving
 from splitleaf.flows.submit_image import FALLBACK, ImageSubmission, Submission
@@ -121,6 +121,26 @@ async def test_a_full_queue_is_said_to_be_full(parts: Parts, intake: PooledIntak
         await submission.submit(ONE)
     assert (refused.value.error_code, refused.value.retryable) == ("overloaded", True)
     assert refused.value.retry_after_s > 0
+
+
+async def test_what_a_full_candidate_turns_away_is_answered_by_control_and_counts_against_the_candidate(
+    parts: Parts, intake: PooledIntake, serving: Serving, tmp_path: Path
+) -> None:
+    add_version(tmp_path, "v2", side=8)
+    manifests = {one.version: one.manifest for one in Catalogue(tmp_path).scan() if one.manifest}
+    all_candidate = new_table(to_slots({"candidate": 100}))
+    versions = {"control": "v1", "candidate": "v2"}
+    live = LiveExperiment("leaf", 4, "salt", ("candidate",), all_candidate, versions, "control")
+    both = Serving(Routing("v1", experiments=(live,)), manifests, frozenset({"v1", "v2"}))
+    submission = flow(intake, parts, both, replace(parts.limits, max_waiting=1))
+    first, second = await submission.submit(ONE), await submission.submit(ONE)
+    assert (first.version, first.context.fallback) == ("v2", "")
+    assert (second.version, second.context.variant, second.context.fallback) == ("v1", "candidate", "overloaded")
+    assert (second.context.revision, second.context.experiment) == (4, "leaf")
+    (claim,) = await parts.consumer().take({"v1": 1}, 500)
+    assert (claim.task_id, claim.tensor.shape) == (second.id, (SIDE, SIDE, 3))
+    with pytest.raises(Overloaded):
+        await submission.submit(ONE)
 
 
 async def test_a_broken_picture_never_reaches_the_queue(parts: Parts, intake: PooledIntake, serving: Serving) -> None:

@@ -13,6 +13,7 @@ from splitleaf.cli.models import AsJson, Data, Repository, Why, repository_dir, 
 from splitleaf.cli.shares import parse_shares, sentence
 
 if TYPE_CHECKING:
+    from splitleaf.api.admin_control import ExperimentControlShape
     from splitleaf.experiments.plan import Plan
     from splitleaf.outcomes.experiments import ExperimentRecord
     from splitleaf.processes.experimenter import Experimenter
@@ -57,7 +58,8 @@ def list_command(models: Repository = None, data: Data = None, as_json: AsJson =
 
 @app.command("show")
 def show(key: Key, models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
-    """Show one: its plan, revisions, counts and story."""
+    """Show one: its plan, revisions, counts and story, and what the controller waits for."""
+    from splitleaf.api.admin_control import control_of
     from splitleaf.api.experiment_shapes import AuditShape, ExperimentDetailShape, ExperimentShape, RevisionShape
 
     with _open(models, data) as experimenter:
@@ -68,8 +70,10 @@ def show(key: Key, models: Repository = None, data: Data = None, as_json: AsJson
             exposures=list(experimenter.exposures(key)),
             audit=[AuditShape.of(one) for one in experimenter.story(key)],
         )
+        control = control_of(key, record.state, experimenter.watch())
     if as_json:
-        typer.echo(json.dumps(detail.model_dump(mode="json"), ensure_ascii=False))
+        shapes = {**detail.model_dump(mode="json"), "control": control.model_dump(mode="json")}
+        typer.echo(json.dumps(shapes, ensure_ascii=False))
         return
     typer.echo(_line(record))
     typer.echo(detail.experiment.plan["hypothesis"])
@@ -80,8 +84,17 @@ def show(key: Key, models: Repository = None, data: Data = None, as_json: AsJson
     for count in detail.exposures:
         stood_in = f", {count.fallbacks} answered by another version" if count.fallbacks else ""
         typer.echo(f"revision {count.revision}  {count.variant} {count.role} {count.version}: {count.count}{stood_in}")
+    _echo_control(control)
     for entry in reversed(detail.audit):
         typer.echo(f"{entry.created_at}  {entry.action}  by {entry.actor}  {entry.reason}".rstrip())
+
+
+def _echo_control(control: ExperimentControlShape) -> None:
+    from splitleaf.flows.guard_candidate import tell
+
+    typer.echo(f"controller  {control.summary}")
+    for guardrail in control.watch.guardrails if control.watch else ():
+        typer.echo(f"guardrail {guardrail.state}  {tell(guardrail)}")
 
 
 @app.command("size")

@@ -26,6 +26,8 @@ log = structlog.get_logger(__name__)
 
 NOT_READY: Final = "not_ready"
 """Why the champion or an experiment's default stands in: no worker has the assigned version."""
+OVERLOADED: Final = "overloaded"
+"""Why another version stands in: the assigned one's queue took no more."""
 STALE_AFTER_S: Final = 2.0
 """Experiments end here when the store was silent for so long: one may have been rolled back meanwhile."""
 
@@ -45,6 +47,16 @@ class Choice:
     salt: str = ""
     shadows: tuple[tuple[Manifest, int], ...] = ()
     """Versions that may score the picture too, and how many of 10,000 each gets."""
+    others: tuple[Manifest, ...] = ()
+    """Versions that may stand in, the first one first. Only in an experiment: there it is known whose failure it is."""
+
+    def stood_in(self) -> Choice | None:
+        """Return the choice of who answers when the queue takes no more for this one; still its exposure."""
+        if not self.others:
+            return None
+        first, *rest = self.others
+        shadows = tuple(one for one in self.shadows if one[0].version != first.version)
+        return replace(self, manifest=first, others=tuple(rest), shadows=shadows, fallback=OVERLOADED)
 
     @property
     def is_fallback(self) -> bool:
@@ -104,22 +116,24 @@ class Serving:
 
     def _choose_in_experiment(self, route: Route) -> Choice:
         """Return the assigned version or who stands in for it: an exposure of the assigned variant all the same."""
-        for version in (route.version, route.stand_in, self.champion):
-            if self._can_serve(version):
-                return Choice(
-                    self.manifests[version],
-                    route.revision,
-                    route.experiment,
-                    route.variant,
-                    fallback="" if version == route.version else NOT_READY,
-                    salt=route.salt,
-                    shadows=tuple(
-                        (self.manifests[one.version], one.slots)
-                        for one in route.shadows
-                        if one.version != version and self._can_serve(one.version)
-                    ),
-                )
-        raise NoModelReady
+        able = [one for one in dict.fromkeys((route.version, route.stand_in, self.champion)) if self._can_serve(one)]
+        if not able:
+            raise NoModelReady
+        version, *others = able
+        return Choice(
+            self.manifests[version],
+            route.revision,
+            route.experiment,
+            route.variant,
+            fallback="" if version == route.version else NOT_READY,
+            salt=route.salt,
+            shadows=tuple(
+                (self.manifests[one.version], one.slots)
+                for one in route.shadows
+                if one.version != version and self._can_serve(one.version)
+            ),
+            others=tuple(self.manifests[one] for one in others),
+        )
 
     def _can_serve(self, version: str) -> bool:
         return version in self.ready and version in self.manifests

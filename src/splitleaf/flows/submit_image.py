@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from splitleaf.core.clock import Clock
-from splitleaf.core.errors import Unprocessable
+from splitleaf.core.errors import Overloaded, Unprocessable
 from splitleaf.core.ids import idempotent_prediction_id, new_prediction_id
 from splitleaf.core.prediction import PredictionStatus
 from splitleaf.core.tracing import NO_TRACER, Tracer
@@ -86,6 +86,18 @@ class ImageSubmission:
         choice = (
             serving.choose_forced(*submission.forced) if submission.forced else serving.choose(submission.unit_hash)
         )
+        try:
+            return await self._begin(prediction_id, submission, choice, fingerprint)
+        except Overloaded:
+            # What a version that is too slow turns away is its doing: it must not vanish from the experiment, nor
+            # keep anybody from an answer.
+            stand_in = choice.stood_in()
+            if stand_in is None:
+                raise
+            return await self._begin(prediction_id, submission, stand_in, fingerprint)
+
+    async def _begin(self, prediction_id: str, submission: Submission, choice: Choice, fingerprint: str) -> JobState:
+        """Prepare the picture for the version and hand it over; return the state after the client's wait."""
         started = time.perf_counter()
         with self._tracer.span("intake"):
             picture = await self._intake.decode(submission.data, [choice.manifest.preprocessing.input_spec])

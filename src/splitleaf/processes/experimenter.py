@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from splitleaf.core.errors import DependencyDown
+from splitleaf.core.errors import DependencyDown, SplitleafError
 from splitleaf.experiments.plan import Plan
+from splitleaf.experiments.watch import ControlWatch, read_watch
 from splitleaf.flows import run_experiment as flow
 from splitleaf.flows.run_experiment import Hand
 from splitleaf.flows.serving import ready_versions
 from splitleaf.flows.size_experiment import Question, Sizing, size_experiment
-from splitleaf.jobs.redis import RedisWorkerDirectory
+from splitleaf.jobs.redis import RedisControlDesk, RedisWorkerDirectory
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, ExposureCount, RevisionRecord
 from splitleaf.processes.broker import check_broker_url, queue_limits
 from splitleaf.processes.local import Operator
@@ -38,6 +39,13 @@ class Experimenter(Operator):
 
     def story(self, key: str) -> Sequence[AuditEntry]:
         return self._store.audit_log(f"experiment/{key}")
+
+    def watch(self) -> ControlWatch | None:
+        """Return what the leading controller sees; None while nobody leads, or the broker cannot be asked."""
+        try:
+            return asyncio.run(self._ask_leader(self._broker_url()))
+        except SplitleafError:
+            return None
 
     def create(self, plan: Plan, reason: str) -> ExperimentRecord:
         return flow.create_experiment(self._store, plan, self._hand(reason), self._clock)
@@ -94,6 +102,13 @@ class Experimenter(Operator):
             return ready_versions(await directory.workers())
         finally:
             await directory.close()
+
+    async def _ask_leader(self, url: str) -> ControlWatch | None:
+        desk = RedisControlDesk(url, queue_limits(self._settings))
+        try:
+            return read_watch(await desk.statement())
+        finally:
+            await desk.close()
 
     def _broker_url(self) -> str:
         if self._settings.redis_url:
