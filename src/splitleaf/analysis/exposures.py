@@ -1,4 +1,4 @@
-"""Rows of outcomes -> totals by revision and arm, in one pass of sorting."""
+"""Rows of outcomes -> totals by revision and arm. Sorted once; then each measure is a few sums."""
 
 from __future__ import annotations
 
@@ -25,40 +25,77 @@ class Sample:
     A person who returns is as right or wrong as before: without this term a ramp would count the same luck anew in
     every stage.
     """
+    overlaps: tuple[float, float] = (0.0, 0.0)
+    """Likewise for the score of each arm by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """Which images one unit has in one revision and arm: all that is the same for every measure."""
+
+    strata: int
+    group: Ints
+    """The group of each image, (images,). A group is what one unit did in one cell."""
+    cell: Ints
+    """The cell of each group, 2 * stratum + arm, (groups,)."""
+    person: Ints
+    """The unit of each group, (groups,)."""
+
+    @classmethod
+    def of(cls, revision: ArrayLike, is_candidate: ArrayLike, unit: ArrayLike) -> Grouping:
+        """Group images by arguments of the shape (images,); `unit` is any integer."""
+        _, stratum = np.unique(np.asarray(revision), return_inverse=True)
+        _, person = np.unique(np.asarray(unit), return_inverse=True)
+        strata = int(stratum.max()) + 1 if stratum.size else 0
+        cell = 2 * stratum + np.asarray(is_candidate, dtype=np.int64)
+        groups, group = np.unique(person * (2 * strata) + cell, return_inverse=True)
+        owner, cell_of = np.divmod(groups, max(1, 2 * strata))
+        return cls(strata, group, cell_of, owner)
+
+    def total(self, outcome: ArrayLike, weight: ArrayLike | None = None) -> Sample:
+        """Return the totals of outcomes in [0, 1], (images,).
+
+        `weight` is how many images each one stands for; those of weight 0 are as if they had not been.
+        """
+        value = np.asarray(outcome, dtype=np.float64)
+        if weight is None:
+            images = self._by_group(None)
+            sums = self._by_group(value)
+        else:
+            each = np.asarray(weight, dtype=np.float64)
+            images, sums = self._by_group(each), self._by_group(np.where(each > 0, value, 0.0) * each)
+        seen = (images > 0).astype(np.float64)
+        fields = [self._by_cell(one) for one in (seen, images, sums, images**2, images * sums, sums**2)]
+        control, candidate = (ArmTotals(*(each[:, arm] for each in fields)) for arm in (0, 1))
+        weights = stratum_weights(control, candidate)
+        contribution = self._contributions(control, candidate, weights, images, sums)
+        overlaps = [self._overlap(np.where(self.cell % 2 == arm, contribution, 0.0)) for arm in (0, 1)]
+        return Sample(control, candidate, self._overlap(contribution), (overlaps[0], overlaps[1]))
+
+    def _by_group(self, values: Floats | None) -> Floats:
+        return np.bincount(self.group, values, len(self.cell)).astype(np.float64)
+
+    def _by_cell(self, values: Floats) -> Floats:
+        return np.bincount(self.cell, values, 2 * self.strata).astype(np.float64).reshape(self.strata, 2)
+
+    def _contributions(
+        self, control: ArmTotals, candidate: ArmTotals, weight: Floats, images: Floats, sums: Floats
+    ) -> Floats:
+        """Return what each group adds to the score: its deviation from the mean of its cell."""
+        means = np.stack([control.mean, candidate.mean], axis=-1).ravel()
+        sizes = np.stack([control.images, candidate.images], axis=-1).ravel()
+        signed = np.stack([-weight, weight], axis=-1).ravel() / np.where(sizes > 0, sizes, 1)
+        contribution: Floats = signed[self.cell] * (sums - means[self.cell] * images)
+        return contribution
+
+    def _overlap(self, contribution: Floats) -> float:
+        """Return the sum, over persons, of (sum of contributions)^2 less the sum of their squares."""
+        if self.strata < 2:
+            return 0.0
+        together = np.bincount(self.person, contribution)
+        return float((together**2).sum() - (contribution**2).sum())
 
 
 def total(revision: ArrayLike, is_candidate: ArrayLike, unit: ArrayLike, outcome: ArrayLike) -> Sample:
     """Return the totals of images, all arguments of the shape (images,): `unit` any integer, `outcome` in [0, 1]."""
-    _, stratum = np.unique(np.asarray(revision), return_inverse=True)
-    _, person = np.unique(np.asarray(unit), return_inverse=True)
-    strata = int(stratum.max()) + 1 if stratum.size else 0
-    # A cell is (stratum, arm); a group is what one person did in one cell.
-    cell = 2 * stratum + np.asarray(is_candidate, dtype=np.int64)
-    groups, group = np.unique(person * (2 * strata) + cell, return_inverse=True)
-    images = np.bincount(group, minlength=groups.size).astype(np.float64)
-    right = np.bincount(group, np.asarray(outcome, dtype=np.float64), groups.size).astype(np.float64)
-    owner, cell_of = np.divmod(groups, max(1, 2 * strata))
-
-    def sums(values: Floats) -> Floats:
-        return np.bincount(cell_of, values, 2 * strata).astype(np.float64).reshape(strata, 2)
-
-    fields = [sums(each) for each in (np.ones_like(images), images, right, images**2, images * right, right**2)]
-    control, candidate = (ArmTotals(*(each[:, arm] for each in fields)) for arm in (0, 1))
-    return Sample(control, candidate, _overlap(control, candidate, (owner, cell_of), images, right))
-
-
-def _overlap(
-    control: ArmTotals, candidate: ArmTotals, groups: tuple[Ints, Ints], images: Floats, right: Floats
-) -> float:
-    """Return the sum, over persons, of (sum of contributions)^2 less the sum of their squares.
-
-    `groups` are the person and the cell of each group, `images` and `right` what it did.
-    """
-    owner, cell = groups
-    weight = stratum_weights(control, candidate)
-    means = np.stack([control.mean, candidate.mean], axis=-1).ravel()
-    sizes = np.stack([control.images, candidate.images], axis=-1).ravel()
-    signed = np.stack([-weight, weight], axis=-1).ravel() / np.maximum(sizes, 1)
-    contribution = signed[cell] * (right - means[cell] * images)
-    together = np.bincount(owner, contribution)
-    return float((together**2).sum() - (contribution**2).sum())
+    return Grouping.of(revision, is_candidate, unit).total(outcome)

@@ -115,6 +115,25 @@ def compare(
     return Difference(value, interval, float(log_e_value(score, rho)), is_enough=True)
 
 
+def estimate_level(
+    arm: ArmTotals, weight: Floats, planned_weight: float, alpha: float = 0.05, overlap: float = 0.0
+) -> Estimate:
+    """Return the mean of one arm over strata with given weights, (strata,), with its confidence sequence.
+
+    With the weights of a comparison (`stratum_weights`) the two arms' levels differ by just the difference that is
+    reported; another weighting would compare one season's pictures with another's. Until there are enough successes
+    and failures the interval is [0, 1].
+    """
+    whole = float(weight.sum())
+    value = float((weight * arm.mean).sum()) / whole if whole else 0.0
+    if not whole or not is_enough(arm):
+        return Estimate(value, Interval(0.0, 1.0))
+    variance = float((weight**2 * mean_variance(arm)).sum()) + max(overlap, 0.0)
+    rho = mixture_width(variance * planned_weight / whole, alpha)
+    half = float(bound(variance, rho, alpha)) / whole
+    return Estimate(value, Interval(max(0.0, value - half), min(1.0, value + half)))
+
+
 def estimate_mean(arm: ArmTotals, planned_units: float, alpha: float = 0.05) -> Estimate:
     """Return the mean of one arm in one stratum, clustered by unit, with its confidence sequence.
 
@@ -123,10 +142,4 @@ def estimate_mean(arm: ArmTotals, planned_units: float, alpha: float = 0.05) -> 
     """
     if arm.units.shape != (1,):
         raise ValueError("a mean is estimated in one stratum")
-    units, value = float(arm.units.sum()), float(arm.mean.sum())
-    if not is_enough(arm):
-        return Estimate(value, Interval(0.0, 1.0))
-    variance = float(mean_variance(arm).sum()) * units**2
-    rho = mixture_width(variance * planned_units / units, alpha)
-    half = float(bound(variance, rho, alpha)) / units
-    return Estimate(value, Interval(max(0.0, value - half), min(1.0, value + half)))
+    return estimate_level(arm, arm.units, planned_units, alpha)

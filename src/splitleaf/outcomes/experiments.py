@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from splitleaf.outcomes.events import Outcome
+from splitleaf.outcomes.exposures import Exposures
 
 OPEN_STATES = ("running", "paused")
 """While an experiment is in one of these, no static split can be set."""
@@ -183,6 +184,18 @@ class ExperimentStore(Protocol):
 
     def exposures_after(self, experiment: str, number: int, limit: int) -> Sequence[Outcome]:
         """Return an experiment's outcomes, shadows and overrides too, as `outcomes_after` does for all."""
+        ...
+
+    def exposures(self, experiment: str) -> Exposures:
+        """Return an experiment's outcomes by column, shadows too, without overrides: what a report is made from."""
+        ...
+
+    def newest_exposure(self, experiment: str) -> int:
+        """Return the number of the experiment's last outcome; 0: there is none."""
+        ...
+
+    def prediction_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
+        """Return the ids of some outcomes by their numbers."""
         ...
 
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]: ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from splitleaf.core.errors import Conflict
@@ -21,7 +21,8 @@ from splitleaf.outcomes.experiments import (
     RatedExposure,
     RevisionRecord,
 )
-from splitleaf.outcomes.memory_experiments import ExperimentMemory, count, exposure_of, rating_of
+from splitleaf.outcomes.exposures import Exposures, read_exposures
+from splitleaf.outcomes.memory_experiments import ExperimentMemory, count, exposure_of, exposure_row, rating_of
 from splitleaf.outcomes.memory_truths import TruthMemory
 from splitleaf.outcomes.reviews import Claim, ReviewCount, ReviewItem, ReviewTurn
 from splitleaf.outcomes.truths import ASKED, LabelledOutcome, ResponseCount
@@ -170,6 +171,16 @@ class MemoryOutcomeStore:
     def exposures_after(self, experiment: str, number: int, limit: int) -> Sequence[Outcome]:
         mine = [one for one in self._outcomes.values() if experiment and one.experiment == experiment]
         return [one for one in mine if one.number > number][:limit]
+
+    def exposures(self, experiment: str) -> Exposures:
+        found = self.exposures_after(experiment, 0, len(self._outcomes))
+        return read_exposures([[exposure_row(one) for one in found if not one.override]])
+
+    def newest_exposure(self, experiment: str) -> int:
+        return max((one.number for one in self.exposures_after(experiment, 0, len(self._outcomes))), default=0)
+
+    def prediction_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
+        return {one.number: one.prediction_id for one in self._outcomes.values() if one.number in numbers}
 
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]:
         return count(self.exposures_after(experiment, 0, len(self._outcomes)))

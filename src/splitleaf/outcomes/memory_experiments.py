@@ -17,6 +17,7 @@ from splitleaf.outcomes.experiments import (
     RatedExposure,
     RevisionRecord,
 )
+from splitleaf.outcomes.exposures import Row
 
 
 class ExperimentMemory:
@@ -96,3 +97,21 @@ def rating_of(number: int, said: Feedback, about: Outcome | None, experiment: st
     if about.experiment != experiment or exposure_of(about) is None:
         return None
     return RatedExposure(number, True, about.revision, about.variant, about.unit_hash, said.correct, said.created_ms)
+
+
+def exposure_row(one: Outcome) -> Row:
+    """Return the outcome as `exposures.read_exposures` takes it."""
+    facts = (one.role, one.revision, one.variant, one.served_version, one.status, one.fallback)
+    return (
+        one.number,
+        "/".join(str(fact) for fact in facts),
+        one.unit_hash,
+        one.primary_id if one.role == "shadow" else one.prediction_id,
+        one.label,
+        one.confidence,
+        one.created_ms,
+        one.intake_ms + one.finished_ms - one.created_ms,
+        one.queue_ms,
+        one.preprocess_ms + one.inference_ms,
+        one.batch_size,
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, and_, case, func, or_, select
+from sqlalchemy import Connection, Select, Text, and_, case, cast, func, or_, select
 
 from splitleaf.core.errors import Conflict
 from splitleaf.outcomes.events import FeedbackSource, Outcome
@@ -19,6 +20,7 @@ from splitleaf.outcomes.experiments import (
     RatedExposure,
     RevisionRecord,
 )
+from splitleaf.outcomes.exposures import Exposures, read_exposures
 from splitleaf.outcomes.sql import rows, tables
 from splitleaf.outcomes.sql.aliases import append_move
 from splitleaf.outcomes.sql.database import SqlDatabase
@@ -26,6 +28,8 @@ from splitleaf.outcomes.sql.database import SqlDatabase
 CHANGING: Final = 7_205_759_405
 """Changes of the routing and of experiments come one after the other: each looks at all others. Any number will do, as
 long as nothing else in the database takes the same lock."""
+
+_CHUNK: Final = 5_000
 
 
 class SqlExperiments(SqlDatabase):
@@ -94,6 +98,19 @@ class SqlExperiments(SqlDatabase):
         query = select(table).where(*_of(experiment), table.c.number > number).order_by(table.c.number).limit(limit)
         return [rows.read_outcome(row) for row in self._all(query)]
 
+    def exposures(self, experiment: str) -> Exposures:
+        with self._streaming(_columns_of(experiment)) as fetch:
+            return read_exposures(iter(lambda: fetch(_CHUNK), []))
+
+    def newest_exposure(self, experiment: str) -> int:
+        query = select(func.max(tables.outcomes.c.number)).where(*_of(experiment))
+        return int(self._all(query)[0][0] or 0)
+
+    def prediction_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
+        table = tables.outcomes
+        query = select(table.c.number, table.c.prediction_id).where(table.c.number.in_(numbers))
+        return {row[0]: row[1] for row in self._all(query)}
+
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]:
         table = tables.outcomes
         groups = (table.c.revision, table.c.variant, table.c.role, table.c.assigned_version)
@@ -152,6 +169,19 @@ def _present() -> Select[Any]:
     """Select the newest row of each experiment."""
     table = tables.experiments
     return select(table).where(table.c.number.in_(select(func.max(table.c.number)).group_by(table.c.key)))
+
+
+def _columns_of(experiment: str) -> Select[Any]:
+    """Select the rows of `outcomes.exposures`."""
+    table = tables.outcomes.c
+    facts = (table.role, cast(table.revision, Text), table.variant, table.served_version, table.status, table.fallback)
+    kind = functools.reduce(lambda one, other: one + "/" + other, facts)
+    picture = case((table.role == "shadow", table.primary_id), else_=table.prediction_id)
+    total_ms = table.intake_ms + table.finished_ms - table.created_ms
+    work_ms = table.preprocess_ms + table.inference_ms
+    columns = (table.label, table.confidence, table.created_ms, total_ms, table.queue_ms, work_ms, table.batch_size)
+    query = select(table.number, kind, table.unit_hash, picture, *columns)
+    return query.where(*_of(experiment), table.override.is_(False)).order_by(table.number)
 
 
 def _of(experiment: str) -> tuple[Any, Any]:
