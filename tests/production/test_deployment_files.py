@@ -38,9 +38,11 @@ def violations(services: dict[str, dict[str, Any]]) -> list[str]:
             "mounts the engine's socket": "docker.sock" in str(service.get("volumes")),
             "publishes a port": "ports" in service and not name.startswith("nginx"),
             "carries a secret in its environment": bool(
-                re.search(r"(?i)password|_secret\b|_keys\b|://", str(service.get("environment", "")))
+                re.search(r"(?i)password|_secret\b|_keys\b|://[^/]*@", str(service.get("environment", "")))
             ),
-            "follows a moving tag": not re.search(r":(\d[\w.-]*|stable|\$\{SPLITLEAF_TAG:-local\})$", service["image"]),
+            "follows a moving tag": not re.search(
+                r":(v?\d[\w.-]*|stable|\$\{SPLITLEAF_TAG:-local\})$", service["image"]
+            ),
             "is not restarted": name not in ONE_SHOT and service.get("restart") != "unless-stopped",
             "has no health check": name not in ONE_SHOT and not service.get("healthcheck", {}).get("test"),
             "has no time to stop in": name not in ONE_SHOT and "stop_grace_period" not in service,
