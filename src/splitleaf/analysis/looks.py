@@ -87,7 +87,7 @@ def _products(start: Ints, y: Floats, place: Ints, size: tuple[int, int]) -> tup
         elsewhere = 1.0 - there
 
         def by_cell(values: Floats, elsewhere: Floats = elsewhere) -> Floats:
-            return np.bincount(place, values * elsewhere, looks * cells).reshape(looks, cells)
+            return np.bincount(place, values * elsewhere, looks * cells).astype(np.float64).reshape(looks, cells)
 
         grown = by_cell(images), by_cell(y * sums), by_cell(y * images), by_cell(sums)
         both[:, :, other] += grown[0]
