@@ -73,7 +73,8 @@ class Served:
         await monitor.refresh()
         self.secrets = derive_secrets(SECRET)
         self.access = Access(
-            KeyRing(self.read_keys, self.write_keys), SessionSigner(self.secrets.session_key, 3600, self.clock)
+            KeyRing(self.store, self.clock, self.read_keys, self.write_keys),
+            SessionSigner(self.secrets.session_key, 3600, self.clock),
         )
         self.services = ApiServices(
             intake=SimpleIntake(),

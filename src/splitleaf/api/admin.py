@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Query
 from splitleaf.api import admin_shapes as shapes
 from splitleaf.api.admin_control import add_control
 from splitleaf.api.admin_experiments import add_experiments
+from splitleaf.api.admin_keys import add_keys
 from splitleaf.api.admin_overview import add_overview
 from splitleaf.api.admin_session import add_session
 from splitleaf.api.keys import Scope, require
@@ -18,6 +19,8 @@ from splitleaf.api.services import ApiServices
 from splitleaf.core.clock import as_rfc3339
 from splitleaf.core.errors import Conflict, NotFound
 from splitleaf.flows.change_routing import clear_split, move_alias, roll_back_alias, set_split
+from splitleaf.flows.run_experiment import Hand
+from splitleaf.flows.settle_dead_letter import DeadLetterDesk
 from splitleaf.outcomes.events import AliasChange, RoutingRevision
 
 
@@ -29,6 +32,7 @@ def admin_router(services: ApiServices) -> APIRouter:
     may_write = Depends(require(Scope.WRITE, services.access))
     add_session(router, services)
     add_overview(router, services, may_read)
+    add_keys(router, services, Depends(require(Scope.ADMIN, services.access)))
     _add_aliases(router, services, may_read, may_write)
     _add_routing(router, services, may_read, may_write)
     _add_queue(router, services, may_read, may_write)
@@ -93,9 +97,7 @@ def _add_routing(router: APIRouter, services: ApiServices, may_read: Any, may_wr
         return shapes.SplitShape(routing=_routing_shape(revision))
 
     @router.delete("/routing", summary="End the split: the champion answers everybody")
-    async def clear(
-        reason: Annotated[str, Query(min_length=1, max_length=500)], actor: str = may_write
-    ) -> shapes.SplitShape:
+    async def clear(reason: shapes.Why, actor: str = may_write) -> shapes.SplitShape:
         await asyncio.to_thread(clear_split, store, actor, reason, clock)
         await services.monitor.refresh()
         return shapes.SplitShape(routing=None)
@@ -103,6 +105,7 @@ def _add_routing(router: APIRouter, services: ApiServices, may_read: Any, may_wr
 
 def _add_queue(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
     letters = services.dead_letters
+    desk = DeadLetterDesk(letters, services.store, services.clock)
 
     @router.get("/queue", dependencies=[may_read], summary="Show what waits and what is worked on")
     async def depths() -> shapes.QueuesShape:
@@ -114,17 +117,17 @@ def _add_queue(router: APIRouter, services: ApiServices, may_read: Any, may_writ
     ) -> shapes.DeadLettersShape:
         return shapes.DeadLettersShape(dead_letters=list(await letters.list(version, limit)))
 
-    @router.post(
-        "/dead-letters/{version}/{token}/retry",
-        dependencies=[may_write],
-        summary="Try a dead letter again, as a new prediction",
-    )
-    async def retry(version: shapes.Name, token: str) -> shapes.RetriedShape:
-        return shapes.RetriedShape(prediction_id=await letters.retry(version, token))
+    @router.post("/dead-letters/{version}/{token}/retry", summary="Try a dead letter again, as a new prediction")
+    async def retry(
+        version: shapes.Name, token: str, body: shapes.Reason, actor: str = may_write
+    ) -> shapes.RetriedShape:
+        return shapes.RetriedShape(prediction_id=await desk.retry(version, token, Hand(actor, body.reason)))
 
-    @router.delete("/dead-letters/{version}/{token}", dependencies=[may_write], summary="Discard a dead letter")
-    async def discard(version: shapes.Name, token: str) -> shapes.DiscardedShape:
-        await letters.discard(version, token)
+    @router.delete("/dead-letters/{version}/{token}", summary="Discard a dead letter")
+    async def discard(
+        version: shapes.Name, token: str, reason: shapes.Why, actor: str = may_write
+    ) -> shapes.DiscardedShape:
+        await desk.discard(version, token, Hand(actor, reason))
         return shapes.DiscardedShape(discarded=token)
 
 

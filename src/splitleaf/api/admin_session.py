@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field
 
 from splitleaf.api.addresses import client_network
-from splitleaf.api.keys import Access, Identity
+from splitleaf.api.key_ring import Identity
+from splitleaf.api.keys import Access
 from splitleaf.api.schemas import Shape
 from splitleaf.api.services import ApiServices
 from splitleaf.api.sessions import Session, end_cookie, require_same_site
@@ -46,7 +49,7 @@ def add_session(router: APIRouter, services: ApiServices) -> None:
         require_same_site(request)
         await _count_login(services, request)
         who = await access.of_key(body.key)
-        session = access.sessions.open(who.key_id)
+        session = access.sessions.open(who.key_id, who.expires_ms)
         _send_cookie(response, access.sessions.cookie(session, is_secure=_is_secure(request)))
         return _shape(who, session)
 
@@ -58,6 +61,10 @@ def add_session(router: APIRouter, services: ApiServices) -> None:
     @router.delete("/session", status_code=204, summary="Log out")
     async def log_out(request: Request, response: Response) -> None:
         await access.identify(request)
+        if session := access.session(request):
+            store, now_ms = services.store, services.clock.now_ms()
+            await asyncio.to_thread(store.end_session, session.session_id, session.expires_ms, now_ms)
+            access.keys.forget()
         _send_cookie(response, end_cookie(is_secure=_is_secure(request)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
+from fastapi import Query
 from pydantic import ConfigDict, Field
 
 from splitleaf.api.schemas import Shape
@@ -14,6 +15,7 @@ from splitleaf.registry.manifest import Evaluation, Manifest
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["v2"])]
+Why = Annotated[str, Query(min_length=1, max_length=500, description="Why; kept with the change.")]
 _DIGEST = "12dd01c4d8c2304ec8d0c95f80a7099b4f9ec7b67041f695bc0fb6dedc0eeae4"
 _WORKER = "leaf-1-71-a4c2"
 _TIME = "2026-05-04T09:30:00.000Z"

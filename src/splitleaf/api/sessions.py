@@ -41,9 +41,12 @@ class SessionSigner:
         self._ttl_s = ttl_s
         self._clock = clock
 
-    def open(self, key_id: str) -> Session:
-        """Return a new session of a key, which ends after the time to live."""
-        return Session(secrets.token_urlsafe(12), key_id, self._clock.now_ms() + self._ttl_s * 1000)
+    def open(self, key_id: str, key_expires_ms: int | None = None) -> Session:
+        """Return a new session of a key, which ends after the time to live or with the key."""
+        expires_ms = self._clock.now_ms() + self._ttl_s * 1000
+        if key_expires_ms is not None:
+            expires_ms = min(expires_ms, key_expires_ms)
+        return Session(secrets.token_urlsafe(12), key_id, expires_ms)
 
     def cookie(self, session: Session, *, is_secure: bool) -> str:
         """Return the `Set-Cookie` header that begins it. `is_secure`: the browser came by HTTPS."""

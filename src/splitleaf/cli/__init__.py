@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from splitleaf import __version__
-from splitleaf.cli import doctor, experiments, models, predict, routing, serving
+from splitleaf.cli import doctor, experiments, keys, models, predict, routing, serving
 from splitleaf.core.errors import ConfigurationError, SplitleafError
 
 __all__ = ["EXIT_BUG", "EXIT_FAILED", "EXIT_USAGE", "app", "main"]
@@ -34,6 +34,7 @@ app.command("controller", short_help="Run the writer of outcomes.")(serving.cont
 app.add_typer(models.app, name="models", short_help="Import, list, check and name versions.")
 app.add_typer(routing.app, name="routing", short_help="Split the visitors between versions.")
 app.add_typer(experiments.app, name="experiments", short_help="Find out which version is better.")
+app.add_typer(keys.app, name="keys", short_help="Make, list and revoke keys of the admin API.")
 app.command("predict", short_help="Classify pictures and print the answers.")(predict.predict)
 app.command("doctor", short_help="Look for what is wrong and say what to do.")(doctor.doctor)
 

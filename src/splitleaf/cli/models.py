@@ -11,6 +11,7 @@ import typer
 if TYPE_CHECKING:
     from splitleaf.importing.request import ProgressCallback
     from splitleaf.processes.local import Operator
+    from splitleaf.processes.store import LocalHand
     from splitleaf.registry.catalogue import VersionFolder
 
 app = typer.Typer(name="models", help="The versions in the repository.", no_args_is_help=True, rich_markup_mode=None)
@@ -33,7 +34,7 @@ def open_operator(models: Path | None, data: Path | None) -> Operator:
     return Operator(repository_dir(models), data)
 
 
-def warn_if_idle(operator: Operator) -> None:
+def warn_if_idle(operator: LocalHand) -> None:
     """Nothing is so puzzling as a change that lands in the database of another system."""
     if (folder := operator.idle_data_dir) is not None:
         typer.echo(f"note: nothing runs on {folder}; this holds when it is started (see --data)", err=True)

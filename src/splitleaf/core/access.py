@@ -1,9 +1,22 @@
-"""Who may do what: the scopes of keys, and how a key is known without being kept."""
+"""Who may do what: the scopes of keys, what a key looks like, and how it is known without being kept."""
 
 from __future__ import annotations
 
 import hashlib
+import re
+import secrets
+import zlib
 from enum import StrEnum
+from typing import Final
+
+KEY_PREFIX: Final = "splitleaf_"
+_RANDOM_LENGTH: Final = 43
+"""62^43 is a little more than 2^256."""
+_CHECK_LENGTH: Final = 6
+_DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+KEY_PATTERN: Final = re.compile(rf"{KEY_PREFIX}([0-9A-Za-z]{{{_RANDOM_LENGTH}}})([0-9A-Za-z]{{{_CHECK_LENGTH}}})")
+"""For secret scanners; `is_key` tells a key from what only looks like one."""
+_ID_LENGTH: Final = 16
 
 
 class Scope(StrEnum):
@@ -20,6 +33,35 @@ class Scope(StrEnum):
         return order.index(self) >= order.index(asked)
 
 
+def new_key() -> str:
+    """Return a fresh key: a prefix that tells what it opens, 256 random bits, and a checksum of those (CRC-32)."""
+    body = _in_base_62(secrets.randbits(256), _RANDOM_LENGTH)
+    return f"{KEY_PREFIX}{body}{_checksum(body)}"
+
+
+def is_key(text: str) -> bool:
+    """Tell whether a text has the form of our keys, so that a scanner finds leaked ones and nothing else."""
+    match = KEY_PATTERN.fullmatch(text)
+    return match is not None and match[2] == _checksum(match[1])
+
+
 def key_digest(key: str) -> str:
     """Return the SHA-256 (hex) by which a key is known. Keys are random: it needs no salt and no slow hash."""
     return hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def key_id_of(digest: str) -> str:
+    """Return the beginning of a key's digest: enough to tell keys apart, and it opens nothing."""
+    return digest[:_ID_LENGTH]
+
+
+def _checksum(body: str) -> str:
+    return _in_base_62(zlib.crc32(body.encode("ascii")), _CHECK_LENGTH)
+
+
+def _in_base_62(number: int, length: int) -> str:
+    digits = ""
+    for _ in range(length):
+        number, digit = divmod(number, 62)
+        digits = _DIGITS[digit] + digits
+    return digits

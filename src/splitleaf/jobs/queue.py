@@ -272,6 +272,10 @@ class DeadLetters(Protocol):
 
     async def list(self, version: str, limit: int) -> Sequence[DeadLetter]: ...
 
+    async def find(self, version: str, token: str) -> DeadLetter:
+        """Raise `NotFound` (`dead_letter_not_found`) for one that is not there, as the calls below do."""
+        ...
+
     async def retry(self, version: str, token: str) -> str:
         """Queue the picture again as a *new* prediction and return its id (the failed one stays failed)."""
         ...

@@ -22,7 +22,9 @@ from splitleaf.outcomes.experiments import (
     RevisionRecord,
 )
 from splitleaf.outcomes.exposures import Exposures, read_exposures
+from splitleaf.outcomes.keys import KeyRecord
 from splitleaf.outcomes.memory_experiments import ExperimentMemory, count, exposure_of, exposure_row, rating_of
+from splitleaf.outcomes.memory_keys import MemoryKeys
 from splitleaf.outcomes.memory_truths import TruthMemory
 from splitleaf.outcomes.reviews import Claim, ReviewCount, ReviewItem, ReviewTurn
 from splitleaf.outcomes.truths import ASKED, LabelledOutcome, ResponseCount
@@ -34,6 +36,7 @@ class MemoryOutcomeStore:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._experiments = ExperimentMemory()
+        self._keys = MemoryKeys(self._experiments.note)
         self._outcomes: dict[str, Outcome] = {}
         self._feedback: list[Feedback] = []
         self._truths = TruthMemory(self._outcomes, self._feedback)
@@ -247,6 +250,28 @@ class MemoryOutcomeStore:
     def expert_labels(self, experiment: str) -> Sequence[Feedback]:
         with self._lock:
             return self._truths.expert_labels(experiment)
+
+    def add_key(self, record: KeyRecord, entry: AuditEntry) -> None:
+        with self._lock:
+            self._keys.add(record, entry)
+
+    def revoke_key(self, key_id: str, entry: AuditEntry) -> None:
+        with self._lock:
+            self._keys.revoke(key_id, entry)
+
+    def api_keys(self) -> Sequence[KeyRecord]:
+        return self._keys.all()
+
+    def note_key_use(self, key_id: str, now_ms: int) -> None:
+        with self._lock:
+            self._keys.note_use(key_id, now_ms)
+
+    def end_session(self, session_id: str, expires_ms: int, now_ms: int) -> None:
+        with self._lock:
+            self._keys.end_session(session_id, expires_ms, now_ms)
+
+    def ended_sessions(self) -> frozenset[str]:
+        return self._keys.ended_sessions()
 
     def ping(self) -> None:
         """Always there."""

@@ -7,11 +7,12 @@ from typing import Protocol
 
 from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision, TrafficCount
 from splitleaf.outcomes.experiments import ExperimentStore
+from splitleaf.outcomes.keys import KeyStore
 from splitleaf.outcomes.reviews import ReviewStore
 from splitleaf.outcomes.truths import TruthStore
 
 
-class OutcomeStore(ExperimentStore, ReviewStore, TruthStore, Protocol):
+class OutcomeStore(ExperimentStore, KeyStore, ReviewStore, TruthStore, Protocol):
     """SQLite (embedded) or PostgreSQL. What joins labels to predictions is `TruthStore.truths`.
 
     Raises `DependencyDown` when the database does not answer, and `Unprocessable` for a text or number that it

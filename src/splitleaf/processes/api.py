@@ -142,6 +142,8 @@ async def _services(
         )
         await stack.enter_async_context(_kept_fresh(monitor, store))
         secrets, clock = derive_secrets(read_secret(settings)), SystemClock()
+        keys = KeyRing(store, clock, settings.admin_read_keys, settings.admin_write_keys)
+        stack.push_async_callback(keys.close)
         yield ApiServices(
             intake=intake,
             queue=queue,
@@ -151,10 +153,7 @@ async def _services(
             monitor=monitor,
             clock=clock,
             secrets=secrets,
-            access=Access(
-                KeyRing(settings.admin_read_keys, settings.admin_write_keys),
-                SessionSigner(secrets.session_key, settings.api.session_ttl_s, clock),
-            ),
+            access=Access(keys, SessionSigner(secrets.session_key, settings.api.session_ttl_s, clock)),
             rates=RedisRateLimiter(queue),
             limits=ApiLimits(
                 max_upload_bytes=settings.api.max_upload_bytes,

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import getpass
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
 
-from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import NotFound, SplitleafError
 from splitleaf.core.prediction import Classification
 from splitleaf.engine.loading import load_classifier
@@ -17,12 +14,10 @@ from splitleaf.flows.change_routing import clear_split, move_alias, roll_back_al
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.images.picture import decode_picture
 from splitleaf.outcomes.events import AliasChange, RoutingRevision
-from splitleaf.processes.data import is_in_use
 from splitleaf.processes.repository import default_alias, require_repository
-from splitleaf.processes.store import new_store
+from splitleaf.processes.store import LocalHand
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.repository import CHAMPION
-from splitleaf.settings import read_settings
 
 
 def classify_here(
@@ -57,32 +52,14 @@ def verify(models_dir: Path, versions: Collection[str]) -> dict[str, str]:
     return results
 
 
-class Operator:
+class Operator(LocalHand):
     """Changes who answers, in the database that a running system reads."""
 
     def __init__(self, models_dir: Path, data_dir: Path | None = None) -> None:
         """`data_dir` wins over the setting, as for `splitleaf up --data`."""
-        settings = read_settings()
-        self._settings = settings.model_copy(update={"data_dir": data_dir}) if data_dir else settings
-        self._models_dir = models_dir
         require_repository(models_dir)
-        self._store = new_store(self._settings)
-        self._store.migrate()
-        self._clock = SystemClock()
-        self._actor = f"cli:{getpass.getuser()}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._store.close()
-
-    @property
-    def idle_data_dir(self) -> Path | None:
-        """Return the data folder when it is an embedded one that no running system uses."""
-        if self._settings.database_url or is_in_use(self._settings.data_dir):
-            return None
-        return self._settings.data_dir.absolute()
+        super().__init__(data_dir)
+        self._models_dir = models_dir
 
     def alias(self, alias: str) -> str:
         """Return where the alias points. Raises `NotFound`."""

@@ -59,6 +59,9 @@ class MemoryDeadLetters:
         letters = [letter for letter, _ in self._broker.dead.values() if letter.version == version]
         return letters[::-1][:limit]
 
+    async def find(self, version: str, token: str) -> DeadLetter:
+        return self._letter(version, token)[0]
+
     async def retry(self, version: str, token: str) -> str:
         _, task = self._letter(version, token)
         fresh = replace(task, id=new_prediction_id())
@@ -73,7 +76,7 @@ class MemoryDeadLetters:
     def _letter(self, version: str, token: str) -> tuple[DeadLetter, Task]:
         found = self._broker.dead.get(token)
         if found is None or found[0].version != version:
-            raise NotFound("There is no such dead letter.")
+            raise NotFound("There is no such dead letter.", code="dead_letter_not_found")
         return found
 
 

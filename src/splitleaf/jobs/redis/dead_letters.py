@@ -28,12 +28,15 @@ class RedisDeadLetters:
         entries = await self._link.call("XREVRANGE", keys_of(version).dead, "+", "-", "COUNT", limit)
         return [_letter(version, token, _fields(flat)) for token, flat in entries]
 
+    async def find(self, version: str, token: str) -> DeadLetter:
+        return _letter(version, token.encode(), await self._fields_of(version, token))
+
     async def retry(self, version: str, token: str) -> str:
         fields = await self._fields_of(version, token)
         place = fields.get(b"k")
         pixels = await self._link.call("GET", place) if place else fields[b"p"]
         if pixels is None:
-            raise NotFound("The picture of this dead letter is no longer kept.")
+            raise NotFound("The picture of this dead letter is no longer kept.", code="dead_letter_not_found")
         task = Task(
             id=new_prediction_id(),
             version=version,
@@ -58,7 +61,7 @@ class RedisDeadLetters:
         is_entry = re.fullmatch(r"[0-9]{1,19}-[0-9]{1,19}", token)
         entries = await self._link.call("XRANGE", keys_of(version).dead, token, token) if is_entry else ()
         if not entries:
-            raise NotFound("There is no such dead letter.")
+            raise NotFound("There is no such dead letter.", code="dead_letter_not_found")
         return _fields(entries[0][1])
 
 

@@ -16,6 +16,7 @@ from splitleaf.outcomes.sql import rows, tables
 from splitleaf.outcomes.sql.aliases import append_move
 from splitleaf.outcomes.sql.engine import our_errors
 from splitleaf.outcomes.sql.experiments import CHANGING, SqlExperiments, require_no_experiment
+from splitleaf.outcomes.sql.keys import SqlKeys
 from splitleaf.outcomes.sql.reviews import SqlReviews
 from splitleaf.outcomes.sql.truths import SqlTruths
 
@@ -23,7 +24,7 @@ from splitleaf.outcomes.sql.truths import SqlTruths
 _RECORDING = 7_205_759_404
 
 
-class SqlOutcomeStore(SqlExperiments, SqlReviews, SqlTruths):
+class SqlOutcomeStore(SqlExperiments, SqlReviews, SqlTruths, SqlKeys):
     """SQLite or PostgreSQL, by URL. Safe to call from several threads."""
 
     def migrate(self) -> None:

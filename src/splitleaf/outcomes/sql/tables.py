@@ -214,6 +214,42 @@ review_progress = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 
+api_keys = Table(
+    "api_keys",
+    metadata,
+    Column("number", _COUNTER, primary_key=True, autoincrement=True),
+    Column("key_id", String(16), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("name", String(100), nullable=False),
+    Column("scope", String(16), nullable=False),
+    Column("created_by", Text, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("expires_ms", BigInteger),
+    UniqueConstraint("key_id", name="api_keys_once"),
+)
+
+key_revocations = Table(
+    "key_revocations",
+    metadata,
+    Column("key_id", String(16), primary_key=True),
+    Column("created_ms", BigInteger, nullable=False),
+)
+
+# These two are no history: the first only helps to find keys that nobody uses, the second is forgotten with time.
+key_uses = Table(
+    "key_uses",
+    metadata,
+    Column("key_id", String(16), primary_key=True),
+    Column("last_used_ms", BigInteger, nullable=False),
+)
+
+ended_sessions = Table(
+    "ended_sessions",
+    metadata,
+    Column("session_id", String(32), primary_key=True),
+    Column("expires_ms", BigInteger, nullable=False),
+)
+
 APPEND_ONLY = (
     outcomes,
     feedback,
@@ -226,5 +262,7 @@ APPEND_ONLY = (
     review_items,
     review_turns,
     review_progress,
+    api_keys,
+    key_revocations,
 )
 """Triggers refuse to change or delete a row of these."""
