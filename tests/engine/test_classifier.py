@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,9 @@ def test_a_network_that_answers_nonsense_is_an_error_not_an_answer(tmp_path: Pat
     class Broken:
         def run(self, batch: np.ndarray) -> np.ndarray:
             return np.full((len(batch), 3), np.nan, dtype=np.float32)
+
+        def run_with(self, batch: np.ndarray, outputs: Sequence[str]) -> tuple[np.ndarray, ...]:
+            raise AssertionError(outputs)
 
     classifier = load_classifier(add_version(tmp_path, "v1"), OnnxRuntime)
     classifier._runtime = Broken()

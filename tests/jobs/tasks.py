@@ -38,7 +38,9 @@ def classified(claim: Claim, label: str = "late_blight", *, batch_size: int = 1)
     top = (LabelScore(label, 'Late "blight"', 0.9731), LabelScore("healthy", "Gesund \u2714", 0.0269))
     return Completion(
         claim=claim,
-        classification=Classification(top, 0.123, is_sure=True),
+        classification=Classification(
+            top, 0.123, is_sure=False, is_familiar=False, heat=bytes(range(100)), measures=(0.5, -3.25)
+        ),
         failure=None,
         timings=Timings(queue_ms=claim.queue_ms, preprocess_ms=0.5, inference_ms=7.25),
         served_version=claim.version,

@@ -127,7 +127,8 @@ def test_what_an_older_release_recorded_is_there_after_the_update(empty_url: str
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
     fact = outcome(schema=1)
-    row = {name: value for name, value in rows.outcome_row(fact).items() if name not in ("primary_id", "fallback")}
+    later = {"primary_id", "fallback", "is_familiar", "heat", "measures"}
+    row = {name: value for name, value in rows.outcome_row(fact).items() if name not in later}
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, "0001")

@@ -36,7 +36,12 @@ FINAL = ("succeeded", "failed", "canceled", "expired")
 
 
 def result(
-    label: str = "Late_blight", confidence: float = 97.31, *, sure: bool = True, bare: bool = False
+    label: str = "Late_blight",
+    confidence: float = 97.31,
+    *,
+    sure: bool = True,
+    bare: bool = False,
+    unfamiliar: bool = False,
 ) -> dict[str, Any]:
     others = [name for name, _ in LABELS if name != label][:2]
     rest = 100 - confidence
@@ -46,6 +51,7 @@ def result(
         "display_name": NAMES.get(label, label),
         "confidence": confidence,
         "is_sure": sure,
+        "verdict": "unfamiliar" if unfamiliar else "sure" if sure else "unsure",
         "top": [{"label": name, "display_name": NAMES.get(name, name), "confidence": share} for name, share in top],
         "remarks": ["low_information"] if bare else [],
     }
@@ -205,7 +211,13 @@ def _prediction(identifier: str, journey: Journey) -> dict[str, Any]:
         "finished_at": "2026-05-01T08:00:01Z" if journey.status in FINAL else None,
         "result": journey.result if journey.status == "succeeded" else None,
         "error": journey.error if journey.status == "failed" else None,
-        "links": {"self": own, "events": f"{own}/events", "cancel": own, "feedback": f"{own}/feedback"},
+        "links": {
+            "self": own,
+            "events": f"{own}/events",
+            "cancel": own,
+            "feedback": f"{own}/feedback",
+            "explanation": f"{own}/explanation",
+        },
     }
 
 

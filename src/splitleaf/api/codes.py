@@ -65,6 +65,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "split_in_force": (409, "An experiment cannot start while a static split is in force.", "End the split first."),
     "transition_refused": (409, "The step does not follow on the experiment's state.", "See its detail."),
     "feedback_impossible": (409, "The prediction has no answer to judge.", "Wait until it has succeeded."),
+    "no_answer_to_explain": (409, "The prediction has no answer to explain.", "Wait until it has succeeded."),
     "payload_too_large": (413, "The body is larger than the limit.", "Send at most 10 MB."),
     "address_too_long": (414, "The address is longer than 8 KB.", "Send what is long in the body."),
     "unsupported_media_type": (415, "Not a picture of an accepted kind.", "Send JPEG, PNG, WebP, HEIC or AVIF."),

@@ -15,7 +15,7 @@ from splitleaf.api.keys import Scope, require
 from splitleaf.api.services import ApiServices
 from splitleaf.api.units import identify_unit
 from splitleaf.api.uploads import read_upload
-from splitleaf.api.views import json_response, percent, prediction_view
+from splitleaf.api.views import explanation_view, json_response, percent, prediction_view
 from splitleaf.core.clock import as_rfc3339
 from splitleaf.core.errors import (
     DependencyDown,
@@ -116,6 +116,10 @@ class Predictions:
             "created_at": as_rfc3339(feedback.created_ms),
         }
         return json_response(body, 201, {"Set-Cookie": unit.set_cookie} if unit.set_cookie else None)
+
+    async def explanation(self, request: Request) -> Response:
+        """`GET /v1/predictions/{id}/explanation`."""
+        return json_response(explanation_view(await self._results.read(request.path_params["id"])))
 
     async def labels(self, _request: Request) -> Response:
         """`GET /v1/labels`."""

@@ -117,6 +117,15 @@ def public_calls(predictions: Predictions, health: Health) -> list[Call]:
             {"parameters": [_ID], "requestBody": _json_body(schemas.FeedbackBody)},
         ),
         Call(
+            "GET",
+            "/v1/predictions/{id}/explanation",
+            predictions.explanation,
+            "Show what in the picture speaks for the answer",
+            {200: (schemas.ExplanationShape, "A coarse heat map; `heat` is null where none is offered.")},
+            (404, 409, 500, 503),
+            {"parameters": [_ID]},
+        ),
+        Call(
             "POST",
             "/predict",
             predictions.predict,

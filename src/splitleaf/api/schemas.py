@@ -23,6 +23,9 @@ class LabelScoreShape(Shape):
 
 class ResultShape(LabelScoreShape):
     is_sure: bool = Field(description="False: treat the answer as “not sure”.")
+    verdict: Literal["sure", "unsure", "unfamiliar"] = Field(
+        description="`unsure`: no condition stands out; `unfamiliar`: the picture is unlike the leaves that are known."
+    )
     top: list[LabelScoreShape] = Field(description="The most probable conditions, best first.")
     remarks: list[str] = Field(description="`low_information`: the picture shows hardly anything.", examples=[[]])
 
@@ -37,6 +40,7 @@ class LinksShape(Shape):
     events: str = Field(examples=[f"{_OWN}/events"])
     cancel: str = Field(examples=[_OWN])
     feedback: str = Field(examples=[f"{_OWN}/feedback"])
+    explanation: str = Field(examples=[f"{_OWN}/explanation"])
 
 
 class PredictionShape(Shape):
@@ -49,6 +53,18 @@ class PredictionShape(Shape):
     result: ResultShape | None
     error: ErrorShape | None
     links: LinksShape
+
+
+class ExplanationShape(Shape):
+    """What in the picture speaks for the label."""
+
+    prediction_id: str = Field(examples=[_ID])
+    label: str = Field(examples=["Late_blight"])
+    display_name: str = Field(examples=["Late blight"])
+    heat: list[list[int]] | None = Field(
+        description="Ten rows of ten cells over the whole picture, in percent of the hottest; null: none is offered.",
+        examples=[[[0] * 10] * 4 + [[0, 0, 12, 55, 100, 80, 20, 0, 0, 0]] * 2 + [[0] * 10] * 4],
+    )
 
 
 class SimpleAnswerShape(Shape):

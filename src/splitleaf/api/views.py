@@ -8,7 +8,8 @@ from typing import Any
 from starlette.responses import Response
 
 from splitleaf.core.clock import as_rfc3339
-from splitleaf.core.prediction import Classification, PredictionStatus
+from splitleaf.core.errors import Conflict
+from splitleaf.core.prediction import HEAT_SIDE, Classification, PredictionStatus
 from splitleaf.jobs.queue import JobState
 
 # Remarks about the picture that may help who took it; every other flag is internal.
@@ -28,7 +29,30 @@ def prediction_view(state: JobState, top_k: int) -> dict[str, Any]:
         "finished_at": None if state.finished_ms is None else as_rfc3339(state.finished_ms),
         "result": None if result is None else _result_view(result, state, top_k),
         "error": _error_view(state),
-        "links": {"self": own, "events": f"{own}/events", "cancel": own, "feedback": f"{own}/feedback"},
+        "links": {
+            "self": own,
+            "events": f"{own}/events",
+            "cancel": own,
+            "feedback": f"{own}/feedback",
+            "explanation": f"{own}/explanation",
+        },
+    }
+
+
+def explanation_view(state: JobState) -> dict[str, Any]:
+    """Return where the evidence for the label lies, in the same form for every version.
+
+    Raises `Conflict` (`no_answer_to_explain`) where there is no answer.
+    """
+    result = state.classification
+    if result is None:
+        raise Conflict("this prediction has no answer to explain", code="no_answer_to_explain")
+    best = result.best
+    return {
+        "prediction_id": state.id,
+        "label": best.label,
+        "display_name": best.display_name,
+        "heat": _heat_view(result.heat),
     }
 
 
@@ -50,12 +74,21 @@ def _result_view(result: Classification, state: JobState, top_k: int) -> dict[st
         "display_name": best.display_name,
         "confidence": percent(best.confidence),
         "is_sure": result.is_sure,
+        "verdict": result.verdict.value,
         "top": [
             {"label": one.label, "display_name": one.display_name, "confidence": percent(one.confidence)}
             for one in result.top[:top_k]
         ],
         "remarks": [flag for flag in state.context.flags if flag in PUBLIC_FLAGS],
     }
+
+
+def _heat_view(heat: bytes) -> list[list[int]] | None:
+    """Return rows of cells in percent of the hottest one."""
+    if len(heat) != HEAT_SIDE * HEAT_SIDE:
+        return None
+    percents = [round(value / 2.55) for value in heat]
+    return [percents[start : start + HEAT_SIDE] for start in range(0, len(percents), HEAT_SIDE)]
 
 
 def _error_view(state: JobState) -> dict[str, str] | None:

@@ -56,6 +56,10 @@ def import_command(
     calibrate: Annotated[
         Path | None, typer.Option(help="Folder of class folders, to fit the temperature on (not those of --evaluate).")
     ] = None,
+    reference: Annotated[
+        Path | None,
+        typer.Option(help="Folder of class folders of training: what is familiar, and what drift is measured from."),
+    ] = None,
     replace: Annotated[bool, typer.Option("--replace", help="Import again what is imported already.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -78,6 +82,7 @@ def import_command(
         evaluate=evaluate,
         golden=golden,
         calibrate=calibrate,
+        reference=reference,
         replace=replace,
         import_python=settings.import_python,
     )

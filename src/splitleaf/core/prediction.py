@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class PredictionStatus(StrEnum):
@@ -30,6 +31,20 @@ class LabelScore:
     confidence: float
 
 
+class Verdict(StrEnum):
+    """How an answer is meant to be taken."""
+
+    SURE = "sure"
+    UNSURE = "unsure"
+    """The picture is of the right kind, but no label stands out."""
+    UNFAMILIAR = "unfamiliar"
+    """The picture is unlike all that the version knows: no label means anything."""
+
+
+HEAT_SIDE: Final = 10
+"""Side of a heat map. The same for every version: its own would tell one from another."""
+
+
 @dataclass(frozen=True, slots=True)
 class Classification:
     """What a version said about one picture: the labels in descending order of probability."""
@@ -38,7 +53,19 @@ class Classification:
     entropy: float
     """Shannon entropy of all calibrated probabilities, in nats."""
     is_sure: bool
-    """False when the version's decision rule abstains."""
+    """False when the version's decision rule abstains, for whatever reason."""
+    is_familiar: bool = True
+    """False when the picture is unlike the version's reference pictures; True where the version cannot tell."""
+    heat: bytes = b""
+    """Where the best label's evidence lies: `HEAT_SIDE` rows of as many values from 0 to 255; empty: not offered."""
+    measures: tuple[float, ...] = ()
+    """What drift is looked for in: `core.measures.MEASURES`, as far as the version has them."""
+
+    @property
+    def verdict(self) -> Verdict:
+        if not self.is_familiar:
+            return Verdict.UNFAMILIAR
+        return Verdict.SURE if self.is_sure else Verdict.UNSURE
 
     @property
     def best(self) -> LabelScore:

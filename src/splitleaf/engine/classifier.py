@@ -12,12 +12,15 @@ from numpy.typing import NDArray
 from splitleaf.core.errors import EngineFailed
 from splitleaf.core.prediction import Classification, LabelScore
 from splitleaf.core.tensor import ImageTensor
+from splitleaf.engine.appearance import measure_appearance
 from splitleaf.engine.calibration import calibrate, entropy
-from splitleaf.engine.normalization import to_batch
+from splitleaf.engine.insight import Insight, Remark
+from splitleaf.engine.normalization import pixels_of, to_batch
 from splitleaf.engine.runtime import Runtime
 from splitleaf.registry.manifest import Manifest
 
 TOP_K = 5
+_NO_REMARK = Remark()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +35,10 @@ class BatchResult:
 class Classifier:
     """A version as it answers: manifest + network. Thread-safe if its runtime is."""
 
-    def __init__(self, manifest: Manifest, runtime: Runtime) -> None:
+    def __init__(self, manifest: Manifest, runtime: Runtime, insight: Insight | None = None) -> None:
         self.manifest = manifest
         self._runtime = runtime
+        self._insight = insight
         self._spec = manifest.preprocessing.input_spec
         self._normalization = manifest.preprocessing.normalization
         self._names = tuple(manifest.display_name(label) for label in manifest.labels)
@@ -52,29 +56,45 @@ class Classifier:
         started = time.perf_counter()
         batch = to_batch(tensors, self._spec, self._normalization)
         prepared = time.perf_counter()
-        outputs = self.run(batch)
+        outputs, *extras = self._run_with(batch, self._insight.outputs if self._insight else ())
         answered = time.perf_counter()
         probabilities = calibrate(outputs, self.manifest.artifact.output, self.manifest.calibration.temperature)
-        classifications = self._describe(probabilities)
+        classifications = self._describe(probabilities, self._remarks(tensors, extras, probabilities))
         return BatchResult(classifications, (prepared - started) * 1000, (answered - prepared) * 1000)
 
     def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the network's checked raw outputs (n, classes) for a normalized batch."""
-        outputs = self._runtime.run(batch)
+        return self._run_with(batch, ())[0]
+
+    def _run_with(self, batch: NDArray[np.float32], names: Sequence[str]) -> tuple[NDArray[np.float32], ...]:
+        answers = self._runtime.run_with(batch, names) if names else (self._runtime.run(batch),)
+        outputs = answers[0]
         if outputs.shape != (len(batch), len(self.manifest.labels)):
             raise EngineFailed(f"the network answered {outputs.shape} for {len(batch)} pictures")
         if not np.isfinite(outputs).all():
             raise EngineFailed("the network answered with values that are not finite")
-        return outputs
+        return answers
 
-    def _describe(self, probabilities: NDArray[np.float64]) -> tuple[Classification, ...]:
+    def _remarks(
+        self, tensors: Sequence[ImageTensor], extras: Sequence[NDArray[np.float32]], probabilities: NDArray[np.float64]
+    ) -> Sequence[Remark]:
+        if self._insight is None:
+            return [_NO_REMARK] * len(tensors)
+        appearance = None
+        if self._insight.measures_appearance:
+            color = self._spec.color
+            appearance = np.stack([measure_appearance(pixels_of(one, self._spec), color) for one in tensors])
+        return self._insight.remark(extras, appearance, probabilities.argmax(axis=1))
+
+    def _describe(self, probabilities: NDArray[np.float64], remarks: Sequence[Remark]) -> tuple[Classification, ...]:
         # A stable sort of the negated values: ties keep the order of the labels, on every machine.
         order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_K]
         entropies = entropy(probabilities)
         labels, names = self.manifest.labels, self._names
         threshold = self.manifest.decision.min_confidence
         described = []
-        for row, best, spread in zip(probabilities, order.tolist(), entropies.tolist(), strict=True):
+        for row, best, spread, remark in zip(probabilities, order.tolist(), entropies.tolist(), remarks, strict=True):
             top = tuple(LabelScore(labels[i], names[i], float(row[i])) for i in best)
-            described.append(Classification(top, spread, top[0].confidence >= threshold))
+            is_sure = remark.is_familiar and top[0].confidence >= threshold
+            described.append(Classification(top, spread, is_sure, remark.is_familiar, remark.heat, remark.measures))
         return tuple(described)

@@ -8,7 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from splitleaf.core.errors import InvalidArtifact
+from splitleaf.core.preprocessing import InputSpec
+from splitleaf.core.tensor import ImageTensor
 from splitleaf.engine.classifier import Classifier
+from splitleaf.engine.insight import read_insight
 from splitleaf.engine.normalization import normalize
 from splitleaf.engine.runtime import Runtime
 from splitleaf.registry.digests import verify_version
@@ -27,7 +30,7 @@ def load_classifier(folder: Path, new_runtime: RuntimeFactory) -> Classifier:
     anything is parsed), the network does not load, or a golden picture is answered otherwise.
     """
     manifest = verify_version(folder)
-    classifier = Classifier(manifest, new_runtime(folder / manifest.artifact.file))
+    classifier = Classifier(manifest, new_runtime(folder / manifest.artifact.file), read_insight(manifest, folder))
     _warm_up(classifier)
     _check_golden(classifier, folder)
     return classifier
@@ -35,9 +38,13 @@ def load_classifier(folder: Path, new_runtime: RuntimeFactory) -> Classifier:
 
 def _warm_up(classifier: Classifier) -> None:
     """Run the batch sizes that will be served, so that the first visitor does not pay for allocation."""
-    manifest = classifier.manifest
+    manifest, spec = classifier.manifest, classifier.manifest.preprocessing.input_spec
     for size in sorted({1, min(2, manifest.batching.cap), manifest.batching.cap}):
-        classifier.run(np.zeros((size, *manifest.preprocessing.input_spec.shape), dtype=np.float32))
+        classifier.classify([_black(spec)] * size)
+
+
+def _black(spec: InputSpec) -> ImageTensor:
+    return ImageTensor(spec.shape, spec.dtype, np.zeros(spec.shape, dtype=spec.dtype).tobytes())
 
 
 def _check_golden(classifier: Classifier, folder: Path) -> None:

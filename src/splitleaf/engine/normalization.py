@@ -19,7 +19,7 @@ def to_batch(tensors: Sequence[ImageTensor], spec: InputSpec, normalization: Nor
     """
     batch = np.empty((len(tensors), *spec.shape), dtype=np.float32)
     for row, tensor in zip(batch, tensors, strict=True):
-        row[...] = _pixels(tensor, spec)
+        row[...] = pixels_of(tensor, spec)
     return normalize(batch, normalization)
 
 
@@ -34,7 +34,7 @@ def normalize(batch: FloatBatch, normalization: Normalization) -> FloatBatch:
     return batch
 
 
-def _pixels(tensor: ImageTensor, spec: InputSpec) -> np.ndarray:
+def pixels_of(tensor: ImageTensor, spec: InputSpec) -> np.ndarray:
     if tuple(tensor.shape) != spec.shape or tensor.dtype != spec.dtype:
         raise EngineFailed(f"the picture was prepared as {tensor.dtype}{tensor.shape}, not {spec.dtype}{spec.shape}")
     pixels = np.frombuffer(tensor.data, dtype=np.dtype(tensor.dtype).newbyteorder("<"))

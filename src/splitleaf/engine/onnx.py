@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -38,19 +39,21 @@ class OnnxRuntime:
         except Exception as error:  # the runtime's exceptions share no base class
             raise InvalidArtifact(f"the network cannot be loaded: {_first_line(error)}") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise InvalidArtifact(
-                f"a network with one input and one output is needed, not {len(inputs)}/{len(outputs)}"
-            )
+        if len(inputs) != 1 or not outputs:
+            raise InvalidArtifact(f"a network with one input and an output is needed, not {len(inputs)}/{len(outputs)}")
         self._input: str = inputs[0].name
+        # The first output is the answers; others are fetched by name, and cost nothing where they are not.
         self._outputs: list[str] = [outputs[0].name]
 
     def run(self, batch: FloatBatch) -> FloatBatch:
+        return self.run_with(batch, ())[0]
+
+    def run_with(self, batch: FloatBatch, outputs: Sequence[str]) -> tuple[FloatBatch, ...]:
         try:
-            (answers,) = self._session.run(self._outputs, {self._input: batch})
+            arrays = self._session.run([*self._outputs, *outputs], {self._input: batch})
         except Exception as error:  # the runtime's exceptions share no base class
             raise EngineFailed(f"inference failed: {_first_line(error)}") from error
-        return np.asarray(answers, dtype=np.float32)
+        return tuple(np.asarray(array, dtype=np.float32) for array in arrays)
 
 
 def _first_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -18,4 +19,8 @@ class Runtime(Protocol):
 
         Raises `EngineFailed` when the network cannot process the batch.
         """
+        ...
+
+    def run_with(self, batch: FloatBatch, outputs: Sequence[str]) -> tuple[FloatBatch, ...]:
+        """Return the answers as `run` does, and the named further outputs of the same run."""
         ...

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from base64 import b64decode
 from collections.abc import AsyncIterator
 
 from splitleaf.core.errors import NotFound
@@ -61,7 +63,14 @@ def from_outcome(outcome: Outcome) -> JobState:
     classification = None
     if outcome.top:
         top = tuple(LabelScore(*entry) for entry in outcome.top)
-        classification = Classification(top, outcome.entropy or 0.0, bool(outcome.is_sure))
+        classification = Classification(
+            top,
+            outcome.entropy or 0.0,
+            bool(outcome.is_sure),
+            is_familiar=outcome.is_familiar is not False,
+            heat=b64decode(outcome.heat),
+            measures=tuple(json.loads(outcome.measures or "[]")),
+        )
     failure = Failure(outcome.error_code, outcome.error_detail or "") if outcome.error_code else None
     return JobState(
         id=outcome.prediction_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from base64 import b64encode
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 
@@ -136,4 +137,7 @@ def to_outcome(state: JobState) -> Outcome:
         worker=state.worker,
         primary_id=context.primary_id,
         fallback=context.fallback,
+        is_familiar=result.is_familiar if result else None,
+        heat=b64encode(result.heat).decode("ascii") if result else "",
+        measures=json.dumps(result.measures, separators=(",", ":")) if result and result.measures else "",
     )

@@ -18,6 +18,7 @@ from splitleaf.engine.runtime import Runtime
 from splitleaf.importing.child import inspection, onnx_file
 from splitleaf.importing.child.refusals import Refused
 from splitleaf.importing.evaluation import OutputKind
+from splitleaf.importing.head import Head, offer_features
 from splitleaf.importing.sandbox import Sandbox
 
 SourceFormat = Literal["h5-keras2", "h5-keras3", "keras", "savedmodel", "onnx"]
@@ -37,6 +38,8 @@ class Network:
     shape: tuple[int, int, int]
     classes: int
     output: OutputKind
+    head: Head | None = None
+    """Its last layer, where that is one dense layer: the artifact gives what goes into it, too."""
     tools: dict[str, str] = field(default_factory=dict)
 
 
@@ -64,6 +67,7 @@ def convert_source(
     except Refused as refusal:
         raise ImportRefused(refusal.message, code=refusal.code) from refusal
     height, width, channels = made["shape"]
+    head = offer_features(target)
     runtime = OnnxRuntime(target)
     return Network(
         source,
@@ -75,6 +79,7 @@ def convert_source(
         (height, width, channels),
         made["classes"],
         output_kind(runtime, (height, width, channels)),
+        head,
         made["tools"],
     )
 
@@ -129,6 +134,7 @@ def _take_onnx(source: Path, target: Path, size: tuple[int, int] | None) -> Netw
             "it takes pictures of any size: say which it was trained on, as in --preprocessing height=224,width=224",
             code="input_size_unknown",
         )
+    head = offer_features(target)
     runtime, shape = OnnxRuntime(target), (height, width, channels)
     classes = runtime.run(np.zeros((2, *shape), dtype=np.float32)).shape[-1]
-    return Network(source, "onnx", "", "", found.layers, runtime, shape, classes, output_kind(runtime, shape), {})
+    return Network(source, "onnx", "", "", found.layers, runtime, shape, classes, output_kind(runtime, shape), head)

@@ -18,12 +18,14 @@ from splitleaf.importing import golden, parity
 from splitleaf.importing.calibration import CalibrationFit, fit_temperature
 from splitleaf.importing.conversion import Network, convert_source, original_answers
 from splitleaf.importing.evaluation import score
+from splitleaf.importing.insight import baseline_of, write_insight
 from splitleaf.importing.interpreter import find_import_python
 from splitleaf.importing.labelling import Labelling
 from splitleaf.importing.labels import canonical
 from splitleaf.importing.latency import measure_latency_ms
 from splitleaf.importing.pictures import find_pictures, read_all, read_labelled_folder
 from splitleaf.importing.preprocessing import complete
+from splitleaf.importing.reference import Reference, learn, look
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import ImportRequest, Progress, ProgressCallback
 from splitleaf.importing.sandbox import Sandbox, network_is_cut
@@ -104,14 +106,18 @@ class _Import:
         labels, labels_origin = self._labelling.choose(network.classes, selection)
         preprocessing = selection.preprocessing if selection else self._declared(network).base
         calibration = self._calibrate(network, preprocessing, labels)
+        temperature = calibration.temperature if calibration else 1.0
         proof = self._prove(network, preprocessing, artifact, selection)
+        reference = self._learn(network, preprocessing)
+        baseline = baseline_of(reference, network, labels, temperature) if reference else None
         manifest = Manifest(
-            **self._stated_entries(labels),
+            **self._stated_entries(labels, reference.familiarity.limit if reference else None),
             labels=labels,
             preprocessing=preprocessing,
-            calibration=Calibration(temperature=calibration.temperature if calibration else 1.0),
+            calibration=Calibration(temperature=temperature),
             source=self._keep_source(staged, network, digest),
             artifact=_describe_artifact(staged, artifact, network),
+            insight=write_insight(artifact, network, preprocessing, reference, baseline),
             evaluation=self._evaluation(network, selection),
         )
         report = ImportReport(
@@ -136,8 +142,8 @@ class _Import:
 
     # What is stated
 
-    def _stated_entries(self, labels: Sequence[str]) -> dict[str, Any]:
-        """Return the manifest's entries that people write and nothing measures."""
+    def _stated_entries(self, labels: Sequence[str], max_distance: float | None) -> dict[str, Any]:
+        """Return the manifest's entries that people write; of the decision, the distance alone is measured."""
         names = self._defaults.display_names | self._draft.display_names
         stated = self._draft if "decision" in self._draft.model_fields_set else self._defaults
         return {
@@ -145,7 +151,7 @@ class _Import:
             "title": self._draft.title or self._defaults.title,
             "licence": self._draft.licence or self._defaults.licence,
             "display_names": {label: name for label, name in names.items() if label in labels},
-            "decision": stated.decision,
+            "decision": stated.decision.model_copy(update={"max_distance": max_distance}),
             "batching": self._draft.batching,
             "imported_at": as_rfc3339(self._clock.now_ms()),
         }
@@ -212,6 +218,20 @@ class _Import:
         )
         columns = np.array([labels.index(name) for name in names], dtype=np.int64)
         return fit_temperature(scores.outputs[preprocessing], columns[scores.pictures.truth], network.output)
+
+    def _learn(self, network: Network, preprocessing: Preprocessing) -> Reference | None:
+        if self._request.reference is None:
+            return None
+        pictures = read_labelled_folder(self._request.reference)
+        return learn(
+            look(
+                network.runtime,
+                network.head,
+                preprocessing,
+                pictures,
+                lambda done, total: self._progress(Progress("learning what is familiar", done, total)),
+            )
+        )
 
     def _prove(
         self, network: Network, preprocessing: Preprocessing, artifact: Path, selection: Selection | None

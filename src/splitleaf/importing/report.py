@@ -141,11 +141,24 @@ def _render_facts(report: ImportReport) -> RenderableType:
         interval = f"95 %: {found.accuracy_low:.3f}-{found.accuracy_high:.3f}"
         grid.add_row("accuracy", f"{found.accuracy:.3f} ({interval}) on {found.images} pictures of {found.dataset}")
         grid.add_row("latency", f"{found.latency_ms:.2f} ms a picture on one thread")
+    grid.add_row("beyond scores", _describe_insight(manifest))
     if report.calibration:
         fit = report.calibration
         errors = f"calibration error {fit.calibration_error_before:.3f} -> {fit.calibration_error_after:.3f}"
         grid.add_row("temperature", f"{fit.temperature:g} ({errors}, {fit.pictures} pictures)")
     return Panel(grid, title=f"{manifest.version} imported in {report.seconds:.0f} s", title_align="left")
+
+
+def _describe_insight(manifest: Manifest) -> str:
+    offered = manifest.insight
+    heat = "heat map" if offered and offered.map_output else "no heat map"
+    if offered is None or manifest.decision.max_distance is None:
+        return f"{heat}; every picture counts as familiar (no --reference)"
+    based_on = f"{offered.features} features and the appearance" if offered.features else "the appearance alone"
+    return (
+        f"{heat}; familiar is what is within {manifest.decision.max_distance:.1f} of {offered.reference_images} "
+        f"pictures of {offered.reference}, by {based_on}"
+    )
 
 
 def _row_as_dict(row: TriedPreprocessing) -> dict[str, Any]:

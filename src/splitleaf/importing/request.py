@@ -40,6 +40,8 @@ class ImportRequest:
     """Folder of pictures. Their pixels are kept in the artifact; without it, synthetic ones are."""
     calibrate: Path | None = None
     """Folder of class folders, other pictures than `evaluate`."""
+    reference: Path | None = None
+    """Folder of class folders, training's: what is familiar, and the baseline of drift."""
     replace: bool = False
     import_python: Path | None = None
     limits: Limits = field(default_factory=Limits)

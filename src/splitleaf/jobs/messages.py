@@ -7,6 +7,7 @@ processes of two releases can run side by side while a system is updated.
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -92,6 +93,7 @@ def encode_result(completion: Completion, worker: str) -> bytes:
     }
     if completion.classification is not None:
         table["c"] = _classification_table(completion.classification)
+        table |= _remarks_table(completion.classification)
     if completion.failure is not None:
         table["e"] = [completion.failure.code, completion.failure.detail]
     return _dump(table).encode()
@@ -122,7 +124,7 @@ def decode_state(document: bytes) -> JobState:
         created_ms=table["c"] or table["f"],
         started_ms=table["s"],
         finished_ms=table["f"],
-        classification=_classification(result.get("c")),
+        classification=_classification(result),
         failure=Failure(*result["e"]) if "e" in result else None,
         context=context,
         timings=Timings(context.intake_ms, queue_ms, preprocess_ms, inference_ms),
@@ -140,8 +142,27 @@ def _classification_table(classification: Classification) -> list[Any]:
     return [top, classification.entropy, classification.is_sure]
 
 
-def _classification(table: list[Any] | None) -> Classification | None:
-    if table is None:
+def _remarks_table(classification: Classification) -> dict[str, Any]:
+    """Return what a version may say beside its labels; readers of older releases overlook these keys."""
+    table: dict[str, Any] = {}
+    if not classification.is_familiar:
+        table["n"] = True
+    if classification.heat:
+        table["h"] = b64encode(classification.heat).decode("ascii")
+    if classification.measures:
+        table["m"] = [float(f"{value:.4g}") for value in classification.measures]
+    return table
+
+
+def _classification(result: Mapping[str, Any]) -> Classification | None:
+    if "c" not in result:
         return None
-    top, entropy, is_sure = table
-    return Classification(tuple(LabelScore(*one) for one in top), entropy, is_sure)
+    top, entropy, is_sure = result["c"]
+    return Classification(
+        tuple(LabelScore(*one) for one in top),
+        entropy,
+        is_sure,
+        is_familiar=not result.get("n", False),
+        heat=b64decode(result.get("h", "")),
+        measures=tuple(result.get("m", ())),
+    )

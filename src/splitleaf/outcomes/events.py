@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-SCHEMA = 2
+SCHEMA = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,12 @@ class Outcome:
     """Of a shadow's outcome: the prediction whose picture it scored."""
     fallback: str = ""
     """Why another version than the assigned one answered; empty: none did."""
+    is_familiar: bool | None = None
+    """False: the picture was unlike the version's reference pictures. None without an answer, and of older records."""
+    heat: str = ""
+    """Where the label's evidence lies (`core.prediction.HEAT_SIDE` squared bytes, base64); empty: not offered."""
+    measures: str = ""
+    """JSON: the values of `core.measures.MEASURES`; a text, because most readers have no use for them."""
     schema: int = SCHEMA
     number: int = field(default=0, compare=False)
     """Place in the order of recording, given by the store; a reader that follows goes by it."""

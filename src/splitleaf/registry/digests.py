@@ -59,6 +59,8 @@ def verify_version(folder: Path) -> Manifest:
     manifest = read_manifest(folder)
     _verify_file(folder, manifest.artifact.file, manifest.artifact.sha256)
     _verify_file(folder, manifest.artifact.golden, manifest.artifact.golden_sha256)
+    if manifest.insight is not None:
+        _verify_file(folder, manifest.insight.file, manifest.insight.sha256)
     return manifest
 
 

@@ -56,9 +56,11 @@ class Calibration(Table):
 
 
 class Decision(Table):
-    """`[decision]`: when the version says "not sure" instead of an answer."""
+    """`[decision]`: when the version says "not sure", or "nothing that I know", instead of an answer."""
 
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.5
+    max_distance: Annotated[float, Field(gt=0)] | None = None
+    """Pictures further than this from the reference pictures are unfamiliar; None: the version cannot tell."""
 
 
 class Batching(Table):
@@ -94,6 +96,27 @@ class Artifact(Table):
     golden_sha256: Sha256
 
 
+class Insight(Table):
+    """`[insight]`: what the artifact offers beyond scores."""
+
+    file: str = "artifact/insight.npz"
+    """Arrays: `head_weights` (features, classes); `centre`, `basis`, `whitening`, `means` of `engine.familiarity`;
+    `baseline_*` of `analysis.baseline`. Each group may be missing."""
+    sha256: Sha256
+    features: int = 0
+    """Length of the feature vector in front of the last layer; 0: it offers none."""
+    features_output: str = ""
+    """The network's output that gives it."""
+    map_output: str = ""
+    """The output that gives the feature map which those features are the mean of; empty: no heat map."""
+    map_shape: tuple[int, int] | None = None
+    """Its rows and columns."""
+    map_layout: Literal["nchw", "nhwc"] = "nchw"
+    reference: str = ""
+    """The reference pictures, as the report calls them."""
+    reference_images: int = 0
+
+
 class Evaluation(Table):
     """`[evaluation]`: measured at import on labelled pictures, through the artifact."""
 
@@ -123,6 +146,7 @@ class Manifest(Table):
     batching: Batching = Batching()
     source: Source
     artifact: Artifact
+    insight: Insight | None = None
     evaluation: Evaluation | None = None
     imported_at: str = ""
 

@@ -12,7 +12,8 @@ _REMARKS = {
     "labels": "In the order of the network's outputs.",
     "preprocessing": "What training did to a photo; proved by the golden pictures.",
     "calibration": "The logits are divided by the temperature before the softmax.",
-    "decision": 'Below this confidence the answer is "not sure".',
+    "decision": "When there is no answer: too little confidence, or too far from the reference pictures.",
+    "insight": "What the artifact offers beyond scores.",
     "artifact": "What is served. Changing it makes another version.",
 }
 

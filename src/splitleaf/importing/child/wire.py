@@ -1,4 +1,4 @@
-"""Reads the Protocol Buffers wire format: just enough to look into a file without a schema or a library.
+"""Reads the Protocol Buffers wire format: just enough to look into a file, and to add to it, without any library.
 
 Format: https://protobuf.dev/programming-guides/encoding/
 """
@@ -61,6 +61,57 @@ def text(message: memoryview, *path: int) -> str:
             if number == path[-1] and isinstance(value, memoryview):
                 found = bytes(value)
     return found.decode("utf-8", errors="replace")
+
+
+def numbers(message: memoryview, number: int) -> list[int]:
+    """Return a repeated integer field, packed or not, as signed 64-bit numbers."""
+    found: list[int] = []
+    for name, value in fields(message):
+        if name != number:
+            continue
+        if isinstance(value, int):
+            found.append(value)
+            continue
+        position = 0
+        while position < len(value):
+            one, position = _varint(value, position)
+            found.append(one)
+    return [one - (1 << 64) if one >= 1 << 63 else one for one in found]
+
+
+def encoded(number: int, content: bytes) -> bytes:
+    """Return a field of bytes, text or a message as it is written."""
+    return _as_varint(number << 3 | 2) + _as_varint(len(content)) + content
+
+
+def with_field(message: memoryview, path: tuple[int, ...], addition: bytes) -> bytes:
+    """Return the message with `addition` (encoded fields) at the end of the one sub-message that `path` leads to."""
+    if not path:
+        return bytes(message) + addition
+    position, parts = 0, []
+    while position < len(message):
+        start = position
+        key, position = _varint(message, position)
+        if key & 7 == 0:
+            _, position = _varint(message, position)
+        else:
+            size, position = _size(message, position, key & 7)
+            position += size
+        whole = message[start:position]
+        is_way = key == (path[0] << 3 | 2)
+        parts.append(
+            encoded(path[0], with_field(message[position - size : position], path[1:], addition)) if is_way else whole
+        )
+    return b"".join(parts)
+
+
+def _as_varint(number: int) -> bytes:
+    written = bytearray()
+    while number > 0x7F:
+        written.append(number & 0x7F | 0x80)
+        number >>= 7
+    written.append(number)
+    return bytes(written)
 
 
 def _size(message: memoryview, position: int, kind: int) -> tuple[int, int]:

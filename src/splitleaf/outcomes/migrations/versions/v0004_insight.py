@@ -1,0 +1,16 @@
+"""What a version can say beside its label: is the picture familiar, where is the evidence, what is there to compare."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column("outcomes", sa.Column("is_familiar", sa.Boolean))
+    op.add_column("outcomes", sa.Column("heat", sa.Text, nullable=False, server_default=""))
+    op.add_column("outcomes", sa.Column("measures", sa.Text, nullable=False, server_default=""))
+    op.create_index("outcomes_by_artifact", "outcomes", ["served_digest", "number"])

@@ -1,0 +1,99 @@
+"""What reference pictures teach, on pictures that are easy to tell apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from splitleaf.analysis.baseline import Baseline, Spread, read_baseline
+from splitleaf.core.errors import ImportRefused
+from splitleaf.core.measures import MEASURES
+from splitleaf.importing.pictures import LabelledPictures
+from splitleaf.importing.reference import SHARE_REFUSED, Sightings, learn
+from splitleaf.importing.views import change_harmlessly
+from tests.importing.photos import labelled_folder
+from tests.support.insightful import import_insightful
+
+RNG = np.random.default_rng(11)
+
+
+def sightings(count: int = 400, features: int = 12) -> Sightings:
+    """Two classes of Gaussian features."""
+    truth = np.arange(count) // (count // 2)
+    rows = np.tile(truth, 2)
+    centres = RNG.normal(6, 2, (2, features))
+    seen = np.abs(centres[rows] + RNG.normal(0, 0.5, (2 * count, features)))
+    appearance = RNG.normal(0, 1, (2 * count, 7)) + 5
+    scores = np.eye(2)[rows]
+    pictures = LabelledPictures("made/up", ("a", "b"), tuple(Path(str(n)) for n in range(count)), truth)
+    return Sightings(pictures, scores.astype(np.float32), seen.astype(np.float32), appearance.astype(np.float32))
+
+
+def test_the_limit_refuses_the_share_it_is_set_for() -> None:
+    fresh, reference = sightings(), learn(sightings())
+    rule = reference.familiarity
+    # Of one distribution, but not seen when the rule was made.
+    again = learn(fresh)
+    assert np.mean(again.novelty > 1) == pytest.approx(SHARE_REFUSED, abs=0.02)
+    assert rule.novelty(rule.vectors(fresh.features, fresh.appearance)).shape == (800,)
+
+
+@pytest.mark.parametrize("part", ["features", "appearance"])
+def test_what_is_far_off_in_features_or_appearance_is_unfamiliar(part: str) -> None:
+    seen = sightings()
+    rule = learn(seen).familiarity
+    assert seen.features is not None
+    features, appearance = seen.features[:50].copy(), seen.appearance[:50].copy()
+    assert np.mean(rule.novelty(rule.vectors(features, appearance)) <= 1) > 0.9
+    if part == "features":
+        features = features[:, ::-1] * 4
+    else:
+        appearance += 12
+    assert (rule.novelty(rule.vectors(features, appearance)) > 1).all()
+
+
+def test_without_features_the_appearance_alone_decides() -> None:
+    seen = sightings()
+    rule = learn(Sightings(seen.pictures, seen.scores, None, seen.appearance)).familiarity
+    assert rule.projection is None
+    assert (rule.novelty(rule.vectors(None, seen.appearance[:9] + 30)) > 1).all()
+
+
+def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImportRefused, match="at least 100") as refused:
+        import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 4))
+    assert refused.value.error_code == "reference_too_small"
+
+
+def test_the_artifact_holds_a_baseline_of_all_measures(tmp_path: Path) -> None:
+    folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 40))
+    with np.load(folder / "artifact/insight.npz", allow_pickle=False) as arrays:
+        baseline = read_baseline(dict(arrays))
+    assert baseline is not None
+    assert set(baseline.spreads) == {*MEASURES, "confidence"}
+    assert baseline.labels == {"red": 40, "green": 40, "blue": 40}
+    assert all(spread.counts.sum() == 120 for spread in baseline.spreads.values())
+
+
+def test_a_baseline_comes_back_as_it_was_written() -> None:
+    spreads = {"even": Spread.of(np.arange(100.0)), "nearly all alike": Spread.of([1.0] * 97 + [2.0, 3.0, 4.0])}
+    found = read_baseline(Baseline(spreads, {"a": 60, "b": 40}).as_arrays())
+    assert found is not None
+    assert found.labels == {"a": 60, "b": 40}
+    for name, spread in spreads.items():
+        assert found.spreads[name].edges.tolist() == spread.edges.tolist()
+        assert found.spreads[name].counts.tolist() == spread.counts.tolist()
+        assert found.spreads[name].count(np.arange(100.0)).sum() == 100
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_a_harmless_change_keeps_shape_type_and_range(dtype: type) -> None:
+    pixels: np.ndarray = RNG.integers(0, 256, (30, 20, 3)).astype(dtype)
+    for seed in range(12):
+        changed = change_harmlessly(pixels, np.random.default_rng(seed))
+        assert (changed.shape, changed.dtype) == (pixels.shape, pixels.dtype)
+        assert changed.min() >= 0
+        assert changed.max() <= 255
+        assert not np.array_equal(changed, pixels)
