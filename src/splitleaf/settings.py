@@ -76,6 +76,27 @@ class MetricsSettings(_Group):
     )
 
 
+class RetentionSettings(_Group):
+    """Pictures kept for review."""
+
+    enabled: bool = Field(False, description="Keep our own re-encoding of each picture, without its metadata.")
+    dir: Path | None = Field(None, description="Folder for them, shared by all; empty: `pictures` in the data folder.")
+    days: float = Field(30.0, gt=0, description="Time after which a kept picture is deleted.")
+    max_bytes: Positive = Field(
+        20_000_000_000, description="Bytes that are kept at most; the oldest picture goes first."
+    )
+    max_side: int = Field(1_024, ge=64, le=4_096, description="Longest side of a kept picture, in pixels.")
+
+
+class ReviewSettings(_Group):
+    """What experts are given to label."""
+
+    audit_share: float = Field(
+        0.02, ge=0, le=1, description="Share of the pictures that are drawn by chance for the audit."
+    )
+    lease_s: Positive = Field(600, description="Time for which a picture is one expert's.")
+
+
 class Settings(BaseSettings):
     """All settings. Frozen: a process reads them once, at its start."""
 
@@ -106,6 +127,8 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     queue: QueueSettings = QueueSettings()
     intake: IntakeSettings = IntakeSettings()
+    retention: RetentionSettings = RetentionSettings()
+    review: ReviewSettings = ReviewSettings()
     metrics: MetricsSettings = MetricsSettings()
 
     @cached_property

@@ -19,6 +19,7 @@ from splitleaf.core.access import key_digest
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.serving import ServingMonitor
+from splitleaf.images.archive import PictureArchive
 from splitleaf.images.intake import DecodedPicture
 from splitleaf.images.picture import decode_picture
 from splitleaf.jobs.queue import WorkerReport
@@ -61,6 +62,7 @@ class Served:
     store: OutcomeStore = field(default_factory=MemoryOutcomeStore)
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     rates: RateLimiter | None = None
+    pictures: PictureArchive | None = None
     read_keys: tuple[str, ...] = (key_digest(READ_KEY),)
     write_keys: tuple[str, ...] = (key_digest(WRITE_KEY),)
 
@@ -88,6 +90,7 @@ class Served:
             access=self.access,
             rates=self.rates or MemoryRateLimiter(self.clock),
             default_alias=lambda _: "v1",
+            pictures=self.pictures,
         )
         self.app = build_app(self.services)
         return self

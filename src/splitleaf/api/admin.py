@@ -12,6 +12,7 @@ from splitleaf.api.admin_control import add_control
 from splitleaf.api.admin_experiments import add_experiments
 from splitleaf.api.admin_keys import add_keys
 from splitleaf.api.admin_overview import add_overview
+from splitleaf.api.admin_review import add_review
 from splitleaf.api.admin_session import add_session
 from splitleaf.api.keys import Scope, require
 from splitleaf.api.responses import problem
@@ -39,6 +40,7 @@ def admin_router(services: ApiServices) -> APIRouter:
     _add_outcomes(router, services, may_read)
     add_experiments(router, services, may_read, may_write)
     add_control(router, services, may_read)
+    add_review(router, services, may_read, may_write)
     return router
 
 

@@ -53,6 +53,7 @@ class Predictions:
             services.clock,
             services.limits.prediction_ttl_s,
             store=services.store,
+            keeping=services.keeping,
             on_accepted=services.on_accepted,
             tracer=services.tracer,
         )

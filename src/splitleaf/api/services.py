@@ -8,7 +8,10 @@ from dataclasses import dataclass, field
 from splitleaf.api.keys import Access
 from splitleaf.core.clock import Clock
 from splitleaf.core.tracing import NO_TRACER, Tracer
+from splitleaf.flows.keep_pictures import PictureKeeping
+from splitleaf.flows.review_pictures import ReviewTerms
 from splitleaf.flows.serving import ServingMonitor
+from splitleaf.images.archive import PictureArchive
 from splitleaf.images.intake import PictureIntake
 from splitleaf.jobs.control import ControlDesk
 from splitleaf.jobs.queue import DeadLetters, JobQueue, Task
@@ -58,3 +61,8 @@ class ApiServices:
     tracer: Tracer = NO_TRACER
     on_accepted: Callable[[Task], None] = lambda _task: None
     """Told of each picture that was handed over."""
+    pictures: PictureArchive | None = None
+    """Pictures kept for review; None: none are."""
+    keeping: PictureKeeping | None = None
+    """Keeps those that are accepted."""
+    review: ReviewTerms = field(default_factory=ReviewTerms)

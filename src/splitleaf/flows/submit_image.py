@@ -13,6 +13,7 @@ from splitleaf.core.errors import Overloaded, Unprocessable
 from splitleaf.core.ids import idempotent_prediction_id, new_prediction_id
 from splitleaf.core.prediction import PredictionStatus
 from splitleaf.core.tracing import NO_TRACER, Tracer
+from splitleaf.flows.keep_pictures import PictureKeeping
 from splitleaf.flows.read_result import from_outcome
 from splitleaf.flows.run_shadows import Accepted, ShadowRuns
 from splitleaf.flows.serving import Choice, Serving
@@ -51,6 +52,7 @@ class ImageSubmission:
         ttl_s: float,
         *,
         store: OutcomeStore,
+        keeping: PictureKeeping | None = None,
         on_accepted: Callable[[Task], None] = lambda _task: None,
         tracer: Tracer = NO_TRACER,
     ) -> None:
@@ -58,6 +60,7 @@ class ImageSubmission:
         self._intake = intake
         self._queue = queue
         self._store = store
+        self._keeping = keeping
         self._on_accepted = on_accepted
         self._tracer = tracer
         self._serving = serving
@@ -109,6 +112,8 @@ class ImageSubmission:
             outcome, state = await self._hand_over(task, submission.wait_s)
         if outcome is SubmitOutcome.ACCEPTED:
             self._on_accepted(task)
+            if self._keeping and not choice.override:
+                self._keeping.offer(task.id, submission.data, picture)
             if choice.shadows:
                 accepted = Accepted(task, choice.manifest.preprocessing.input_spec, submission.data)
                 self._shadows.offer(accepted, choice.shadows_of(task.id))

@@ -117,6 +117,7 @@ def confine(limits: ImageLimits) -> None:
     _cap(resource.RLIMIT_FSIZE, 0)
     _cap(resource.RLIMIT_CORE, 0)
     _cap(resource.RLIMIT_NPROC, 0)
+    os.nice(limits.niceness)
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)

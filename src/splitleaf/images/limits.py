@@ -40,5 +40,7 @@ class ImageLimits:
     max_waiting: int = 256
     """Pictures that may wait for a child; more are turned away."""
     max_waiting_bytes: int = 96 * MIB
+    niceness: int = 0
+    """By how much a child gives way to other processes (`nice`)."""
     max_wait_ms: int = 5_000
     """Time a picture may wait for a child."""

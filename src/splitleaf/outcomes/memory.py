@@ -236,8 +236,15 @@ class MemoryOutcomeStore:
         with self._lock:
             self._truths.turns.append(turn)
 
+    def last_turn(self, prediction_id: str, expert: str) -> ReviewTurn | None:
+        return self._truths.last_turn(prediction_id, expert)
+
     def review_items(self, prediction_id: str) -> Sequence[ReviewItem]:
         return [item for item in self._truths.items if item.prediction_id == prediction_id]
+
+    def sampling_probabilities(self, prediction_ids: Collection[str]) -> dict[str, float]:
+        drawn = [one for one in self._truths.items if one.prediction_id in prediction_ids]
+        return {one.prediction_id: one.sampling_probability for one in drawn if one.sampling_probability is not None}
 
     def outcomes_of_pictures(self, prediction_ids: Collection[str]) -> Sequence[Outcome]:
         with self._lock:

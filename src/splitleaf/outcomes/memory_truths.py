@@ -85,6 +85,10 @@ class TruthMemory:
                 return first
         return None
 
+    def last_turn(self, prediction_id: str, expert: str) -> ReviewTurn | None:
+        mine = [turn for turn in self.turns if (turn.prediction_id, turn.expert) == (prediction_id, expert)]
+        return mine[-1] if mine else None
+
     def outcomes_of_pictures(self, prediction_ids: Collection[str]) -> list[Outcome]:
         primaries = [one for one in self._outcomes.values() if one.prediction_id in prediction_ids]
         shadows = [one for one in self._outcomes.values() if one.primary_id and one.primary_id in prediction_ids]
@@ -121,13 +125,16 @@ class TruthMemory:
     def _is_for(self, claim: Claim, item: ReviewItem) -> bool:
         if item.experiment != claim.experiment or item.created_ms < claim.since_ms:
             return False
+        if item.prediction_id in claim.besides:
+            return False
         reasons = {one.reason for one in self.items if one.prediction_id == item.prediction_id}
         if item.reason is ReviewReason.UNSURE and ReviewReason.DISAGREEMENT in reasons:
             return False
         turns = [turn for turn in self.turns if turn.prediction_id == item.prediction_id]
         if any(turn.kind is TurnKind.GONE for turn in turns):
             return False
-        if any(turn.kind is TurnKind.SKIPPED and turn.expert == claim.expert for turn in turns):
+        mine = self.last_turn(item.prediction_id, claim.expert)
+        if mine is not None and mine.kind is TurnKind.SKIPPED:
             return False
         spoke = {
             one.author

@@ -72,6 +72,8 @@ class Claim:
     """End of the lease."""
     since_ms: int
     """Older pictures are no longer kept."""
+    besides: tuple[str, ...] = ()
+    """Items that the expert got in the same call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +116,14 @@ class ReviewStore(Protocol):
 
     def record_turn(self, turn: ReviewTurn) -> None: ...
 
+    def last_turn(self, prediction_id: str, expert: str) -> ReviewTurn | None: ...
+
     def review_items(self, prediction_id: str) -> Sequence[ReviewItem]:
         """Return why this picture is to be labelled; empty: it is not."""
+        ...
+
+    def sampling_probabilities(self, prediction_ids: Collection[str]) -> dict[str, float]:
+        """Return with which probability each was drawn for the audit; those that were not drawn are left out."""
         ...
 
     def outcomes_of_pictures(self, prediction_ids: Collection[str]) -> Sequence[Outcome]:

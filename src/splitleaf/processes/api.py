@@ -21,8 +21,10 @@ from splitleaf.api.sessions import SessionSigner
 from splitleaf.api.units import derive_secrets
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.tracing import NO_TRACER, Tracer
+from splitleaf.flows.keep_pictures import PictureKeeping
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.serving import ServingMonitor
+from splitleaf.images.archive import PictureArchive
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
 from splitleaf.jobs.redis import (
@@ -36,6 +38,7 @@ from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.processes.broker import queue_limits, require_broker_url
 from splitleaf.processes.logs import configure_logs
 from splitleaf.processes.metrics import start_metrics
+from splitleaf.processes.pictures import new_archive, review_terms
 from splitleaf.processes.ports import require_free
 from splitleaf.processes.repository import default_alias
 from splitleaf.processes.runner import run_role, stop_on_signals
@@ -49,6 +52,7 @@ from splitleaf.settings import Settings, read_settings
 REFRESH_S = 1.0
 REFRESH_UNTIL_READY_S = 0.1
 DECODING_CHILDREN = 2
+KEEPING_NICENESS = 10
 
 
 def run_api(parent_fd: int | None) -> None:
@@ -141,6 +145,8 @@ async def _services(
             on_change=metrics.looked if metrics else lambda _serving: None,
         )
         await stack.enter_async_context(_kept_fresh(monitor, store))
+        archive = new_archive(settings)
+        keeping = await stack.enter_async_context(_keeping(settings, archive)) if archive else None
         secrets, clock = derive_secrets(read_secret(settings)), SystemClock()
         keys = KeyRing(store, clock, settings.admin_read_keys, settings.admin_write_keys)
         stack.push_async_callback(keys.close)
@@ -161,11 +167,27 @@ async def _services(
                 max_wait_s=settings.api.max_wait_s,
                 prediction_ttl_s=settings.api.prediction_ttl_s,
             ),
+            pictures=archive,
+            keeping=keeping,
+            review=review_terms(settings),
             is_draining=is_draining,
             default_alias=lambda alias: default_alias(settings.models_dir, alias),
             tracer=tracer,
             on_accepted=metrics.accepted if metrics else lambda _task: None,
         )
+
+
+@contextlib.asynccontextmanager
+async def _keeping(settings: Settings, archive: PictureArchive) -> AsyncIterator[PictureKeeping]:
+    """Keep pictures with a decoding child of their own, which gives way to those that answers wait for."""
+    limits = ImageLimits(max_bytes=settings.api.max_upload_bytes, niceness=KEEPING_NICENESS)
+    intake = await PooledIntake.start(limits, 1)
+    keeping = PictureKeeping(intake, archive, settings.retention.max_side)
+    try:
+        yield keeping
+        await keeping.finish()
+    finally:
+        await intake.close()
 
 
 @contextlib.asynccontextmanager

@@ -1,4 +1,4 @@
-"""The controller role: writes what happened to the database, once each, and guards the experiments."""
+"""The controller role: writes what happened to the database, once each, guards the experiments, fills the review."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 from splitleaf.core.clock import SystemClock
+from splitleaf.flows.curate_reviews import ReviewCurator
 from splitleaf.flows.guard_experiments import ExperimentGuardian
 from splitleaf.flows.record_outcomes import Recorder
 from splitleaf.jobs.queue import OutcomeFeed
@@ -21,6 +22,7 @@ from splitleaf.jobs.redis import (
 from splitleaf.processes.broker import queue_limits, require_broker_url
 from splitleaf.processes.logs import configure_logs
 from splitleaf.processes.metrics import start_metrics
+from splitleaf.processes.pictures import new_archive, retention
 from splitleaf.processes.runner import run_role, stop_on_signals
 from splitleaf.processes.store import new_store
 from splitleaf.settings import Settings, read_settings
@@ -49,7 +51,10 @@ async def _control(settings: Settings, parent_fd: int | None) -> None:
         metrics = await stack.enter_async_context(_measured(settings, url, feed))
         recorder = Recorder(feed, store, metrics.recorded) if metrics else Recorder(feed, store)
         guardian = ExperimentGuardian(store, desk, SystemClock(), new_worker_name())
-        await asyncio.gather(recorder.run(stop), guardian.run(stop))
+        curator = ReviewCurator(
+            store, SystemClock(), settings.review.audit_share, new_archive(settings), retention(settings)
+        )
+        await asyncio.gather(recorder.run(stop), guardian.run(stop), curator.run(stop))
 
 
 @contextlib.asynccontextmanager

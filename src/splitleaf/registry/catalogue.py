@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -78,6 +79,16 @@ class Catalogue:
         if manifest is None and not sources:
             return None
         return VersionFolder(folder.name, folder, mark, manifest, sources)
+
+
+def known_labels(folders: Iterable[VersionFolder]) -> dict[str, str]:
+    """Return every class that a version knows with its display name, in the order of the versions' outputs."""
+    labels: dict[str, str] = {}
+    for one in folders:
+        if one.manifest is not None:
+            for label in one.manifest.labels:
+                labels.setdefault(label, one.manifest.display_name(label))
+    return labels
 
 
 def read_version(folder: Path) -> Manifest | None:

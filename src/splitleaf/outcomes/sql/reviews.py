@@ -56,10 +56,21 @@ class SqlReviews(SqlDatabase):
         with self._writing() as connection:
             _append_turn(connection, turn)
 
+    def last_turn(self, prediction_id: str, expert: str) -> ReviewTurn | None:
+        table = tables.review_turns.c
+        query = select(tables.review_turns).where(table.prediction_id == prediction_id, table.expert == expert)
+        found = self._all(query.order_by(table.number.desc()).limit(1))
+        return rows.read_review_turn(found[0]) if found else None
+
     def review_items(self, prediction_id: str) -> Sequence[ReviewItem]:
         table = tables.review_items
         query = select(table).where(table.c.prediction_id == prediction_id).order_by(table.c.number)
         return [rows.read_review_item(row) for row in self._all(query)]
+
+    def sampling_probabilities(self, prediction_ids: Collection[str]) -> dict[str, float]:
+        table = tables.review_items.c
+        drawn = (table.prediction_id.in_(prediction_ids), table.sampling_probability.is_not(None))
+        return dict(self._all(select(table.prediction_id, table.sampling_probability).where(*drawn)))
 
     def outcomes_of_pictures(self, prediction_ids: Collection[str]) -> Sequence[Outcome]:
         table = tables.outcomes
@@ -107,6 +118,7 @@ def _next_item(claim: Claim, reason: ReviewReason) -> Select[Any]:
             item.c.experiment == claim.experiment,
             item.c.reason == reason.value,
             item.c.created_ms >= claim.since_ms,
+            item.c.prediction_id.not_in(claim.besides),
             ~_is_gone(item),
             ~_is_skipped(item, claim.expert),
             ~exists().where(_spoke(item, tables.feedback, tables.feedback.c.author == claim.expert)),
@@ -130,7 +142,16 @@ def _is_gone(item: Any) -> ColumnElement[bool]:
 def _is_skipped(item: Any, expert: str) -> ColumnElement[bool]:
     turn = tables.review_turns.alias()
     is_theirs = and_(turn.c.prediction_id == item.c.prediction_id, turn.c.expert == expert)
-    return exists().where(is_theirs, turn.c.kind == TurnKind.SKIPPED.value)
+    return exists().where(is_theirs, turn.c.kind == TurnKind.SKIPPED.value, ~_is_superseded(turn))
+
+
+def _is_superseded(turn: Any) -> ColumnElement[bool]:
+    newer = tables.review_turns.alias()
+    return exists().where(
+        newer.c.prediction_id == turn.c.prediction_id,
+        newer.c.expert == turn.c.expert,
+        newer.c.number > turn.c.number,
+    )
 
 
 def _spoke(item: Any, said: Any, *conditions: Any) -> ColumnElement[bool]:
@@ -146,15 +167,8 @@ def _others_who_spoke(item: Any, claim: Claim) -> Any:
 
 
 def _others_who_hold(item: Any, claim: Claim) -> Any:
-    turn, newer, said = tables.review_turns.alias(), tables.review_turns.alias(), tables.feedback.alias()
-    is_over = or_(
-        exists().where(
-            newer.c.prediction_id == turn.c.prediction_id,
-            newer.c.expert == turn.c.expert,
-            newer.c.number > turn.c.number,
-        ),
-        exists().where(_spoke(turn, said, said.c.author == turn.c.expert)),
-    )
+    turn, said = tables.review_turns.alias(), tables.feedback.alias()
+    is_over = or_(_is_superseded(turn), exists().where(_spoke(turn, said, said.c.author == turn.c.expert)))
     holds = and_(
         turn.c.prediction_id == item.c.prediction_id,
         turn.c.expert != claim.expert,

@@ -10,7 +10,7 @@ from sqlalchemy import Row
 
 from splitleaf.outcomes.events import AliasChange, Feedback, FeedbackSource, Outcome, RoutingRevision, Verdict
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, RevisionRecord
-from splitleaf.outcomes.reviews import ReviewItem, ReviewReason, ReviewTurn
+from splitleaf.outcomes.reviews import ReviewItem, ReviewReason, ReviewTurn, TurnKind
 
 NO_SHARES: Final = "[]"
 """How the end of a split is written."""
@@ -103,6 +103,12 @@ def read_review_item(row: Row[Any]) -> ReviewItem:
 
 def review_turn_row(turn: ReviewTurn) -> dict[str, Any]:
     return {**asdict(turn), "kind": turn.kind.value}
+
+
+def read_review_turn(row: Row[Any]) -> ReviewTurn:
+    values = dict(row._mapping)  # noqa: SLF001 - as above
+    del values["number"]
+    return ReviewTurn(**{**values, "kind": TurnKind(values["kind"])})
 
 
 def _compact(value: object) -> str:

@@ -1,0 +1,174 @@
+"""The admin API's review: pictures for experts, their labels, and labels in files. Off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from splitleaf.api import review_shapes as shapes
+from splitleaf.api.admin_shapes import Name, Text
+from splitleaf.api.responses import problem
+from splitleaf.api.services import ApiServices
+from splitleaf.core.clock import as_rfc3339
+from splitleaf.core.errors import NotFound, PayloadTooLarge, Unprocessable, UnsupportedMedia
+from splitleaf.core.ids import is_prediction_id
+from splitleaf.flows import review_pictures as flow
+from splitleaf.flows.discard_picture import discard_picture
+from splitleaf.flows.import_labels import export_labels, import_labels
+from splitleaf.flows.measure_agreement import compare_experts
+from splitleaf.flows.run_experiment import find_experiment
+from splitleaf.registry.catalogue import known_labels
+
+MAX_CSV_BYTES = 10_000_000
+_JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "The picture."}}
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "The labels."}}
+_CSV_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"text/csv": {"schema": {"type": "string"}, "example": "prediction_id,label,author\n"}},
+    }
+}
+Experiment = Annotated[str, Query(max_length=64, description="Its key; empty: pictures of no experiment.")]
+
+
+def add_review(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
+    """Add the routes under `/review`, `/labels` and `/pictures`."""
+    review = flow.PictureReview(services.store, services.pictures, services.clock, services.review)
+    _add_queue(router, services, review, may_read, may_write)
+    _add_words(router, services, review, may_write)
+    _add_numbers(router, services, may_read)
+    _add_files(router, services, may_read, may_write)
+    _add_pictures(router, services, may_write)
+
+
+def _add_queue(
+    router: APIRouter, services: ApiServices, review: flow.PictureReview, may_read: Any, may_write: Any
+) -> None:
+    @router.post("/review/next", summary="Get the next pictures to label")
+    async def next_items(body: shapes.NextBody, actor: str = may_write) -> shapes.ReviewItemsShape:
+        wanted = flow.Request(body.expert or actor, body.experiment, body.count, body.opinions)
+        tasks = await asyncio.to_thread(review.next_items, wanted)
+        return shapes.ReviewItemsShape.of(tasks, known_labels(services.monitor.folders))
+
+    @router.get(
+        "/review/items/{prediction_id}/picture",
+        dependencies=[may_read],
+        summary="Show a picture",
+        response_class=Response,
+        responses=_JPEG,
+    )
+    async def show_picture(prediction_id: str) -> Response:
+        jpeg = await asyncio.to_thread(review.picture, _checked(prediction_id))
+        headers = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+        return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+
+def _add_words(router: APIRouter, services: ApiServices, review: flow.PictureReview, may_write: Any) -> None:
+    @router.post("/review/items/{prediction_id}/label", summary="Say what a picture shows")
+    async def say(prediction_id: str, body: shapes.SayingBody, actor: str = may_write) -> shapes.SaidShape:
+        if (body.label is None) == (body.verdict is None):
+            raise Unprocessable("send either `label` or `verdict`", code="invalid_feedback")
+        expert, item = body.expert or actor, _checked(prediction_id)
+        if body.verdict == "skip":
+            await asyncio.to_thread(review.skip, item, expert)
+            now = as_rfc3339(services.clock.now_ms())
+            return shapes.SaidShape(id=item, verdict="skip", label=None, expert=expert, said_at=now)
+        known = known_labels(services.monitor.folders)
+        said = await asyncio.to_thread(review.say, item, flow.Word(expert, body.label), known)
+        return shapes.SaidShape.of(said)
+
+    @router.post("/review/items/{prediction_id}/undo", summary="Take back what one said, or skipped")
+    async def undo(prediction_id: str, body: shapes.UndoBody, actor: str = may_write) -> shapes.ReviewItemShape:
+        task = await asyncio.to_thread(review.undo, _checked(prediction_id), body.expert or actor)
+        return shapes.ReviewItemShape.of(task)
+
+
+def _add_numbers(router: APIRouter, services: ApiServices, may_read: Any) -> None:
+    store = services.store
+
+    @router.get("/review/progress", dependencies=[may_read], summary="Count what is labelled and what is not")
+    async def progress(experiment: Experiment = "") -> shapes.ProgressShape:
+        return shapes.ProgressShape(
+            experiment=experiment,
+            pictures_are_kept=services.pictures is not None,
+            audit_share=services.review.audit_share,
+            reasons=list(await asyncio.to_thread(store.count_reviews, experiment)),
+        )
+
+    @router.get("/review/agreement", dependencies=[may_read], summary="Show how far experts agree")
+    async def agreement(experiment: Experiment = "") -> shapes.AgreementShape:
+        found = await asyncio.to_thread(compare_experts, store, experiment)
+        return shapes.AgreementShape.of(experiment, found)
+
+    @router.get("/experiments/{key}/responses", dependencies=[may_read], summary="Count what users said, by variant")
+    async def responses(key: Name) -> shapes.ResponsesShape:
+        await asyncio.to_thread(find_experiment, store, key)
+        counts = list(await asyncio.to_thread(store.count_responses, key))
+        return shapes.ResponsesShape(experiment=key, responses=counts)
+
+
+def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
+    store, clock = services.store, services.clock
+
+    @router.post(
+        "/labels/import",
+        summary="Keep the labels of a CSV file, all or none",
+        openapi_extra=_CSV_BODY,
+        responses={status: problem(status) for status in (413, 415)},
+    )
+    async def take(request: Request, dry_run: bool = False, actor: str = may_write) -> shapes.LabelImportShape:
+        text, known = await _read_csv(request), known_labels(services.monitor.folders)
+        done = await asyncio.to_thread(
+            import_labels, store, text, author=actor, known_labels=known, clock=clock, dry_run=dry_run
+        )
+        return shapes.LabelImportShape.of(done)
+
+    @router.get(
+        "/labels/export",
+        dependencies=[may_read],
+        summary="Get the labels as a CSV file",
+        response_class=StreamingResponse,
+        responses=_CSV,
+    )
+    async def give(
+        experiment: Annotated[str | None, Query(max_length=64, description="Its key; all labels unless given.")] = None,
+    ) -> StreamingResponse:
+        headers = {"Content-Disposition": 'attachment; filename="labels.csv"', "Cache-Control": "no-store"}
+        return StreamingResponse(export_labels(store, experiment), media_type="text/csv", headers=headers)
+
+
+def _add_pictures(router: APIRouter, services: ApiServices, may_write: Any) -> None:
+    @router.delete(
+        "/pictures/{prediction_id}", summary="Delete a kept picture for good, for example when its owner asks"
+    )
+    async def discard(
+        prediction_id: str, reason: Annotated[Text, Query()], actor: str = may_write
+    ) -> shapes.DiscardedPictureShape:
+        done = await asyncio.to_thread(
+            discard_picture, services.store, services.pictures, _checked(prediction_id), actor, reason, services.clock
+        )
+        return shapes.DiscardedPictureShape(id=prediction_id, discarded=done)
+
+
+def _checked(prediction_id: str) -> str:
+    if not is_prediction_id(prediction_id):
+        raise NotFound("there is no such prediction", code="prediction_not_found")
+    return prediction_id
+
+
+async def _read_csv(request: Request) -> str:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
+        raise UnsupportedMedia("send text/csv")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_CSV_BYTES:
+            raise PayloadTooLarge(f"the file is larger than {MAX_CSV_BYTES / 1e6:g} MB")
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Unprocessable(f"the file is not UTF-8: byte {error.start}", code="invalid_labels") from error

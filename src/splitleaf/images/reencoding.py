@@ -1,0 +1,24 @@
+"""Pixels -> a JPEG of our own: nothing of the upload's file is in it but what can be seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import simplejpeg
+
+from splitleaf.core.preprocessing import InputSpec
+from splitleaf.core.tensor import ImageTensor
+
+QUALITY = 90
+
+
+def bounded_spec(width: int, height: int, max_side: int) -> InputSpec:
+    """Return the spec of a picture's whole, upright and at most `max_side` pixels a side; never enlarged."""
+    scale = min(1.0, max_side / max(width, height))
+    return InputSpec(height=max(1, round(height * scale)), width=max(1, round(width * scale)))
+
+
+def to_jpeg(tensor: ImageTensor) -> bytes:
+    """Return an 8-bit RGB tensor as JPEG."""
+    pixels = np.frombuffer(tensor.data, dtype=np.uint8).reshape(tensor.shape)
+    encoded: bytes = simplejpeg.encode_jpeg(pixels, quality=QUALITY, colorspace="RGB", colorsubsampling="420")
+    return encoded
