@@ -84,6 +84,7 @@ class StubService:
         self.uploads: list[dict[str, Any]] = []
         self.reads: list[str] = []
         self.canceled: list[str] = []
+        self.heat: list[list[int]] | None = [[10 * column for column in range(1, 11)]] * 10
         self.feedback: list[tuple[str, dict[str, Any]]] = []
         self.feedback_status = 201
         self.labels_status = 200
@@ -107,6 +108,7 @@ class StubService:
                 Route(prediction, self._cancel, methods=["DELETE"]),
                 Route(f"{prediction}/events", self._events, methods=["GET"]),
                 Route(f"{prediction}/feedback", self._feedback, methods=["POST"]),
+                Route(f"{prediction}/explanation", self._explanation, methods=["GET"]),
                 Route("/v1/labels", self._labels, methods=["GET"]),
             ]
         )
@@ -160,6 +162,11 @@ class StubService:
         journey = self.journeys[identifier]
         journey.status = "canceled"
         return JSONResponse(_prediction(identifier, journey))
+
+    async def _explanation(self, request: Request) -> Response:
+        journey = self.journeys[request.path_params["id"]]
+        best = {name: journey.result[name] for name in ("label", "display_name")}
+        return JSONResponse({"prediction_id": request.path_params["id"], **best, "heat": self.heat})
 
     async def _feedback(self, request: Request) -> Response:
         answer = await request.json()

@@ -251,3 +251,60 @@ def test_the_page_never_names_who_answered(open_page: OpenPage, stub: StubServic
     ask(page)
     text = page.locator("body").inner_text().lower()
     assert not re.search(r"\b(version|variant|experiment|model)", text)
+
+
+def test_a_picture_of_something_else_gets_no_guess_but_what_to_photograph(
+    open_page: OpenPage, stub: StubService
+) -> None:
+    stub.expect(result=result("Late_blight", 99.0, sure=False, unfamiliar=True))
+    page = open_page()
+    ask(page)
+    expect(page.get_by_role("heading", name="This does not look like a tomato leaf")).to_be_visible()
+    assert shares(page) == []
+    expect(page.get_by_text("Late blight")).to_have_count(0)
+    expect(page.get_by_text("One leaf alone, flat on plain paper")).to_be_visible()
+    expect(page.get_by_role("button", name="Why this answer?")).to_have_count(0)
+    expect(page.get_by_text("Do you know what it is?")).to_be_visible()
+
+
+def test_the_evidence_is_drawn_over_the_photo_and_said_in_words(open_page: OpenPage, stub: StubService) -> None:
+    stub.heat = [[100 if row > 6 and column > 6 else 0 for column in range(10)] for row in range(10)]
+    page = open_page()
+    ask(page)
+    why = page.get_by_role("button", name="Why this answer?")
+    expect(why).to_have_attribute("aria-pressed", "false")
+    why.press("Enter")
+    expect(why).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("status").filter(has_text="in the lower right")).to_be_visible()
+    corners = page.locator("canvas.heat").evaluate(
+        "(canvas) => canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data"
+        ".filter((_, place) => place % 4 === 3).reduce((found, opacity, place, all) =>"
+        " place === 0 || place === all.length - 1 ? [...found, opacity] : found, [])"
+    )
+    assert corners[0] == 0
+    assert corners[1] > 150
+    why.press("Enter")
+    expect(page.locator("canvas.heat")).to_have_count(0)
+
+
+def test_the_drawing_lies_where_the_photo_lies(open_page: OpenPage, stub: StubService) -> None:
+    stub.heat = [[100] * 10] * 10
+    page = open_page()
+    ask(page)
+    page.get_by_role("button", name="Why this answer?").click()
+    expect(page.locator("canvas.heat")).to_be_visible()
+    boxes = [page.locator(f".card-picture {part}").bounding_box() for part in ("img", "canvas")]
+    assert boxes[0] == boxes[1]
+    ratios = page.evaluate(
+        "[document.querySelector('.card-picture img'), document.querySelector('canvas.heat')]"
+        ".map((each) => (each.naturalWidth ?? each.width) / (each.naturalHeight ?? each.height))"
+    )
+    assert ratios[0] == pytest.approx(ratios[1], rel=0.02)
+
+
+def test_where_no_map_is_offered_it_says_so(open_page: OpenPage, stub: StubService) -> None:
+    stub.heat = None
+    page = open_page()
+    ask(page)
+    page.get_by_role("button", name="Why this answer?").click()
+    expect(page.get_by_text("For this answer nothing can be shown.")).to_be_visible()

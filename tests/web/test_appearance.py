@@ -54,6 +54,8 @@ def test_every_state_is_accessible_in_every_size_and_colour(
 
     page.set_input_files("#picker", photos(1))
     expect(page.locator("[data-phase=answered]")).to_have_count(1)
+    page.get_by_role("button", name="Why this answer?").click()
+    expect(page.locator("canvas.heat")).to_be_visible()
     accessible(page)
     keep(page, shots, f"{name}-answer")
     page.get_by_role("button", name="Put photo 1 away").click()
@@ -77,10 +79,11 @@ def test_every_state_is_accessible_in_every_size_and_colour(
 
     stub.expect(result=result("healthy", 99.4))
     stub.expect(result=result("Target_Spot", 41.2, sure=False))
+    stub.expect(result=result("Target_Spot", 31.2, sure=False, unfamiliar=True))
     stub.expect(result=result("Target_Spot", 31.2, sure=False, bare=True))
     stub.expect(refusals=[(422, "image_truncated", {})])
-    page.set_input_files("#picker", photos(4))
-    expect(page.locator("[data-phase=answered]")).to_have_count(3)
+    page.set_input_files("#picker", photos(5))
+    expect(page.locator("[data-phase=answered]")).to_have_count(4)
     expect(page.locator("[data-phase=failed]")).to_have_count(1)
     page.get_by_role("button", name="No", exact=True).first.click()
     expect(page.get_by_role("radio")).to_have_count(11)

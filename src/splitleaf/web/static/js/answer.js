@@ -5,11 +5,14 @@ import { feedbackView } from "./feedback.js";
 import { describe } from "./guide.js";
 
 const VERY_LIKELY = 90;
+const UNFAMILIAR =
+  "We know tomato leaves that lie alone on something plain, and this photo is unlike them, so there is no answer. If it is a tomato leaf, another photo may help.";
 const ADVISER =
   "Not certain? Show the plant to a local adviser before you treat it: what is allowed differs from place to place.";
 
 /** Return how sure the answer is, in words. `confidence` is in percent. */
 export function inWords(result) {
+  if (isUnfamiliar(result)) return "Not a tomato leaf?";
   if (!result.is_sure) return "Not sure";
   return result.confidence >= VERY_LIKELY ? "Very likely" : "Likely";
 }
@@ -20,8 +23,14 @@ export function percent(confidence) {
   return `${Math.round(confidence)} %`;
 }
 
+/** Tell whether the photo is of another kind than the service knows. Answers remembered from before have no verdict. */
+export function isUnfamiliar(result) {
+  return result.verdict === "unfamiliar";
+}
+
 /** Return the title of an answer; a doubtful one is not named boldly. */
 export function titleOf(result) {
+  if (isUnfamiliar(result)) return "This does not look like a tomato leaf";
   return result.is_sure ? result.display_name : "Not sure about this one";
 }
 
@@ -32,6 +41,7 @@ export function toneOf(result) {
 
 /** One sentence for those who listen. */
 export function spoken(result) {
+  if (isUnfamiliar(result)) return "This does not look like a tomato leaf, or it is photographed in a way that we do not know.";
   if (!result.is_sure) return `Not sure. The closest match is ${result.display_name}, ${percent(result.confidence)}.`;
   return `${inWords(result)} ${result.display_name}, ${percent(result.confidence)}.`;
 }
@@ -40,11 +50,12 @@ const BADGES = {
   healthy: ["check", "Looks well"],
   urgent: ["alert", "Act soon"],
   unsure: ["question", "Unclear"],
+  unfamiliar: ["question", "No answer"],
 };
 
 export function chipsOf(result) {
   const tone = toneOf(result);
-  const [iconName, words] = BADGES[tone] ?? [];
+  const [iconName, words] = BADGES[isUnfamiliar(result) ? "unfamiliar" : tone] ?? [];
   return h(
     "p",
     { class: "chips" },
@@ -93,6 +104,7 @@ function bar({ display_name: name, confidence }) {
 
 function doubt(result) {
   const isBare = result.remarks?.includes("low_information");
+  if (isUnfamiliar(result) && !isBare) return h("div", { class: "doubt" }, h("p", {}, UNFAMILIAR));
   const why = isBare
     ? "There is hardly anything to see on this photo: it is nearly all of one colour."
     : "This photo does not match well with anything we know. It may show something else, or not show it clearly enough.";

@@ -65,6 +65,11 @@ export function cancel(id) {
   return call(`predictions/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true });
 }
 
+/** Return `{heat}`: rows of cells over the whole picture, in percent of the hottest; null where none is offered. */
+export function explanation(id) {
+  return call(`predictions/${encodeURIComponent(id)}/explanation`);
+}
+
 /** Send `{correct: true}` or `{label}`; may be sent again, the last one counts. */
 export function sendFeedback(id, answer) {
   return call(`predictions/${encodeURIComponent(id)}/feedback`, {

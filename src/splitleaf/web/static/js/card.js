@@ -3,6 +3,7 @@
 import { announce } from "./announcer.js";
 import { answerView, chipsOf, spoken, titleOf, toneOf } from "./answer.js";
 import { button, freshId, h, icon } from "./dom.js";
+import { explanationView } from "./explanation.js";
 import { explain, reasonToWait } from "./problems.js";
 
 const STAGES = [
@@ -143,6 +144,7 @@ export class Card {
     this.#title.textContent = titleOf(result);
     this.#body.replaceChildren(
       chipsOf(result),
+      this.#canExplain(result) ? explanationView(this.record, this.#picture) : "",
       answerView(this.record, {
         isOpen: this.#hooks.isAlone(),
         onFeedback: () => this.#hooks.onFeedback(this),
@@ -151,6 +153,11 @@ export class Card {
       this.#removeButton(),
     );
     this.#say(spoken(result));
+  }
+
+  #canExplain(result) {
+    // Without a preview (HEIC mostly) there is nothing to draw on, and what is doubtful has no reasons to show.
+    return result.is_sure && this.#picture.querySelector("img") !== null;
   }
 
   #renderProblem() {
