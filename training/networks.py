@@ -1,71 +1,59 @@
-"""The two networks: raw 8-bit pixels in, probabilities out. Standard layers only."""
+"""The architecture in PyTorch, where it trains fast; `keras_network.py` has the same in Keras.
+
+Raw 8-bit pixels in, probabilities out; standard layers only. It ends in global average pooling and one dense
+layer, so that the feature vector and class activation maps (Zhou et al. 2016) come out of one pass.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import torch
+from torch import nn
+from torch.nn import functional
 
-import keras
-from keras import layers
+from training.recipes import Recipe
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a version is trained."""
-
-    side: int
-    widths: tuple[int, ...]
-    """Channels of each stage; every stage halves the side."""
-    residual: bool
-    epochs: int
-    learning_rate: float
-    batch_size: int = 64
-    weight_decay: float = 1e-4
-    dropout: float = 0.2
-    label_smoothing: float = 0.05
-    mixup: float = 0.0
-    """Largest share of another picture that is laid over one."""
+EPSILON = 1e-3
 
 
-RECIPES = {
-    "v1": Recipe(side=64, widths=(24, 48, 64, 96), residual=False, epochs=32, learning_rate=3e-3),
-    # On small pictures first, then on larger ones from those weights (progressive resizing): the features are
-    # found at a fraction of the cost.
-    "v2-96": Recipe(side=96, widths=(32, 64, 96, 160), residual=True, epochs=20, learning_rate=2e-3),
-    "v2-128": Recipe(side=128, widths=(32, 64, 96, 160), residual=True, epochs=24, learning_rate=1.5e-3),
-    "v2": Recipe(
-        side=160,
-        widths=(32, 64, 96, 160),
-        residual=True,
-        epochs=14,
-        learning_rate=1e-3,
-        weight_decay=0.03,
-        mixup=0.3,
-    ),
-}
+class Unit(nn.Module):
+    """A 3 x 3 convolution, padded as Keras pads, and batch normalisation."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int = 1, scale: float = 1.0) -> None:
+        super().__init__()
+        self.stride = stride
+        self.convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=0 if stride == 2 else 1, bias=False)
+        self.norm = nn.BatchNorm2d(outputs, eps=EPSILON)
+        nn.init.kaiming_normal_(self.convolution.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.constant_(self.norm.weight, scale)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.stride == 2:
+            x = functional.pad(x, (0, 1, 0, 1))
+        return self.norm(self.convolution(x))
 
 
-def build_network(recipe: Recipe, classes: int) -> keras.Model:
-    """Return an untrained network for pictures (side, side, 3) with values 0-255."""
-    image = keras.Input((recipe.side, recipe.side, 3), name="image")
-    x = layers.Rescaling(1 / 127.5, offset=-1.0)(image)
-    for index, width in enumerate(recipe.widths):
-        x = _conv(x, width, stride=2)
-        if recipe.residual and index > 0:
-            x = _residual(x, width)
-        elif not recipe.residual and index > 0:
-            x = _conv(x, width)
-    x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dropout(recipe.dropout)(x)
-    # Probabilities in float32 also where the rest is trained in bfloat16.
-    return keras.Model(image, layers.Dense(classes, activation="softmax", name="condition", dtype="float32")(x))
+class LeafNetwork(nn.Module):
+    """Pixels (n, 3, side, side), 0-255 -> logits (n, classes)."""
 
+    def __init__(self, recipe: Recipe, classes: int) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.units = nn.ModuleDict()
+        inputs = 3
+        for stage, (width, blocks) in enumerate(zip(recipe.widths, recipe.blocks, strict=True)):
+            self.units[f"stage{stage}"] = Unit(inputs, width, stride=2)
+            for block in range(blocks):
+                self.units[f"stage{stage}_block{block}_a"] = Unit(width, width)
+                self.units[f"stage{stage}_block{block}_b"] = Unit(width, width, scale=0.0)
+            inputs = width
+        self.dropout = nn.Dropout(recipe.dropout)
+        self.condition = nn.Linear(inputs, classes)
 
-def _conv(x: keras.KerasTensor, width: int, stride: int = 1) -> keras.KerasTensor:
-    x = layers.Conv2D(width, 3, strides=stride, padding="same", use_bias=False)(x)
-    return layers.ReLU()(layers.BatchNormalization(momentum=0.9)(x))
-
-
-def _residual(x: keras.KerasTensor, width: int) -> keras.KerasTensor:
-    y = _conv(x, width)
-    y = layers.Conv2D(width, 3, padding="same", use_bias=False)(y)
-    return layers.ReLU()(layers.Add()([x, layers.BatchNormalization(momentum=0.9)(y)]))
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x / 127.5 - 1.0
+        for stage, blocks in enumerate(self.recipe.blocks):
+            x = torch.relu(self.units[f"stage{stage}"](x))
+            for block in range(blocks):
+                y = torch.relu(self.units[f"stage{stage}_block{block}_a"](x))
+                x = torch.relu(x + self.units[f"stage{stage}_block{block}_b"](y))
+        return self.condition(self.dropout(x.mean(dim=(2, 3))))

@@ -1,80 +1,89 @@
-"""Folders of labelled photos -> arrays, split so that no leaf stands on both sides."""
+"""Photos -> arrays of pixels and leaf masks, decoded once and kept on disk for the next start."""
 
 from __future__ import annotations
 
+import hashlib
+import io
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from tqdm import tqdm
 
-BORDER = 10
-"""Photos dropped at the border of the split: neighbours in a camera session may show one leaf."""
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
+from training.photos import Photo
+from training.segmentation import leaf_mask
+
+REDUCED_SIDE, REDUCED_QUALITY = 144, 80
+"""How further photos were reduced before they came here."""
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """`pixels` (n, side, side, 3) uint8 and `labels` (n,) int64, indices into `names`."""
+    """`pixels` (n, side, side, 4) uint8: red, green, blue, leaf mask (all 255 where unknown); `labels` (n,) int64."""
 
     pixels: np.ndarray
     labels: np.ndarray
-    names: tuple[str, ...]
+    shares: np.ndarray
+    """(n,) float32: how much of a photo each row stands for; a photo in two forms has two rows of a half."""
 
     def __len__(self) -> int:
         return len(self.labels)
 
-
-def class_names(folder: Path) -> tuple[str, ...]:
-    """Return the sorted names of the class folders: the order of the network's outputs."""
-    return tuple(sorted(path.name for path in folder.iterdir() if path.is_dir()))
-
-
-def read_pictures(folder: Path, names: Sequence[str], side: int, limit: int | None = None) -> Pictures:
-    """Read the photos below `folder/<class>`, stretched to side x side by Pillow's bilinear filter."""
-    return _load(
-        [(path, index) for index, name in enumerate(names) for path in _photos(folder / name, limit)], names, side
-    )
+    @property
+    def photos(self) -> int:
+        return round(float(self.shares.sum()))
 
 
-def read_split(
-    folder: Path, extra: Path | None, names: Sequence[str], side: int, *, share: float, limit: int | None = None
-) -> tuple[Pictures, Pictures]:
-    """Return (training, validation). The last `share` of each class's sorted photos validates.
+def read_pictures(photos: Sequence[Photo], side: int, cache: Path, *, both_forms: bool = False) -> Pictures:
+    """Decode the photos as serving does: RGB, stretched to side x side by Pillow's bilinear filter.
 
-    Sorted names keep a camera session together, so a contiguous block with a dropped border is leaf-safe.
-    Extra photos are of sessions of their own only where their names say so; those whose names fall into the
-    validation block are dropped.
+    With `both_forms`, each full photo also comes once reduced as the further ones were. Otherwise sharpness
+    would tell the classes that have further photos from those that have none.
     """
-    train: list[tuple[Path, int]] = []
-    held: list[tuple[Path, int]] = []
-    for index, name in enumerate(names):
-        photos = _photos(folder / name, limit)
-        border = round(len(photos) * (1 - share))
-        train += [(path, index) for path in photos[: border - BORDER]]
-        held += [(path, index) for path in photos[border:]]
-        if extra is not None and photos:
-            # By the part of the name that counts the shots; the random prefix says nothing.
-            low, high = _shot(photos[border - BORDER]), _shot(photos[-1])
-            train += [(p, index) for p in _photos(extra / name, limit) if not low <= _shot(p) <= high]
-    return _load(train, names, side), _load(held, names, side)
+    rows = [(photo.path, False) for photo in photos]
+    shares = np.ones(len(rows), np.float32)
+    labels = [photo.label for photo in photos]
+    if both_forms:
+        full = [index for index, photo in enumerate(photos) if photo.full]
+        rows += [(photos[index].path, True) for index in full]
+        labels += [photos[index].label for index in full]
+        shares[full] = 0.5
+        shares = np.append(shares, np.full(len(full), 0.5, np.float32))
+    return Pictures(_cached(rows, side, cache), np.array(labels, np.int64), shares)
 
 
-def _photos(folder: Path, limit: int | None) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted((p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES), key=_shot)[:limit]
+def decode(path: Path, side: int, *, reduced: bool = False) -> np.ndarray:
+    """Return (side, side, 4) uint8: the stretched photo and its leaf mask."""
+    with Image.open(path) as opened:
+        image = opened.convert("RGB")
+    if reduced:
+        small, file = image.resize((REDUCED_SIDE, REDUCED_SIDE), Image.Resampling.LANCZOS), io.BytesIO()
+        small.save(file, "JPEG", quality=REDUCED_QUALITY)
+        image = Image.open(file)
+    pixels = np.asarray(image.resize((side, side), Image.Resampling.BILINEAR))
+    mask = leaf_mask(pixels)
+    alpha = np.full((side, side), 255, np.uint8) if mask is None else mask.astype(np.uint8) * 255
+    return np.dstack([pixels, alpha])
 
 
-def _shot(path: Path) -> str:
-    """Return the camera's own name of a photo, without the random prefix that the data set put before it."""
-    return path.stem.split("___")[-1]
+def _cached(rows: Sequence[tuple[Path, bool]], side: int, cache: Path) -> np.ndarray:
+    digest = hashlib.sha256(repr((side, [(str(path), reduced) for path, reduced in rows])).encode()).hexdigest()
+    file = cache / f"pixels-{digest[:16]}.npy"
+    if not file.exists():
+        cache.mkdir(parents=True, exist_ok=True)
+        pixels = np.empty((len(rows), side, side, 4), np.uint8)
+        with ProcessPoolExecutor() as pool:
+            decoded = pool.map(_decode_row, rows, [side] * len(rows), chunksize=64)
+            for index, row in enumerate(tqdm(decoded, "decoding", len(rows), unit="photo")):
+                pixels[index] = row
+        part = file.with_suffix(".part.npy")
+        np.save(part, pixels)
+        part.rename(file)
+    return np.load(file, mmap_mode="r")
 
 
-def _load(items: Sequence[tuple[Path, int]], names: Sequence[str], side: int) -> Pictures:
-    pixels = np.empty((len(items), side, side, 3), dtype=np.uint8)
-    for row, (path, _) in zip(pixels, items, strict=True):
-        with Image.open(path) as image:
-            row[...] = np.asarray(image.convert("RGB").resize((side, side), Image.Resampling.BILINEAR))
-    return Pictures(pixels, np.array([index for _, index in items], dtype=np.int64), tuple(names))
+def _decode_row(row: tuple[Path, bool], side: int) -> np.ndarray:
+    return decode(row[0], side, reduced=row[1])

@@ -1,146 +1,160 @@
-"""Train one version: `python train.py --data DIR --recipe v1 --out ../models/v1`.
+"""Train one version: `python train.py --recipe v2 --data DIR --extra DIR --test DIR --out runs/v2`.
 
-Reads a folder of class folders, writes an H5 file, `evaluation.json` and `MODEL_CARD.md`. Seeded; resumes
-from the last finished epoch when it is started again with the same arguments.
+Reads folders of class folders; writes an H5 file, `evaluation.json`, `MODEL_CARD.md`, plots, and links to the
+held-back photos for `splitleaf models import --calibrate`. Seeded. Goes on after the last finished epoch when it
+is started again with the same arguments; `--more` adds epochs to a finished run.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import keras
-import numpy as np
-import tensorflow as tf
+import torch
 
-from augmentation import augment, mixed
-from evaluation import evaluate
-from model_card import write_card
-from networks import RECIPES, Recipe, build_network
-from pictures import Pictures, class_names, read_pictures, read_split
+from training.fitting import SEED, Fitting, Run, answer
+from training.keras_network import to_keras
+from training.metrics import evaluate, fit_temperature
+from training.model_card import write_card
+from training.networks import LeafNetwork
+from training.photos import Photo, class_names, list_photos, split_photos
+from training.pictures import Pictures, read_pictures
+from training.plots import draw_confusion, draw_learning, draw_reliability
+from training.recipes import RECIPES
 
-SEED = 20_261_123
-VALIDATION_SHARE = 0.02
-STATISTICS_BATCHES = 60
+CACHE = Path(__file__).parent / "runs" / "cache"
+LATENCY_RUNS = 30
 
 
 def main() -> None:
+    """Train, hand over, measure."""
     arguments = parse_arguments()
-    keras.utils.set_random_seed(SEED)
-    recipe = RECIPES[arguments.recipe]
-    epochs = arguments.epochs or recipe.epochs
-    names = class_names(arguments.data)
-    train, held = read_split(
-        arguments.data, arguments.extra, names, recipe.side, share=VALIDATION_SHARE, limit=arguments.limit
-    )
-    print(f"{len(train)} photos to train on, {len(held)} to validate, {len(names)} classes")
+    if arguments.threads:
+        torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
-    started = time.monotonic()
-    if arguments.bfloat16:
-        keras.mixed_precision.set_global_policy("mixed_bfloat16")
-    trained = fit(recipe, epochs, train, held, arguments.out / "checkpoints", arguments.start)
-    # What is saved computes in float32 whatever it was trained in: the weights are float32 all along.
-    keras.mixed_precision.set_global_policy("float32")
-    network = build_network(recipe, len(names))
-    network.set_weights(trained.get_weights())
-    settle_statistics(network, train, recipe)
+    names = class_names(arguments.data)
+    run, held = prepare(arguments, names)
+    fitting = Fitting(run)
+    fitting.resume()
+    fitting.fit(run.recipe.epochs + arguments.more)
+    network = fitting.settled().cpu()
     file = arguments.out / f"tomato_leaf_{arguments.recipe}.h5"
-    network.save(file, include_optimizer=False)
+    model = to_keras(network, len(names))
+    model.save(file, include_optimizer=False)
+    link_held(held, names, arguments.out / "held")
     report = {
         "recipe": arguments.recipe,
         "seed": SEED,
-        "epochs": epochs,
-        "training_minutes": round((time.monotonic() - started) / 60, 1),
-        "training_photos": len(train),
-        "parameters": int(network.count_params()),
+        "epochs": fitting.epoch,
+        "training_minutes": round(sum(row["seconds"] for row in fitting.history) / 60, 1),
+        "training_photos": run.train.photos,
+        "trained_with": trained_with(),
+        "teacher": arguments.teacher.name if arguments.teacher else None,
+        "parameters": int(model.count_params()),
         "file_bytes": file.stat().st_size,
-        "side": recipe.side,
-        "validation": evaluate(network, held),
+        "side": run.recipe.side,
+        **measure(network, run.held, arguments.test, names),
+        "history": fitting.history,
     }
-    if arguments.test:
-        report["test"] = evaluate(network, read_pictures(arguments.test, names, recipe.side))
-    (arguments.out / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    (arguments.out / "evaluation.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     write_card(arguments.out / "MODEL_CARD.md", file.name, report)
+    draw(report, names, arguments.out / "plots")
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="folder of class folders")
-    parser.add_argument("--extra", type=Path, help="further photos of the same classes")
-    parser.add_argument("--test", type=Path, help="photos for the final evaluation, never trained on")
     parser.add_argument("--recipe", choices=sorted(RECIPES), required=True)
-    parser.add_argument("--out", type=Path, required=True, help="the version's folder")
-    parser.add_argument("--start", type=Path, help="H5 file whose weights to begin with: the same network, any side")
-    parser.add_argument("--epochs", type=int, help="in place of the recipe's")
+    parser.add_argument("--data", type=Path, required=True, help="folder of class folders, photos like the served ones")
+    parser.add_argument("--extra", type=Path, help="further photos of the same classes, reduced to 144 pixels")
+    parser.add_argument("--test", type=Path, help="photos for the final evaluation; never trained or selected on")
+    parser.add_argument("--out", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--teacher", type=Path, help="folder of a finished run that teaches this one (distillation)")
+    parser.add_argument("--more", type=int, default=0, help="epochs to add to the recipe's, at a lower rate")
     parser.add_argument("--limit", type=int, help="photos a class, for a quick try")
-    parser.add_argument("--bfloat16", action="store_true", help="compute in bfloat16: twice as fast where the CPU can")
+    parser.add_argument("--threads", type=int, help="of the processor; all cores by default")
     return parser.parse_args()
 
 
-def fit(
-    recipe: Recipe, epochs: int, train: Pictures, held: Pictures, checkpoints: Path, start: Path | None
-) -> keras.Model:
-    """Train with every class seen equally often; return the network."""
-    network = build_network(recipe, len(train.names))
-    if start is not None:
-        network.load_weights(start)
-    steps = len(train) // recipe.batch_size
-    schedule = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 20, epochs * steps, warmup_target=recipe.learning_rate, warmup_steps=2 * steps
-    )
-    optimizer = keras.optimizers.AdamW(schedule, weight_decay=recipe.weight_decay, clipnorm=1.0)
-    loss = keras.losses.CategoricalCrossentropy(label_smoothing=recipe.label_smoothing)
-    network.compile(optimizer=optimizer, loss=loss, metrics=["accuracy"])
-    network.fit(
-        balanced_batches(train, recipe),
-        steps_per_epoch=steps,
-        epochs=epochs,
-        validation_data=(held.pixels, one_hot(held)),
-        callbacks=[
-            keras.callbacks.BackupAndRestore(str(checkpoints), delete_checkpoint=True),
-            keras.callbacks.CSVLogger(str(checkpoints.with_suffix(".csv")), append=True),
-        ],
-        verbose=2,
-    )
-    return network
+def prepare(arguments: argparse.Namespace, names: Sequence[str]) -> tuple[Run, Sequence[Photo]]:
+    """Return what is trained with, and the held-back photos."""
+    photos = list_photos(arguments.data, names, limit=arguments.limit)
+    if arguments.extra:
+        photos += list_photos(arguments.extra, names, full=False, limit=arguments.limit)
+    split = split_photos(photos, len(names))
+    print(f"{len(split.train)} photos to train on, {len(split.held)} held back, {len(names)} classes")
+    recipe = RECIPES[arguments.recipe]
+    teacher = load_teacher(arguments.teacher, len(names)) if arguments.teacher else None
+    # Larger sides than this are of no use: most photos have no more pixels.
+    train = read_pictures(split.train, max(one.side for one in RECIPES.values()), CACHE, both_forms=True)
+    held = read_pictures(split.held, recipe.side, CACHE)
+    return Run(recipe, len(names), train, held, arguments.out, teacher), split.held
 
 
-def settle_statistics(network: keras.Model, train: Pictures, recipe: Recipe) -> None:
-    """Measure the statistics of batch normalisation again, on photos as they will be served.
-
-    Training saw changed and mixed ones, whose statistics are others: v2 went from 0.957 to 0.967 on the test photos.
-    """
-    plain = balanced_batches(train, replace(recipe, batch_size=2 * recipe.batch_size, mixup=0.0), change=False)
-    forward = tf.function(lambda images: network(images, training=True))
-    for images, _ in plain.take(STATISTICS_BATCHES):
-        forward(images)
+def load_teacher(folder: Path, classes: int) -> LeafNetwork:
+    """Return the averaged network of another run, ready to answer."""
+    recipe = RECIPES[json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["recipe"]]
+    network = LeafNetwork(recipe, classes)
+    network.load_state_dict(torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)["average"])
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    return network.to(device, memory_format=torch.channels_last).eval().requires_grad_(requires_grad=False)
 
 
-def balanced_batches(pictures: Pictures, recipe: Recipe, *, change: bool = True) -> tf.data.Dataset:
-    """Draw classes evenly and photos evenly within a class, for ever; the same for the same seed."""
-    order = np.argsort(pictures.labels, kind="stable")
-    counts = np.bincount(pictures.labels, minlength=len(pictures.names))
-    starts = np.cumsum(counts) - counts
-    # Tensors in memory and drawing inside the graph: a Python generator costs half of each step.
-    pixels, targets = tf.constant(pictures.pixels[order]), tf.constant(one_hot(pictures)[order])
-    first, size = tf.constant(starts, tf.float32), tf.constant(counts, tf.float32)
-
-    def draw(step: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        chance = tf.random.stateless_uniform([2, recipe.batch_size], tf.stack([step, SEED]))
-        drawn = tf.cast(chance[0] * len(counts), tf.int32)
-        chosen = tf.cast(tf.gather(first, drawn) + chance[1] * tf.gather(size, drawn), tf.int32)
-        images, answers = tf.gather(pixels, chosen), tf.gather(targets, chosen)
-        images = augment(images) if change else tf.cast(images, tf.float32)
-        return mixed(images, answers, recipe.mixup) if recipe.mixup else (images, answers)
-
-    return tf.data.Dataset.counter().map(draw, num_parallel_calls=1).prefetch(4)
+def measure(network: LeafNetwork, held: Pictures, test: Path | None, names: Sequence[str]) -> dict[str, Any]:
+    """Return the figures. The temperature is fitted on held-back photos, and the test photos only measure."""
+    cpu = torch.device("cpu")
+    logits = answer(network, held, cpu).numpy()
+    temperature = fit_temperature(logits, held.labels)
+    figures = {
+        "temperature": temperature,
+        "held": evaluate(logits, held.labels, names, temperature),
+        "torch_ms_per_photo_on_one_thread": latency_ms(network),
+    }
+    if test:
+        pictures = read_pictures(list_photos(test, names), network.recipe.side, CACHE)
+        figures["test"] = evaluate(answer(network, pictures, cpu).numpy(), pictures.labels, names, temperature)
+    return figures
 
 
-def one_hot(pictures: Pictures) -> np.ndarray:
-    return np.eye(len(pictures.names), dtype=np.float32)[pictures.labels]
+def latency_ms(network: LeafNetwork) -> float:
+    """Return the median processor time of one picture on one thread. Import measures the served artifact's."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    picture, times = torch.full((1, 3, network.recipe.side, network.recipe.side), 128.0), []
+    with torch.no_grad():
+        for _ in range(LATENCY_RUNS):
+            started = time.thread_time()
+            network(picture)
+            times.append((time.thread_time() - started) * 1000)
+    torch.set_num_threads(threads)
+    return round(sorted(times)[LATENCY_RUNS // 2], 3)
+
+
+def link_held(photos: Sequence[Photo], names: Sequence[str], folder: Path) -> None:
+    """Make a folder of class folders with links to the held-back photos."""
+    for photo in photos:
+        link = folder / names[photo.label] / photo.path.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(photo.path.resolve())
+
+
+def trained_with() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{torch.get_num_threads()} of {os.cpu_count()} processor cores, shared with other work"
+
+
+def draw(report: dict[str, Any], names: Sequence[str], folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    measured = report.get("test") or report["held"]
+    draw_learning(report["history"], folder / "learning.png")
+    draw_confusion(measured["confusion"], names, folder / "confusion.png")
+    draw_reliability(measured["reliability"], measured["ece"], folder / "reliability.png")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,230 @@
+"""The training loop: seeded epoch by epoch, resumable after each, on a GPU where there is one."""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+from tqdm import tqdm
+
+from training.augmentation import augment
+from training.networks import LeafNetwork
+from training.pictures import Pictures
+from training.recipes import Recipe
+
+SEED = 20_261_125
+VALIDATE_EVERY = 3
+SETTLE_BATCHES = 60
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one training works with. Its checkpoint is `folder/checkpoint.pt`."""
+
+    recipe: Recipe
+    classes: int
+    train: Pictures
+    held: Pictures
+    folder: Path
+    teacher: LeafNetwork | None = None
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+class Fitting:
+    """The state of a training between two epochs."""
+
+    def __init__(self, run: Run) -> None:
+        torch.manual_seed(SEED)
+        self.run = run
+        self.network = LeafNetwork(run.recipe, run.classes).to(run.device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network)
+        self.optimizer = torch.optim.AdamW(_groups(self.network, run.recipe), fused=True)
+        self.epoch, self.step = 0, 0
+        self.history: list[dict[str, Any]] = []
+        self.base: tuple[int, torch.Tensor] | None = None
+        # Reused between epochs, so that each side of the pictures is compiled once.
+        self.forward = torch.compile(self.network, dynamic=False)
+        self.teach = torch.compile(run.teacher, dynamic=False) if run.teacher is not None else None
+
+    def resume(self) -> None:
+        """Go on where a run in the same folder stopped, if there is one."""
+        file = self.run.folder / "checkpoint.pt"
+        if not file.exists():
+            return
+        state = torch.load(file, map_location=self.run.device, weights_only=True)
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
+
+    def save(self) -> None:
+        state = {
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "epoch": self.epoch,
+            "step": self.step,
+            "history": self.history,
+        }
+        part = self.run.folder / "checkpoint.part"
+        torch.save(state, part)
+        part.rename(self.run.folder / "checkpoint.pt")
+        (self.run.folder / "history.json").write_text(json.dumps(self.history, indent=1) + "\n", encoding="utf-8")
+
+    def fit(self, epochs: int) -> None:
+        """Train up to that many epochs in all."""
+        while self.epoch < epochs:
+            started = time.monotonic()
+            row = {"epoch": self.epoch + 1, "side": self.run.recipe.phase_of(self.epoch).side, **self._epoch(epochs)}
+            self.epoch += 1
+            if self.epoch % VALIDATE_EVERY == 0 or self.epoch == epochs:
+                row |= self._validate()
+            row["seconds"] = round(time.monotonic() - started, 1)
+            self.history.append(row)
+            print(json.dumps(row), flush=True)
+            self.save()
+
+    def settled(self) -> LeafNetwork:
+        """Return the averaged network with the statistics of batch normalisation measured on unchanged photos.
+
+        Training sees changed ones, whose statistics are others.
+        """
+        network = copy.deepcopy(self.average)
+        norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean over all batches
+        network.train()
+        base = self._base(self.run.recipe.side)
+        generator = torch.Generator().manual_seed(SEED)
+        weights = torch.from_numpy(_draw_weights(self.run.train))
+        with torch.no_grad():
+            for _ in range(SETTLE_BATCHES):
+                chosen = torch.multinomial(weights, 128, replacement=True, generator=generator)
+                network(self._upload(base, chosen)[:, :3])
+        return network.eval()
+
+    def _epoch(self, epochs: int) -> dict[str, float]:
+        run, recipe = self.run, self.run.recipe
+        torch.manual_seed(SEED + self.epoch)
+        self.network.train()
+        batches = run.train.photos // recipe.batch_size
+        total, right = 0.0, 0
+        for images, labels in tqdm(self._batches(batches), f"epoch {self.epoch + 1}/{epochs}", batches, leave=False):
+            rate = recipe.rate(self.step / batches, epochs)
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
+            logits, loss = self._loss(images, labels)
+            self.optimizer.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
+            self.optimizer.step()
+            self.step += 1
+            self._follow()
+            total += float(loss.detach())
+            right += int((logits.detach().argmax(1) == labels).sum())
+        return {
+            "learning_rate": round(rate, 6),
+            "loss": round(total / batches, 4),
+            "accuracy": round(right / (batches * recipe.batch_size), 4),
+        }
+
+    def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        recipe = self.run.recipe
+        small = _resized(images, recipe.phase_of(self.epoch).side).contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.run.device.type, torch.bfloat16):
+            logits = self.forward(small)
+        logits = logits.float()
+        loss = functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        if self.teach is None:
+            return logits, loss
+        with torch.no_grad(), torch.autocast(self.run.device.type, torch.bfloat16):
+            taught = self.teach(images.contiguous(memory_format=torch.channels_last)).float()
+        # Hinton et al. 2015: softened answers, their gradient scaled back by the square of the temperature.
+        heat = recipe.teacher_temperature
+        soft = functional.kl_div(
+            (logits / heat).log_softmax(1), (taught / heat).log_softmax(1), reduction="batchmean", log_target=True
+        )
+        return logits, (1 - recipe.teacher_share) * loss + recipe.teacher_share * heat**2 * soft
+
+    def _batches(self, batches: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        recipe, train = self.run.recipe, self.run.train
+        phase = recipe.phase_of(self.epoch)
+        # A teacher sees the same picture as the pupil does, at the side at which it was trained.
+        base = self._base(phase.side if self.run.teacher is None else self.run.teacher.recipe.side)
+        drawn = torch.multinomial(torch.from_numpy(_draw_weights(train)), batches * recipe.batch_size, replacement=True)
+        labels = torch.from_numpy(train.labels)
+        for chosen in drawn.split(recipe.batch_size):
+            yield augment(self._upload(base, chosen), phase.strength), labels[chosen].to(self.run.device)
+
+    def _follow(self) -> None:
+        """Move the average towards the network; the first steps count for little."""
+        keep = min(self.run.recipe.average_decay, (1 + self.step) / (10 + self.step))
+        ours, theirs = self.average.state_dict(), self.network.state_dict()
+        with torch.no_grad():
+            for name, value in ours.items():
+                if value.is_floating_point():
+                    value.lerp_(theirs[name], 1 - keep)
+
+    def _validate(self) -> dict[str, float]:
+        logits = answer(self.average, self.run.held, self.run.device)
+        labels = torch.from_numpy(self.run.held.labels)
+        return {
+            "held_loss": round(float(functional.cross_entropy(logits, labels)), 4),
+            "held_accuracy": round(float((logits.argmax(1) == labels).float().mean()), 4),
+        }
+
+    def _base(self, side: int) -> torch.Tensor:
+        """Return the training pictures (n, 4, side, side) uint8; the last side's are kept."""
+        if self.base is None or self.base[0] != side:
+            parts = [
+                _resized(torch.from_numpy(np.array(part)).permute(0, 3, 1, 2), side)
+                for part in np.array_split(self.run.train.pixels, max(1, len(self.run.train) // 512))
+            ]
+            self.base = side, torch.cat(parts)
+        return self.base[1]
+
+    def _upload(self, base: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
+        return base[chosen].to(self.run.device).float()
+
+
+def answer(network: LeafNetwork, pictures: Pictures, device: torch.device) -> torch.Tensor:
+    """Return the logits (n, classes) for the pictures, at their own side, in float32."""
+    network.eval()
+    rows = []
+    with torch.no_grad():
+        for start in range(0, len(pictures), 64):
+            pixels = torch.from_numpy(np.array(pictures.pixels[start : start + 64, ..., :3]))
+            rows.append(network(pixels.permute(0, 3, 1, 2).to(device).float()).cpu())
+    return torch.cat(rows)
+
+
+def _resized(images: torch.Tensor, side: int) -> torch.Tensor:
+    if images.shape[2] == side:
+        return images
+    return functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
+
+
+def _draw_weights(pictures: Pictures) -> np.ndarray:
+    """Return a weight for each picture; a class weighs the square root of its photos, between even and as they are."""
+    photos = np.bincount(pictures.labels, weights=pictures.shares)
+    return pictures.shares / np.sqrt(photos[pictures.labels])
+
+
+def _groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Decay the kernels only: scales and offsets of normalisation have nothing to shrink from."""
+    kernels = [value for value in network.parameters() if value.ndim > 1]
+    others = [value for value in network.parameters() if value.ndim <= 1]
+    return [{"params": kernels, "weight_decay": recipe.weight_decay}, {"params": others, "weight_decay": 0.0}]

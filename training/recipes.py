@@ -1,0 +1,87 @@
+"""How each version is trained."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+WARM_UP = 0.05
+"""Share of the steps in which the learning rate rises."""
+MORE = 0.3
+"""Share of the highest rate at which added epochs begin."""
+
+
+@dataclass(frozen=True)
+class Phase:
+    """Some epochs at one side of the pictures, in pixels. `strength` 1.0 is the whole augmentation."""
+
+    side: int
+    epochs: int
+    strength: float = 1.0
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A network and its training. The sides are multiples of two to the power of the number of stages."""
+
+    side: int
+    """Of the served network."""
+    widths: tuple[int, ...]
+    """Channels of each stage; every stage halves the side."""
+    blocks: tuple[int, ...]
+    """Residual blocks of each stage."""
+    phases: tuple[Phase, ...]
+    """On small pictures first, then on larger ones (progressive resizing): most is learned at a part of the cost."""
+    learning_rate: float = 2e-3
+    batch_size: int = 64
+    weight_decay: float = 0.05
+    dropout: float = 0.2
+    label_smoothing: float = 0.05
+    average_decay: float = 0.998
+    """Of the moving average of the weights, which is what is served."""
+    teacher_share: float = 0.8
+    """Of the loss, where there is a teacher."""
+    teacher_temperature: float = 2.0
+
+    @property
+    def epochs(self) -> int:
+        return sum(phase.epochs for phase in self.phases)
+
+    def phase_of(self, epoch: int) -> Phase:
+        """Return the phase of a zero-based epoch; the last one goes on for ever."""
+        for phase in self.phases:
+            if epoch < phase.epochs:
+                return phase
+            epoch -= phase.epochs
+        return self.phases[-1]
+
+    def rate(self, epoch: float, epochs: int) -> float:
+        """Return the learning rate after a number of epochs; those beyond the recipe's have a schedule of their own."""
+        if epoch < self.epochs:
+            return learning_rate_at(epoch / self.epochs, self.learning_rate)
+        return learning_rate_at((epoch - self.epochs) / (epochs - self.epochs), self.learning_rate * MORE)
+
+
+def learning_rate_at(progress: float, highest: float) -> float:
+    """Return the rate after that share (0 to 1) of all steps: a rise, then half a cosine down to a hundredth."""
+    if progress < WARM_UP:
+        return highest * (0.02 + 0.98 * progress / WARM_UP)
+    share = (progress - WARM_UP) / (1 - WARM_UP)
+    return highest * (0.01 + 0.99 * (1 + math.cos(math.pi * min(1.0, share))) / 2)
+
+
+RECIPES = {
+    "v1": Recipe(
+        side=96,
+        widths=(16, 40, 80, 128),
+        blocks=(0, 1, 1, 1),
+        phases=(Phase(64, 10, 0.5), Phase(96, 20, 0.6), Phase(96, 4, 0.3)),
+        learning_rate=3e-3,
+    ),
+    "v2": Recipe(
+        side=144,
+        widths=(24, 48, 96, 160),
+        blocks=(0, 1, 2, 1),
+        phases=(Phase(80, 8, 0.5), Phase(112, 11, 0.6), Phase(128, 4, 0.6), Phase(128, 3, 0.3)),
+    ),
+}
