@@ -58,6 +58,16 @@ class QueueSettings(_Group):
     result_ttl_s: Positive = Field(3_600, description="How long the broker keeps a result.")
 
 
+class LimitSettings(_Group):
+    """What one client may send."""
+
+    per_address: int = Field(
+        0, ge=0, description="Pictures and opinions that one address may send in the window; 0: no limit."
+    )
+    per_key: int = Field(0, ge=0, description="The same for a request that brings a key; 0: no limit.")
+    window_s: Positive = Field(60, description="The window of both limits.")
+
+
 class IntakeSettings(_Group):
     """Decoding of uploads."""
 
@@ -129,6 +139,7 @@ class Settings(BaseSettings):
     intake: IntakeSettings = IntakeSettings()
     retention: RetentionSettings = RetentionSettings()
     review: ReviewSettings = ReviewSettings()
+    limits: LimitSettings = LimitSettings()
     metrics: MetricsSettings = MetricsSettings()
 
     @cached_property

@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from splitleaf.api.app import build_app
+from splitleaf.api.client_limits import ClientLimits, ClientRates
 from splitleaf.api.keys import Access, KeyRing
 from splitleaf.api.services import ApiServices
 from splitleaf.api.sessions import SessionSigner
@@ -41,6 +42,7 @@ from tests.support.repositories import add_version
 SECRET = b"a secret of this installation"
 READ_KEY, WRITE_KEY = "a key that may read", "a key that may write"
 SESSION = {"Splitleaf-Session": "1"}
+NOTHING_LIMITED = ClientRates()
 
 
 class SimpleIntake:
@@ -63,6 +65,7 @@ class Served:
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     rates: RateLimiter | None = None
     pictures: PictureArchive | None = None
+    limits: ClientRates = NOTHING_LIMITED
     read_keys: tuple[str, ...] = (key_digest(READ_KEY),)
     write_keys: tuple[str, ...] = (key_digest(WRITE_KEY),)
 
@@ -88,7 +91,9 @@ class Served:
             clock=self.clock,
             secrets=self.secrets,
             access=self.access,
-            rates=self.rates or MemoryRateLimiter(self.clock),
+            client_limits=ClientLimits(
+                self.limits, self.rates or MemoryRateLimiter(self.clock), self.access, self.secrets.unit_pepper
+            ),
             default_alias=lambda _: "v1",
             pictures=self.pictures,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import structlog
 from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field
 
@@ -16,11 +15,7 @@ from splitleaf.api.services import ApiServices
 from splitleaf.api.sessions import Session, end_cookie, require_same_site
 from splitleaf.core.access import Scope
 from splitleaf.core.clock import as_rfc3339
-from splitleaf.core.errors import DependencyDown, Overloaded, RateLimited
-from splitleaf.experiments.bucketing import hash_unit
 from splitleaf.jobs.rates import Rate
-
-log = structlog.get_logger(__name__)
 
 LOGINS = Rate("logins", 10, 60)
 """Of one address. Keys that are made here are too long to be guessed; this is for those that a person chose."""
@@ -47,7 +42,7 @@ def add_session(router: APIRouter, services: ApiServices) -> None:
     @router.post("/session", summary="Log in: a key for a cookie")
     async def log_in(body: Login, request: Request, response: Response) -> SessionShape:
         require_same_site(request)
-        await _count_login(services, request)
+        await services.client_limits.charge(LOGINS, f"address:{client_network(request)}")
         who = await access.of_key(body.key)
         session = access.sessions.open(who.key_id, who.expires_ms)
         _send_cookie(response, access.sessions.cookie(session, is_secure=_is_secure(request)))
@@ -66,18 +61,6 @@ def add_session(router: APIRouter, services: ApiServices) -> None:
             await asyncio.to_thread(store.end_session, session.session_id, session.expires_ms, now_ms)
             access.keys.forget()
         _send_cookie(response, end_cookie(is_secure=_is_secure(request)))
-
-
-async def _count_login(services: ApiServices, request: Request) -> None:
-    """Raise `RateLimited` for an address that tries too often. A broker that is down locks nobody out."""
-    client = hash_unit(f"address:{client_network(request)}", services.secrets.unit_pepper)
-    try:
-        standing = await services.rates.charge(LOGINS, client)
-    except (DependencyDown, Overloaded) as error:
-        log.warning("logins_uncounted", detail=error.detail)
-        return
-    if not standing.is_allowed:
-        raise RateLimited(retry_after_s=standing.wait_s)
 
 
 def _session_in_use(access: Access, request: Request) -> Session | None:

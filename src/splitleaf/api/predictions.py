@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from splitleaf.api.keys import Scope, require
 from splitleaf.api.services import ApiServices
-from splitleaf.api.units import identify_unit
+from splitleaf.api.units import Unit, identify_unit
 from splitleaf.api.uploads import read_upload
 from splitleaf.api.views import explanation_view, json_response, percent, prediction_view
 from splitleaf.core.clock import as_rfc3339
@@ -99,6 +99,7 @@ class Predictions:
 
     async def feedback(self, request: Request) -> Response:
         """`POST /v1/predictions/{id}/feedback`."""
+        counted = await self._counted(request)
         said = await _read_json(request)
         unit = identify_unit(request, self._services.secrets)
         state = await self._results.read(request.path_params["id"])
@@ -116,7 +117,7 @@ class Predictions:
             "label": feedback.label,
             "created_at": as_rfc3339(feedback.created_ms),
         }
-        return json_response(body, 201, {"Set-Cookie": unit.set_cookie} if unit.set_cookie else None)
+        return json_response(body, 201, counted | _cookie(unit))
 
     async def explanation(self, request: Request) -> Response:
         """`GET /v1/predictions/{id}/explanation`."""
@@ -133,13 +134,19 @@ class Predictions:
         forced = await self._forced_variant(request)
         if self._services.is_draining():
             raise DependencyDown("this server is being replaced; please try again")
+        counted = await self._counted(request)
         data = await read_upload(
             request, max_bytes=self._limits.max_upload_bytes, timeout_s=self._limits.body_timeout_s
         )
         request_id = request.scope.get("request_id", "")
         submission = Submission(data, unit.unit_hash, request_id, wait_s, key, priority, forced)
         state = await self._submission.submit(submission)
-        return state, ({"Set-Cookie": unit.set_cookie} if unit.set_cookie else {})
+        return state, counted | _cookie(unit)
+
+    async def _counted(self, request: Request) -> dict[str, str]:
+        """Count the request before its body is read; return the headers that say what is left."""
+        limits = self._services.client_limits
+        return await limits.count(request) if limits.are_on else {}
 
     async def _forced_variant(self, request: Request) -> tuple[str, str] | None:
         """Return the experiment and the variant that a tester with a key names; nobody else can."""
@@ -181,6 +188,10 @@ class Predictions:
                 state = upcoming.result()
             finally:
                 upcoming.cancel()
+
+
+def _cookie(unit: Unit) -> dict[str, str]:
+    return {"Set-Cookie": unit.set_cookie} if unit.set_cookie else {}
 
 
 _ORDER = {"queued": 0, "running": 1, "done": 2}

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from splitleaf.api.client_limits import TooManyRequests, limit_headers
 from splitleaf.core import errors
 
 log = structlog.get_logger(__name__)
@@ -108,8 +109,9 @@ def _headers(error: errors.SplitleafError) -> dict[str, str]:
     if isinstance(error, errors.Unauthorized):
         return {"WWW-Authenticate": "Bearer"}
     if error.retryable:
+        headers = limit_headers(error.standing) if isinstance(error, TooManyRequests) else {}
         wait_s = error.retry_after_s if isinstance(error, (errors.Overloaded, errors.RateLimited)) else 1.0
-        return {"Retry-After": str(max(1, math.ceil(wait_s)))}
+        return {**headers, "Retry-After": str(max(1, math.ceil(wait_s)))}
     return {}
 
 

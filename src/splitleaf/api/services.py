@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from splitleaf.api.client_limits import ClientLimits
 from splitleaf.api.keys import Access
 from splitleaf.core.clock import Clock
 from splitleaf.core.tracing import NO_TRACER, Tracer
@@ -15,7 +16,6 @@ from splitleaf.images.archive import PictureArchive
 from splitleaf.images.intake import PictureIntake
 from splitleaf.jobs.control import ControlDesk
 from splitleaf.jobs.queue import DeadLetters, JobQueue, Task
-from splitleaf.jobs.rates import RateLimiter
 from splitleaf.outcomes.store import OutcomeStore
 
 
@@ -53,7 +53,7 @@ class ApiServices:
     clock: Clock
     secrets: ApiSecrets
     access: Access
-    rates: RateLimiter
+    client_limits: ClientLimits
     limits: ApiLimits = field(default_factory=ApiLimits)
     is_draining: Callable[[], bool] = lambda: False
     default_alias: Callable[[str], str] = lambda _: ""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from splitleaf.telemetry.api_metrics import ApiMetrics
 
 from splitleaf.api.app import build_app
+from splitleaf.api.client_limits import ClientLimits, ClientRates
 from splitleaf.api.keys import Access, KeyRing
 from splitleaf.api.services import ApiLimits, ApiServices
 from splitleaf.api.sessions import SessionSigner
@@ -27,6 +28,7 @@ from splitleaf.flows.serving import ServingMonitor
 from splitleaf.images.archive import PictureArchive
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
+from splitleaf.jobs.rates import Rate
 from splitleaf.jobs.redis import (
     RedisControlDesk,
     RedisDeadLetters,
@@ -150,6 +152,7 @@ async def _services(
         secrets, clock = derive_secrets(read_secret(settings)), SystemClock()
         keys = KeyRing(store, clock, settings.admin_read_keys, settings.admin_write_keys)
         stack.push_async_callback(keys.close)
+        access = Access(keys, SessionSigner(secrets.session_key, settings.api.session_ttl_s, clock))
         yield ApiServices(
             intake=intake,
             queue=queue,
@@ -159,8 +162,8 @@ async def _services(
             monitor=monitor,
             clock=clock,
             secrets=secrets,
-            access=Access(keys, SessionSigner(secrets.session_key, settings.api.session_ttl_s, clock)),
-            rates=RedisRateLimiter(queue),
+            access=access,
+            client_limits=ClientLimits(_client_rates(settings), RedisRateLimiter(queue), access, secrets.unit_pepper),
             limits=ApiLimits(
                 max_upload_bytes=settings.api.max_upload_bytes,
                 body_timeout_s=settings.api.body_timeout_s,
@@ -175,6 +178,14 @@ async def _services(
             tracer=tracer,
             on_accepted=metrics.accepted if metrics else lambda _task: None,
         )
+
+
+def _client_rates(settings: Settings) -> ClientRates:
+    given = settings.limits
+    return ClientRates(
+        Rate("address", given.per_address, given.window_s) if given.per_address else None,
+        Rate("key", given.per_key, given.window_s) if given.per_key else None,
+    )
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,95 @@
+"""How often one client may ask: counted by key where a request brings one, by address otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+
+from splitleaf.api.addresses import client_network
+from splitleaf.api.keys import Access
+from splitleaf.core.errors import DependencyDown, Overloaded, RateLimited, Unauthorized
+from splitleaf.experiments.bucketing import hash_unit
+from splitleaf.jobs.rates import Rate, RateLimiter, Standing
+
+log = structlog.get_logger(__name__)
+
+_COUNTED_WITHIN_S: Final = 0.25
+"""A limit that cannot be counted so soon is not applied: it must never be what takes the service down."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRates:
+    """What one client may send; None: as much as it likes."""
+
+    per_address: Rate | None = None
+    per_key: Rate | None = None
+
+
+class TooManyRequests(RateLimited):
+    """This client sent too many requests."""
+
+    def __init__(self, standing: Standing) -> None:
+        super().__init__(retry_after_s=standing.wait_s)
+        self.standing = standing
+
+
+class ClientLimits:
+    """Counts requests in the broker. Costs nothing, not even a look at the request, where nothing is limited."""
+
+    def __init__(self, rates: ClientRates, limiter: RateLimiter, access: Access, pepper: bytes) -> None:
+        self._rates = rates
+        self._limiter = limiter
+        self._access = access
+        self._pepper = pepper
+        self.are_on = rates != ClientRates()
+
+    async def count(self, request: Request) -> dict[str, str]:
+        """Return the headers that tell the client what it has left. Raises `TooManyRequests`."""
+        key_id = await self._key_of(request)
+        rate = self._rates.per_key if key_id else self._rates.per_address
+        if rate is None:
+            return {}
+        return await self.charge(rate, f"key:{key_id}" if key_id else f"address:{client_network(request)}")
+
+    async def charge(self, rate: Rate, client: str) -> dict[str, str]:
+        """Count a request of a client whose name the broker does not learn. Raises `TooManyRequests`.
+
+        Where nobody can count, everybody may pass.
+        """
+        try:
+            async with asyncio.timeout(_COUNTED_WITHIN_S):
+                standing = await self._limiter.charge(rate, hash_unit(client, self._pepper))
+        except (DependencyDown, Overloaded, TimeoutError) as error:
+            log.warning("request_not_counted", rate=rate.name, detail=str(error) or "too slow")
+            return {}
+        if not standing.is_allowed:
+            raise TooManyRequests(standing)
+        return limit_headers(standing)
+
+    async def _key_of(self, request: Request) -> str:
+        """Return the id of a good key. Anything else in its place makes nobody a better client."""
+        kind, _, key = request.headers.get("authorization", "").partition(" ")
+        if kind.lower() != "bearer":
+            return ""
+        try:
+            return (await self._access.of_key(key)).key_id
+        except (Unauthorized, DependencyDown):
+            return ""
+
+
+def limit_headers(standing: Standing) -> dict[str, str]:
+    """Return what draft-ietf-httpapi-ratelimit-headers (versions 8 to 11) says of a quota.
+
+    `t` is the time until the whole quota is there again or, where nothing is left, until one more request is.
+    """
+    rate, left = standing.rate, standing.remaining
+    reset_s = (rate.count - left) * rate.interval_ms / 1000 if left else standing.wait_s
+    return {
+        "RateLimit-Policy": f'"{rate.name}";q={rate.count};w={rate.window_s}',
+        "RateLimit": f'"{rate.name}";r={left};t={math.ceil(reset_s)}',
+    }
