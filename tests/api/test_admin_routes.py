@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from fastapi.routing import APIRoute
 
 from splitleaf.api.admin import admin_router
 from splitleaf.api.keys import Required, Scope
 from splitleaf.core.access import key_digest
+from splitleaf.images.directory import DirectoryPictureArchive
 from splitleaf.jobs.queue import DeadLetter
 from tests.api.served import READ_KEY, SESSION, WRITE_KEY, Served, unknown_key
+from tests.api.test_review import scored
 from tests.experiments import plans
 from tests.jobs.tasks import task
 
@@ -114,13 +117,22 @@ class Step:
     body: dict[str, Any] | None = None
     names: tuple[str, ...] = ()
     query: str = ""
+    why: str = ""
+    """Where the route wants no reason of its own: the one that it gives."""
+    csv: str = ""
+    entries: int = 1
 
-    @property
-    def address(self) -> str:
+    def request(self, client: httpx.AsyncClient, picture: str, key_id: str) -> httpx.Request:
         path = self.path
         for name in self.names:
-            path = re.sub(r"{[^}]+}", name, path, count=1)
-        return f"/admin/api{path}{self.query}"
+            path = re.sub(r"{[^}]+}", name.replace("PICTURE", picture).replace("KEY", key_id), path, count=1)
+        address = f"/admin/api{path}{self.query}"
+        if self.csv:
+            text = self.csv.replace("PICTURE", picture)
+            return client.build_request(self.method, address, content=text, headers={"Content-Type": "text/csv"})
+        reason = {} if self.why else {"reason": "because"}
+        body = None if self.body is None else {**reason, **self.body}
+        return client.build_request(self.method, address, json=body)
 
 
 def experiment(step: str, key: str = "leaf", **more: Any) -> Step:
@@ -152,6 +164,13 @@ JOURNEY = [
     Step("DELETE", "/routing", query="?reason=because"),
     Step("POST", "/dead-letters/{version}/{token}/retry", {}, ("v1", "1-0")),
     Step("DELETE", "/dead-letters/{version}/{token}", None, ("v1", "2-0"), "?reason=because"),
+    Step("POST", "/review/next", {"experiment": "leaf", "expert": "anna"}, why="a turn", entries=0),
+    Step(
+        "POST", "/review/items/{prediction_id}/label", {"label": "green", "expert": "anna"}, ("PICTURE",), why="review"
+    ),
+    Step("POST", "/review/items/{prediction_id}/undo", {"expert": "anna"}, ("PICTURE",), why="review"),
+    Step("POST", "/labels/import", query="?reason=because", csv="prediction_id,label,author\r\nPICTURE,green,team\r\n"),
+    Step("DELETE", "/pictures/{prediction_id}", None, ("PICTURE",), "?reason=because"),
     Step("POST", "/keys", {"name": "new", "scope": "read"}),
     Step("POST", "/keys/{key_id}/revoke", {}, ("KEY",)),
 ]
@@ -159,21 +178,22 @@ JOURNEY = [
 
 
 async def test_every_change_leaves_an_entry_of_who_and_why(tmp_path: Path) -> None:
-    served = await Served(tmp_path, read_keys=()).start()
+    pictures = DirectoryPictureArchive(tmp_path / "pictures")
+    served = await Served(tmp_path / "models", read_keys=(), pictures=pictures).start()
+    picture = scored(served, "red", "green").prediction_id
     for token in ("1-0", "2-0"):
         served.broker.dead[token] = (DeadLetter(token, "a" * 26, "v1", 3, "worker died", 1), task("v1"))
     client, log = served.client(WRITE_KEY), served.store.audit_log
     for step in JOURNEY:
-        address = step.address
-        for record in served.store.api_keys():
-            address = address.replace("KEY", record.key_id)
+        key_id = "".join(one.key_id for one in served.store.api_keys())
         before = len(log(limit=1000))
-        body = None if step.body is None else {"reason": "because", **step.body}
-        answer = await client.request(step.method, address, json=body)
+        answer = await client.send(step.request(client, picture, key_id))
         assert answer.is_success, (step, answer.text)
-        (entry,) = log(limit=len(log(limit=1000)) - before)
-        assert (entry.actor, entry.reason) == (f"key:{key_digest(WRITE_KEY)[:8]}", "because"), step
-        assert entry.created_ms == served.clock.now_ms(), step
+        made = log(limit=1000)[: len(log(limit=1000)) - before]
+        assert len(made) == step.entries, step
+        for entry in made:
+            assert (entry.actor, entry.reason) == (f"key:{key_digest(WRITE_KEY)[:8]}", step.why or "because"), step
+            assert entry.created_ms == served.clock.now_ms(), step
     walked = {(one.method, f"/admin/api{one.path}") for one in JOURNEY}
     assert walked == changing(served), "a new route that changes something belongs into the journey above"
 
@@ -189,7 +209,8 @@ async def test_what_was_not_done_leaves_no_entry(served: Served) -> None:
 async def test_nobody_changes_anything_without_saying_why(served: Served, body: dict[str, str]) -> None:
     client = served.client(WRITE_KEY)
     silent = []
-    for method, path in changing(served):
+    gives_its_own = {(one.method, f"/admin/api{one.path}") for one in JOURNEY if one.why or one.csv}
+    for method, path in changing(served) - gives_its_own:
         query = f"?reason={body.get('reason', '')}" if method == "DELETE" else ""
         answer = await client.request(method, filled(path) + query, json=body)
         if answer.status_code != 422:

@@ -21,6 +21,7 @@ from splitleaf.flows.discard_picture import discard_picture
 from splitleaf.flows.import_labels import export_labels, import_labels
 from splitleaf.flows.measure_agreement import compare_experts
 from splitleaf.flows.run_experiment import find_experiment
+from splitleaf.outcomes.audit import entry_of
 from splitleaf.registry.catalogue import known_labels
 
 MAX_CSV_BYTES = 10_000_000
@@ -75,15 +76,19 @@ def _add_words(router: APIRouter, services: ApiServices, review: flow.PictureRev
         expert, item = body.expert or actor, _checked(prediction_id)
         if body.verdict == "skip":
             await asyncio.to_thread(review.skip, item, expert)
+            await _note(services, actor, "skip", f"label/{item}", {"expert": expert})
             now = as_rfc3339(services.clock.now_ms())
             return shapes.SaidShape(id=item, verdict="skip", label=None, expert=expert, said_at=now)
         known = known_labels(services.monitor.folders)
         said = await asyncio.to_thread(review.say, item, flow.Word(expert, body.label), known)
+        await _note(services, actor, "label", f"label/{item}", {"expert": expert, "label": body.label})
         return shapes.SaidShape.of(said)
 
     @router.post("/review/items/{prediction_id}/undo", summary="Take back what one said, or skipped")
     async def undo(prediction_id: str, body: shapes.UndoBody, actor: str = may_write) -> shapes.ReviewItemShape:
-        task = await asyncio.to_thread(review.undo, _checked(prediction_id), body.expert or actor)
+        expert, item = body.expert or actor, _checked(prediction_id)
+        task = await asyncio.to_thread(review.undo, item, expert)
+        await _note(services, actor, "undo", f"label/{item}", {"expert": expert})
         return shapes.ReviewItemShape.of(task)
 
 
@@ -120,11 +125,18 @@ def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_writ
         openapi_extra=_CSV_BODY,
         responses={status: problem(status) for status in (413, 415)},
     )
-    async def take(request: Request, dry_run: bool = False, actor: str = may_write) -> shapes.LabelImportShape:
+    async def take(
+        request: Request,
+        dry_run: bool = False,
+        reason: Annotated[str, Query(max_length=500)] = "",
+        actor: str = may_write,
+    ) -> shapes.LabelImportShape:
         text, known = await _read_csv(request), known_labels(services.monitor.folders)
         done = await asyncio.to_thread(
             import_labels, store, text, author=actor, known_labels=known, clock=clock, dry_run=dry_run
         )
+        if not dry_run:
+            await _note(services, actor, "import", "labels", {"imported": done.imported}, reason or "a file of labels")
         return shapes.LabelImportShape.of(done)
 
     @router.get(
@@ -152,6 +164,14 @@ def _add_pictures(router: APIRouter, services: ApiServices, may_write: Any) -> N
             discard_picture, services.store, services.pictures, _checked(prediction_id), actor, reason, services.clock
         )
         return shapes.DiscardedPictureShape(id=prediction_id, discarded=done)
+
+
+async def _note(  # noqa: PLR0917 - who did what to what, and why
+    services: ApiServices, actor: str, action: str, subject: str, after: dict[str, Any], reason: str = "review"
+) -> None:
+    """Say in the audit log whose key it was: the label itself names the expert."""
+    entry = entry_of(actor, action, subject, reason, None, after, services.clock.now_ms())
+    await asyncio.to_thread(services.store.record_audit, entry)
 
 
 def _checked(prediction_id: str) -> str:
