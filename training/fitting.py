@@ -162,8 +162,8 @@ class Fitting:
     def _batches(self, batches: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         recipe, train = self.run.recipe, self.run.train
         phase = recipe.phase_of(self.epoch)
-        # A teacher sees the same picture as the pupil does, at the side at which it was trained.
-        base = self._base(phase.side if self.run.teacher is None else self.run.teacher.recipe.side)
+        # A teacher sees the same picture as the pupil does, at the side at which it was trained last.
+        base = self._base(phase.side if self.run.teacher is None else self.run.teacher.recipe.phases[-1].side)
         drawn = torch.multinomial(torch.from_numpy(_draw_weights(train)), batches * recipe.batch_size, replacement=True)
         labels = torch.from_numpy(train.labels)
         for chosen in drawn.split(recipe.batch_size):

@@ -1,8 +1,8 @@
-"""Train one version: `python train.py --recipe v2 --data DIR --extra DIR --test DIR --out runs/v2`.
+"""Train one version: `python -m training.train --recipe v2 --data DIR --extra DIR --test DIR --out training/runs/v2`.
 
-Reads folders of class folders; writes an H5 file, `evaluation.json`, `MODEL_CARD.md`, plots, and links to the
-held-back photos for `splitleaf models import --calibrate`. Seeded. Goes on after the last finished epoch when it
-is started again with the same arguments; `--more` adds epochs to a finished run.
+Reads folders of class folders; writes an H5 file, `evaluation.json`, `MODEL_CARD.md`, plots, and the folders `held`
+and `reference` with links to photos for `splitleaf models import`. Seeded. Goes on after the last finished epoch when
+it is started again with the same arguments; `--more` adds epochs to a finished run.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from training.keras_network import to_keras
 from training.metrics import evaluate, fit_temperature
 from training.model_card import write_card
 from training.networks import LeafNetwork
-from training.photos import Photo, class_names, list_photos, split_photos
+from training.photos import Photo, Split, class_names, list_photos, split_photos
 from training.pictures import Pictures, read_pictures
 from training.plots import draw_confusion, draw_learning, draw_reliability
 from training.recipes import RECIPES
@@ -38,7 +38,7 @@ def main() -> None:
         torch.set_num_threads(arguments.threads)
     arguments.out.mkdir(parents=True, exist_ok=True)
     names = class_names(arguments.data)
-    run, held = prepare(arguments, names)
+    run, split = prepare(arguments, names)
     fitting = Fitting(run)
     fitting.resume()
     fitting.fit(run.recipe.epochs + arguments.more)
@@ -46,7 +46,9 @@ def main() -> None:
     file = arguments.out / f"tomato_leaf_{arguments.recipe}.h5"
     model = to_keras(network, len(names))
     model.save(file, include_optimizer=False)
-    link_held(held, names, arguments.out / "held")
+    link_photos(split.held, names, arguments.out / "held")
+    # What is familiar is measured on photos like the served ones.
+    link_photos([photo for photo in split.train if photo.full], names, arguments.out / "reference")
     report = {
         "recipe": arguments.recipe,
         "seed": SEED,
@@ -80,8 +82,8 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def prepare(arguments: argparse.Namespace, names: Sequence[str]) -> tuple[Run, Sequence[Photo]]:
-    """Return what is trained with, and the held-back photos."""
+def prepare(arguments: argparse.Namespace, names: Sequence[str]) -> tuple[Run, Split]:
+    """Return what is trained with, and the photos of both sides."""
     photos = list_photos(arguments.data, names, limit=arguments.limit)
     if arguments.extra:
         photos += list_photos(arguments.extra, names, full=False, limit=arguments.limit)
@@ -92,7 +94,7 @@ def prepare(arguments: argparse.Namespace, names: Sequence[str]) -> tuple[Run, S
     # Larger sides than this are of no use: most photos have no more pixels.
     train = read_pictures(split.train, max(one.side for one in RECIPES.values()), CACHE, both_forms=True)
     held = read_pictures(split.held, recipe.side, CACHE)
-    return Run(recipe, len(names), train, held, arguments.out, teacher), split.held
+    return Run(recipe, len(names), train, held, arguments.out, teacher), split
 
 
 def load_teacher(folder: Path, classes: int) -> LeafNetwork:
@@ -134,8 +136,8 @@ def latency_ms(network: LeafNetwork) -> float:
     return round(sorted(times)[LATENCY_RUNS // 2], 3)
 
 
-def link_held(photos: Sequence[Photo], names: Sequence[str], folder: Path) -> None:
-    """Make a folder of class folders with links to the held-back photos."""
+def link_photos(photos: Sequence[Photo], names: Sequence[str], folder: Path) -> None:
+    """Make a folder of class folders with links to the photos."""
     for photo in photos:
         link = folder / names[photo.label] / photo.path.name
         link.parent.mkdir(parents=True, exist_ok=True)
