@@ -17,9 +17,11 @@ from tests.support.repositories import write_version
 from tests.system.running import start_system
 
 from benchmarks.load import drive, prepared_request
-from benchmarks.networks import null_network
+from benchmarks.networks import mobilenet_v2, null_network
 
-SIDE = 32
+NETWORKS = {"null": (null_network, 32), "mobilenet": (mobilenet_v2, 224)}
+"""Each with the side of its input."""
+SMALL = 32
 LABELS = [f"condition {number}" for number in range(10)]
 SETTLED_S = 2.0
 """After the last answer the recorder still writes, and that belongs to the predictions."""
@@ -33,11 +35,13 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--side", type=int, default=256, help="side of the picture; 32 leaves little to decode")
+    parser.add_argument("--network", choices=NETWORKS, default="null")
     arguments = parser.parse_args()
-    picture = leaf_like_jpeg(arguments.side) if arguments.side > SIDE else jpeg(size=(SIDE, SIDE))
+    picture = leaf_like_jpeg(arguments.side) if arguments.side > SMALL else jpeg(size=(SMALL, SMALL))
+    make, side = NETWORKS[arguments.network]
     with tempfile.TemporaryDirectory() as scratch:
         models = Path(scratch) / "models"
-        write_version(models, "v1", null_network(SIDE), labels=LABELS, side=SIDE)
+        write_version(models, "v1", make(side), labels=LABELS, side=side)
         system = start_system(models, Path(scratch) / "data", SPLITLEAF_LOG_LEVEL="warning")
         try:
             request = prepared_request(system.url, picture)

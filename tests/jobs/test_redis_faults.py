@@ -15,7 +15,8 @@ from splitleaf.core.prediction import PredictionStatus
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.queue import SubmitOutcome
 from splitleaf.jobs.redis import RedisJobConsumer, RedisJobQueue
-from splitleaf.jobs.redis.link import as_our_error, check_server
+from splitleaf.jobs.redis.link import as_our_error
+from splitleaf.jobs.redis.wire import check_server
 from tests.jobs.conftest import FAST, Parts, redis_parts
 from tests.jobs.servers import BrokerServer, FaultProxy
 from tests.jobs.tasks import classified, task
@@ -359,42 +360,29 @@ async def test_a_result_is_forgotten_after_its_time(server: BrokerServer) -> Non
     await parts.close()
 
 
-class _Answering:
-    """A connection to a server of another kind."""
-
-    def __init__(self, info: str) -> None:
-        self._info = info
-
-    async def send_command(self, *_words: str) -> None:
-        return
-
-    async def read_response(self) -> bytes:
-        return self._info.encode()
-
-
 @pytest.mark.parametrize(
-    "info",
+    "facts",
     [
-        "redis_version:6.2.14\r\n",
-        "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:7.2.5\r\n",
-        "redis_version:7.4.0\r\nmaxmemory:1000000\r\nmaxmemory_policy:allkeys-lru\r\n",
+        {"redis_version": "6.2.14"},
+        {"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": "7.2.5"},
+        {"redis_version": "7.4.0", "maxmemory": "1000000", "maxmemory_policy": "allkeys-lru"},
     ],
 )
-async def test_a_broker_that_does_not_fit_is_refused_with_the_reason(info: str) -> None:
+def test_a_broker_that_does_not_fit_is_refused_with_the_reason(facts: dict[str, str]) -> None:
     with pytest.raises(ConfigurationError, match=r"too old|noeviction"):
-        await check_server(_Answering(info))
+        check_server(facts)
 
 
 @pytest.mark.parametrize(
-    "info",
+    "facts",
     [
-        "redis_version:7.0.15\r\nmaxmemory:0\r\nmaxmemory_policy:allkeys-lru\r\n",
-        "redis_version:8.6.3\r\nmaxmemory:1000000\r\nmaxmemory_policy:noeviction\r\n",
-        "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:9.1.2\r\n",
+        {"redis_version": "7.0.15", "maxmemory": "0", "maxmemory_policy": "allkeys-lru"},
+        {"redis_version": "8.6.3", "maxmemory": "1000000", "maxmemory_policy": "noeviction"},
+        {"redis_version": "7.2.4", "server_name": "valkey", "valkey_version": "9.1.2"},
     ],
 )
-async def test_a_broker_that_fits_is_accepted(info: str) -> None:
-    await check_server(_Answering(info))
+def test_a_broker_that_fits_is_accepted(facts: dict[str, str]) -> None:
+    check_server(facts)
 
 
 def test_an_error_of_the_program_is_not_blamed_on_the_broker() -> None:

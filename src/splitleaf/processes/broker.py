@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from splitleaf.core.errors import ConfigurationError
 from splitleaf.jobs.limits import QueueLimits
+from splitleaf.jobs.redis.address import parse_address
 from splitleaf.settings import Settings
 
 
@@ -27,10 +28,8 @@ def require_broker_url(settings: Settings) -> str:
 
 def check_broker_url(url: str) -> str:
     """Return the URL; raise `ConfigurationError`, which does not repeat a password, unless it can be read."""
-    from redis.asyncio.connection import parse_url
-
     try:
-        parse_url(url)
+        parse_address(url)
     except ValueError as error:
         raise ConfigurationError(
             "SPLITLEAF_REDIS_URL cannot be read; it is like redis://host:6379/0, rediss://... or unix:///path",

@@ -15,6 +15,7 @@ from splitleaf.processes.secrets import ADMIN_KEY_NAME, SECRET_NAME
 from splitleaf.settings import Settings, read_settings
 
 MIN_FREE_BYTES = 1_000_000_000
+BROKER_WITHIN_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def _broker(settings: Settings) -> Iterator[Finding]:
         yield Finding("broker", "ok", f"embedded ({find_server().name}); for `splitleaf up` alone")
         return
     facts = asyncio.run(_ask_broker(check_broker_url(settings.redis_url)))
-    policy, is_durable = facts["maxmemory_policy"], facts["aof_enabled"] == "1"
+    policy, is_durable = facts.get("maxmemory_policy"), facts.get("aof_enabled") == "1"
     yield Finding("broker", "ok", f"version {facts['version']}")
     if policy != "noeviction":
         yield Finding("broker memory", "problem", f"{policy} throws work away", "set maxmemory-policy noeviction")
@@ -99,25 +100,18 @@ def _broker(settings: Settings) -> Iterator[Finding]:
 
 
 async def _ask_broker(url: str) -> dict[str, str]:
-    from redis.asyncio import Redis
-    from redis.exceptions import RedisError
-
+    """Return what the broker says of itself."""
     from splitleaf.core.errors import DependencyDown
+    from splitleaf.jobs.redis.address import parse_address
+    from splitleaf.jobs.redis.wire import Wire
 
-    client = Redis.from_url(url, socket_timeout=3, socket_connect_timeout=3)
     try:
-        info = await client.info()
-    except RedisError as error:
+        async with asyncio.timeout(BROKER_WITHIN_S):
+            wire = await Wire.open(parse_address(url))
+    except OSError as error:
         raise DependencyDown(f"the broker does not answer: {error}") from error
-    finally:
-        await client.aclose()
-    version = info.get("valkey_version") or info.get("redis_version", "unknown")
-    facts = {
-        "version": version,
-        "maxmemory_policy": info.get("maxmemory_policy"),
-        "aof_enabled": info.get("aof_enabled"),
-    }
-    return {name: str(value) for name, value in facts.items()}
+    wire.abort()
+    return {"version": wire.facts.get("valkey_version") or wire.facts.get("redis_version", "unknown"), **wire.facts}
 
 
 def _database(settings: Settings) -> Iterator[Finding]:

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from typing import Any
 
 import structlog
-from redis.exceptions import RedisError
 
 from splitleaf.core.errors import SplitleafError
 from splitleaf.jobs import keys
@@ -73,7 +72,7 @@ class Announcements:
                 async with contextlib.aclosing(subscription):
                     async for message in subscription:
                         self._dispatch(message)
-            except (RedisError, OSError, SplitleafError) as error:
+            except (OSError, SplitleafError) as error:
                 log.warning("announcements_interrupted", reason=str(error))
             except Exception:
                 # Whatever a message was, those who wait for others must still be told.

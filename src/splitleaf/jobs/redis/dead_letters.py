@@ -12,8 +12,8 @@ from splitleaf.core.ids import new_prediction_id
 from splitleaf.jobs.messages import decode_context, decode_tensor
 from splitleaf.jobs.queue import DeadLetter, Priority, Task
 from splitleaf.jobs.redis.broker import keys_of
-from splitleaf.jobs.redis.link import Command
 from splitleaf.jobs.redis.queue import RedisJobQueue
+from splitleaf.jobs.redis.wire import Command
 
 
 class RedisDeadLetters:

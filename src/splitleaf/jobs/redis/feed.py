@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import structlog
-from redis.exceptions import ResponseError
 
 from splitleaf.core.errors import DependencyDown
 from splitleaf.jobs import keys
@@ -16,7 +15,7 @@ from splitleaf.jobs.messages import UnreadableMessage, decode_state
 from splitleaf.jobs.queue import FeedEntry
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
 from splitleaf.jobs.redis.consumer import new_worker_name
-from splitleaf.jobs.redis.link import Command
+from splitleaf.jobs.redis.wire import Command, ErrorReply
 
 log = structlog.get_logger(__name__)
 
@@ -49,7 +48,7 @@ class RedisOutcomeFeed:
             answer = await self._line.call(
                 *command, *block, "STREAMS", *feeds, *(b">" for _ in feeds), block_ms=block_ms
             )
-        except ResponseError as error:
+        except ErrorReply as error:
             if not str(error).startswith("NOGROUP"):
                 raise
             await self._make_groups(feeds)

@@ -1,49 +1,39 @@
-"""One process's line to the broker: whatever is asked in one turn of the event loop travels together."""
+"""One process's line to the broker: whoever asks shares it, and nobody waits for another's answer."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import math
+from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import Any
-
-import structlog
-from redis.asyncio import ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError as BrokerConnectionError
-from redis.exceptions import OutOfMemoryError, RedisError, ResponseError
-from redis.exceptions import TimeoutError as BrokerTimeoutError
+from typing import Any, Final
 
 from splitleaf.core.errors import ConfigurationError, DependencyDown, Overloaded
+from splitleaf.jobs.redis.address import BrokerAddress, parse_address
 from splitleaf.jobs.redis.scripts import Script
+from splitleaf.jobs.redis.wire import Command, ErrorReply, Exchange, Reply, Wire, check_server
 
-log = structlog.get_logger(__name__)
-
-Command = Sequence[Any]
-Reply = Any
-
-_MAX_GROUPS = 256
-_MAX_PIPELINES = 2
-_BUSY_ANSWERS = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "READONLY", "MISCONF")
+_MOST_ON_THE_WAY: Final = 256
+"""Exchanges that may be sent and unanswered. What waits behind them can still be given up, and is never sent then."""
+_BUSY_ANSWERS: Final = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "READONLY", "MISCONF", "NOAUTH")
 
 
 class Link:
-    """Commands over a few shared connections, pipelined by themselves.
+    """Commands over one shared connection, which is made when it is needed and after it broke.
 
-    Nothing is ever sent twice: redis-py's own retries, which duplicate submits, are off. Every failure of
-    the connection is `DependencyDown`, and whether a command was carried out is then unknown.
+    Nothing is ever sent twice. Every failure of the connection is `DependencyDown`, and whether a command was
+    carried out is then unknown.
     """
 
     def __init__(self, url: str, *, timeout_s: float) -> None:
         """`timeout_s` bounds each call as a whole, including its wait behind others."""
         self._url = url
+        self._address = parse_address(url)
         self._timeout_s = timeout_s
-        self._pool = _pool(url, timeout_s)
-        self._waiting: list[tuple[list[Command], asyncio.Future[list[Reply]]]] = []
-        self._pipelines: set[asyncio.Task[None]] = set()
-        self._is_flush_due = False
-        self._checked = False
+        self._wire: Wire | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._waiting: deque[Exchange] = deque()
+        self._watch: asyncio.TimerHandle | None = None
 
     async def call(self, *command: Any) -> Reply:
         """Send one command and return its answer; an error answer is raised."""
@@ -60,188 +50,187 @@ class Link:
         """Run a script with commands sent in front of it on the same connection; return the script's answer."""
         tail = (len(keys), *keys, *arguments)
         *_, reply = await self.together([*before, ("EVALSHA", script.digest, *tail)])
-        if isinstance(reply, ResponseError) and _is_unknown_script(reply):
+        if isinstance(reply, ErrorReply) and str(reply).startswith("NOSCRIPT"):
             reply = await self.call("EVAL", script.source, *tail)
         return _raised(reply)
 
     async def together(self, commands: list[Command]) -> list[Reply]:
         """Send commands in order on one connection; error answers are returned in their place."""
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[list[Reply]] = loop.create_future()
-        self._waiting.append((commands, future))
-        if not self._is_flush_due and len(self._pipelines) < _MAX_PIPELINES:
-            self._is_flush_due = True
-            loop.call_soon(self._flush)
-        timer = loop.call_later(self._timeout_s, _expire, future)
+        exchange = Exchange(commands, self._timeout_s)
+        self._waiting.append(exchange)
+        self._send()
+        if self._watch is None:
+            self._watch = asyncio.get_running_loop().call_later(self._timeout_s, self._look_for_overdue)
         try:
-            return await future
-        finally:
-            timer.cancel()
+            return await exchange.future
+        except OSError as error:
+            raise as_our_error(error) from error
 
     async def close(self) -> None:
-        """Break off what is under way and close the connections."""
-        for task in self._pipelines:
-            task.cancel()
-        await asyncio.gather(*self._pipelines, return_exceptions=True)
-        await self._pool.aclose()
+        """Break off what is under way and end the connection."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.gather(self._connecting, return_exceptions=True)
+        self._fail_waiting(DependencyDown("The connection to the broker was closed."))
+        if self._wire is not None:
+            self._wire.abort()
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
 
     def blocking(self) -> BlockingLine:
         """Return a line of its own for commands that block."""
         return BlockingLine(self._url, self._timeout_s)
 
-    def _flush(self) -> None:
-        self._is_flush_due = False
-        if not self._waiting:
+    def _send(self) -> None:
+        """Send what waits, as far as there is room on the way."""
+        wire = self._wire
+        if wire is None:
+            if self._waiting and self._connecting is None:
+                self._connecting = asyncio.create_task(self._connect())
             return
-        batch, self._waiting = self._waiting[:_MAX_GROUPS], self._waiting[_MAX_GROUPS:]
-        task = asyncio.get_running_loop().create_task(self._pipeline(batch))
-        self._pipelines.add(task)
-        task.add_done_callback(self._pipeline_done)
+        while self._waiting and len(wire.asked) < _MOST_ON_THE_WAY:
+            exchange = self._waiting.popleft()
+            # A caller that gave up while waiting here no longer wants its commands carried out.
+            if not exchange.future.done():
+                wire.send(exchange.commands, exchange)
 
-    def _pipeline_done(self, task: asyncio.Task[None]) -> None:
-        self._pipelines.discard(task)
-        self._flush()
-
-    async def _pipeline(self, batch: list[tuple[list[Command], asyncio.Future[list[Reply]]]]) -> None:
-        # A caller that gave up while waiting here no longer wants its commands carried out.
-        batch = [(commands, future) for commands, future in batch if not future.done()]
+    async def _connect(self) -> None:
         try:
-            async with asyncio.timeout(self._timeout_s), _borrowed(self._pool) as connection:
-                if not self._checked:
-                    await check_server(connection)
-                    self._checked = True
-                await self._exchange(connection, batch)
-        except (RedisError, OSError, TimeoutError, ConfigurationError) as error:
-            self._checked = False
-            _fail(batch, as_our_error(error))
-        except asyncio.CancelledError:
-            _fail(batch, DependencyDown("The connection to the broker was closed."))
-            raise
+            async with asyncio.timeout(self._timeout_s):
+                self._wire = await _opened(self._address)
+        except Exception as error:  # noqa: BLE001 - whatever it is, who waits must be told
+            self._fail_waiting(as_our_error(error))
+        else:
+            self._wire.on_answers = self._send
+            self._wire.on_lost = self._lost
+        finally:
+            self._connecting = None
+        self._send()
 
-    async def _exchange(self, connection: Any, batch: list[tuple[list[Command], asyncio.Future[list[Reply]]]]) -> None:
-        await connection.send_packed_command(connection.pack_commands([one for group, _ in batch for one in group]))
-        for commands, future in batch:
-            replies = [await read_reply(connection) for _ in commands]
-            if not future.done():
-                future.set_result(replies)
+    def _lost(self) -> None:
+        self._wire = None
+        self._send()
+
+    def _look_for_overdue(self) -> None:
+        """Give up whatever was asked too long ago. All have the same time, so the oldest are in front."""
+        loop = asyncio.get_running_loop()
+        self._watch = None
+        if self._wire is not None and self._wire.asked and self._wire.asked[0].deadline <= loop.time():
+            # Its answer may still come, and would be taken for another's.
+            self._wire.abort()
+        while self._waiting and self._waiting[0].deadline <= loop.time():
+            self._waiting.popleft().fail(DependencyDown("The broker does not answer in time."))
+        sent = self._wire.asked if self._wire is not None else ()
+        if oldest := [*sent][:1] or [*self._waiting][:1]:
+            self._watch = loop.call_at(oldest[0].deadline, self._look_for_overdue)
+
+    def _fail_waiting(self, error: Exception) -> None:
+        waiting, self._waiting = self._waiting, deque()
+        for exchange in waiting:
+            exchange.fail(error)
 
 
 class BlockingLine:
     """A connection of its own for one blocking command at a time."""
 
     def __init__(self, url: str, timeout_s: float) -> None:
+        self._address = parse_address(url)
         self._timeout_s = timeout_s
-        self._pool = _pool(url, timeout_s)
+        self._wire: Wire | None = None
 
     async def call(self, *command: Any, block_ms: int) -> Reply:
         """Send a command that answers within `block_ms`; `DependencyDown` when it is well overdue."""
+        within_s = block_ms / 1000 + self._timeout_s
         try:
-            async with asyncio.timeout(block_ms / 1000 + self._timeout_s), _borrowed(self._pool) as connection:
-                await connection.send_command(*command)
-                return await connection.read_response()
-        except (RedisError, OSError, TimeoutError) as error:
+            async with asyncio.timeout(within_s):
+                wire = await self._opened()
+                exchange = Exchange([command], within_s)
+                wire.send(exchange.commands, exchange)
+                (reply,) = await exchange.future
+        except (OSError, ConfigurationError) as error:
+            self._hang_up()
             raise as_our_error(error) from error
+        except asyncio.CancelledError:
+            # The answer to this call would be taken for that to the next.
+            self._hang_up()
+            raise
+        return _raised(reply)
 
     async def subscription(
         self, channel: bytes, on_subscribed: Callable[[], Awaitable[None]]
     ) -> AsyncGenerator[bytes, None]:
-        """Yield the messages of a channel until the connection breaks."""
-        async with _borrowed(self._pool) as connection:
+        """Yield the messages of a channel. Raises `OSError` or `DependencyDown` when the connection breaks."""
+        heard = _Subscription()
+        try:
             async with asyncio.timeout(self._timeout_s):
-                await connection.send_command("SUBSCRIBE", channel)
-                await connection.read_response()
+                wire = await self._opened()
+                wire.send([("SUBSCRIBE", channel)], heard)
+                await heard.next()
             await on_subscribed()
             while True:
-                kind, _, message = await connection.read_response()
+                kind, _, message = await heard.next()
                 if kind == b"message":
                     yield message
+        finally:
+            self._hang_up()
 
     async def close(self) -> None:
-        await self._pool.aclose()
+        self._hang_up()
+
+    async def _opened(self) -> Wire:
+        if self._wire is None or not self._wire.is_open:
+            self._wire = await _opened(self._address)
+        return self._wire
+
+    def _hang_up(self) -> None:
+        if self._wire is not None:
+            self._wire.abort()
+            self._wire = None
 
 
-@contextlib.asynccontextmanager
-async def _borrowed(pool: Any) -> AsyncGenerator[Any, None]:
-    """Give a connection, and throw it away unless all went well: an answer may still be on its way."""
-    connection = await pool.get_connection()
+class _Subscription:
+    """Answers without an end."""
+
+    def __init__(self) -> None:
+        self.deadline = math.inf
+        self._heard: asyncio.Queue[Reply | Exception] = asyncio.Queue()
+
+    def hear(self, reply: Reply) -> bool:
+        self._heard.put_nowait(reply)
+        return False
+
+    def fail(self, error: Exception) -> None:
+        self._heard.put_nowait(error)
+
+    async def next(self) -> Reply:
+        """Return the next answer. Raises the error that ended the connection."""
+        return _raised(await self._heard.get())
+
+
+async def _opened(address: BrokerAddress) -> Wire:
+    """Connect to a server that fits. Raises `OSError`, or `ConfigurationError` for one that does not."""
+    wire = await Wire.open(address)
     try:
-        yield connection
-    except BaseException:
-        await connection.disconnect(nowait=True)
+        check_server(wire.facts)
+    except ConfigurationError:
+        wire.abort()
         raise
-    finally:
-        await pool.release(connection)
-
-
-async def read_reply(connection: Any) -> Reply:
-    """Read one answer; an error answer is returned, a broken connection is raised."""
-    try:
-        return await connection.read_response()
-    except ResponseError as error:
-        return error
-
-
-async def check_server(connection: Any) -> None:
-    """Raise `ConfigurationError` for a broker that is too old or may evict tasks."""
-    await connection.send_command("INFO", "server", "memory")
-    text = await connection.read_response()
-    facts = dict(line.split(":", 1) for line in text.decode().splitlines() if ":" in line)
-    name = "Valkey" if "valkey_version" in facts else "Redis"
-    version = facts.get("valkey_version") or facts.get("redis_version", "0")
-    least = 8 if name == "Valkey" else 7
-    if int(version.split(".")[0]) < least:
-        raise ConfigurationError(f"{name} {version} is too old: Redis 7.0 or Valkey 8.0 is needed")
-    if facts.get("maxmemory", "0") != "0" and facts.get("maxmemory_policy") != "noeviction":
-        raise ConfigurationError(
-            f"{name} would evict accepted work: set `maxmemory-policy noeviction` (it is {facts['maxmemory_policy']})"
-        )
+    return wire
 
 
 def as_our_error(error: BaseException) -> Exception:
-    """Translate what the client or the broker says into the project's errors."""
-    if isinstance(error, OutOfMemoryError) or str(error).startswith("OOM"):
-        return Overloaded("The broker is out of memory.", retry_after_s=5.0)
-    if isinstance(error, ConfigurationError):
-        return error
-    if isinstance(error, (BrokerConnectionError, BrokerTimeoutError, OSError, TimeoutError)):
+    """Translate what a connection or the broker says into the project's errors."""
+    if isinstance(error, OSError):
         return DependencyDown("The broker does not answer.", reason=str(error))
-    if isinstance(error, ResponseError) and str(error).startswith(_BUSY_ANSWERS):
+    if isinstance(error, ErrorReply) and str(error).startswith("OOM"):
+        return Overloaded("The broker is out of memory.", retry_after_s=5.0)
+    if isinstance(error, ErrorReply) and str(error).startswith(_BUSY_ANSWERS):
         return DependencyDown("The broker is not ready.", reason=str(error))
     return error if isinstance(error, Exception) else DependencyDown(str(error))
 
 
-def _pool(url: str, timeout_s: float) -> Any:
-    # redis-py's pool is not typed throughout.
-    return ConnectionPool.from_url(
-        url,
-        protocol=2,
-        # Times are limited here, around whole exchanges. redis-py would wrap each step into `wait_for`, which
-        # costs more and, before Python 3.12, can swallow a cancellation.
-        socket_timeout=None,
-        socket_connect_timeout=timeout_s,
-        retry=Retry(NoBackoff(), 0),
-        retry_on_error=[],
-        health_check_interval=0,
-        max_connections=_MAX_PIPELINES + 2,
-    )
-
-
 def _raised(reply: Reply) -> Reply:
-    if isinstance(reply, ResponseError):
+    if isinstance(reply, Exception):
         raise as_our_error(reply) from reply
     return reply
-
-
-def _is_unknown_script(error: ResponseError) -> bool:
-    return type(error).__name__ == "NoScriptError" or str(error).startswith("NOSCRIPT")
-
-
-def _expire(future: asyncio.Future[list[Reply]]) -> None:
-    if not future.done():
-        future.set_exception(DependencyDown("The broker does not answer in time."))
-
-
-def _fail(batch: list[tuple[list[Command], asyncio.Future[list[Reply]]]], error: Exception) -> None:
-    for _, future in batch:
-        if not future.done():
-            future.set_exception(error)

@@ -20,8 +20,8 @@ from splitleaf.jobs.messages import decode_context, decode_state, encode_context
 from splitleaf.jobs.queue import JobState, Priority, QueueDepth, SubmitOutcome, Task
 from splitleaf.jobs.redis.announcements import Announcements
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
-from splitleaf.jobs.redis.link import Command
 from splitleaf.jobs.redis.scripts import script
+from splitleaf.jobs.redis.wire import Command
 
 _ORPHAN_LIFE_MS = 10_000
 """Life of pixels whose submit never came to be decided."""
