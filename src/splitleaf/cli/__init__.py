@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from splitleaf import __version__
-from splitleaf.cli import doctor, experiments, keys, models, predict, routing, serving
+from splitleaf.cli import doctor, experiments, keys, labels, models, predict, review, routing, serving
 from splitleaf.core.errors import ConfigurationError, SplitleafError
 
 __all__ = ["EXIT_BUG", "EXIT_FAILED", "EXIT_USAGE", "app", "main"]
@@ -34,6 +34,8 @@ app.command("controller", short_help="Run the writer of outcomes.")(serving.cont
 app.add_typer(models.app, name="models", short_help="Import, list, check and name versions.")
 app.add_typer(routing.app, name="routing", short_help="Split the visitors between versions.")
 app.add_typer(experiments.app, name="experiments", short_help="Find out which version is better.")
+app.add_typer(review.app, name="review", short_help="Label pictures, and see how far that is.")
+app.add_typer(labels.app, name="labels", short_help="Labels from and to files.")
 app.add_typer(keys.app, name="keys", short_help="Make, list and revoke keys of the admin API.")
 app.command("predict", short_help="Classify pictures and print the answers.")(predict.predict)
 app.command("doctor", short_help="Look for what is wrong and say what to do.")(doctor.doctor)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from splitleaf.flows.curate_reviews import Retention
 from splitleaf.flows.review_pictures import ReviewTerms
 from splitleaf.images.archive import PictureArchive
@@ -13,8 +15,17 @@ _DAY_MS = 86_400_000
 
 def new_archive(settings: Settings) -> PictureArchive | None:
     """Return where pictures are kept; None where they are not."""
-    kept = settings.retention
-    return DirectoryPictureArchive(kept.dir or settings.data_dir / "pictures") if kept.enabled else None
+    return DirectoryPictureArchive(_folder(settings)) if settings.retention.enabled else None
+
+
+def kept_archive(settings: Settings) -> PictureArchive | None:
+    """Return where pictures lie, also when this process was not told that some are kept; None where none do."""
+    folder = _folder(settings)
+    return DirectoryPictureArchive(folder) if settings.retention.enabled or folder.is_dir() else None
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.retention.dir or settings.data_dir / "pictures"
 
 
 def retention(settings: Settings) -> Retention:

@@ -1,0 +1,165 @@
+"""`splitleaf review ...`: pictures for experts, in a terminal."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from splitleaf.cli.labels import open_reviewer
+from splitleaf.cli.models import AsJson, Data, Repository, warn_if_idle
+
+if TYPE_CHECKING:
+    from splitleaf.flows.review_pictures import ReviewTask
+
+app = typer.Typer(
+    name="review", help="Label pictures, and see how far that is.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Item = Annotated[str, typer.Argument(help="The prediction's id.")]
+Expert = Annotated[str, typer.Option(help="Who labels; this user.")]
+Experiment = Annotated[str, typer.Option(help="Its key; without it, pictures of no experiment.")]
+
+
+@app.command("next")
+def next_command(
+    experiment: Experiment = "",
+    expert: Expert = "",
+    opinions: Annotated[int, typer.Option(min=1, max=5, help="Experts who are to label each picture.")] = 1,
+    picture: Annotated[Path | None, typer.Option(help="Write the picture to this file, as JPEG.")] = None,
+    models: Repository = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Get the next picture to label; blind: not which version said what."""
+    with open_reviewer(models, data) as reviewer:
+        tasks = reviewer.next_items(experiment, expert, opinions)
+        if tasks and picture is not None:
+            picture.write_bytes(reviewer.picture(tasks[0].prediction_id))
+        if as_json:
+            typer.echo(json.dumps([_record(task) for task in tasks], ensure_ascii=False))
+        elif not tasks:
+            typer.echo("there is nothing to label at present")
+        else:
+            typer.echo(_line(tasks[0]))
+
+
+@app.command("picture")
+def picture(
+    item: Item,
+    file: Annotated[Path, typer.Argument(help="Where to write it, as JPEG.")],
+    models: Repository = None,
+    data: Data = None,
+) -> None:
+    """Write a kept picture to a file."""
+    with open_reviewer(models, data) as reviewer:
+        file.write_bytes(reviewer.picture(checked(item)))
+
+
+@app.command("label")
+def label(
+    item: Item,
+    label: Annotated[str | None, typer.Argument(help="The class that the picture shows.")] = None,
+    cannot_tell: Annotated[bool, typer.Option("--cannot-tell", help="You looked, and cannot say.")] = False,
+    skip: Annotated[bool, typer.Option("--skip", help="Leave it to somebody else.")] = False,
+    expert: Expert = "",
+    models: Repository = None,
+    data: Data = None,
+) -> None:
+    """Say what a picture shows; said again, it replaces what you said before."""
+    if sum((label is not None, cannot_tell, skip)) != 1:
+        raise typer.BadParameter("name a label, --cannot-tell or --skip")
+    with open_reviewer(models, data) as reviewer:
+        if skip:
+            reviewer.skip(checked(item), expert)
+        else:
+            reviewer.say(checked(item), label, expert)
+        typer.echo(f"{item}: {'skipped' if skip else label or 'cannot tell'}")
+        warn_if_idle(reviewer)
+
+
+@app.command("undo")
+def undo(
+    item: Item, expert: Expert = "", models: Repository = None, data: Data = None, as_json: AsJson = False
+) -> None:
+    """Take back what you said of a picture, or that you skipped it."""
+    with open_reviewer(models, data) as reviewer:
+        task = reviewer.undo(checked(item), expert)
+        typer.echo(json.dumps(_record(task), ensure_ascii=False) if as_json else _line(task))
+
+
+@app.command("progress")
+def progress(
+    experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
+) -> None:
+    """Say how far the pictures are labelled, by the reason why they are to be."""
+    from dataclasses import asdict
+
+    with open_reviewer(models, data) as reviewer:
+        counts = reviewer.progress(experiment)
+    if as_json:
+        typer.echo(json.dumps([asdict(one) for one in counts]))
+        return
+    for one in counts:
+        left = one.items - one.labelled - one.cannot_tell - one.gone
+        told = f"{one.labelled} of {one.items} labelled, {one.cannot_tell} cannot be told, {left} open"
+        typer.echo(f"{one.reason}: {told}" + (f", {one.gone} without a picture" if one.gone else ""))
+    if not counts:
+        typer.echo("there is nothing to label")
+
+
+@app.command("agreement")
+def agreement(
+    experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
+) -> None:
+    """Say how far experts agree on pictures that several labelled."""
+    with open_reviewer(models, data) as reviewer:
+        found = reviewer.agreement(experiment)
+    if as_json:
+        from splitleaf.api.review_shapes import AgreementShape
+
+        typer.echo(json.dumps(AgreementShape.of(experiment, found).model_dump(mode="json"), ensure_ascii=False))
+        return
+    for pair in found.pairs:
+        one = pair.agreement
+        kappa = "not defined" if one.kappa is None else f"{one.kappa:.3f}"
+        typer.echo(f"{pair.first}, {pair.second}: {one.agreed} of {one.items} alike, kappa {kappa}")
+    for item in found.contested:
+        typer.echo(f"contested: {item}")
+    if not found.pairs:
+        typer.echo("no picture has the labels of two experts")
+
+
+@app.command("discard")
+def discard(
+    item: Item,
+    why: Annotated[str, typer.Option("--why", help="The reason; kept in the audit log.")],
+    models: Repository = None,
+    data: Data = None,
+) -> None:
+    """Delete a kept picture for good, for example when its owner asks."""
+    with open_reviewer(models, data) as reviewer:
+        done = reviewer.discard_picture(checked(item), why)
+    typer.echo(f"{item}: {'deleted' if done else 'there is no picture'}")
+
+
+def checked(item: str) -> str:
+    from splitleaf.core.errors import NotFound
+    from splitleaf.core.ids import is_prediction_id
+
+    if not is_prediction_id(item):
+        raise NotFound(f"{item[:40]!r} is not a prediction's id", code="prediction_not_found")
+    return item
+
+
+def _record(task: ReviewTask) -> dict[str, object]:
+    from splitleaf.core.clock import as_rfc3339
+
+    until = as_rfc3339(task.leased_until_ms)
+    return {"id": task.prediction_id, "candidates": list(task.candidates), "leased_until": until}
+
+
+def _line(task: ReviewTask) -> str:
+    return f"{task.prediction_id}  {' | '.join(task.candidates)}"

@@ -1,0 +1,67 @@
+"""What the command line does with labels and kept pictures: in the database and the folder of a running system."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+
+from splitleaf.flows.discard_picture import discard_picture
+from splitleaf.flows.import_labels import LabelImport, export_labels, import_labels
+from splitleaf.flows.measure_agreement import ExpertAgreement, compare_experts
+from splitleaf.flows.review_pictures import PictureReview, Request, ReviewTask, Word
+from splitleaf.images.archive import PictureArchive
+from splitleaf.outcomes.events import Feedback
+from splitleaf.outcomes.reviews import ReviewCount
+from splitleaf.processes.local import Operator
+from splitleaf.processes.pictures import kept_archive, review_terms
+from splitleaf.registry.catalogue import Catalogue, known_labels
+
+
+class Reviewer(Operator):
+    """Raises what the flows raise. Without a name, the user labels."""
+
+    def next_items(self, experiment: str, expert: str, opinions: int) -> list[ReviewTask]:
+        return self._review.next_items(Request(expert or self._actor, experiment, opinions=opinions))
+
+    def picture(self, prediction_id: str) -> bytes:
+        return self._review.picture(prediction_id)
+
+    def say(self, prediction_id: str, label: str | None, expert: str) -> Feedback:
+        """A None label: the expert cannot tell."""
+        return self._review.say(prediction_id, Word(expert or self._actor, label), self._labels)
+
+    def skip(self, prediction_id: str, expert: str) -> None:
+        self._review.skip(prediction_id, expert or self._actor)
+
+    def undo(self, prediction_id: str, expert: str) -> ReviewTask:
+        return self._review.undo(prediction_id, expert or self._actor)
+
+    def progress(self, experiment: str) -> Sequence[ReviewCount]:
+        return self._store.count_reviews(experiment)
+
+    def agreement(self, experiment: str) -> ExpertAgreement:
+        return compare_experts(self._store, experiment)
+
+    def import_labels(self, text: str, author: str, *, dry_run: bool) -> LabelImport:
+        who = author or self._actor
+        return import_labels(
+            self._store, text, author=who, known_labels=self._labels, clock=self._clock, dry_run=dry_run
+        )
+
+    def export_labels(self, experiment: str | None) -> Iterator[str]:
+        return export_labels(self._store, experiment)
+
+    def discard_picture(self, prediction_id: str, reason: str) -> bool:
+        return discard_picture(self._store, self._pictures, prediction_id, self._actor, reason, self._clock)
+
+    @cached_property
+    def _pictures(self) -> PictureArchive | None:
+        return kept_archive(self._settings)
+
+    @cached_property
+    def _labels(self) -> dict[str, str]:
+        return known_labels(Catalogue(self._models_dir).imported())
+
+    @property
+    def _review(self) -> PictureReview:
+        return PictureReview(self._store, self._pictures, self._clock, review_terms(self._settings))
