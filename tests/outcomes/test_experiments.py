@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from splitleaf.core.errors import Conflict
@@ -16,6 +17,7 @@ from tests.outcomes.facts import (
     audit_entry,
     experiment_record,
     experiment_revision,
+    failed_outcome,
     feedback,
     outcome,
     revision,
@@ -254,3 +256,58 @@ def test_what_users_say_is_joined_to_the_exposure_that_it_is_about(store: Outcom
     assert (waiting.is_recorded, waiting.revision, waiting.variant, waiting.unit_hash) == (False, 0, "", "")
     assert store.ratings_after("leaf", rated.number, 10) == [waiting]
     assert store.ratings_after("leaf", 0, 1) == [rated]
+
+
+def test_outcomes_come_by_column_in_the_order_of_recording_without_overrides(store: OutcomeStore) -> None:
+    first, shadowed, forced = new_prediction_id(), new_prediction_id(), new_prediction_id()
+    store.record_outcomes(
+        [
+            outcome(prediction_id=first, experiment="leaf", variant="control", unit_hash="a" * 32, label="rust"),
+            outcome(prediction_id=forced, experiment="leaf", override=True),
+            outcome(experiment="stem"),
+            failed_outcome(prediction_id=shadowed, experiment="leaf", variant="candidate", unit_hash="b" * 32),
+            outcome(
+                experiment="leaf",
+                variant="candidate",
+                unit_hash="b" * 32,
+                role="shadow",
+                primary_id=shadowed,
+                served_version="v2",
+                label="healthy",
+                fallback="not_ready",
+                revision=12,
+            ),
+        ]
+    )
+    found = store.exposures("leaf")
+    assert found.unit.tolist() == [0, 1, 1]
+    assert found.revision.tolist() == [3, 3, 12]
+    assert [found.variants[place] for place in found.variant] == ["control", "candidate", "candidate"]
+    assert [found.versions[place] for place in found.version] == ["v1", "v1", "v2"]
+    assert [found.labels[place] if place >= 0 else None for place in found.label] == ["rust", None, "healthy"]
+    assert found.picture[1] == found.picture[2] != found.picture[0]
+    assert np.isnan(found.confidence).tolist() == [False, True, False]
+    flags = (found.is_shadow, found.is_answered, found.is_fallback, found.is_failed, found.is_canceled)
+    assert [one.tolist() for one in flags] == [
+        [False, False, True],
+        [True, False, True],
+        [False, False, True],
+        [False, True, True],
+        [False, False, False],
+    ]
+    assert found.total_ms.tolist() == [44.5] * 3
+    assert (found.work_ms[0], found.cost_ms[0], found.queue_ms[0]) == (7.625, 7.625 / 4, 1.25)
+    assert list(np.diff(found.number) > 0) == [True, True]
+    assert store.newest_exposure("leaf") == found.number[-1]
+    numbers = [int(found.number[0]), int(found.number[2])]
+    assert store.picture_ids(numbers) == {numbers[0]: first, numbers[1]: shadowed}
+    assert len(set(store.exposures("leaf", with_pictures=False).number)) == 3
+
+
+def test_more_outcomes_than_are_read_at_once_come_all_and_each_once(store: OutcomeStore) -> None:
+    assert len(store.exposures("leaf")) == 0
+    assert store.newest_exposure("leaf") == 0
+    names = [f"{number:032x}" for number in range(5_001)]
+    for place in range(0, 5_001, 1_000):
+        store.record_outcomes([outcome(experiment="leaf", unit_hash=name) for name in names[place : place + 1_000]])
+    assert store.exposures("leaf").unit.tolist() == list(range(5_001))

@@ -200,3 +200,13 @@ def test_labels_are_recorded_all_or_none(store: OutcomeStore) -> None:
     with pytest.raises(Conflict):
         store.record_labels([label(one, "b", author="bob"), first])
     assert store.feedback(one.prediction_id) == [first]
+
+
+def test_the_newest_word_is_known_by_its_number(store: OutcomeStore) -> None:
+    assert store.newest_feedback() == 0
+    (primary,) = picture("rust")
+    store.record_outcomes([primary])
+    store.record_feedback(feedback(primary.prediction_id))
+    first = store.newest_feedback()
+    store.record_labels([label(primary, "rust")])
+    assert store.newest_feedback() > first > 0

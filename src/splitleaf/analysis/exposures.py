@@ -44,11 +44,11 @@ class Grouping:
     @classmethod
     def of(cls, revision: ArrayLike, is_candidate: ArrayLike, unit: ArrayLike) -> Grouping:
         """Group images by arguments of the shape (images,); `unit` is any integer."""
-        _, stratum = np.unique(np.asarray(revision), return_inverse=True)
-        _, person = np.unique(np.asarray(unit), return_inverse=True)
-        strata = int(stratum.max()) + 1 if stratum.size else 0
+        revisions, stratum = _distinct(np.asarray(revision, dtype=np.int64))
+        _, person = _distinct(np.asarray(unit, dtype=np.int64))
+        strata = len(revisions)
         cell = 2 * stratum + np.asarray(is_candidate, dtype=np.int64)
-        groups, group = np.unique(person * (2 * strata) + cell, return_inverse=True)
+        groups, group = _distinct(person * (2 * strata) + cell)
         owner, cell_of = np.divmod(groups, max(1, 2 * strata))
         return cls(strata, group, cell_of, owner)
 
@@ -94,6 +94,21 @@ class Grouping:
             return 0.0
         together = np.bincount(self.person, contribution)
         return float((together**2).sum() - (contribution**2).sum())
+
+
+def count_units(unit: Ints) -> int:
+    """Return how many different units there are; their numbers are small."""
+    return int(np.count_nonzero(np.bincount(unit))) if unit.size else 0
+
+
+def _distinct(values: Ints) -> tuple[Ints, Ints]:
+    """Return the different values in ascending order, and the place of each value among them."""
+    if values.size and values.min() >= 0 and values.max() < 4 * values.size + 64:
+        # Small numbers are counted rather than sorted, which for a million of them takes a tenth of the time.
+        is_there = np.bincount(values) > 0
+        return np.flatnonzero(is_there), (np.cumsum(is_there) - 1)[values]
+    distinct, place = np.unique(values, return_inverse=True)
+    return distinct, place
 
 
 def total(revision: ArrayLike, is_candidate: ArrayLike, unit: ArrayLike, outcome: ArrayLike) -> Sample:

@@ -20,6 +20,8 @@ from splitleaf.analysis.sequences import bound, mixture_width
 from splitleaf.analysis.special import binomial_cdf
 
 _PRIOR: Final = 5.0
+LEAST_DISCORDANT: Final = 10
+"""Discordant pictures from which on an interval is given."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,25 @@ class PairedCounts:
     images: int
     only_control_right: int
     only_candidate_right: int
+    design_effect: float = 1.0
+    """How many discordant pictures tell as much as one of a unit of its own: pictures of one unit resemble each other.
+
+    J. Rao, A. Scott, "A simple method for the analysis of clustered binary data", Biometrics 48 (1992), 577-585. With
+    it the evidence is no longer exact; without, it is.
+    """
+
+    @property
+    def evidence(self) -> float:
+        """Ln e against "equally often right"."""
+        return float(
+            log_evidence(self.only_control_right / self.design_effect, self.only_candidate_right / self.design_effect)
+        )
+
+    @property
+    def variance(self) -> float:
+        """Of the wins less the losses, with one pseudo-win and one pseudo-loss."""
+        net = self.only_candidate_right - self.only_control_right
+        return max((self.discordant + 2 - net**2 / max(self.images, 1)) * self.design_effect, 2.0)
 
     @property
     def discordant(self) -> int:
@@ -42,7 +63,17 @@ def log_evidence(only_control_right: ArrayLike, only_candidate_right: ArrayLike)
 
 def win_share(counts: PairedCounts, alpha: float = 0.05) -> Estimate:
     """Return the share of discordant pictures that the candidate gets right; excludes 1/2 just when e >= 1 / alpha."""
-    return estimate_rate(counts.only_candidate_right, counts.only_control_right, alpha, _PRIOR)
+    wins, losses = (one / counts.design_effect for one in (counts.only_candidate_right, counts.only_control_right))
+    return estimate_rate(wins, losses, alpha, _PRIOR)
+
+
+def pairs_design_effect(net: ArrayLike, discordant: ArrayLike) -> float:
+    """Return the variance of the units' wins less losses over what it were if no two pictures were of one unit.
+
+    Both arguments (units,). At least 1: a unit whose wins and losses cancel out does not make the others surer.
+    """
+    total = float(np.sum(discordant))
+    return max(1.0, float(np.sum(np.square(np.asarray(net, dtype=np.float64)))) / total) if total else 1.0
 
 
 def compare_paired(counts: PairedCounts, planned_images: int, alpha: float = 0.05) -> Difference:
@@ -52,16 +83,15 @@ def compare_paired(counts: PairedCounts, planned_images: int, alpha: float = 0.0
     that the exact evidence, which needs none, has 10 discordant pictures to speak of. It never leaves zero out before
     the exact evidence is in.
     """
-    evidence = float(log_evidence(counts.only_control_right, counts.only_candidate_right))
+    evidence = counts.evidence
     if counts.images == 0:
         return Difference(0.0, Interval(-1.0, 1.0), 0.0, is_enough=False)
     n, net = counts.images, counts.only_candidate_right - counts.only_control_right
     value = net / n
-    if counts.discordant < 10:
+    if counts.discordant / counts.design_effect < LEAST_DISCORDANT:
         return Difference(value, Interval(-1.0, 1.0), evidence, is_enough=False)
-    variance = max(counts.discordant + 2 - net**2 / n, 2.0)
-    rho = mixture_width(variance * planned_images / n, alpha)
-    half = float(bound(np.float64(variance), rho, alpha)) / n
+    rho = mixture_width(counts.variance * planned_images / n, alpha)
+    half = float(bound(counts.variance, rho, alpha)) / n
     low, high = max(-1.0, value - half), min(1.0, value + half)
     if evidence < -math.log(alpha):
         low, high = min(low, 0.0), max(high, 0.0)

@@ -16,3 +16,18 @@ def adjust_holm(p_values: Mapping[str, float]) -> dict[str, float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[name]))
         adjusted[name] = largest
     return adjusted
+
+
+def holm_levels(p_values: Mapping[str, float], alpha: float) -> dict[str, float]:
+    """Return the level at which each version's interval leaves out zero just where Holm's procedure rejects.
+
+    The smallest p-value is held against alpha / k, the next against alpha / (k - 1), and so on; from the first one that
+    does not pass, the level stays.
+    """
+    levels: dict[str, float] = {}
+    passed = 0
+    for name in sorted(p_values, key=p_values.__getitem__):
+        levels[name] = alpha / (len(p_values) - passed)
+        # One that does not pass keeps all further ones, whose p-values are larger, from passing, too.
+        passed += p_values[name] <= levels[name]
+    return levels

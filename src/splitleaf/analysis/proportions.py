@@ -28,10 +28,11 @@ def log_e_value(
     return _against(rate, right, wrong, _log_mixture(right, wrong, prior))
 
 
-def estimate_rate(successes: int, failures: int, alpha: float = 0.05, prior: float = 0.5) -> Estimate:
+def estimate_rate(successes: float, failures: float, alpha: float = 0.05, prior: float = 0.5) -> Estimate:
     """Return the success rate with the rates that have never been refuted at this number of outcomes.
 
-    Exact at any number of outcomes and at all looks together; [0, 1] while there are none.
+    Exact at any number of outcomes and at all looks together; [0, 1] while there are none. Counts may be fractions
+    where images of one unit were weighed down to what they tell.
     """
     if successes + failures == 0:
         return Estimate(0.5, Interval(0.0, 1.0))

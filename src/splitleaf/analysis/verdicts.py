@@ -2,7 +2,34 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+from typing import Final
+
 from splitleaf.analysis.records import Difference, Verdict
+
+COMPARATIVES: Final = MappingProxyType(
+    {
+        "accuracy": ("more accurate", "less accurate", "as accurate"),
+        "audited_accuracy": ("more accurate", "less accurate", "as accurate"),
+        "feedback_accuracy": ("right more often by users' word", "right less often by users' word", "as often right"),
+        "error_rate": ("failing less often", "failing more often", "as reliable"),
+        "slow_rate": ("slow less often", "slow more often", "as quick"),
+        "latency_ms": ("quicker", "slower", "as quick"),
+        "confidence": ("surer of its answers", "less sure of its answers", "as sure of its answers"),
+        "cost_ms": ("cheaper to run", "dearer to run", "as cheap to run"),
+    }
+)
+"""Metric -> how a candidate is that is better, that is worse, and that is neither."""
+PREFERENCE: Final = (
+    Verdict.INVALID,
+    Verdict.BETTER,
+    Verdict.NOT_WORSE,
+    Verdict.EQUIVALENT,
+    Verdict.UNDECIDED,
+    Verdict.NOT_ENOUGH_DATA,
+    Verdict.WORSE,
+)
+"""Of several candidates, whose verdict comes first."""
 
 
 def judge(difference: Difference, margin: float, *, is_mismatch: bool = False) -> Verdict:
@@ -21,3 +48,18 @@ def judge(difference: Difference, margin: float, *, is_mismatch: bool = False) -
         (low > -margin, Verdict.NOT_WORSE),
     )
     return next((verdict for applies, verdict in rules if applies), Verdict.UNDECIDED)
+
+
+def headline(verdict: Verdict, metric: str, candidate: str, control: str, margin: str) -> str:
+    """Return the verdict in a sentence; `margin` in words."""
+    better, worse, alike = COMPARATIVES[metric]
+    sentences = {
+        Verdict.INVALID: f"Nothing can be said of {candidate}: the experiment is not sound.",
+        Verdict.NOT_ENOUGH_DATA: f"Too little is known yet to compare {candidate} with {control}.",
+        Verdict.UNDECIDED: f"Whether {candidate} is {better} than {control} is not decided yet.",
+        Verdict.BETTER: f"{candidate} is {better} than {control}.",
+        Verdict.WORSE: f"{candidate} is {worse} than {control}.",
+        Verdict.NOT_WORSE: f"{candidate} is not {worse} than {control} by more than {margin}.",
+        Verdict.EQUIVALENT: f"{candidate} is {alike} as {control}, to within {margin}.",
+    }
+    return sentences[verdict]

@@ -186,16 +186,19 @@ class ExperimentStore(Protocol):
         """Return an experiment's outcomes, shadows and overrides too, as `outcomes_after` does for all."""
         ...
 
-    def exposures(self, experiment: str) -> Exposures:
-        """Return an experiment's outcomes by column, shadows too, without overrides: what a report is made from."""
+    def exposures(self, experiment: str, *, with_pictures: bool = True) -> Exposures:
+        """Return an experiment's outcomes by column, shadows too, without overrides: what a report is made from.
+
+        Without pictures, which only shadows need, a million outcomes are there half a second sooner.
+        """
         ...
 
     def newest_exposure(self, experiment: str) -> int:
         """Return the number of the experiment's last outcome; 0: there is none."""
         ...
 
-    def prediction_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
-        """Return the ids of some outcomes by their numbers."""
+    def picture_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
+        """Return, by the numbers of some outcomes, whose pictures they are of: of a shadow, its primary's id."""
         ...
 
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]: ...

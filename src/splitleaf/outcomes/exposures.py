@@ -43,6 +43,7 @@ class Exposures:
     is_shadow: Bools
     is_answered: Bools
     is_canceled: Bools
+    is_expired: Bools
     is_fallback: Bools
     """Another version than the assigned one was to answer."""
     is_failed: Bools
@@ -65,8 +66,8 @@ class Exposures:
 
 def read_exposures(chunks: Iterable[Sequence[Row]]) -> Exposures:
     """Turn rows, in the order of their numbers, into columns, chunk by chunk: rows take ten times the memory."""
-    kinds, labels = _Names(), _Names()
-    parts = [_columns(chunk, kinds, labels) for chunk in chunks if chunk]
+    kinds, units, labels = _Names(), _Names(), _Names()
+    parts = [_columns(chunk, kinds, units, labels) for chunk in chunks if chunk]
     if not parts:
         parts = [[np.empty(0, dtype) for dtype in (*_INTEGERS, *_REALS)]]
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
@@ -74,7 +75,7 @@ def read_exposures(chunks: Iterable[Sequence[Row]]) -> Exposures:
     confidence, total, queue, work = columns[len(_INTEGERS) :]
     return Exposures(
         number=number,
-        unit=in_order(unit),
+        unit=unit,
         picture=picture,
         label=label,
         confidence=confidence,
@@ -91,9 +92,13 @@ def read_exposures(chunks: Iterable[Sequence[Row]]) -> Exposures:
 class _Names(dict[object, int]):
     """Text -> small number, counted as they come; None -> -1. Looked up by `map`, a million times."""
 
+    def __init__(self) -> None:
+        super().__init__({None: -1})
+
     def __missing__(self, name: object) -> int:
-        self[name] = -1 if name is None else sum(one is not None for one in self)
-        return self[name]
+        # None has a place, too.
+        self[name] = number = len(self) - 1
+        return number
 
     @property
     def names(self) -> list[str]:
@@ -103,12 +108,12 @@ class _Names(dict[object, int]):
         return np.fromiter(map(self.__getitem__, column), np.int64, len(column))
 
 
-def _columns(chunk: Sequence[Row], kinds: _Names, labels: _Names) -> list[NDArray[Any]]:
+def _columns(chunk: Sequence[Row], kinds: _Names, units: _Names, labels: _Names) -> list[NDArray[Any]]:
     number, kind, unit, picture, label, confidence, created, total, queue, work, batch = zip(*chunk, strict=True)
     return [
         np.array(number, np.int64),
         kinds.read(kind),
-        _hashes(unit),
+        units.read(unit),
         _hashes(picture),
         labels.read(label),
         np.array(created, np.int64),
@@ -120,15 +125,6 @@ def _columns(chunk: Sequence[Row], kinds: _Names, labels: _Names) -> list[NDArra
 def _hashes(column: Sequence[str]) -> Ints:
     """Return 64 bits for each text: of a million different ones, two are alike in one run of thirty million."""
     return np.fromiter(map(hash, column), np.int64, len(column))
-
-
-def in_order(values: NDArray[Any]) -> Ints:
-    """Return 0 for the first value and those equal to it, 1 for the next, and so on."""
-    _, first, inverse = np.unique(values, return_index=True, return_inverse=True)
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
-    ordered: Ints = rank[inverse]
-    return ordered
 
 
 def _facts(kind: Ints, kinds: Sequence[str]) -> dict[str, Any]:
@@ -147,6 +143,7 @@ def _facts(kind: Ints, kinds: Sequence[str]) -> dict[str, Any]:
         "is_shadow": column((one == "shadow" for one in roles), np.bool_),
         "is_answered": column((one == "succeeded" for one in statuses), np.bool_),
         "is_canceled": column((one == "canceled" for one in statuses), np.bool_),
+        "is_expired": column((one == "expired" for one in statuses), np.bool_),
         "is_fallback": column((bool(one) for one in fallbacks), np.bool_),
         "is_failed": column(
             (one in _UNANSWERED or bool(other) for one, other in zip(statuses, fallbacks, strict=True)), np.bool_

@@ -23,7 +23,14 @@ from splitleaf.outcomes.experiments import (
 )
 from splitleaf.outcomes.exposures import Exposures, read_exposures
 from splitleaf.outcomes.keys import KeyRecord
-from splitleaf.outcomes.memory_experiments import ExperimentMemory, count, exposure_of, exposure_row, rating_of
+from splitleaf.outcomes.memory_experiments import (
+    ExperimentMemory,
+    count,
+    exposure_of,
+    exposure_row,
+    picture_of,
+    rating_of,
+)
 from splitleaf.outcomes.memory_keys import MemoryKeys
 from splitleaf.outcomes.memory_truths import TruthMemory
 from splitleaf.outcomes.reviews import Claim, ReviewCount, ReviewItem, ReviewTurn
@@ -175,15 +182,18 @@ class MemoryOutcomeStore:
         mine = [one for one in self._outcomes.values() if experiment and one.experiment == experiment]
         return [one for one in mine if one.number > number][:limit]
 
-    def exposures(self, experiment: str) -> Exposures:
+    def exposures(self, experiment: str, *, with_pictures: bool = True) -> Exposures:  # noqa: ARG002 - the port's
         found = self.exposures_after(experiment, 0, len(self._outcomes))
         return read_exposures([[exposure_row(one) for one in found if not one.override]])
 
     def newest_exposure(self, experiment: str) -> int:
         return max((one.number for one in self.exposures_after(experiment, 0, len(self._outcomes))), default=0)
 
-    def prediction_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
-        return {one.number: one.prediction_id for one in self._outcomes.values() if one.number in numbers}
+    def newest_feedback(self) -> int:
+        return len(self._feedback)
+
+    def picture_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
+        return {one.number: picture_of(one) for one in self._outcomes.values() if one.number in numbers}
 
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]:
         return count(self.exposures_after(experiment, 0, len(self._outcomes)))

@@ -106,7 +106,7 @@ def exposure_row(one: Outcome) -> Row:
         one.number,
         "/".join(str(fact) for fact in facts),
         one.unit_hash,
-        one.primary_id if one.role == "shadow" else one.prediction_id,
+        picture_of(one),
         one.label,
         one.confidence,
         one.created_ms,
@@ -115,3 +115,7 @@ def exposure_row(one: Outcome) -> Row:
         one.preprocess_ms + one.inference_ms,
         one.batch_size,
     )
+
+
+def picture_of(one: Outcome) -> str:
+    return one.primary_id if one.role == "shadow" else one.prediction_id

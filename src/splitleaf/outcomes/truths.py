@@ -80,6 +80,10 @@ class TruthStore(Protocol):
         """Append all or, after an error, none."""
         ...
 
+    def newest_feedback(self) -> int:
+        """Return the number of the last thing said about any prediction; 0: there is none."""
+        ...
+
     def standing(self, prediction_ids: Collection[str]) -> Sequence[Feedback]:
         """Return the newest row of each prediction, source and author, in the order of recording; no withdrawn ones."""
         ...

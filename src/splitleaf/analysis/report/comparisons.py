@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from splitleaf.analysis.report.curves import LatencyPart
 from splitleaf.analysis.report.parts import Measured, Part
 
 
@@ -50,12 +51,12 @@ class Agreement(Part):
 
 
 class ClassRecall(Part):
-    """How many of a condition's pictures each version finds, where both answered and the truth is known."""
+    """How many of a condition's pictures each version finds: audited ones, which both answered."""
 
     arm: str
     label: str
     images: int
-    """Labelled pictures of this condition, weighted by how they were picked."""
+    """Audited pictures of this condition."""
     control: Measured | None
     other: Measured | None
     difference: Measured | None
@@ -90,8 +91,10 @@ class Tradeoff(Part):
 
     arm: str
     version: str
+    part: LatencyPart
+    """Of the latency: `total`, or `inference` where a shadow is among the arms: it waits behind everybody."""
     latency_ms: Measured | None
-    """Median, from accepted to answered; of a shadow, its own time of work."""
+    """Median."""
     accuracy: Measured | None
-    truth: Literal["audit", "paired", "feedback"] | None
+    truth: Literal["audit", "feedback"] | None
     """Where the accuracy comes from; null: it is not known."""

@@ -76,6 +76,8 @@ class Latency(Part):
     """What counts as slow."""
     is_objective: bool
     """The threshold stands in the plan; false: it is the 95th percentile of control's first pictures."""
+    revision: int | None
+    """The one that the percentiles and curves are of: the newest in which every variant answered."""
     quantiles: list[LatencyQuantile]
     curves: list[LatencyCurve]
 

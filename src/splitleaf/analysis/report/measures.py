@@ -6,6 +6,7 @@ from typing import Literal
 
 from splitleaf.analysis.records import Verdict
 from splitleaf.analysis.report.parts import Measured, Part
+from splitleaf.experiments.plan import GuardedMetric
 
 MetricName = Literal[
     "accuracy",
@@ -59,7 +60,7 @@ class Metric(Part):
 class GuardrailState(Part):
     """Exact one-sided evidence that a candidate is worse than control, on the first outcome of each unit."""
 
-    metric: Literal["error_rate", "slow_rate", "feedback_accuracy"]
+    metric: GuardedMetric
     arm: str
     alpha: float
     threshold_ms: float | None

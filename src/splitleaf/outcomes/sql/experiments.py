@@ -6,7 +6,7 @@ import functools
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Select, Text, and_, case, cast, func, or_, select
+from sqlalchemy import Connection, Select, Text, and_, case, cast, func, literal, or_, select
 
 from splitleaf.core.errors import Conflict
 from splitleaf.outcomes.events import FeedbackSource, Outcome
@@ -30,6 +30,10 @@ CHANGING: Final = 7_205_759_405
 long as nothing else in the database takes the same lock."""
 
 _CHUNK: Final = 5_000
+_PICTURE: Final = case(
+    (tables.outcomes.c.role == "shadow", tables.outcomes.c.primary_id), else_=tables.outcomes.c.prediction_id
+)
+"""Whose picture it is."""
 
 
 class SqlExperiments(SqlDatabase):
@@ -98,17 +102,17 @@ class SqlExperiments(SqlDatabase):
         query = select(table).where(*_of(experiment), table.c.number > number).order_by(table.c.number).limit(limit)
         return [rows.read_outcome(row) for row in self._all(query)]
 
-    def exposures(self, experiment: str) -> Exposures:
-        with self._streaming(_columns_of(experiment)) as fetch:
+    def exposures(self, experiment: str, *, with_pictures: bool = True) -> Exposures:
+        with self._streaming(_columns_of(experiment, with_pictures)) as fetch:
             return read_exposures(iter(lambda: fetch(_CHUNK), []))
 
     def newest_exposure(self, experiment: str) -> int:
         query = select(func.max(tables.outcomes.c.number)).where(*_of(experiment))
         return int(self._all(query)[0][0] or 0)
 
-    def prediction_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
+    def picture_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
         table = tables.outcomes
-        query = select(table.c.number, table.c.prediction_id).where(table.c.number.in_(numbers))
+        query = select(table.c.number, _PICTURE).where(table.c.number.in_(numbers))
         return {row[0]: row[1] for row in self._all(query)}
 
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]:
@@ -171,16 +175,15 @@ def _present() -> Select[Any]:
     return select(table).where(table.c.number.in_(select(func.max(table.c.number)).group_by(table.c.key)))
 
 
-def _columns_of(experiment: str) -> Select[Any]:
+def _columns_of(experiment: str, with_pictures: bool) -> Select[Any]:
     """Select the rows of `outcomes.exposures`."""
     table = tables.outcomes.c
     facts = (table.role, cast(table.revision, Text), table.variant, table.served_version, table.status, table.fallback)
     kind = functools.reduce(lambda one, other: one + "/" + other, facts)
-    picture = case((table.role == "shadow", table.primary_id), else_=table.prediction_id)
     total_ms = table.intake_ms + table.finished_ms - table.created_ms
     work_ms = table.preprocess_ms + table.inference_ms
     columns = (table.label, table.confidence, table.created_ms, total_ms, table.queue_ms, work_ms, table.batch_size)
-    query = select(table.number, kind, table.unit_hash, picture, *columns)
+    query = select(table.number, kind, table.unit_hash, _PICTURE if with_pictures else literal(""), *columns)
     return query.where(*_of(experiment), table.override.is_(False)).order_by(table.number)
 
 

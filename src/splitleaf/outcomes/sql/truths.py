@@ -52,6 +52,9 @@ class SqlTruths(SqlDatabase):
             with self._writing() as connection:
                 connection.execute(tables.feedback.insert(), [rows.feedback_row(one) for one in labels])
 
+    def newest_feedback(self) -> int:
+        return int(self._all(select(func.max(tables.feedback.c.number)))[0][0] or 0)
+
     def standing(self, prediction_ids: Collection[str]) -> Sequence[Feedback]:
         table = tables.feedback.c
         query = select(tables.feedback).where(table.prediction_id.in_(prediction_ids), is_standing(tables.feedback))

@@ -1,0 +1,200 @@
+"""Accuracy three ways: on pairs, in the audit, and as users see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import numpy as np
+
+from splitleaf.analysis.contrasts import Contrast, Planned, contrast_arms, estimate_alone
+from splitleaf.analysis.exposures import Grouping, Ints, Sample, count_units
+from splitleaf.analysis.frame import ArmSpec
+from splitleaf.analysis.labels import Answer, LabelledPicture
+from splitleaf.analysis.mcnemar import compare_paired
+from splitleaf.analysis.pairs import LabelledPairs, Pairs, disagree
+from splitleaf.analysis.records import Difference, Estimate, Floats
+from splitleaf.analysis.report.measures import ArmMeasure, Metric
+from splitleaf.analysis.sections.metrics import Comparisons
+from splitleaf.analysis.sections.rows import Judging, compared_row, control_row, judge_all
+from splitleaf.analysis.sequences import mixture_width
+
+BIASED: Final = (
+    "Biased: who says something depends on whether the answer was right. Shown, and watched for a worse candidate, but "
+    "no measure of accuracy."
+)
+PICKED: Final = (
+    "No picture was drawn at random for an expert, and no version answered another one's pictures: labels that "
+    "somebody picked cannot say how accurate the versions are. Label the audit share of the review queue, or add a "
+    "shadow."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Labelled:
+    """All that is known of the truth."""
+
+    asked: Sequence[LabelledPicture]
+    """By experts, audits and imports."""
+    said: Sequence[LabelledPicture]
+    """By users."""
+
+    @property
+    def audit(self) -> Sequence[LabelledPicture]:
+        return [one for one in self.asked if one.sampling_probability is not None]
+
+
+class PairedAccuracy:
+    """Which version is right more often on the same pictures?"""
+
+    def __init__(self, comparisons: Comparisons, labels: Sequence[LabelledPicture]) -> None:
+        self._frame = comparisons.frame
+        self.pairs: Mapping[str, Pairs] = comparisons.pairs
+        control = self._frame.control.version
+        self.labelled = {
+            arm.name: LabelledPairs.of(labels, control, arm.version)
+            for arm in self._frame.arms
+            if arm.name in comparisons.pairs
+        }
+
+    def contrast(self, arm: str, alpha: float) -> Contrast:
+        pairs, labelled = self.pairs[arm], self.labelled[arm]
+        counts = labelled.count(len(labelled), len(pairs.control), int(disagree(self._frame, pairs).sum()))
+        planned = self._frame.plan.planned_n
+        difference = compare_paired(counts, planned, alpha)
+        images = max(counts.images, 1)
+        rho = mixture_width(counts.variance * planned / images, alpha)
+        return Contrast(difference, len(pairs.control), counts.variance, float(images), rho)
+
+    def metric(self, judging: Judging, levels: Mapping[str, Estimate], *, is_primary: bool) -> Metric:
+        """Return the metric; `levels` are the arms' accuracies by audit, where there is one."""
+        judged = judge_all(list(self.pairs), self.contrast, judging)
+        rows = []
+        for arm, one in judged.items():
+            row = self._row(arm, arm, levels)
+            rows.append(compared_row(row, one, judging))
+        first = next(iter(self.pairs))
+        return Metric(
+            metric="accuracy",
+            title="Accuracy",
+            unit="share",
+            better="higher",
+            is_primary=is_primary,
+            method="labels of disagreements on the same pictures, anytime McNemar",
+            caveat=None,
+            arms=[self._row(first, self._frame.control.name, levels), *rows],
+        )
+
+    def _row(self, pair: str, arm: str, levels: Mapping[str, Estimate]) -> ArmMeasure:
+        rows = self.pairs[pair].control
+        units = count_units(self._frame.rows.unit[rows])
+        return control_row(arm, units, len(rows), levels.get(arm), len(self.labelled[pair]))
+
+
+class LiveAccuracy:
+    """Accuracy of what was shown, variant against variant: in the audit, or by users."""
+
+    def __init__(self, comparisons: Comparisons, labels: Sequence[LabelledPicture]) -> None:
+        self._frame = comparisons.frame
+        self._comparisons = comparisons
+        self._places = {arm.name: place for place, arm in enumerate(self._frame.arms)}
+        self._labels = labels
+        self._units: dict[str, int] = {}
+
+    def contrast(self, arm: str, alpha: float) -> Contrast:
+        sample, planned, _ = self._sample(self._places[arm], None)
+        return contrast_arms(sample, planned, alpha)
+
+    def course(self, arm: str, alpha: float, looks: int) -> Iterator[tuple[int, int, Difference]]:
+        """Yield (time, labels, difference) by the pictures' times, with the labels that are known now."""
+        place = self._places[arm]
+        _, planned, times = self._sample(place, None)
+        for end in np.unique(np.ceil(np.linspace(0, len(times), min(looks, len(times)) + 1)[1:]).astype(int)):
+            until_ms = int(times[end - 1])
+            sample, _, _ = self._sample(place, until_ms)
+            yield until_ms, int(end), contrast_arms(sample, planned, alpha).difference
+
+    def _sample(self, place: int, until_ms: int | None) -> tuple[Sample, Planned, Ints]:
+        """Return the totals of control and an arm, what the plan makes of them, and the labels' times in order."""
+        columns = [self._columns(0, until_ms), self._columns(place, until_ms)]
+        revision, unit, right, weight, at_ms = (np.concatenate(pair) for pair in zip(*columns, strict=True))
+        is_candidate = np.repeat([False, True], [len(one[0]) for one in columns])
+        sample = Grouping.of(revision, is_candidate, unit).total(right, weight)
+        return sample, self._planned(place, float(weight.sum())), np.sort(at_ms)
+
+    def level(self, place: int, alpha: float) -> Estimate | None:
+        revision, unit, right, weight, _ = self._columns(place)
+        if not len(right):
+            return None
+        sample = Grouping.of(revision, np.zeros(len(right), bool), unit).total(right, weight)
+        return estimate_alone(
+            sample.control, sample.overlaps[0], self._planned(place, float(weight.sum())).images, alpha
+        )
+
+    def metric(
+        self,
+        name: Literal["accuracy", "audited_accuracy", "feedback_accuracy"],
+        judging: Judging,
+        *,
+        is_primary: bool,
+        caveat: str | None,
+    ) -> Metric:
+        frame = self._frame
+        live = [frame.arms[place].name for place in frame.candidates]
+        judged = judge_all(live, self.contrast, judging)
+        rows = []
+        for place, arm in enumerate(frame.arms):
+            row = self._row(place, judging.alpha)
+            if arm.name in judged:
+                rows.append(compared_row(row, judged[arm.name], judging))
+            elif arm.role == "control" or (row.images and name != "feedback_accuracy"):
+                rows.append(row)
+        titles = {"audited_accuracy": "Accuracy in the audit", "feedback_accuracy": "Right by users' word"}
+        method = "labels weighted by one over their probability" if name != "feedback_accuracy" else "what users said"
+        return Metric(
+            metric=name,
+            title=titles.get(name, "Accuracy"),
+            unit="share",
+            better="higher",
+            is_primary=is_primary,
+            method=f"{method}; by revision, clustered by unit",
+            caveat=caveat,
+            arms=rows,
+        )
+
+    def _row(self, place: int, alpha: float) -> ArmMeasure:
+        _, unit, right, _, _ = self._columns(place)
+        level = self.level(place, alpha)
+        return control_row(self._frame.arms[place].name, count_units(unit), len(right), level, len(right))
+
+    def _planned(self, place: int, labels: float) -> Planned:
+        """Return how many labels there would be if as many pictures in a hundred were labelled up to the plan's end."""
+        planned = self._comparisons.planned(place)
+        shown = max(int(self._frame.shown.sum()), 1)
+        return replace(planned, images=max(planned.images * labels / shown, 1.0))
+
+    def _columns(self, place: int, until_ms: int | None = None) -> tuple[Ints, Ints, Floats, Floats, Ints]:
+        """Return revision, unit, rightness, weight and time of the labels that tell of an arm."""
+        told = [
+            (one, answer.is_right)
+            for one in self._labels
+            if (until_ms is None or one.created_ms <= until_ms)
+            and (answer := answer_of(self._frame.arms[place], one)) is not None
+            and answer.is_right is not None
+        ]
+        units = [self._units.setdefault(one.unit_hash, len(self._units)) for one, _ in told]
+        return (
+            np.array([one.revision for one, _ in told], np.int64),
+            np.array(units, np.int64),
+            np.array([is_right for _, is_right in told], np.float64),
+            np.array([1 / (one.sampling_probability or 1.0) for one, _ in told], np.float64),
+            np.array([one.created_ms for one, _ in told], np.int64),
+        )
+
+
+def answer_of(arm: ArmSpec, picture: LabelledPicture) -> Answer | None:
+    """Return what was shown to the arm's units, or what a shadow said of everybody's pictures."""
+    if arm.role == "shadow":
+        return picture.answers.get(arm.version)
+    return picture.shown if picture.variant == arm.name else None

@@ -1,0 +1,120 @@
+"""What a person should do now."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from splitleaf.analysis.frame import ArmSpec
+from splitleaf.analysis.records import Verdict
+from splitleaf.analysis.report.health import Health
+from splitleaf.experiments.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    plan: Plan
+    state: str
+    arm: ArmSpec
+    verdict: Verdict
+    stages_left: int
+    """Of the ramp."""
+    has_fired: bool
+    """A guardrail has."""
+
+
+_OVER = {
+    "promoted": "It is decided: the winner was promoted. `{cli} rollback {key}` takes that back.",
+    "rejected": "It is decided: the candidates were rejected.",
+    "rolled_back": "It was rolled back: everybody is answered as before. A new experiment is a new key.",
+}
+
+
+def advise(situation: Situation, health: Health) -> list[str]:
+    """Return the steps, the first thing first."""
+    plan, state, cli = situation.plan, situation.state, "splitleaf experiments"
+    if state in _OVER:
+        return [_OVER[state].format(cli=cli, key=plan.key)]
+    if state == "draft":
+        return [f"Start it: `{cli} start {plan.key}`."]
+    if not health.is_sound:
+        failed = ", ".join(one.name for one in health.checks if one.status == "failed")
+        pause = [f"Meanwhile assign nobody: `{cli} pause {plan.key}`."] if state == "running" else []
+        return [
+            f"Find out why the check `{failed}` fails; docs/explanation/statistics.md says what that means.",
+            *pause,
+        ]
+    if situation.has_fired and state != "stopped":
+        return [f"Roll back, if the controller has not yet: `{cli} rollback {plan.key}`."]
+    if plan.mode == "aa":
+        return _advise_aa(situation)
+    return _BY_VERDICT[situation.verdict](situation)
+
+
+def _advise_aa(situation: Situation) -> list[str]:
+    if situation.verdict in (Verdict.BETTER, Verdict.WORSE):
+        return ["Both arms are of one version: find out what else treats them differently before any A/B experiment."]
+    return ["Nothing speaks against the set-up. Let it run to its planned pictures, then stop it."]
+
+
+def _take(situation: Situation) -> list[str]:
+    key, arm = situation.plan.key, situation.arm
+    if arm.role == "shadow":
+        return [
+            f"Show {arm.version} to a few: an experiment of mode `ab` with it as candidate and a ramp from 1 %.",
+            f"End this one: `splitleaf experiments stop {key}`.",
+        ]
+    promote = f"`splitleaf experiments promote {key} {arm.name}`"
+    if situation.state == "stopped":
+        return [f"Promote it: {promote}."]
+    ramp = [f"Go on with the ramp: `splitleaf experiments ramp {key}`."] if situation.stages_left else []
+    return (
+        [*ramp, f"Or stop and promote it: `splitleaf experiments stop {key}`, then {promote}."]
+        if ramp
+        else [
+            f"Stop the experiment: `splitleaf experiments stop {key}`.",
+            f"Promote it: {promote}.",
+        ]
+    )
+
+
+def _drop(situation: Situation) -> list[str]:
+    key = situation.plan.key
+    if situation.state == "stopped":
+        return [f"Reject it: `splitleaf experiments reject {key}`."]
+    if situation.arm.role == "shadow":
+        return [f"Stop: `splitleaf experiments stop {key}`, then `splitleaf experiments reject {key}`."]
+    return [f"Roll back: `splitleaf experiments rollback {key}`."]
+
+
+def _choose(situation: Situation) -> list[str]:
+    return [
+        "Accuracy alone does not decide: look at cost and latency below, and take the version that you prefer."
+        if situation.plan.primary.metric == "accuracy"
+        else "This measure does not decide: look at the others below, and take the version that you prefer.",
+        *_take(situation),
+    ]
+
+
+def _wait(situation: Situation) -> list[str]:
+    key = situation.plan.key
+    label = ["Label the review queue of the dashboard: disagreements first."]
+    steps = label if situation.plan.primary.metric == "accuracy" else []
+    if situation.state == "paused":
+        return [*steps, f"Go on: `splitleaf experiments resume {key}`."]
+    if situation.state == "stopped":
+        return [
+            *steps,
+            f"If that does not decide it, reject: `splitleaf experiments reject {key}`; a larger one may follow.",
+        ]
+    return [*steps, "Let it run. Looking at it as often as you like spoils nothing."]
+
+
+_BY_VERDICT = {
+    Verdict.BETTER: _take,
+    Verdict.WORSE: _drop,
+    Verdict.EQUIVALENT: _choose,
+    Verdict.NOT_WORSE: _choose,
+    Verdict.UNDECIDED: _wait,
+    Verdict.NOT_ENOUGH_DATA: _wait,
+    Verdict.INVALID: _wait,
+}

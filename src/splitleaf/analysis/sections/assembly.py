@@ -1,0 +1,258 @@
+"""All parts put together: facts -> report. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+from splitleaf.analysis.exposures import count_units
+from splitleaf.analysis.frame import Frame
+from splitleaf.analysis.pairs import find_pairs
+from splitleaf.analysis.records import Estimate
+from splitleaf.analysis.report import Arm, AuditRow, Report, Subject
+from splitleaf.analysis.report.comparisons import Agreement
+from splitleaf.analysis.report.curves import Course, Segment
+from splitleaf.analysis.report.health import Health
+from splitleaf.analysis.report.measures import Metric
+from splitleaf.analysis.sections import courses
+from splitleaf.analysis.sections.accuracy import BIASED, PICKED, Labelled, LiveAccuracy, PairedAccuracy
+from splitleaf.analysis.sections.agreement import IdsOf, describe_agreement
+from splitleaf.analysis.sections.guardrails import GuardrailTable
+from splitleaf.analysis.sections.health import check_health
+from splitleaf.analysis.sections.latency import describe_latency
+from splitleaf.analysis.sections.measures import Measure, Slowness, find_slowness, list_measures
+from splitleaf.analysis.sections.metrics import Comparisons, MetricTable
+from splitleaf.analysis.sections.quality import describe_recalls, describe_reliability, describe_tradeoff
+from splitleaf.analysis.sections.rows import Judging
+from splitleaf.analysis.sections.segments import list_segments
+from splitleaf.analysis.sections.statements import Findings, choose_statement, write_statements
+from splitleaf.analysis.sections.stretches import watch_drift
+from splitleaf.analysis.sections.traffic import count_traffic, list_stages
+from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, RatedExposure
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a report is made from."""
+
+    record: ExperimentRecord
+    frame: Frame
+    labelled: Labelled
+    ratings: Sequence[RatedExposure]
+    """Each unit's first word, in the order of recording."""
+    audit: Sequence[AuditEntry]
+    """Newest first."""
+    set_aside: int
+    ids_of: IdsOf
+    newest_label: int
+    made_ms: int
+
+
+def assemble(facts: Facts) -> Report:
+    """Return the report."""
+    return _Assembly(facts).report()
+
+
+class _Assembly:
+    """Each part once; later parts look at earlier ones."""
+
+    def __init__(self, facts: Facts) -> None:
+        self._facts = facts
+        self._frame = facts.frame
+        self._plan = facts.frame.plan
+        self._comparisons = Comparisons(facts.frame, find_pairs(facts.frame))
+        self._paired = PairedAccuracy(self._comparisons, facts.labelled.asked)
+        self._audited = LiveAccuracy(self._comparisons, facts.labelled.audit)
+        self._said = LiveAccuracy(self._comparisons, facts.labelled.said)
+
+    @cached_property
+    def _slowness(self) -> Slowness:
+        return find_slowness(self._frame)
+
+    @cached_property
+    def _measures(self) -> Mapping[str, Measure]:
+        return {one.metric: one for one in list_measures(self._frame, self._slowness)}
+
+    @cached_property
+    def _health(self) -> Health:
+        return check_health(self._frame, self._facts.labelled, self._facts.set_aside)
+
+    def report(self) -> Report:
+        frame, facts = self._frame, self._facts
+        metrics, agreements = self._metrics(), self._agreements()
+        guardrails = GuardrailTable(frame, facts.ratings).states()
+        latency = describe_latency(frame, self._slowness)
+        findings = Findings(
+            plan=self._plan,
+            state=facts.record.state,
+            arms=frame.arms,
+            health=self._health,
+            metrics=metrics,
+            guardrails=guardrails,
+            agreements=agreements,
+            stages_left=max(0, len(self._plan.ramp) - 1 - facts.record.stage),
+        )
+        statements = write_statements(findings)
+        others = frame.arms[1:]
+        return Report(
+            made_ms=facts.made_ms,
+            newest_outcome=int(frame.rows.number[-1]) if len(frame.rows) else 0,
+            newest_label=facts.newest_label,
+            experiment=self._subject(),
+            arms=self._arms(),
+            statement=choose_statement(statements),
+            statements=statements,
+            health=self._health,
+            metrics=metrics,
+            guardrails=guardrails,
+            agreements=agreements,
+            recalls=[one for arm in others for one in describe_recalls(frame, arm, facts.labelled.audit)],
+            reliability=[one for arm in frame.arms if (one := describe_reliability(arm, facts.labelled)) is not None],
+            tradeoff=describe_tradeoff(frame, metrics, latency),
+            latency=latency,
+            courses=self._courses(),
+            traffic=count_traffic(frame),
+            ramp=list_stages(frame.revisions),
+            segments=self._segments(),
+            drift=watch_drift(frame),
+            audit=[_audit_row(one) for one in facts.audit],
+        )
+
+    def _subject(self) -> Subject:
+        plan, record = self._plan, self._facts.record
+        return Subject(
+            key=plan.key,
+            hypothesis=plan.hypothesis,
+            mode=plan.mode,
+            state=record.state,
+            unit=plan.unit,
+            primary_metric=plan.primary.metric,
+            primary_direction=plan.primary.direction,
+            margin=plan.primary.margin,
+            alpha=plan.alpha,
+            mde=plan.mde,
+            planned_n=plan.planned_n,
+            revision=record.revision,
+            started_ms=record.started_ms,
+            ended_ms=record.ended_ms,
+            promoted=record.promoted or None,
+        )
+
+    def _arms(self) -> list[Arm]:
+        frame, rows = self._frame, self._frame.rows
+        now = frame.slots.get(self._facts.record.revision, {})
+        versions = {name: place for place, name in enumerate(rows.versions)}
+        found = []
+        for place, arm in enumerate(frame.arms):
+            is_shadow = arm.role == "shadow"
+            unseen = rows.is_shadow & rows.is_answered & (rows.version == versions.get(arm.version, -1))
+            mine = unseen if is_shadow else frame.arm == place
+            share = None if is_shadow else now.get(arm.name, 0) / 100
+            units = count_units(rows.unit[mine])
+            images = int(mine.sum())
+            found.append(
+                Arm(name=arm.name, version=arm.version, role=arm.role, share=share, units=units, images=images)
+            )
+        return found
+
+    def _metrics(self) -> list[Metric]:
+        """Return the metrics that there are data for, the primary one first."""
+        found = [*self._accuracies(), *self._without_labels()]
+        return sorted(found, key=lambda one: not one.is_primary)
+
+    def _accuracies(self) -> list[Metric]:
+        plan, labelled = self._plan, self._facts.labelled
+        is_primary = plan.primary.metric == "accuracy"
+        found = []
+        if self._paired.pairs:
+            judging = self._judging("accuracy", "higher")
+            found.append(self._paired.metric(judging, self._audited_levels(), is_primary=is_primary))
+        elif is_primary and labelled.asked:
+            caveat = None if labelled.audit else PICKED
+            judging = self._judging("accuracy", "higher")
+            found.append(self._audited.metric("accuracy", judging, is_primary=True, caveat=caveat))
+        if labelled.audit:
+            judging = self._judging("audited_accuracy", "higher")
+            found.append(self._audited.metric("audited_accuracy", judging, is_primary=False, caveat=None))
+        if labelled.said:
+            judging = self._judging("feedback_accuracy", "higher")
+            decides = plan.primary.metric == "feedback_accuracy"
+            found.append(self._said.metric("feedback_accuracy", judging, is_primary=decides, caveat=BIASED))
+        return found
+
+    def _audited_levels(self) -> dict[str, Estimate]:
+        levels = {arm.name: self._audited.level(place, self._plan.alpha) for place, arm in enumerate(self._frame.arms)}
+        return {name: level for name, level in levels.items() if level is not None}
+
+    def _without_labels(self) -> list[Metric]:
+        table = MetricTable(self._comparisons)
+        return [
+            table.metric(
+                measure,
+                self._judging(measure.metric, measure.better, measure),
+                is_primary=measure.metric == self._plan.primary.metric,
+            )
+            for measure in self._measures.values()
+            if self._frame.shown.any()
+        ]
+
+    def _judging(self, metric: str, better: Literal["higher", "lower"], measure: Measure | None = None) -> Judging:
+        """Return how a metric is judged: margin and smallest difference are the plan's for the primary one alone."""
+        plan = self._plan
+        if metric != plan.primary.metric:
+            return Judging(plan.alpha, better, 0.0, 0.0, self._health.is_sound)
+        level = 1.0
+        if measure is not None and measure.unit == "ms":
+            # A margin is a share; of a time, it is a share of control's.
+            mine = measure.value[(self._frame.arm == 0) & measure.counts]
+            level = float(mine.mean()) if len(mine) else 0.0
+        smallest = plan.mde or plan.primary.margin
+        return Judging(plan.alpha, better, plan.primary.margin * level, smallest * level, self._health.is_sound)
+
+    def _agreements(self) -> list[Agreement]:
+        return [
+            describe_agreement(self._frame, arm, pairs, self._paired.labelled[arm.name], self._facts.ids_of)
+            for arm in self._frame.arms
+            if (pairs := self._comparisons.pairs.get(arm.name)) is not None
+        ]
+
+    def _courses(self) -> list[Course]:
+        primary = self._plan.primary.metric
+        found: list[Course | None] = []
+        if primary == "accuracy" and self._paired.pairs:
+            found += [courses.trace_paired_accuracy(self._comparisons, self._paired, arm) for arm in self._paired.pairs]
+        elif primary in ("accuracy", "feedback_accuracy"):
+            live = self._audited if primary == "accuracy" else self._said
+            names = [self._frame.arms[place].name for place in self._frame.candidates]
+            found += [courses.trace_live_accuracy(live, name, primary, self._plan.alpha) for name in names]
+        for metric in dict.fromkeys((primary, "error_rate")):
+            if measure := self._measures.get(metric):
+                found += [courses.trace_measure(self._comparisons, measure, one) for one in self._frame.candidates]
+                found += self._shadow_courses(measure)
+        return [one for one in found if one is not None and one.looks]
+
+    def _shadow_courses(self, measure: Measure) -> list[Course]:
+        if measure.metric not in ("confidence", "cost_ms"):
+            return []
+        names = [self._frame.arms[place].name for place in self._frame.shadows]
+        return [
+            courses.trace_shadow(self._comparisons, measure, name) for name in names if name in self._comparisons.pairs
+        ]
+
+    def _segments(self) -> list[Segment]:
+        measure = self._measures.get(self._plan.primary.metric, self._measures["error_rate"])
+        return [one for place in self._frame.candidates for one in list_segments(self._comparisons, measure, place)]
+
+
+def _audit_row(entry: AuditEntry) -> AuditRow:
+    return AuditRow(
+        at_ms=entry.created_ms,
+        actor=entry.actor,
+        action=entry.action,
+        reason=entry.reason,
+        before=json.loads(entry.before),
+        after=json.loads(entry.after),
+    )

@@ -1,0 +1,103 @@
+"""A difference, its interval and its evidence over time."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from splitleaf.analysis.contrasts import contrast_pairs
+from splitleaf.analysis.exposures import Ints
+from splitleaf.analysis.looks import total_looks
+from splitleaf.analysis.mcnemar import compare_paired
+from splitleaf.analysis.pairs import disagree
+from splitleaf.analysis.records import Difference
+from splitleaf.analysis.report.curves import Course, Look
+from splitleaf.analysis.sections.accuracy import LiveAccuracy, PairedAccuracy
+from splitleaf.analysis.sections.measures import Measure
+from splitleaf.analysis.sections.metrics import Comparisons
+from splitleaf.analysis.sections.rows import LOG_TEN
+from splitleaf.analysis.sequences import bound, is_enough, log_e_value, score_difference
+
+LOOKS: Final = 40
+
+
+def trace_measure(comparisons: Comparisons, measure: Measure, candidate: int) -> Course | None:
+    """Return a variant's course, with the width that the sequence has now: then it is one sequence."""
+    frame = comparisons.frame
+    rows, grouping = comparisons.rows(candidate)
+    counts = measure.counts[rows]
+    places = np.flatnonzero(counts)
+    if not len(places):
+        return None
+    name, alpha = frame.arms[candidate].name, frame.plan.alpha
+    now = comparisons.contrast(measure, name, alpha)
+    ends = _ends(len(places))
+    look = np.full(len(rows), -1)
+    look[places] = np.searchsorted(ends, np.arange(len(places)), side="right")
+    looks = total_looks(grouping, np.where(counts, measure.value[rows] / measure.scale, 0.0), look, len(ends))
+    score = score_difference(looks.control, looks.candidate, looks.overlap)
+    enough = is_enough(looks.control, looks.candidate)
+    weight = np.where(score.weight > 0, score.weight, 1.0)
+    value = score.sum / weight * measure.scale
+    half = bound(score.variance, now.rho, alpha) / weight * measure.scale
+    log_e = log_e_value(score, now.rho)
+    at_ms = frame.rows.created_ms[rows[places[ends - 1]]]
+    found = [
+        _look(int(at_ms[place]), int(ends[place]), (value[place], half[place], log_e[place]), is_known=enough[place])
+        for place in range(len(ends))
+    ]
+    return Course(arm=name, metric=measure.metric, looks=found)
+
+
+def trace_shadow(comparisons: Comparisons, measure: Measure, arm: str) -> Course:
+    """Return a shadow's course: the same pictures, answered by both."""
+    frame, pairs = comparisons.frame, comparisons.pairs[arm]
+    gap = np.clip(measure.value[pairs.other] - measure.value[pairs.control], -measure.scale, measure.scale)
+    unit = frame.rows.unit[pairs.control]
+    at_ms = frame.rows.created_ms[pairs.control]
+    looks = []
+    for end in _ends(len(gap)):
+        found = contrast_pairs(gap[:end], unit[:end], frame.plan.planned_n, frame.plan.alpha, measure.scale).difference
+        looks.append(_of(int(at_ms[end - 1]), int(end), found))
+    return Course(arm=arm, metric=measure.metric, looks=looks)
+
+
+def trace_paired_accuracy(comparisons: Comparisons, accuracy: PairedAccuracy, arm: str) -> Course:
+    """Return the course by the pictures' times, with the labels that are known now."""
+    frame, pairs, labelled = comparisons.frame, accuracy.pairs[arm], accuracy.labelled[arm]
+    at_ms = frame.rows.created_ms[pairs.control]
+    disagreements = np.cumsum(disagree(frame, pairs))
+    looks = []
+    for end in _ends(len(at_ms)):
+        now_ms = int(at_ms[:end].max())
+        until = int(np.searchsorted(labelled.at_ms, now_ms, side="right"))
+        counts = labelled.count(until, int(end), int(disagreements[end - 1]))
+        looks.append(_of(now_ms, int(end), compare_paired(counts, frame.plan.planned_n, frame.plan.alpha)))
+    return Course(arm=arm, metric="accuracy", looks=looks)
+
+
+def trace_live_accuracy(accuracy: LiveAccuracy, arm: str, metric: str, alpha: float) -> Course:
+    looks = [_of(at_ms, images, found) for at_ms, images, found in accuracy.course(arm, alpha, LOOKS)]
+    return Course(arm=arm, metric=metric, looks=looks)
+
+
+def _ends(count: int) -> Ints:
+    """Return after how many images to look: at most so often, and at the end."""
+    ends: Ints = np.unique(np.ceil(np.linspace(0, count, min(LOOKS, count) + 1)[1:]).astype(np.int64))
+    return ends
+
+
+def _of(at_ms: int, images: int, difference: Difference) -> Look:
+    half = difference.interval.half_width
+    middle = (difference.interval.low + difference.interval.high) / 2
+    look = _look(at_ms, images, (middle, half, difference.log_e_value), is_known=difference.is_enough)
+    return look.model_copy(update={"value": difference.value}) if difference.is_enough else look
+
+
+def _look(at_ms: int, images: int, numbers: tuple[float, float, float], *, is_known: bool) -> Look:
+    value, half, log_e = numbers
+    if not is_known:
+        return Look(at_ms=at_ms, images=images, value=None, low=None, high=None, log10_e=0.0)
+    low, high = value - half, value + half
+    return Look(at_ms=at_ms, images=images, value=value, low=low, high=high, log10_e=log_e / LOG_TEN)

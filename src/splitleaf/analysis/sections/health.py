@@ -1,0 +1,227 @@
+"""May the numbers be believed? Each check says what it found in a sentence."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from splitleaf.analysis import ratio
+from splitleaf.analysis.contrasts import Planned, contrast_arms
+from splitleaf.analysis.exposures import count_units
+from splitleaf.analysis.frame import Frame
+from splitleaf.analysis.labels import LabelledPicture
+from splitleaf.analysis.proportions import estimate_rate
+from splitleaf.analysis.report.health import Check, Health, ResponseRate, SplitCount, Status
+from splitleaf.analysis.sections.accuracy import Labelled
+from splitleaf.analysis.sections.rows import LOG_TEN, measured
+from splitleaf.experiments.allocation import sampling_slots
+from splitleaf.experiments.bucketing import SLOTS
+from splitleaf.outcomes.exposures import Bools
+
+MOST_FALLBACKS = 0.01
+MOST_CROSSOVERS = 0.001
+MOST_MISSING_SHADOWS = 0.2
+MOST_CONTESTED = 0.05
+LEAST_SHADOWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Finding:
+    status: Status
+    summary: str
+
+
+def check_health(frame: Frame, labelled: Labelled, set_aside: int) -> Health:
+    """Return the health; `set_aside` are this experiment's outcomes that could not be recorded."""
+    split, split_log_e = _count_split(frame)
+    responses, is_uneven = _count_responses(frame, labelled.said)
+    fallback_share = _mean(frame.rows.is_fallback[frame.shown])
+    crossovers = _count_crossovers(frame)
+    missing, expected = _count_missing_shadows(frame)
+    findings: Mapping[str, _Finding] = {
+        "split": _judge_split(split, split_log_e),
+        "responses": _judge_responses(responses, is_uneven, decides=frame.plan.primary.metric == "feedback_accuracy"),
+        "fallbacks": _judge_fallbacks(frame, fallback_share),
+        "crossovers": _judge_crossovers(frame, crossovers),
+        "missing": _judge_missing(missing, expected, set_aside),
+        "aa": _judge_halves(frame),
+        "truth": _judge_truth(labelled.asked),
+    }
+    checks = [
+        Check.model_validate({"name": name, "status": one.status, "summary": one.summary})
+        for name, one in findings.items()
+    ]
+    return Health(
+        is_sound=all(one.status != "failed" for one in checks),
+        checks=checks,
+        split=split,
+        split_log10_e=split_log_e / LOG_TEN,
+        responses=responses,
+        fallback_share=fallback_share,
+        crossover_units=crossovers,
+        missing_shadows=missing,
+        set_aside=set_aside,
+    )
+
+
+def _count_split(frame: Frame) -> tuple[list[SplitCount], float]:
+    """Return units by revision and arm, each in the revision in which it first came, and ln e against the shares."""
+    counts, log_e = [], 0.0
+    for revision, slots in frame.slots.items():
+        mine = frame.is_first & (frame.rows.revision == revision)
+        arms = [(place, arm) for place, arm in enumerate(frame.arms) if slots.get(arm.name)]
+        seen = [int((mine & (frame.arm == place)).sum()) for place, _ in arms]
+        shares = [slots[arm.name] for _, arm in arms]
+        if len(arms) > 1:
+            log_e += float(ratio.log_evidence(seen, shares))
+        counts += [
+            SplitCount(revision=revision, arm=arm.name, units=units, expected=sum(seen) * share / sum(shares))
+            for (_, arm), units, share in zip(arms, seen, shares, strict=True)
+        ]
+    return counts, log_e
+
+
+def _judge_split(split: Sequence[SplitCount], log_e: float) -> _Finding:
+    if len({one.arm for one in split}) < 2:
+        return _Finding("ok", "One variant answers everybody: there is no split that could be off.")
+    if not any(one.units for one in split):
+        return _Finding("unknown", "No unit has come yet.")
+    told = ", ".join(
+        f"{arm} {sum(one.units for one in split if one.arm == arm):,} of "
+        f"{sum(one.expected for one in split if one.arm == arm):,.0f} expected"
+        for arm in dict.fromkeys(one.arm for one in split)
+    )
+    if log_e >= -math.log(ratio.ALPHA):
+        return _Finding("failed", f"Units did not come as the shares say: {told}. Some were lost, or counted twice.")
+    return _Finding("ok", f"Units came as the shares say: {told}.")
+
+
+def _count_responses(frame: Frame, said: Sequence[LabelledPicture]) -> tuple[list[ResponseRate], bool]:
+    """Return how many units of each arm said something, and whether the arms differ in that."""
+    places = {arm.name: place for place, arm in enumerate(frame.arms) if arm.role != "shadow"}
+    heard: dict[int, dict[str, int]] = {place: {} for place in places.values()}
+    for one in said:
+        if one.variant in places:
+            # A unit counts once, in the revision in which it was first heard.
+            heard[places[one.variant]].setdefault(one.unit_hash, one.revision)
+    revisions = sorted(frame.slots)
+    responses = [[sum(r == revision for r in heard[place].values()) for place in heard] for revision in revisions]
+    arrived = [
+        [int((frame.is_first & (frame.arm == place) & (frame.rows.revision == revision)).sum()) for place in heard]
+        for revision in revisions
+    ]
+    rates = []
+    for arm, place in places.items():
+        units = int((frame.is_first & (frame.arm == place)).sum())
+        count = min(len(heard[place]), units)
+        rate = measured(estimate_rate(count, units - count, frame.plan.alpha))
+        assert rate is not None
+        rates.append(ResponseRate(arm=arm, units=units, responding=count, rate=rate))
+    is_uneven = len(places) > 1 and any(map(any, responses)) and ratio.is_response_uneven(responses, arrived)
+    return rates, is_uneven
+
+
+def _judge_responses(rates: Sequence[ResponseRate], is_uneven: bool, *, decides: bool) -> _Finding:
+    if not any(one.responding for one in rates):
+        return _Finding("unknown", "No user has said anything yet.")
+    told = ", ".join(f"{one.arm} {one.responding / max(one.units, 1):.1%}" for one in rates)
+    if is_uneven:
+        return _Finding(
+            "failed" if decides else "warning",
+            f"The arms' units do not answer equally often ({told}): users' word cannot be compared between them.",
+        )
+    return _Finding("ok", f"Units that said something: {told}.")
+
+
+def _judge_fallbacks(frame: Frame, share: float) -> _Finding:
+    if not frame.shown.any():
+        return _Finding("unknown", "There is no exposure yet.")
+    summary = f"{share:.2%} of the exposures were answered by another version than the assigned one."
+    if share > MOST_FALLBACKS:
+        return _Finding("warning", f"{summary} They count against the assigned one; see that it is loaded everywhere.")
+    return _Finding("ok", summary)
+
+
+def _count_crossovers(frame: Frame) -> int:
+    """Return the units that changed arms otherwise than a ramp changes them."""
+    places = np.flatnonzero(frame.shown)
+    unit, arm, revision = frame.rows.unit[places], frame.arm[places], frame.rows.revision[places]
+    order = np.argsort(unit, kind="stable")
+    unit, arm, revision = unit[order], arm[order], revision[order]
+    same_unit, changed = unit[1:] == unit[:-1], arm[1:] != arm[:-1]
+    # A ramp hands units over from control to a candidate, in a later revision.
+    is_handed_over = (arm[:-1] == 0) & (revision[1:] > revision[:-1])
+    return count_units(unit[1:][same_unit & changed & ~is_handed_over])
+
+
+def _judge_crossovers(frame: Frame, units: int) -> _Finding:
+    total = int(frame.is_first.sum())
+    if not total:
+        return _Finding("unknown", "No unit has come yet.")
+    if units / total > MOST_CROSSOVERS:
+        return _Finding(
+            "warning",
+            f"{units:,} of {total:,} units were seen in two arms: what one arm does reaches the other, and "
+            "differences look smaller than they are.",
+        )
+    return _Finding("ok", f"{units:,} of {total:,} units were seen in two arms.")
+
+
+def _count_missing_shadows(frame: Frame) -> tuple[int, float]:
+    """Return how many shadow results are missing, and how many there should be."""
+    rows, missing, expected = frame.rows, 0, 0.0
+    known = {name: place for place, name in enumerate(rows.versions)}
+    for shadow in frame.plan.shadows:
+        version = known.get(shadow.version, -1)
+        wanted = int((frame.shown & (rows.version != version)).sum()) * sampling_slots(shadow.sampling) / SLOTS
+        found = int((rows.is_shadow & ~rows.is_expired & (rows.version == version)).sum())
+        missing += max(0, round(wanted) - found)
+        expected += wanted
+    return missing, expected
+
+
+def _judge_missing(missing: int, expected: float, set_aside: int) -> _Finding:
+    if set_aside:
+        return _Finding("warning", f"{set_aside:,} outcomes could not be recorded; see `set_aside` in the database.")
+    if expected and missing > MOST_MISSING_SHADOWS * expected and missing > LEAST_SHADOWS:
+        return _Finding(
+            "warning",
+            f"{missing:,} of {expected:,.0f} shadow results are missing: shed under load, so quiet hours weigh more.",
+        )
+    if expected:
+        return _Finding("ok", f"{missing:,} of {expected:,.0f} shadow results are missing.")
+    return _Finding("ok", "Every recorded outcome is in the report.")
+
+
+def _judge_halves(frame: Frame) -> _Finding:
+    """Compare the odd and the even units of control: a difference between them would be one of the method."""
+    rows = np.flatnonzero((frame.arm == 0) & frame.rows.is_answered)
+    half, count = frame.rows.unit[rows] % 2 == 1, len(rows)
+    if not count:
+        return _Finding("unknown", "Control has no answers yet.")
+    sample = frame.group(rows, half).total(frame.rows.confidence[rows])
+    found = contrast_arms(sample, Planned(frame.plan.planned_n, 0.5), ratio.ALPHA).difference
+    if not found.is_enough:
+        return _Finding("unknown", "Control has too few answers to compare its halves.")
+    if found.log_e_value >= -math.log(ratio.ALPHA):
+        return _Finding(
+            "failed",
+            f"Two halves of control's units differ in confidence by {found.value:.1%}, though one version answers "
+            "both: something groups the units that the analysis does not know of.",
+        )
+    return _Finding("ok", "Two halves of control's units look alike.")
+
+
+def _judge_truth(asked: Sequence[LabelledPicture]) -> _Finding:
+    if not asked:
+        return _Finding("unknown", "No picture is labelled yet.")
+    contested = sum(one.is_contested for one in asked)
+    summary = f"Experts label {contested:,} of {len(asked):,} pictures differently."
+    return _Finding("warning" if contested > MOST_CONTESTED * len(asked) else "ok", summary)
+
+
+def _mean(values: Bools) -> float:
+    return float(values.mean()) if len(values) else 0.0

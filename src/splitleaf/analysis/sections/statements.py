@@ -1,0 +1,145 @@
+"""The verdict in plain language: which version, how sure, what is missing, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from splitleaf.analysis.frame import ArmSpec
+from splitleaf.analysis.mcnemar import LEAST_DISCORDANT
+from splitleaf.analysis.records import Verdict
+from splitleaf.analysis.report.comparisons import Agreement
+from splitleaf.analysis.report.health import Health
+from splitleaf.analysis.report.measures import ArmMeasure, GuardrailState, Metric
+from splitleaf.analysis.report.statement import Statement
+from splitleaf.analysis.sections.advice import Situation, advise
+from splitleaf.analysis.sequences import LEAST_OF_EACH
+from splitleaf.analysis.verdicts import COMPARATIVES, PREFERENCE, headline
+from splitleaf.experiments.plan import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What has been found out."""
+
+    plan: Plan
+    state: str
+    arms: Sequence[ArmSpec]
+    health: Health
+    metrics: Sequence[Metric]
+    """The primary one in front, if there is anything to reckon it from."""
+    guardrails: Sequence[GuardrailState]
+    agreements: Sequence[Agreement]
+    stages_left: int
+
+
+def write_statements(findings: Findings) -> list[Statement]:
+    """Return a statement on each candidate and shadow."""
+    return [_state(findings, arm) for arm in findings.arms if arm.role != "control"]
+
+
+def choose_statement(statements: Sequence[Statement]) -> Statement:
+    """Return the one on the candidate that matters most."""
+    return min(statements, key=lambda one: PREFERENCE.index(one.verdict))
+
+
+def _state(findings: Findings, arm: ArmSpec) -> Statement:
+    primary = next((one for one in findings.metrics if one.is_primary), None)
+    row = next((one for one in primary.arms if one.arm == arm.name), None) if primary else None
+    verdict = row.verdict if row and row.verdict else Verdict.NOT_ENOUGH_DATA
+    if not findings.health.is_sound:
+        verdict = Verdict.INVALID
+    control = findings.arms[0]
+    # In an A/A experiment both are one version, and only the arms' names tell them apart.
+    names = (arm.name, control.name) if arm.version == control.version else (arm.version, control.version)
+    margin = _amount(findings.plan.primary.margin, primary)
+    metric = findings.plan.primary.metric
+    situation = Situation(findings.plan, findings.state, arm, verdict, findings.stages_left, _has_fired(findings, arm))
+    return Statement(
+        verdict=verdict,
+        arm=arm.name,
+        version=arm.version,
+        headline=headline(verdict, metric, *names, margin),
+        certainty=_certainty(findings.plan, primary, row, verdict),
+        missing=list(_missing(findings, primary, row, verdict)),
+        concerns=list(_concerns(findings, arm, primary)),
+        next_steps=advise(situation, findings.health),
+    )
+
+
+def _certainty(plan: Plan, primary: Metric | None, row: ArmMeasure | None, verdict: Verdict) -> str:
+    if verdict is Verdict.INVALID:
+        return "The numbers below are shown, but mean nothing until the failed check is explained."
+    if primary is None or row is None or row.log10_e is None:
+        return "There is nothing to reckon from yet."
+    evidence = f"the evidence against no difference is e = {_power(row.log10_e)}, where {1 / plan.alpha:g} is a proof"
+    if row.difference is None:
+        return f"No interval can be given yet; {evidence}."
+    sure = f"{100 * (1 - plan.alpha):.4g} %"
+    low, high = _signed(row.difference.low, primary), _signed(row.difference.high, primary)
+    return (
+        f"Difference {_signed(row.difference.value, primary)}, between {low} and {high} with {sure} confidence "
+        f"however often one looks; {evidence}."
+    )
+
+
+def _missing(findings: Findings, primary: Metric | None, row: ArmMeasure | None, verdict: Verdict) -> Iterator[str]:
+    if verdict not in (Verdict.NOT_ENOUGH_DATA, Verdict.UNDECIDED, Verdict.NOT_WORSE):
+        return
+    arm = row.arm if row else ""
+    unlabelled = _unlabelled(findings.agreements, arm)
+    if findings.plan.primary.metric == "accuracy":
+        if row is None:
+            yield "Labels by experts, and a shadow or an audit share that gives them something to be compared by."
+        elif verdict is Verdict.NOT_ENOUGH_DATA:
+            yield f"At least {LEAST_DISCORDANT} labelled pictures on which exactly one version is right."
+        if unlabelled:
+            yield f"Labels: {unlabelled:,} pictures on which the versions disagree have none yet."
+    elif verdict is Verdict.NOT_ENOUGH_DATA:
+        yield f"At least {LEAST_OF_EACH} units of either outcome in each arm."
+    if row and row.images_needed:
+        yield f"About {row.images_needed:,} more pictures at the present shares."
+    exposed = max((one.images for one in primary.arms), default=0) if primary else 0
+    if exposed < findings.plan.planned_n:
+        yield f"The plan asks for {findings.plan.planned_n:,} pictures."
+
+
+def _unlabelled(agreements: Sequence[Agreement], arm: str) -> int:
+    found = (one for one in agreements if not arm or one.arm == arm)
+    return sum(each.images - each.labelled for one in found for each in one.disagreements)
+
+
+def _concerns(findings: Findings, arm: ArmSpec, primary: Metric | None) -> Iterator[str]:
+    yield from (one.summary for one in findings.health.checks if one.status == "failed")
+    for one in findings.guardrails:
+        if one.arm == arm.name and one.is_fired:
+            yield (
+                f"The guardrail {one.metric} has fired: {one.candidate_bad:,} of {one.candidate_units:,} units against "
+                f"control's {one.control_bad:,} of {one.control_units:,}."
+            )
+    if primary and primary.caveat:
+        yield primary.caveat
+    for metric in findings.metrics:
+        row = next((one for one in metric.arms if one.arm == arm.name), None)
+        if not metric.is_primary and row and row.verdict is Verdict.WORSE and row.difference:
+            worse = COMPARATIVES[metric.metric][1]
+            yield f"{arm.version} is {worse}: {_signed(row.difference.value, metric)} ({metric.title.lower()})."
+    yield from (one.summary for one in findings.health.checks if one.status == "warning")
+
+
+def _has_fired(findings: Findings, arm: ArmSpec) -> bool:
+    return any(one.is_fired for one in findings.guardrails if one.arm == arm.name)
+
+
+def _amount(share: float, metric: Metric | None) -> str:
+    if metric is not None and metric.unit == "ms":
+        return f"{100 * share:g} %"
+    return f"{100 * share:g} points"
+
+
+def _signed(value: float, metric: Metric) -> str:
+    return f"{value:+,.2f} ms" if metric.unit == "ms" else f"{100 * value:+.2f} points"
+
+
+def _power(log10_e: float) -> str:
+    return f"{10**log10_e:,.2g}" if log10_e < 3 else f"10^{log10_e:.0f}"

@@ -1,0 +1,315 @@
+"""Reports on experiments whose truth is known."""
+
+from __future__ import annotations
+
+import pytest
+
+from splitleaf.analysis.records import Verdict
+from splitleaf.analysis.report import Report
+from splitleaf.analysis.report.measures import ArmMeasure, Metric
+from splitleaf.core.errors import NotFound
+from splitleaf.flows.judge_experiment import judge_experiment
+from splitleaf.flows.run_experiment import roll_back_experiment, stop_experiment
+from splitleaf.outcomes.memory import MemoryOutcomeStore
+from tests.support.synthetic import HAND, StandingClock, Synthetic, World, plan_of, shadow_plan
+
+TWO_CANDIDATES = {
+    "control": {"version": "v1", "share": 40},
+    "second": {"version": "v2", "share": 30},
+    "third": {"version": "v3", "share": 30},
+}
+
+
+def judge(experiment: Synthetic) -> Report:
+    return judge_experiment(experiment.store, experiment.plan.key, experiment.clock)
+
+
+def metric(report: Report, name: str) -> Metric:
+    return next(one for one in report.metrics if one.metric == name)
+
+
+def row(report: Report, name: str, arm: str = "candidate") -> ArmMeasure:
+    return next(one for one in metric(report, name).arms if one.arm == arm)
+
+
+def check(report: Report, name: str) -> str:
+    return next(one.status for one in report.health.checks if one.name == name)
+
+
+def test_a_better_candidate_is_called_better_and_its_promotion_is_advised() -> None:
+    experiment = Synthetic(plan_of(), World(error_rate={"v1": 0.06, "v2": 0.01})).run(4000)
+    report = judge(experiment)
+    assert report.statement.verdict is Verdict.BETTER
+    assert report.statement.headline == "v2 is failing less often than v1."
+    assert any("promote v2-against-v1 candidate" in step for step in report.statement.next_steps)
+    found = row(report, "error_rate")
+    assert found.difference is not None
+    assert found.difference.low <= -0.05 <= found.difference.high
+    assert found.images_needed == 0
+    stop_experiment(experiment.store, experiment.plan.key, HAND, experiment.clock)
+    assert judge(experiment).statement.next_steps[0].startswith("Promote it")
+
+
+def test_a_worse_candidate_is_called_worse_and_is_to_be_rolled_back() -> None:
+    plan = plan_of(guardrails=[{"metric": "error_rate"}])
+    experiment = Synthetic(plan, World(error_rate={"v1": 0.01, "v2": 0.2})).run(1500)
+    report = judge(experiment)
+    assert report.statement.verdict is Verdict.WORSE
+    assert report.guardrails[0].is_fired
+    assert "guardrail error_rate has fired" in " ".join(report.statement.concerns)
+    assert "rollback" in report.statement.next_steps[0]
+    roll_back_experiment(experiment.store, plan.key, HAND, experiment.clock)
+    assert judge(experiment).statement.next_steps == [
+        "It was rolled back: everybody is answered as before. A new experiment is a new key."
+    ]
+
+
+def test_equal_versions_are_undecided_and_more_pictures_are_asked_for() -> None:
+    report = judge(Synthetic(plan_of(), World(error_rate={"v1": 0.05, "v2": 0.05})).run(2000))
+    assert report.statement.verdict is Verdict.UNDECIDED
+    assert any("more pictures" in one for one in report.statement.missing)
+    assert "The plan asks for 4,000 pictures." in report.statement.missing
+    assert report.statement.next_steps == ["Let it run. Looking at it as often as you like spoils nothing."]
+
+
+def test_equal_versions_are_equivalent_once_the_interval_lies_within_the_margin() -> None:
+    primary = {"metric": "confidence", "direction": "increase", "margin": 0.02}
+    report = judge(Synthetic(plan_of(primary=primary), World()).run(3000))
+    assert report.statement.verdict is Verdict.EQUIVALENT
+    assert report.statement.headline == "v2 is as sure of its answers as v1, to within 2 points."
+
+
+def test_few_failures_give_no_interval_but_exact_evidence_counts() -> None:
+    none = judge(Synthetic(plan_of(), World(error_rate={"v1": 0.001, "v2": 0.001})).run(600))
+    assert none.statement.verdict is Verdict.NOT_ENOUGH_DATA
+    assert row(none, "error_rate").difference is None
+    broken = judge(Synthetic(plan_of(), World(error_rate={"v2": 0.6})).run(120))
+    assert row(broken, "error_rate").difference is None, "control has not failed ten times"
+    assert broken.statement.verdict is Verdict.WORSE
+
+
+def test_nothing_is_said_of_an_experiment_without_an_outcome() -> None:
+    for plan in (plan_of(), shadow_plan()):
+        report = judge(Synthetic(plan))
+        assert report.statement.verdict is Verdict.NOT_ENOUGH_DATA
+        assert (report.metrics, report.newest_outcome, report.courses) == ([], 0, [])
+        assert report.health.is_sound
+
+
+def test_lost_units_make_the_report_invalid() -> None:
+    world = World(error_rate={"v1": 0.06, "v2": 0.01}, lost={"candidate": 0.2})
+    report = judge(Synthetic(plan_of(), world).run(5000))
+    assert check(report, "split") == "failed"
+    assert report.health.split_log10_e >= 3
+    assert report.statement.verdict is Verdict.INVALID
+    assert all(one.verdict is Verdict.INVALID for one in metric(report, "error_rate").arms[1:])
+    assert "`split`" in report.statement.next_steps[0]
+
+
+def test_feedback_reads_low_and_is_marked_as_biased() -> None:
+    world = World(accuracy={"v1": 0.9, "v2": 0.9}, response={True: 0.2, False: 0.6}, audit=0.2)
+    report = judge(Synthetic(plan_of(), world).run(4000))
+    said = metric(report, "feedback_accuracy")
+    assert said.caveat is not None
+    assert said.caveat.startswith("Biased")
+    assert said.arms[0].estimate is not None
+    assert said.arms[0].estimate.high < 0.85
+    audited = row(report, "audited_accuracy", "control")
+    assert audited.estimate is not None
+    assert audited.estimate.low <= 0.9 <= audited.estimate.high
+
+
+def test_arms_that_do_not_answer_equally_often_spoil_what_users_say() -> None:
+    primary = {"metric": "feedback_accuracy", "direction": "increase"}
+    world = World(response={True: 0.3, False: 0.3}, response_factor={"candidate": 1.6})
+    report = judge(Synthetic(plan_of(primary=primary), world).run(4000))
+    assert check(report, "responses") == "failed"
+    assert report.statement.verdict is Verdict.INVALID
+    elsewhere = judge(Synthetic(plan_of(), world).run(4000))
+    assert check(elsewhere, "responses") == "warning", "users' word does not decide there"
+    assert elsewhere.health.is_sound
+
+
+def test_shadows_find_the_better_version_from_labels_of_disagreements_alone() -> None:
+    world = World(accuracy={"v1": 0.88, "v2": 0.94}, labels_disagreements=True)
+    report = judge(Synthetic(shadow_plan(), world).run(2000))
+    assert report.statement.headline == "v2 is more accurate than v1."
+    found = row(report, "accuracy", "v2")
+    assert found.labels is not None
+    assert found.labels < 500 < found.images == 2000
+    assert found.difference is not None
+    assert found.difference.low <= 0.06 <= found.difference.high
+    assert found.estimate is None, "how accurate they are, disagreements cannot say"
+    (agreement,) = report.agreements
+    assert sum(map(sum, agreement.matrix)) == 2000
+    off_diagonal = 2000 - sum(agreement.matrix[place][place] for place in range(len(agreement.labels)))
+    assert sum(one.images for one in agreement.disagreements) == off_diagonal
+    assert sum(one.labelled for one in agreement.disagreements) == found.labels
+    assert len(agreement.examples) == 24
+    newest = agreement.examples[0]
+    assert newest.truth is not None
+    assert newest.control_label != newest.other_label
+    assert newest.prediction_id > agreement.examples[1].prediction_id
+
+
+def test_a_shadow_without_labels_asks_for_them() -> None:
+    report = judge(Synthetic(shadow_plan(), World(accuracy={"v1": 0.88, "v2": 0.94})).run(800))
+    assert report.statement.verdict is Verdict.NOT_ENOUGH_DATA
+    assert any("have none yet" in one for one in report.statement.missing)
+    assert report.agreements[0].agreement is not None
+
+
+def test_half_of_the_labels_give_the_same_difference_less_surely() -> None:
+    world = World(accuracy={"v1": 0.86, "v2": 0.94}, labels_disagreements=True)
+    whole = Synthetic(shadow_plan(), world).run(1500)
+    half = Synthetic(shadow_plan(), world).run(1500)
+    assert isinstance(half.store, MemoryOutcomeStore)
+    del half.store._feedback[::2]
+    differences = [row(judge(one), "accuracy", "v2").difference for one in (whole, half)]
+    assert differences[0] is not None
+    assert differences[1] is not None
+    assert differences[1].value == pytest.approx(differences[0].value, abs=0.03)
+    assert differences[1].high - differences[1].low > 1.2 * (differences[0].high - differences[0].low)
+
+
+def test_a_slow_candidate_is_slow_more_often() -> None:
+    primary = {"metric": "slow_rate", "direction": "decrease", "threshold_ms": 80}
+    report = judge(Synthetic(plan_of(primary=primary), World(latency_factor={"v2": 1.5})).run(3000))
+    assert report.statement.headline == "v2 is slow more often than v1."
+    assert (report.latency.threshold_ms, report.latency.is_objective) == (80, True)
+    medians = [one for one in report.latency.quantiles if (one.part, one.quantile) == ("total", 0.5)]
+    assert [one.arm for one in medians] == ["control", "candidate"]
+    assert medians[0].measured is not None
+    assert medians[0].measured.low <= 40 <= medians[0].measured.high
+
+
+def test_without_an_objective_the_threshold_is_taken_from_controls_first_answers() -> None:
+    report = judge(Synthetic(plan_of()).run(1000))
+    assert not report.latency.is_objective
+    assert report.latency.threshold_ms == pytest.approx(91, rel=0.2)
+    assert sum(one.images for one in metric(report, "slow_rate").arms) < 700, "they teach it, and are not judged by it"
+
+
+def test_a_dearer_candidate_is_a_concern_beside_its_accuracy() -> None:
+    world = World(accuracy={"v1": 0.86, "v2": 0.94}, cost_factor={"v2": 1.5}, labels_disagreements=True)
+    report = judge(Synthetic(shadow_plan(), world).run(1500))
+    assert report.statement.verdict is Verdict.BETTER
+    assert any("dearer to run" in one for one in report.statement.concerns)
+    found = row(report, "cost_ms", "v2").difference
+    assert found is not None
+    assert found.low <= 10 <= found.high
+
+
+def test_what_control_answers_in_a_candidates_place_counts_against_the_candidate() -> None:
+    report = judge(Synthetic(plan_of(), World(fallback=0.1)).run(1000))
+    assert report.statement.verdict is Verdict.WORSE
+    assert check(report, "fallbacks") == "warning"
+    assert report.health.fallback_share == pytest.approx(0.05, abs=0.02)
+
+
+def test_a_ramp_under_drift_is_no_effect() -> None:
+    plan = plan_of(
+        ramp=[{"share": 5}, {"share": 25}, {"share": 50}], primary={"metric": "confidence", "direction": "increase"}
+    )
+    experiment = Synthetic(plan)
+    for stage, drift in enumerate((0.0, -0.05, -0.15)):
+        if stage:
+            experiment.ramp(stage)
+        experiment.run(1200, confidence={"v1": drift, "v2": drift})
+    report = judge(experiment)
+    found = row(report, "confidence")
+    assert found.verdict is Verdict.UNDECIDED
+    assert [stage.shares["candidate"] for stage in report.ramp] == [5, 25, 50]
+    rows = experiment.store.exposures(plan.key)
+    means = [
+        float(rows.confidence[rows.variant == rows.variants.index(arm)].mean()) for arm in ("control", "candidate")
+    ]
+    assert found.difference is not None
+    assert means[1] - means[0] < -0.03 < found.difference.low, "pooled, it would have looked much worse"
+
+
+def test_people_who_come_back_are_counted_once() -> None:
+    report = judge(Synthetic(plan_of(), World(error_rate={"v1": 0.1, "v2": 0.1})).run(2000, units=100))
+    assert sum(one.units for one in report.arms) == 100
+    assert sum(one.units for one in report.health.split) == 100
+    assert sum(one.units for one in metric(report, "error_rate").arms) == 100
+    assert check(report, "crossovers") == "ok"
+
+
+def test_of_two_candidates_each_is_judged_at_holms_level() -> None:
+    plan = plan_of(variants=TWO_CANDIDATES)
+    world = World(accuracy={"v1": 0.9, "v2": 0.9, "v3": 0.9}, error_rate={"v1": 0.08, "v2": 0.08, "v3": 0.02})
+    report = judge(Synthetic(plan, world).run(5000))
+    assert [one.verdict for one in report.statements] == [Verdict.UNDECIDED, Verdict.BETTER]
+    assert report.statement.arm == "third"
+    second, third = (row(report, "error_rate", arm) for arm in ("second", "third"))
+    assert second.p_value is not None
+    assert third.log10_e is not None
+    assert third.p_value == pytest.approx(2 * 10**-third.log10_e, rel=1e-6)
+
+
+def test_an_a_a_experiment_that_differs_is_a_fault_of_the_set_up() -> None:
+    variants = {name: {"version": "v1", "share": 50} for name in ("control", "candidate")}
+    plan = plan_of(mode="aa", variants=variants, primary={"metric": "confidence", "direction": "increase"})
+    report = judge(Synthetic(plan, World(accuracy={"v1": 0.9})).run(1500))
+    assert report.statement.verdict is Verdict.UNDECIDED
+    assert report.statement.headline == "Whether candidate is surer of its answers than control is not decided yet."
+    assert report.statement.next_steps[0].startswith("Nothing speaks against the set-up")
+    assert check(report, "aa") == "ok"
+
+
+def test_the_last_look_of_a_course_is_the_report() -> None:
+    report = judge(Synthetic(plan_of(), World(error_rate={"v1": 0.06, "v2": 0.02})).run(2500))
+    (course,) = report.courses
+    found = row(report, "error_rate")
+    assert found.difference is not None
+    last = course.looks[-1]
+    assert (last.value, last.low, last.high) == pytest.approx(tuple(found.difference.model_dump().values()))
+    assert last.log10_e == pytest.approx(found.log10_e)
+    assert course.looks[0].value is None
+    assert [look.images for look in course.looks] == sorted(look.images for look in course.looks)
+
+
+def test_traffic_that_changes_is_seen_in_the_drift_strip() -> None:
+    experiment = Synthetic(plan_of(), seed=5).run(3200)
+    steady = judge(experiment).drift
+    assert [one.measure for one in steady] == ["answers", "confidence"] * 2
+    assert not any(one.is_drift for one in steady)
+    drifted = judge(experiment.run(1200, confidence={"v1": -0.1, "v2": -0.1})).drift
+    assert [one.is_drift for one in drifted if one.measure == "confidence"][-1]
+
+
+def test_segments_and_traffic_add_up_to_all_pictures() -> None:
+    report = judge(Synthetic(plan_of(), World(error_rate={"v1": 0.1, "v2": 0.1})).run(1500, units=700))
+    visits = [one.images for one in report.segments if one.dimension == "visit"]
+    assert sum(visits) == 1500
+    assert sum(map(sum, report.traffic.images.values())) == 1500
+    assert sum(one.images for one in report.arms) == 1500
+
+
+def test_honest_confidence_and_recall_come_from_the_audit() -> None:
+    world = World(accuracy={"v1": 0.9, "v2": 0.9}, audit=0.5, labels_disagreements=True)
+    report = judge(Synthetic(shadow_plan(), world).run(1500))
+    assert {(one.arm, one.truth) for one in report.reliability} == {("control", "audit"), ("v2", "audit")}
+    assert all(one.calibration_error < 0.1 for one in report.reliability)
+    assert sum(one.images for one in report.recalls) == report.reliability[0].images
+    points = {one.arm: one for one in report.tradeoff}
+    assert points["control"].part == points["v2"].part == "inference"
+    assert points["v2"].accuracy is not None
+    assert points["v2"].accuracy.low <= 0.9 <= points["v2"].accuracy.high
+
+
+def test_overrides_are_in_no_part() -> None:
+    from dataclasses import replace
+
+    experiment = Synthetic(plan_of()).run(300)
+    before = judge(experiment)
+    outcome = experiment.store.exposures_after(experiment.plan.key, 0, 1)[0]
+    forced = [replace(outcome, prediction_id=f"f{number:025d}", override=True, status="failed") for number in range(50)]
+    experiment.store.record_outcomes(forced)
+    assert judge(experiment).metrics == before.metrics
+
+
+def test_a_report_needs_an_experiment() -> None:
+    with pytest.raises(NotFound):
+        judge_experiment(MemoryOutcomeStore(), "nothing", StandingClock())
