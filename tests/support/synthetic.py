@@ -112,6 +112,7 @@ class Synthetic:
         numbers = self.random.permutation(np.arange(images) % people) + (0 if units else self._pictures)
         outcomes: list[Outcome] = []
         said: list[Feedback] = []
+        self._revision = self.store.experiment_revisions(self.plan.key)[0]
         for number in numbers.tolist():
             self._pictures += 1
             self.clock.set(self.clock.now_ms() + 1000)
@@ -128,8 +129,7 @@ class Synthetic:
         return self
 
     def _picture(self, world: World, unit: str) -> tuple[list[Outcome], list[Feedback]]:
-        revision = self.store.experiment_revisions(self.plan.key)[0] if self._pictures % 500 == 1 else self._revision
-        self._revision = revision
+        revision = self._revision
         variant = revision.shares[revision.slots[slot_of(self.plan.salt or "", unit)]][0]
         if not variant or self.random.random() < world.lost.get(variant, 0.0):
             return [], []
