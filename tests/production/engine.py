@@ -100,6 +100,10 @@ class Installation:
         os.kill(victim["State"]["Pid"], signal.SIGKILL)
         return str(victim["Id"])
 
+    def restart(self, container: str) -> None:
+        """Restart one container, with the time to stop in that the file gives it."""
+        subprocess.run(["docker", "restart", container], env=self.environment, check=True, capture_output=True)
+
     def sql(self, query: str) -> str:
         words = ("exec", "-T", "postgres", "psql", "--host=/tmp", "--no-align", "--tuples-only", "--command", query)
         return self.compose(*words, "splitleaf").strip()

@@ -141,6 +141,33 @@ async def test_an_api_and_a_worker_die_under_load_and_nothing_accepted_is_lost(i
     assert await asyncio.to_thread(recorded, installation, PICTURES) >= PICTURES
 
 
+async def test_each_container_is_restarted_in_turn_under_load_and_nothing_accepted_is_lost(
+    installation: Installation,
+) -> None:
+    crowd = Crowd(cast(RunningSystem, SimpleNamespace(url=installation.url)), 10 * PICTURES, PER_SECOND)
+    before = recorded(installation, 0)
+
+    async def restart_all() -> None:
+        await asyncio.sleep(2)
+        for service in ("worker", "controller", "redis", "postgres", "api", "nginx"):
+            for container in await asyncio.to_thread(installation.containers, service):
+                await asyncio.to_thread(installation.restart, container["Id"])
+                await asyncio.to_thread(installation.wait_until_ready)
+        crowd.count = 0  # enough
+
+    await asyncio.gather(crowd.run(), restart_all())
+    await crowd.look_again()
+    ledger = crowd.ledger
+    print(f"{len(ledger.accepted)} accepted, {ledger.by_status()}, refused {ledger.refusals}")
+    assert len(ledger.accepted) > PICTURES
+    assert set(ledger.accepted) == set(ledger.finals), "accepted, and without an end"
+    assert ledger.by_status() == {"succeeded": len(ledger.accepted)}
+    assert (len(ledger.changed), ledger.mixed_up()) == (0, 0)
+    assert {status for status, _ in ledger.refusals} <= {0, 502, 503, 504}
+    expected = before + len(ledger.accepted)
+    assert await asyncio.to_thread(recorded, installation, expected) >= expected
+
+
 def recorded(installation: Installation, least: int) -> int:
     """Return how many predictions the database has, giving the recorder some seconds."""
     give_up_at, found = time.monotonic() + 20, 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import random
 import sqlite3
@@ -95,12 +96,13 @@ class Crowd:
 
     system: RunningSystem
     count: int
+    """Pictures to send; may be lowered while they are sent, to end early."""
     per_second: float
     ledger: Ledger = field(default_factory=Ledger)
     clients: int = 16
 
     async def run(self) -> None:
-        numbers = iter(range(self.count))
+        numbers = itertools.takewhile(lambda number: number < self.count, itertools.count())
         started = time.monotonic()
 
         async def client() -> None:
