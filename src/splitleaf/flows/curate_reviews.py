@@ -46,14 +46,17 @@ class ReviewCurator:
         store: OutcomeStore,
         clock: Clock,
         audit_share: float,
+        *,
         pictures: PictureArchive | None = None,
         retention: Retention | None = None,
+        period_s: float = PERIOD_S,
     ) -> None:
         self._store = store
         self._clock = clock
         self._audit_slots = round(audit_share * SLOTS)
         self._pictures = pictures
         self._retention = retention
+        self._period_s = period_s
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on until stopped. What is down is tried again."""
@@ -70,7 +73,7 @@ class ReviewCurator:
             except Exception:
                 log.exception("reviews_not_curated")
             if not is_full:
-                await _stopped(stop, PERIOD_S)
+                await _stopped(stop, self._period_s)
 
     def enrol_once(self) -> int:
         """Look at the outcomes that follow on what was looked at; return how many those were.
@@ -108,14 +111,14 @@ class ReviewCurator:
 
     def _disagreements(self, outcomes: Sequence[Outcome]) -> Iterator[ReviewItem]:
         """Yield the pictures whose last outcome but one is there by now, and of which not all said the same."""
-        pictures = {one.primary_id or one.prediction_id for one in outcomes if one.experiment and not one.override}
+        pictures = {one.primary_id or one.prediction_id for one in outcomes if one.experiment}
         groups: dict[str, list[Outcome]] = {}
         for one in self._store.outcomes_of_pictures(pictures) if pictures else ():
             groups.setdefault(one.primary_id or one.prediction_id, []).append(one)
         for picture_id, group in groups.items():
             primary = next((one for one in group if one.prediction_id == picture_id), None)
             labels = {one.label for one in group if one.label is not None}
-            if primary is not None and len(labels) > 1:
+            if primary is not None and not primary.override and len(labels) > 1:
                 yield _item(primary, ReviewReason.DISAGREEMENT, random_place(picture_id))
 
 

@@ -51,9 +51,8 @@ async def _control(settings: Settings, parent_fd: int | None) -> None:
         metrics = await stack.enter_async_context(_measured(settings, url, feed))
         recorder = Recorder(feed, store, metrics.recorded) if metrics else Recorder(feed, store)
         guardian = ExperimentGuardian(store, desk, SystemClock(), new_worker_name())
-        curator = ReviewCurator(
-            store, SystemClock(), settings.review.audit_share, new_archive(settings), retention(settings)
-        )
+        share, pictures = settings.review.audit_share, new_archive(settings)
+        curator = ReviewCurator(store, SystemClock(), share, pictures=pictures, retention=retention(settings))
         await asyncio.gather(recorder.run(stop), guardian.run(stop), curator.run(stop))
 
 
