@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from splitleaf import __version__
-from splitleaf.cli import doctor, experiments, keys, labels, models, predict, review, routing, serving
+from splitleaf.cli import backup, doctor, experiments, keys, labels, models, predict, review, routing, serving
 from splitleaf.core.errors import ConfigurationError, SplitleafError
 
 __all__ = ["EXIT_BUG", "EXIT_FAILED", "EXIT_USAGE", "app", "main"]
@@ -38,6 +38,8 @@ app.add_typer(review.app, name="review", short_help="Label pictures, and see how
 app.add_typer(labels.app, name="labels", short_help="Labels from and to files.")
 app.add_typer(keys.app, name="keys", short_help="Make, list and revoke keys of the admin API.")
 app.command("predict", short_help="Classify pictures and print the answers.")(predict.predict)
+app.command("backup", short_help="Write the installation to one file.")(backup.backup)
+app.command("restore", short_help="Put a backup into an empty installation.")(backup.restore)
 app.command("doctor", short_help="Look for what is wrong and say what to do.")(doctor.doctor)
 
 

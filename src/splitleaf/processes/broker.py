@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from splitleaf.core.errors import ConfigurationError
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+from splitleaf.core.errors import ConfigurationError, DependencyDown
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.redis.address import parse_address
+from splitleaf.processes.data import held, is_in_use
 from splitleaf.settings import Settings
+
+EMBEDDED_FOLDER: Final = "broker"
+"""Of the data folder."""
 
 
 def queue_limits(settings: Settings) -> QueueLimits:
@@ -24,6 +33,36 @@ def require_broker_url(settings: Settings) -> str:
     if not settings.redis_url:
         raise ConfigurationError("SPLITLEAF_REDIS_URL is not set; `splitleaf up` brings a broker of its own")
     return check_broker_url(settings.redis_url)
+
+
+@contextlib.asynccontextmanager
+async def reached_broker(settings: Settings) -> AsyncIterator[str]:
+    """Give the URL of the installation's broker; an embedded one that does not run is started for so long."""
+    if settings.redis_url:
+        yield check_broker_url(settings.redis_url)
+    elif is_in_use(settings.data_dir):
+        yield running_broker_url(settings.data_dir)
+    else:
+        from splitleaf.jobs.embedded import EmbeddedBroker
+
+        with held(settings.data_dir):
+            broker = await EmbeddedBroker.start(settings.data_dir / EMBEDDED_FOLDER)
+            try:
+                yield broker.url
+            finally:
+                await broker.stop()
+
+
+def running_broker_url(data_dir: Path) -> str:
+    """Return the URL of the broker of a running `splitleaf up`. Raises `DependencyDown` when there is none."""
+    socket = data_dir.absolute() / EMBEDDED_FOLDER / "broker.sock"
+    if not socket.exists():
+        raise DependencyDown(
+            f"no broker runs: {socket} is not there; start the system with `splitleaf up`, or name its folder "
+            "with --data",
+            code="server_unreachable",
+        )
+    return f"unix://{socket}"
 
 
 def check_broker_url(url: str) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
-from splitleaf.core.errors import DependencyDown, SplitleafError
+from splitleaf.core.errors import SplitleafError
 from splitleaf.experiments.plan import Plan
 from splitleaf.experiments.watch import ControlWatch, read_watch
 from splitleaf.flows import run_experiment as flow
@@ -15,11 +14,9 @@ from splitleaf.flows.serving import ready_versions
 from splitleaf.flows.size_experiment import Question, Sizing, size_experiment
 from splitleaf.jobs.redis import RedisControlDesk, RedisWorkerDirectory
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, ExposureCount, RevisionRecord
-from splitleaf.processes.broker import check_broker_url, queue_limits
+from splitleaf.processes.broker import check_broker_url, queue_limits, running_broker_url
 from splitleaf.processes.local import Operator
 from splitleaf.registry.repository import CHAMPION
-
-EMBEDDED_SOCKET = "broker/broker.sock"
 
 
 class Experimenter(Operator):
@@ -113,11 +110,4 @@ class Experimenter(Operator):
     def _broker_url(self) -> str:
         if self._settings.redis_url:
             return check_broker_url(self._settings.redis_url)
-        socket = Path(self._settings.data_dir).absolute() / EMBEDDED_SOCKET
-        if not socket.exists():
-            raise DependencyDown(
-                f"an experiment starts where workers have its versions loaded, and none can be asked: {socket} is not "
-                "there; start the system with `splitleaf up`, or name its folder with --data",
-                code="server_unreachable",
-            )
-        return f"unix://{socket}"
+        return running_broker_url(self._settings.data_dir)

@@ -32,6 +32,17 @@ def read_secret(settings: Settings) -> bytes:
     return given.encode()
 
 
+def keep_secret(settings: Settings, secret: str) -> bool:
+    """Make this the installation's secret, where it is kept in the data folder; tell whether it is the secret now."""
+    if settings.secret_file is not None or settings.secret.get_secret_value():
+        return read_secret(settings).decode() == secret
+    path = settings.data_dir / SECRET_NAME
+    make_data_dir(path.parent)
+    path.unlink(missing_ok=True)
+    _make(path, secret)
+    return True
+
+
 def kept_admin_key(settings: Settings) -> tuple[Path, str]:
     """Return the file of the embedded installation's admin key and the key's SHA-256 (hex)."""
     path = settings.data_dir / ADMIN_KEY_NAME
@@ -42,19 +53,19 @@ def _kept(path: Path) -> str:
     """Return what the file holds, making it first if there is none; safe when several processes do so."""
     make_data_dir(path.parent)
     if not path.exists():
-        _make(path)
+        _make(path, secrets.token_urlsafe(32))
     kept = _read(path)
     if len(kept) < _SHORTEST:
         raise ConfigurationError(f"{path} holds no secret; remove it, and a new one is made")
     return kept
 
 
-def _make(path: Path) -> None:
+def _make(path: Path, secret: str) -> None:
     """The file appears whole or not at all: nobody may read the empty beginning of a secret."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(32))
+            file.write(secret)
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
     except OSError as error:

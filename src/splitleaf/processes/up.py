@@ -12,7 +12,7 @@ import structlog
 
 from splitleaf.core.errors import ConfigurationError
 from splitleaf.jobs.embedded import EmbeddedBroker
-from splitleaf.processes.broker import check_broker_url
+from splitleaf.processes.broker import EMBEDDED_FOLDER, check_broker_url
 from splitleaf.processes.data import held
 from splitleaf.processes.logs import configure_logs
 from splitleaf.processes.ports import next_free, require_free
@@ -91,7 +91,7 @@ class _Up:
     async def _start_broker(self) -> EmbeddedBroker | None:
         if self._settings.redis_url:
             return None
-        return await EmbeddedBroker.start(self._settings.data_dir / "broker")
+        return await EmbeddedBroker.start(self._settings.data_dir / EMBEDDED_FOLDER)
 
     def _children(self, redis_url: str) -> list[Child]:
         _, admin_key = kept_admin_key(self._settings)

@@ -1,5 +1,6 @@
 """The queue on Redis >= 7.0 or Valkey >= 8: streams, consumer groups, and a few small Lua scripts."""
 
+from splitleaf.jobs.redis.archive import RedisWorkArchive
 from splitleaf.jobs.redis.consumer import RedisJobConsumer, new_worker_name
 from splitleaf.jobs.redis.control import RedisControlDesk
 from splitleaf.jobs.redis.dead_letters import RedisDeadLetters
@@ -15,6 +16,7 @@ __all__ = [
     "RedisJobQueue",
     "RedisOutcomeFeed",
     "RedisRateLimiter",
+    "RedisWorkArchive",
     "RedisWorkerDirectory",
     "new_worker_name",
 ]

@@ -18,19 +18,20 @@ HEAD = "0005"
 _LOCK_NUMBER = 7_205_759_403
 
 
-def migrate(engine: Engine) -> None:
+def migrate(engine: Engine, target: str = HEAD) -> None:
     """Run what is missing, one process at a time. Quick when nothing is: alembic is not even imported.
 
     Raises `ConfigurationError` for a database of a newer release.
     """
-    if _present(engine) == HEAD:
+    if present_schema(engine) == target:
         return
     with _alone(engine):
-        if _present(engine) != HEAD:
-            _upgrade(engine)
+        if present_schema(engine) != target:
+            _upgrade(engine, target)
 
 
-def _present(engine: Engine) -> str | None:
+def present_schema(engine: Engine) -> str | None:
+    """Return the number of the newest migration that was run; None for an empty database."""
     with engine.connect() as connection:
         if not inspect(connection).has_table("alembic_version"):
             return None
@@ -38,7 +39,7 @@ def _present(engine: Engine) -> str | None:
         return version
 
 
-def _upgrade(engine: Engine) -> None:
+def _upgrade(engine: Engine, target: str) -> None:
     from alembic import command
     from alembic.config import Config
     from alembic.util import CommandError
@@ -51,7 +52,7 @@ def _upgrade(engine: Engine) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            command.upgrade(config, target)
         except CommandError as error:
             raise ConfigurationError(
                 f"the database is of another release: {error}; this one knows the schema up to {HEAD}"

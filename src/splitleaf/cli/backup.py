@@ -1,0 +1,73 @@
+"""`splitleaf backup` and `splitleaf restore`: an installation in one file."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from splitleaf.cli.models import AsJson, Data, Repository
+
+if TYPE_CHECKING:
+    from splitleaf.processes.backup import Account
+    from splitleaf.settings import Settings
+
+WithoutModels = Annotated[bool, typer.Option("--without-models", help="Leave the repository of versions out.")]
+
+
+def backup(
+    target: Annotated[Path, typer.Argument(help="A folder, which gets a file named after the time, or a file.")],
+    without_models: WithoutModels = False,
+    models: Repository = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write database, unfinished work, models and secret to one file. The system may run meanwhile.
+
+    Whoever has the file can decide which version a visitor gets, and read every outcome: keep it as you keep a key.
+    """
+    from splitleaf.core.errors import ConfigurationError
+    from splitleaf.processes.backup import back_up
+
+    if not target.is_dir() and not target.parent.is_dir():
+        raise ConfigurationError(f"there is no folder {target.parent}", code="backup_unwritable")
+    path, account = back_up(_settings(models, data), target, with_models=not without_models)
+    _report(account, as_json, f"backed up to {path}", {"file": str(path), "bytes": path.stat().st_size})
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(help="What `splitleaf backup` has written.")],
+    without_models: WithoutModels = False,
+    models: Repository = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put a backup into an empty installation that does not run."""
+    from splitleaf.processes.backup import restore as put_back
+
+    account = put_back(_settings(models, data), source, with_models=not without_models)
+    _report(account, as_json, f"restored {source}", {"file": str(source)})
+
+
+def _settings(models: Path | None, data: Path | None) -> Settings:
+    from splitleaf.settings import read_settings
+
+    given = {"models_dir": models, "data_dir": data}
+    return read_settings().model_copy(update={name: path for name, path in given.items() if path is not None})
+
+
+def _report(account: Account, as_json: bool, what: str, facts: dict[str, object]) -> None:
+    if as_json:
+        typer.echo(json.dumps({**facts, **asdict(account)}))
+        return
+    typer.echo(what)
+    typer.echo(f"  rows of the database           {account.rows}")
+    typer.echo(f"  pictures waiting for an answer {account.tasks}")
+    typer.echo(f"  answers not yet recorded       {account.states}")
+    typer.echo(f"  dead letters                   {account.letters}")
+    typer.echo(f"  versions                       {', '.join(account.models) or 'none'}")
+    for note in account.notes:
+        typer.echo(f"note: {note}", err=True)
