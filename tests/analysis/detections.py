@@ -14,6 +14,7 @@ from splitleaf.analysis.eprocess import EProcess, log_path
 from splitleaf.analysis.exceedance import threshold_ms
 from splitleaf.analysis.exposures import total
 from splitleaf.analysis.fixed_horizon import z_statistic
+from splitleaf.analysis.guardrails import LEAST_FAILURES
 from splitleaf.analysis.power import images_needed
 from splitleaf.analysis.quantiles import estimate_quantile, rank_bounds
 from splitleaf.analysis.records import Floats
@@ -73,10 +74,9 @@ def guardrail(runs: int, seed: int) -> list[Reading]:
         luck = generator.random(arms.shape)
         seen = np.cumsum(arms, axis=1)
         broken = luck < np.where(arms, 0.80, 0.995)
-        hits = log_path(arms, broken, 0.01, ONE_SIDED) >= limit
-        rollbacks.append(first_look(hits, seen.astype(np.float64)))
+        rollbacks.append(first_look(_fires(arms, broken, limit), seen.astype(np.float64)))
         healthy = luck < 0.995
-        false.append((log_path(arms, healthy, 0.01, ONE_SIDED) >= limit).any(axis=1))
+        false.append(_fires(arms, healthy, limit).any(axis=1))
         naive.append(_is_below(arms, healthy, 2.326).any(axis=1))
     requests = np.concatenate(rollbacks)
     return [
@@ -85,6 +85,13 @@ def guardrail(runs: int, seed: int) -> list[Reading]:
         at_most("11", "A/A over 10,000 requests: false rollbacks", np.concatenate(false).mean(), 0.01),
         at_least("11", "the same, one-sided z at .01 at each request", np.concatenate(naive).mean(), 0.10),
     ]
+
+
+def _fires(arms: Bools, right: Bools, limit: float) -> Bools:
+    """Return from where on a guardrail at a share of 1 % has fired."""
+    proved = np.maximum.accumulate(log_path(arms, right, 0.01, ONE_SIDED), axis=1) >= limit
+    fires: Bools = proved & (np.cumsum(arms & ~right, axis=1) >= LEAST_FAILURES)
+    return fires
 
 
 def _is_below(arms: Bools, right: Bools, z: float) -> Bools:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from splitleaf.analysis.eprocess import EProcess
-from splitleaf.analysis.guardrails import LESSONS, GuardrailEvidence
+from splitleaf.analysis.guardrails import LEAST_FAILURES, LESSONS, GuardrailEvidence
 
 
 def trials(count: int, share: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -50,3 +50,11 @@ def test_the_limit_is_one_over_alpha() -> None:
     arms = np.tile([True, False], 100)
     assert GuardrailEvidence(0.01).with_successes(arms, ~arms, 0.5).is_proved
     assert not GuardrailEvidence(0.01).with_successes(arms, arms, 0.5).is_proved
+
+
+def test_a_single_failure_is_an_anecdote_however_unlikely_it_was() -> None:
+    evidence = GuardrailEvidence(0.01).with_successes([False] * 200, [True] * 200, 0.01)
+    for failures, fires in ((1, False), (2, False), (LEAST_FAILURES, True)):
+        evidence = evidence.with_successes([True], [False], 0.01)
+        assert evidence.process.is_proved(0.01)
+        assert (evidence.process.candidate_failures, evidence.is_proved) == (failures, fires)

@@ -53,7 +53,18 @@ def stage(**changes: Any) -> StageWatch:
             RampStep.COMPLETE,
             "stage 4 of 4 (100 %): the last stage",
         ),
-        ({"stages": 0, "share": 50.0, "next_share": None}, [], RampStep.COMPLETE, "50 %: the plan has no ramp"),
+        (
+            {"stages": 0, "share": 50.0, "next_share": None},
+            [],
+            RampStep.COMPLETE,
+            "50 % are shown a candidate: the plan has no ramp",
+        ),
+        (
+            {"stages": 0, "share": 0.0, "next_share": None},
+            [],
+            RampStep.COMPLETE,
+            "nobody is shown a candidate: the plan has no ramp",
+        ),
     ],
 )
 def test_a_stage_ends_when_both_minimums_are_reached_and_nothing_holds_it(

@@ -176,6 +176,23 @@ async def test_whatever_befalls_a_candidates_unit_counts_against_the_candidate(
     assert scene.state[0] == "rolled_back"
 
 
+@pytest.mark.parametrize(("metric", "counted"), [("error_rate", 0), ("slow_rate", 1)])
+async def test_what_a_client_takes_back_is_no_failure_unless_it_had_waited_too_long(
+    scene: Scene, metric: str, counted: int
+) -> None:
+    rail = {"metric": metric, **({"threshold_ms": 500} if metric == "slow_rate" else {})}
+    scene.start(guardrails=[rail])
+    controller = await scene.controller()
+
+    def canceled_after(waited_ms: int) -> Callable[[LiveExperiment, str], Outcome]:
+        return lambda live, variant: replace(good(live, variant), status="canceled", finished_ms=NOW_MS + waited_ms)
+
+    for waited_ms in (100, 900):
+        scene.visit(1, canceled_after(waited_ms))
+    (guardrail,) = only(controller.look()).guardrails
+    assert guardrail.control_units + guardrail.candidate_units == counted
+
+
 async def test_the_threshold_of_latency_is_what_95_percent_of_controls_first_answers_kept(scene: Scene) -> None:
     scene.start(guardrails=[{"metric": "slow_rate"}])
     controller = await scene.controller()

@@ -18,6 +18,9 @@ from splitleaf.analysis.exceedance import observe_latency, threshold_ms
 
 LESSONS: Final = 200
 """Answers of control that a latency threshold is taken from where the plan names none. They are not judged by it."""
+LEAST_FAILURES: Final = 3
+"""A guardrail never fires on fewer. At a share of 1 %, the first failure of all is the candidate's once in a hundred
+experiments: evidence enough for an alpha of 0.01, and yet an anecdote. Waiting only makes false alarms rarer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,8 @@ class GuardrailEvidence:
 
     @property
     def is_proved(self) -> bool:
-        return self.process.is_proved(self.alpha)
+        """Whether the guardrail fires: what has once been proved stays proved."""
+        return self.process.is_proved(self.alpha) and self.process.candidate_failures >= LEAST_FAILURES
 
     @property
     def log_limit(self) -> float:

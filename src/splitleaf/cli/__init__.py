@@ -10,7 +10,19 @@ from typing import Annotated
 import typer
 
 from splitleaf import __version__
-from splitleaf.cli import backup, doctor, experiments, keys, labels, models, predict, review, routing, serving
+from splitleaf.cli import (
+    backup,
+    doctor,
+    experiments,
+    keys,
+    labels,
+    models,
+    predict,
+    review,
+    routing,
+    serving,
+    simulation,
+)
 from splitleaf.core.errors import ConfigurationError, SplitleafError
 
 __all__ = ["EXIT_BUG", "EXIT_FAILED", "EXIT_USAGE", "app", "main"]
@@ -30,13 +42,14 @@ app = typer.Typer(
 app.command("up", short_help="Run everything on this machine.")(serving.up)
 app.command("api", short_help="Run the HTTP API and the page.")(serving.api)
 app.command("worker", short_help="Run an inference worker.")(serving.worker)
-app.command("controller", short_help="Run the writer of outcomes.")(serving.controller)
+app.command("controller", short_help="Run the writer of outcomes and guard of experiments.")(serving.controller)
 app.add_typer(models.app, name="models", short_help="Import, list, check and name versions.")
 app.add_typer(routing.app, name="routing", short_help="Split the visitors between versions.")
 app.add_typer(experiments.app, name="experiments", short_help="Find out which version is better.")
 app.add_typer(review.app, name="review", short_help="Label pictures, and see how far that is.")
 app.add_typer(labels.app, name="labels", short_help="Labels from and to files.")
 app.add_typer(keys.app, name="keys", short_help="Make, list and revoke keys of the admin API.")
+app.command("simulate", short_help="Watch a whole experiment in a minute.")(simulation.simulate)
 app.command("predict", short_help="Classify pictures and print the answers.")(predict.predict)
 app.command("backup", short_help="Write the installation to one file.")(backup.backup)
 app.command("restore", short_help="Put a backup into an empty installation.")(backup.restore)

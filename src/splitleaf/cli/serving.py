@@ -52,7 +52,7 @@ def worker(parent_fd: ParentFd = None) -> None:
 
 
 def controller(parent_fd: ParentFd = None) -> None:
-    """Run the controller, which writes outcomes to the database, once each.
+    """Run the controller, which writes outcomes to the database, once each, and guards the experiments.
 
     Set by the environment: a broker (SPLITLEAF_REDIS_URL), SPLITLEAF_DATABASE_URL and the rest of
     `splitleaf doctor --settings`.

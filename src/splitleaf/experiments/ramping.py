@@ -38,7 +38,10 @@ def missing(stage: StageWatch) -> tuple[str, ...]:
 
 def summarize(stage: StageWatch, step: RampStep, waiting_for: Sequence[str], held_by: Sequence[str]) -> str:
     """Return where the ramp stands in one line."""
-    where = f"stage {stage.stage + 1} of {stage.stages} ({stage.share:g} %)" if stage.stages else f"{stage.share:g} %"
+    if stage.stages:
+        where = f"stage {stage.stage + 1} of {stage.stages} ({stage.share:g} %)"
+    else:
+        where = f"{stage.share:g} % are shown a candidate" if stage.share else "nobody is shown a candidate"
     words = {
         RampStep.ADVANCE: "goes on to the next stage now",
         RampStep.WAIT: f"waiting for {' and '.join(waiting_for)}",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from splitleaf.analysis.guardrails import GuardrailEvidence
+from splitleaf.analysis.guardrails import LEAST_FAILURES, GuardrailEvidence
 from splitleaf.experiments.plan import Guardrail, Plan
 from splitleaf.experiments.watch import GuardrailState, GuardrailWatch
 from splitleaf.outcomes.experiments import Exposure, RatedExposure
@@ -23,17 +23,19 @@ class Trial:
     is_answered: bool = True
     is_fallback: bool = False
     is_right: bool = True
+    is_canceled: bool = False
     latency_ms: float = 0.0
-    """Infinite without an answer: nobody gains by failing."""
+    """Infinite without an answer: nobody gains by failing. Of a canceled picture, how long the client had waited."""
 
     @classmethod
     def of_exposure(cls, one: Exposure) -> Trial:
-        latency_ms = one.latency_ms if one.is_answered else math.inf
+        latency_ms = one.latency_ms if one.is_answered or one.is_canceled else math.inf
         return cls(
             one.revision,
             one.variant,
             is_answered=one.is_answered,
             is_fallback=bool(one.fallback),
+            is_canceled=one.is_canceled,
             latency_ms=latency_ms,
         )
 
@@ -77,7 +79,7 @@ class CandidateGuard:
 
     def observe(self, trials: Sequence[Trial], slots: Mapping[int, Mapping[str, int]]) -> None:
         """Take in trials in the order of recording; `slots` are revision -> variant -> slots."""
-        mine = [one for one in trials if one.variant in (self._control, self.candidate)]
+        mine = [one for one in trials if one.variant in (self._control, self.candidate) and self._counts(one)]
         comparable = [one for one in mine if self._share(slots[one.revision]) not in (0, 1)]
         if not comparable:
             return
@@ -116,6 +118,11 @@ class CandidateGuard:
         learns = self._rail.metric == "slow_rate" and self._evidence.threshold_ms is None
         return GuardrailState.LEARNING if learns else GuardrailState.WATCHING
 
+    def _counts(self, trial: Trial) -> bool:
+        """Leave out what a client took back, unless it had waited longer than the plan allows."""
+        limit_ms = self._rail.threshold_ms
+        return not trial.is_canceled or (limit_ms is not None and trial.latency_ms > limit_ms)
+
     def _share(self, slots: Mapping[str, int]) -> float:
         """Return the candidate's share of the two arms' units; 0 where the revision has neither."""
         mine, others = slots.get(self.candidate, 0), slots.get(self._control, 0)
@@ -129,7 +136,7 @@ def tell(guardrail: GuardrailWatch) -> str:
     return (
         f"{guardrail.metric}: {guardrail.candidate} {guardrail.candidate_bad:,} of {guardrail.candidate_units:,} units "
         f"{bad}, control {guardrail.control_bad:,} of {guardrail.control_units:,}; evidence "
-        f"{_factor(guardrail.log_peak)} of the {_factor(guardrail.log_limit)} that it takes"
+        f"{_factor(guardrail.log_peak)}, fires at {_factor(guardrail.log_limit)} and {LEAST_FAILURES} such units"
     )
 
 

@@ -130,6 +130,11 @@ class Exposure:
         """Whether the assigned version answered. What another one answered in its place counts against it."""
         return self.status == "succeeded" and not self.fallback
 
+    @property
+    def is_canceled(self) -> bool:
+        """Whether the client took the picture back: neither an answer nor a failure."""
+        return self.status == "canceled"
+
 
 @dataclass(frozen=True, slots=True)
 class RatedExposure:

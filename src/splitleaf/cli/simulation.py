@@ -1,0 +1,64 @@
+"""`splitleaf simulate`: a whole experiment, here and now."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from splitleaf.cli.models import AsJson
+
+if TYPE_CHECKING:
+    from splitleaf.simulation.findings import Findings
+
+
+def simulate(
+    scenario: Annotated[
+        str, typer.Argument(help="better, ramp, errors, slow or wrong: what is to be found out about v2.")
+    ] = "better",
+    pictures: Annotated[
+        int | None, typer.Option(min=1, help="At most so many; enough for the end unless given.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Another one: other leaves and visitors.")] = 1,
+    clients: Annotated[int, typer.Option(min=1, max=256, help="Visitors at a time.")] = 16,
+    keep: Annotated[
+        Path | None, typer.Option(help="Folder to leave versions, database and logs in; thrown away unless given.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run a whole experiment in a minute: two real versions, the real system, visitors whose pictures' truth is known.
+
+    Starts a Splitleaf of its own and stops it at the end; nothing of yours is touched.
+    """
+    from splitleaf.simulation.director import Wishes, simulate
+    from splitleaf.simulation.scenarios import SCENARIOS
+
+    if scenario not in SCENARIOS:
+        raise typer.BadParameter(f"{scenario!r} is none of {', '.join(SCENARIOS)}")
+    wishes = Wishes(SCENARIOS[scenario], seed, pictures, clients, keep)
+    findings = simulate(wishes, lambda line: typer.echo(line, err=as_json))
+    if as_json:
+        typer.echo(json.dumps(asdict(findings), ensure_ascii=False))
+    else:
+        _echo(findings)
+
+
+def _echo(findings: Findings) -> None:
+    typer.echo("")
+    for line in findings.story:
+        typer.echo(line)
+    typer.echo("")
+    for name, arm in findings.arms.items():
+        right = "" if arm.right is None else f", {arm.right:.1%} of its answers true"
+        statuses = ", ".join(f"{count:,} {status}" for status, count in sorted(arm.statuses.items()))
+        typer.echo(f"{name} ({arm.version}): {arm.pictures:,} pictures: {statuses}{right}")
+    if findings.rolled_back_after is not None:
+        typer.echo(f"the candidate was given {findings.rolled_back_after} pictures before it was rolled back,")
+        typer.echo(f"and {findings.later_than_2_s} later than 2 s after that")
+    seen = ", ".join(f"{count:,} {status}" for status, count in sorted(findings.statuses.items()))
+    kept = f"{findings.lost} lost, {findings.recorded_twice} recorded twice"
+    typer.echo(f"visitors: {findings.pictures:,} pictures: {seen}; {kept}")
+    typer.echo(f"the experiment is {findings.state}")

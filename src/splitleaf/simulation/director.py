@@ -1,0 +1,167 @@
+"""A scenario from its first picture to its end, told while it happens."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+
+import httpx
+from pydantic import TypeAdapter
+
+from splitleaf.experiments.watch import ExperimentWatch
+from splitleaf.flows.guard_candidate import tell
+from splitleaf.simulation.crowd import Crowd
+from splitleaf.simulation.expert import Expert
+from splitleaf.simulation.findings import Findings, find_out, is_recorded
+from splitleaf.simulation.leaves import draw_leaf
+from splitleaf.simulation.scenarios import KEY, Scenario
+from splitleaf.simulation.system import running_system
+from splitleaf.simulation.versions import make_repository
+
+LOOK_EVERY_S: Final = 1.0
+AFTERWARDS: Final = 200
+"""Pictures that come after a rollback, to show who answers them."""
+RECORDED_WITHIN_S: Final = 30.0
+SETTINGS: Final = MappingProxyType({"SPLITLEAF_RETENTION__ENABLED": "true", "SPLITLEAF_REVIEW__AUDIT_SHARE": "0.05"})
+"""An expert needs to be shown the pictures, and a short run needs a larger audit than a long one."""
+READY_WITHIN_S: Final = 30.0
+LABELLED_WITHIN_S: Final = 30.0
+_WHY: Final = "a simulation"
+_WATCH: Final[TypeAdapter[ExperimentWatch]] = TypeAdapter(ExperimentWatch)
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """What whoever runs it chooses."""
+
+    scenario: Scenario
+    seed: int = 1
+    pictures: int | None = None
+    """At most so many; the scenario's own number unless given."""
+    clients: int = 16
+    folder: Path | None = None
+    """Where versions, database and logs are left; without it, they are thrown away."""
+
+
+def simulate(wishes: Wishes, say: Callable[[str], None]) -> Findings:
+    """Run a scenario in a system of its own. Raises `DependencyDown` when the system does not come up."""
+    if wishes.folder is not None:
+        wishes.folder.mkdir(parents=True, exist_ok=True)
+        return _Run(wishes, wishes.folder.absolute(), say).run()
+    # A short path: the embedded broker's socket has to fit into 100 characters.
+    with tempfile.TemporaryDirectory(prefix="splitleaf-") as folder:
+        return _Run(wishes, Path(folder), say).run()
+
+
+class _Run:
+    def __init__(self, wishes: Wishes, folder: Path, say: Callable[[str], None]) -> None:
+        self._wishes = wishes
+        self._scenario = wishes.scenario
+        self._folder = folder
+        self._say = say
+        self._count = wishes.pictures or wishes.scenario.pictures
+        self._ended_at: int | None = None
+
+    def run(self) -> Findings:
+        scenario, models = self._scenario, self._folder / "models"
+        self._say(f"{scenario.name}: {scenario.about}")
+        make_repository(models, scenario.fault)
+        self._say("made and imported v1 and v2; starting the API, a worker, the controller and their broker")
+        with running_system(models, self._folder / "data", **SETTINGS) as system, system.admin() as admin:
+            self._start(admin)
+            self._say(f"running at {system.url}; the experiment {KEY!r} has started")
+            crowd = Crowd(system.url, self._bring, self._count, self._wishes.seed, clients=self._wishes.clients)
+            expert = Expert(admin, KEY) if scenario.has_expert else None
+            asyncio.run(self._play(admin, crowd, expert))
+            self._wait_until_recorded(admin, crowd)
+            if expert:
+                expert.finish(crowd.truths, LABELLED_WITHIN_S)
+                self._say(f"the expert has labelled {expert.labelled} pictures")
+            return find_out(admin, KEY, crowd.visits)
+
+    def _bring(self, number: int) -> tuple[bytes, str]:
+        leaf = draw_leaf(self._wishes.seed, number, self._scenario.darkness * number / self._count)
+        return leaf.jpeg, leaf.truth
+
+    def _start(self, admin: httpx.Client) -> None:
+        plan = {"key": KEY, "hypothesis": self._scenario.about, "salt": f"seed-{self._wishes.seed}"}
+        body = {"plan": {**plan, **self._scenario.plan}, "reason": _WHY}
+        _ask_until_ready(admin, "/experiments", body)
+        _ask_until_ready(admin, f"/experiments/{KEY}/start", {"reason": _WHY})
+
+    async def _play(self, admin: httpx.Client, crowd: Crowd, expert: Expert | None) -> None:
+        stop = asyncio.Event()
+        beside = [asyncio.create_task(self._tell(admin, crowd, expert, stop))]
+        if expert:
+            beside.append(asyncio.create_task(_label(expert, crowd)))
+        try:
+            await crowd.run(stop)
+        finally:
+            for task in beside:
+                task.cancel()
+            await asyncio.gather(*beside, return_exceptions=True)
+
+    async def _tell(self, admin: httpx.Client, crowd: Crowd, expert: Expert | None, stop: asyncio.Event) -> None:
+        began = time.monotonic()
+        while True:
+            await asyncio.sleep(LOOK_EVERY_S)
+            with suppress(httpx.HTTPError):
+                news = [f"{time.monotonic() - began:4.0f} s", f"{len(crowd.visits):6,} pictures"]
+                news.append(await asyncio.to_thread(_control, admin))
+                if expert:
+                    news.append(f"{expert.labelled} labelled")
+                self._say("  ".join(news))
+                if await asyncio.to_thread(_state, admin) == "rolled_back":
+                    self._after_rollback(crowd, stop)
+
+    def _after_rollback(self, crowd: Crowd, stop: asyncio.Event) -> None:
+        if self._ended_at is None:
+            self._ended_at = len(crowd.visits)
+            self._say("rolled back; some more visitors come")
+        elif len(crowd.visits) >= self._ended_at + AFTERWARDS:
+            stop.set()
+
+    def _wait_until_recorded(self, admin: httpx.Client, crowd: Crowd) -> None:
+        deadline = time.monotonic() + RECORDED_WITHIN_S
+        while not is_recorded(admin, crowd.visits) and time.monotonic() < deadline:
+            time.sleep(0.2)
+
+
+def _ask_until_ready(admin: httpx.Client, path: str, body: dict[str, Any]) -> None:
+    """Ask; once more where the database is being made, or the second version is still being loaded."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while True:
+        answer = admin.post(path, json=body)
+        if answer.status_code not in (httpx.codes.NOT_FOUND, httpx.codes.SERVICE_UNAVAILABLE):
+            break
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.2)
+    answer.raise_for_status()
+
+
+async def _label(expert: Expert, crowd: Crowd) -> None:
+    while True:
+        with suppress(httpx.HTTPError):
+            await asyncio.to_thread(expert.label, crowd.truths)
+        await asyncio.sleep(LOOK_EVERY_S / 2)
+
+
+def _state(admin: httpx.Client) -> str:
+    return str(admin.get(f"/experiments/{KEY}").raise_for_status().json()["experiment"]["state"])
+
+
+def _control(admin: httpx.Client) -> str:
+    """Return what the controller says, in one line."""
+    said: dict[str, Any] = admin.get(f"/experiments/{KEY}/control").raise_for_status().json()
+    if said["watch"] is None:
+        return str(said["summary"])
+    watch = _WATCH.validate_python(said["watch"])
+    return "; ".join([watch.summary, *(tell(one) for one in watch.guardrails)])

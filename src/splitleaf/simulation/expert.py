@@ -1,0 +1,47 @@
+"""An expert at the review queue, who is always right: the truth of every picture is known here."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import httpx
+
+AT_ONCE: Final = 20
+
+
+@dataclass(slots=True)
+class Expert:
+    """Labels what the queue gives out: pictures on which the versions differ, and a random audit."""
+
+    admin: httpx.Client
+    experiment: str
+    name: str = "simulated-expert"
+    labelled: int = 0
+    _waiting: set[str] = field(default_factory=set)
+    """Given out before their visitor had noted the answer: labelled at the next turn."""
+
+    def label(self, truths: Mapping[str, str]) -> int:
+        """Label what waits for a label; return how many pictures that were. `truths` are by prediction."""
+        asked = {"experiment": self.experiment, "expert": self.name, "count": AT_ONCE}
+        items = self.admin.post("/review/next", json=asked).raise_for_status().json()["items"]
+        self._waiting |= {one["id"] for one in items}
+        known = self._waiting & truths.keys()
+        for picture in sorted(known):
+            said = {"label": truths[picture], "expert": self.name}
+            self.admin.post(f"/review/items/{picture}/label", json=said).raise_for_status()
+        self._waiting -= known
+        self.labelled += len(known)
+        return len(known)
+
+    def finish(self, truths: Mapping[str, str], within_s: float, quiet_s: float = 2.0) -> None:
+        """Label until nothing has come for a while: the controller fills the queue each second."""
+        deadline = time.monotonic() + within_s
+        quiet_since = time.monotonic()
+        while time.monotonic() < deadline and time.monotonic() - quiet_since < quiet_s:
+            if self.label(truths):
+                quiet_since = time.monotonic()
+            else:
+                time.sleep(0.2)

@@ -1,0 +1,125 @@
+"""What a simulated experiment came to: what visitors saw, beside what the system recorded."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from splitleaf.simulation.crowd import Visit
+
+OBEYED_WITHIN_MS = 2_000
+_PAGE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class ArmFinding:
+    """One version, by its own outcomes: shown ones, and a shadow's."""
+
+    version: str
+    pictures: int
+    statuses: Mapping[str, int]
+    right: float | None
+    """Share of its answers that are true; it is known here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """The numbers of one run."""
+
+    state: str
+    pictures: int
+    statuses: Mapping[str, int]
+    """As visitors saw them."""
+    lost: int
+    """Accepted, and never answered or recorded."""
+    recorded_twice: int
+    arms: Mapping[str, ArmFinding]
+    """By variant, or `shadow`."""
+    rolled_back_after: int | None
+    """Pictures that the candidate was given until the decision."""
+    later_than_2_s: int | None
+    """Pictures that it was given later than two seconds after the decision: 0 is promised."""
+    story: Sequence[str]
+    """Who did what and why, oldest first."""
+
+
+def find_out(admin: httpx.Client, key: str, visits: Sequence[Visit]) -> Findings:
+    """Compare what was seen with what was recorded."""
+    outcomes = list(_exposures(admin, key))
+    answered = [one for one in visits if one.prediction_id]
+    everything = Counter(one["prediction_id"] for one in _pages(admin, "/outcomes", "outcomes"))
+    detail = admin.get(f"/experiments/{key}").raise_for_status().json()
+    decided_ms = _decided_ms(admin, key)
+    mine = [one for one in outcomes if one["role"] == "primary" and one["variant"] == "candidate"]
+    return Findings(
+        state=detail["experiment"]["state"],
+        pictures=len(visits),
+        statuses=dict(Counter(one.status or "none" for one in visits)),
+        lost=sum(not one.status or everything[one.prediction_id] == 0 for one in answered),
+        recorded_twice=sum(count > 1 for count in everything.values()),
+        arms=dict(_arms(outcomes, {one.prediction_id: one.truth for one in answered})),
+        rolled_back_after=None if decided_ms is None else sum(one["created_ms"] <= decided_ms for one in mine),
+        later_than_2_s=None
+        if decided_ms is None
+        else sum(one["created_ms"] > decided_ms + OBEYED_WITHIN_MS for one in mine),
+        story=[f"{one['action']} by {one['actor']}: {one['reason']}" for one in reversed(detail["audit"])],
+    )
+
+
+def is_recorded(admin: httpx.Client, visits: Sequence[Visit]) -> bool:
+    """Return whether all that visitors were answered has reached the store."""
+    recorded = {one["prediction_id"] for one in _pages(admin, "/outcomes", "outcomes")}
+    return {one.prediction_id for one in visits if one.prediction_id} <= recorded
+
+
+def _arms(outcomes: Sequence[dict[str, Any]], truths: Mapping[str, str]) -> Iterator[tuple[str, ArmFinding]]:
+    names = sorted({_arm_of(one) for one in outcomes})
+    for name in names:
+        of_arm = [one for one in outcomes if _arm_of(one) == name]
+        judged = [
+            one["label"] == truths[picture]
+            for one in of_arm
+            if one["status"] == "succeeded" and (picture := one["primary_id"] or one["prediction_id"]) in truths
+        ]
+        yield (
+            name,
+            ArmFinding(
+                of_arm[0]["assigned_version"],
+                len(of_arm),
+                dict(Counter(one["status"] for one in of_arm)),
+                round(sum(judged) / len(judged), 4) if judged else None,
+            ),
+        )
+
+
+def _arm_of(outcome: Mapping[str, Any]) -> str:
+    return "shadow" if outcome["role"] == "shadow" else str(outcome["variant"])
+
+
+def _exposures(admin: httpx.Client, key: str) -> Iterator[dict[str, Any]]:
+    return _pages(admin, f"/experiments/{key}/exposures", "exposures")
+
+
+def _pages(admin: httpx.Client, path: str, name: str) -> Iterator[dict[str, Any]]:
+    after = 0
+    while True:
+        page = admin.get(path, params={"after": after, "limit": _PAGE}).raise_for_status().json()
+        yield from page[name]
+        if not page[name]:
+            return
+        after = page["next"]
+
+
+def _decided_ms(admin: httpx.Client, key: str) -> int | None:
+    """Return when the experiment was rolled back, in milliseconds since the epoch."""
+    from datetime import datetime
+
+    page = admin.get("/audit", params={"subject": f"experiment/{key}"}).raise_for_status().json()
+    for entry in page["entries"]:
+        if entry["action"] == "roll_back":
+            return round(datetime.fromisoformat(entry["created_at"]).timestamp() * 1000)
+    return None

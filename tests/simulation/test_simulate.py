@@ -1,0 +1,71 @@
+"""Bad candidates through the whole system: each is rolled back by itself, nothing is lost, the audit log tells it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from splitleaf.experiments.reading import read_plan
+from splitleaf.simulation.scenarios import KEY, SCENARIOS
+
+WELL_BEFORE = 60
+"""Candidate pictures: the statistics alone need 29 at the 90th percentile of a much milder fault."""
+
+
+@pytest.mark.parametrize("name", list(SCENARIOS))
+def test_every_scenario_has_a_plan_that_makes_sense(name: str) -> None:
+    read_plan({"key": KEY, "hypothesis": SCENARIOS[name].about, **SCENARIOS[name].plan})
+
+
+def simulate(*words: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "splitleaf", "simulate", *words, "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
+    assert done.returncode == 0, done.stderr
+    findings: dict[str, Any] = json.loads(done.stdout)
+    return findings
+
+
+def require_nothing_lost(findings: dict[str, Any]) -> None:
+    assert (findings["lost"], findings["recorded_twice"]) == (0, 0)
+    assert set(findings["statuses"]) <= {"succeeded", "failed"}
+    exposures = sum(arm["pictures"] for name, arm in findings["arms"].items() if name != "shadow")
+    assert exposures <= findings["pictures"]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("name", "metric", "harm"),
+    [
+        ("errors", "error_rate", "without an answer"),
+        ("slow", "slow_rate", "slower than 300 ms"),
+        ("wrong", "feedback_accuracy", "said to be wrong"),
+    ],
+)
+def test_a_bad_candidate_at_one_percent_is_rolled_back_by_itself(name: str, metric: str, harm: str) -> None:
+    findings = simulate(name)
+    require_nothing_lost(findings)
+    assert findings["state"] == "rolled_back", findings
+    assert 3 <= findings["rolled_back_after"] <= WELL_BEFORE
+    assert findings["later_than_2_s"] == 0
+    *_, last = findings["story"]
+    assert last.startswith(f"roll_back by controller: {metric}: candidate ")
+    assert harm in last
+    assert findings["arms"]["control"]["statuses"].keys() == {"succeeded"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_good_candidate_is_ramped_stage_by_stage(tmp_path: Path) -> None:
+    findings = simulate("ramp", "--keep", str(tmp_path / "kept"))
+    require_nothing_lost(findings)
+    steps = [step.split(":")[0] for step in findings["story"]]
+    assert steps[2:] == ["ramp by controller", "ramp by controller"]
+    assert findings["arms"]["candidate"]["right"] > findings["arms"]["control"]["right"]
+    assert (tmp_path / "kept/models/v2/model.toml").exists()
+    assert (tmp_path / "kept/data/outcomes.sqlite3").exists()
