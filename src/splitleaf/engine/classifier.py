@@ -42,6 +42,8 @@ class Classifier:
         self._spec = manifest.preprocessing.input_spec
         self._normalization = manifest.preprocessing.normalization
         self._names = tuple(manifest.display_name(label) for label in manifest.labels)
+        self.at_once = manifest.batching.cap
+        """Pictures in one run of the network; a larger batch is run in parts."""
 
     @property
     def version(self) -> str:
@@ -67,6 +69,11 @@ class Classifier:
         return self._run_with(batch, ())[0]
 
     def _run_with(self, batch: NDArray[np.float32], names: Sequence[str]) -> tuple[NDArray[np.float32], ...]:
+        starts = range(0, len(batch), self.at_once)
+        parts = [self._run_part(batch[start : start + self.at_once], names) for start in starts]
+        return parts[0] if len(parts) == 1 else tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+
+    def _run_part(self, batch: NDArray[np.float32], names: Sequence[str]) -> tuple[NDArray[np.float32], ...]:
         answers = self._runtime.run_with(batch, names) if names else (self._runtime.run(batch),)
         outputs = answers[0]
         if outputs.shape != (len(batch), len(self.manifest.labels)):
