@@ -20,7 +20,7 @@ log = structlog.get_logger(__name__)
 
 BATCH = 500
 BLOCK_MS = 1_000
-LINGER_S = 0.05
+LINGER_S = 0.25
 """Pause after a batch that was not full: what gathers meanwhile costs one commit and two round trips together."""
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
