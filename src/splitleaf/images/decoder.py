@@ -23,6 +23,8 @@ from splitleaf.images.refusals import CORRUPT, TOO_COMPLEX, public_error
 
 CHILD_MODULE = "splitleaf.images.child"
 _SOCKET_BUFFER_BYTES = 1 << 20
+_KEPT_BYTES = 8 << 20
+"""Free memory that a child keeps for its next picture (glibc)."""
 
 
 @dataclass(slots=True, eq=False)
@@ -229,6 +231,9 @@ def _start_process(module: str, descriptor: int, limits: ImageLimits) -> subproc
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "1",
+        # Pictures of a usual size find the memory of those before: asking the system for each anew costs a tenth more.
+        "MALLOC_MMAP_THRESHOLD_": str(_KEPT_BYTES // 2),
+        "MALLOC_TRIM_THRESHOLD_": str(_KEPT_BYTES),
     }
     settings = json.dumps(dataclasses.asdict(limits))
     return subprocess.Popen(
