@@ -1,0 +1,23 @@
+// The part of Observable Plot that the dashboard draws with.
+export {
+  areaY,
+  axisX,
+  axisY,
+  barX,
+  barY,
+  cell,
+  dot,
+  gridX,
+  gridY,
+  line,
+  lineY,
+  link,
+  plot,
+  pointer,
+  pointerX,
+  rectY,
+  ruleX,
+  ruleY,
+  text,
+  tip,
+} from "@observablehq/plot";
