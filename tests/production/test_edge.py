@@ -129,7 +129,7 @@ def test_what_nginx_refuses_is_a_problem_too(
     assert httpx.get(f"{door.url}/livez").status_code == 200
 
 
-ADMIN = ["/admin", "/admin/", "/admin/api/models", "/metrics", "//admin/api/models", "/%61dmin/api/models", "/./admin/api/models",
+ADMIN = ["/admin", "/admin/", "/admin/models", "/admin/static/main.js", "/admin/api/models", "/metrics", "//admin/api/models", "/%61dmin/api/models", "/./admin/api/models",
          "/v1/../admin/api/models", "/v1/%2e%2e/admin/api/models", "/v1/..%2fadmin/api/models", "/admin%2fapi/models",
          "/static/../admin/api/models", "/admin/api/models?x=/../", "/ADMIN/api/models"]  # fmt: skip
 
@@ -139,6 +139,16 @@ def test_the_admin_api_does_not_exist_outside(door: Door, system: RunningSystem,
     key = f"Authorization: Bearer {system.admin_key}\r\n".encode()
     answer = ask(door.port, get(path.encode(), key))
     assert (answer.status, answer.problem()["code"]) == (404, "not_found")
+
+
+def test_the_dashboard_answers_inside_with_all_its_files(door: Door) -> None:
+    page = httpx.get(f"{door.inner_url}/admin/experiments/one")
+    assert page.status_code == 200
+    assert page.headers["content-security-policy"].startswith("default-src 'none';")
+    named = re.findall(r'(?:href|src)="(/admin/static/[^"]+)"', page.text)
+    assert len(named) > 12
+    for name in [*named, "/admin/static/vendor/plot.js"]:
+        assert httpx.get(f"{door.inner_url}{name}").status_code == 200, name
 
 
 def test_the_admin_api_answers_inside(door: Door, system: RunningSystem) -> None:

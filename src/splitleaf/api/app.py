@@ -19,7 +19,7 @@ from splitleaf.api.public import Call, public_calls
 from splitleaf.api.reference import reference_routes
 from splitleaf.api.services import ApiServices
 from splitleaf.core.errors import SplitleafError
-from splitleaf.web.pages import page_routes
+from splitleaf.web.pages import dashboard_routes, page_routes
 
 
 def build_app(services: ApiServices, on_answer: Callable[[RequestFacts], None] | None = None) -> ASGIApp:
@@ -29,6 +29,7 @@ def build_app(services: ApiServices, on_answer: Callable[[RequestFacts], None] |
         routes=[
             *(Route(call.path, call.handler, methods=[call.method]) for call in calls),
             *page_routes(),
+            *dashboard_routes(),
             *reference_routes(),
             Route("/problems/{code}", problem_page),
         ],

@@ -1,10 +1,11 @@
-"""The grower's page as Starlette routes: `GET /` and everything under `/static/`."""
+"""The pages as Starlette routes: the grower's with `/static/`, the dashboard with `/admin/static/`."""
 
 from __future__ import annotations
 
 import gzip
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, cast
@@ -15,6 +16,19 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 STATIC_DIR: Final = Path(__file__).with_name("static")
+DASHBOARD_DIR: Final = Path(__file__).with_name("dashboard")
+
+DASHBOARD_PAGES: Final = (
+    "/admin",
+    "/admin/models",
+    "/admin/models/{version}",
+    "/admin/experiments",
+    "/admin/new-experiment",
+    "/admin/experiments/{key}",
+    "/admin/review",
+    "/admin/audit",
+)
+"""One document answers all of them: it shows what its address names. `parts/router.js` knows the same list."""
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -55,22 +69,27 @@ class Asset:
 
 
 class PageAssets:
-    """The files of the page, read once, under one fingerprint.
+    """The files of a page, read once, under one fingerprint.
 
     The rendered index refers to `static/<fingerprint>/...`. Modules and style sheets name each
     other by relative paths, so one prefix renews all of them together, and each may be cached for
     ever. The same files answer without the prefix too, for a server that knows nothing of it.
     """
 
-    def __init__(self, static_dir: Path = STATIC_DIR) -> None:
+    def __init__(self, *folders: Path, root: str = "") -> None:
+        """Read `folders` into one tree, in which a later one stands before an earlier; the grower's page without any.
+
+        `root` is where the page stands, for one that is shown under several addresses.
+        """
         sources = {
-            path.relative_to(static_dir).as_posix(): path.read_bytes()
-            for path in sorted(static_dir.rglob("*"))
+            path.relative_to(folder).as_posix(): path.read_bytes()
+            for folder in folders or (STATIC_DIR,)
+            for path in sorted(folder.rglob("*"))
             if path.is_file() and path.suffix in _MEDIA_TYPES
         }
         self.fingerprint: Final = _fingerprint(sources)
         self._files = {name: _asset(name, body) for name, body in sources.items()}
-        page = sources["index.html"].replace(b'"static/', f'"static/{self.fingerprint}/'.encode())
+        page = sources["index.html"].replace(b'"static/', f'"{root}static/{self.fingerprint}/'.encode())
         self.index: Final = _asset("index.html", page)
 
     def find(self, path: str) -> tuple[Asset, str] | None:
@@ -83,9 +102,17 @@ class PageAssets:
 
 
 def page_routes(assets: PageAssets | None = None) -> list[BaseRoute]:
-    """Return the routes of the page; mount them at the root of the application."""
-    files = assets or PageAssets()
+    """Return the routes of the grower's page; mount them at the root of the application."""
+    return _routes(assets or PageAssets(), ["/"], "/static", "page")
 
+
+def dashboard_routes() -> list[BaseRoute]:
+    """Return the routes of the dashboard. It uses the colours and a few modules of the grower's page."""
+    assets = PageAssets(STATIC_DIR, DASHBOARD_DIR, root="/admin/")
+    return _routes(assets, DASHBOARD_PAGES, "/admin/static", "dashboard")
+
+
+def _routes(files: PageAssets, pages: Sequence[str], static_at: str, name: str) -> list[BaseRoute]:
     async def index(request: Request) -> Response:
         return _respond(request, files.index, _ASK_FIRST)
 
@@ -96,8 +123,8 @@ def page_routes(assets: PageAssets | None = None) -> list[BaseRoute]:
         return _respond(request, *found)
 
     return [
-        Route("/", index, name="page", include_in_schema=False),
-        Route("/static/{path:path}", static, name="static", include_in_schema=False),
+        *(Route(page, index, name=name, include_in_schema=False) for page in pages),
+        Route(f"{static_at}/{{path:path}}", static, name=f"{name}-static", include_in_schema=False),
     ]
 
 

@@ -1,0 +1,118 @@
+// What two versions said of the same pictures, and the pictures on which they differ.
+
+import { h } from "../js/dom.js";
+import { addressOf } from "./api.js";
+import { count, counted, percent, plain } from "./format.js";
+import { panel } from "./panel.js";
+import { table } from "./table.js";
+
+const LEVELS = 5;
+const SHOWN = 12;
+
+export function agreementSection(agreements, picturesAreKept) {
+  const parts = agreements.filter((one) => one.images > 0).map((one) => agreementOf(one, picturesAreKept));
+  return parts.length ? panel("Where the versions disagree", h("div", { class: "stack" }, parts)) : null;
+}
+
+function agreementOf(agreement, picturesAreKept) {
+  const { control_version: control, other_version: other, images } = agreement;
+  const share = agreement.agreement ? percent(agreement.agreement.value) : "–";
+  return h(
+    "div",
+    { class: "stack" },
+    h("p", {}, `${control} and ${other} said the same of ${share} of ${counted(images, "picture")}.`),
+    h("div", { class: "pair" }, matrix(agreement), disagreements(agreement)),
+    agreement.examples.length > 0 && gallery(agreement, picturesAreKept),
+  );
+}
+
+function matrix({ labels, matrix: rows, control_version: control, other_version: other }) {
+  const most = Math.max(1, ...rows.flatMap((row, from) => row.filter((_, to) => from !== to)));
+  return h(
+    "div",
+    {},
+    h("h3", {}, "How often they said what"),
+    h("p", { class: "small soft" }, `Rows: ${control}. Columns: ${other}. Darker is more often; on the diagonal they agree.`),
+    h(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": `What ${control} and ${other} said` },
+      h(
+        "table",
+        { class: "matrix" },
+        h("thead", {}, h("tr", {}, h("td", {}), labels.map((label) => h("th", { scope: "col" }, h("span", {}, plain(label)))))),
+        h(
+          "tbody",
+          {},
+          rows.map((row, from) =>
+            h(
+              "tr",
+              {},
+              h("th", { scope: "row" }, plain(labels[from])),
+              row.map((images, to) => h("td", { class: from === to ? "same" : `heat-${heat(images, most)}` }, count(images))),
+            ),
+          ),
+        ),
+      ),
+    ),
+  );
+}
+
+function heat(images, most) {
+  return images === 0 ? 0 : Math.max(1, Math.round(Math.sqrt(images / most) * LEVELS));
+}
+
+function disagreements({ disagreements: rows, control_version: control, other_version: other }) {
+  return h(
+    "div",
+    {},
+    h("h3", {}, "Most frequent disagreements"),
+    table({
+      caption: "Most frequent disagreements",
+      isDense: true,
+      empty: "They agree everywhere.",
+      columns: [
+        { name: control, value: (row) => plain(row.control_label) },
+        { name: other, value: (row) => plain(row.other_label) },
+        { name: "Pictures", value: (row) => count(row.images), number: true },
+        { name: "Labelled", value: (row) => count(row.labelled), number: true },
+        { name: `${control} right`, value: (row) => count(row.control_right), number: true },
+        { name: `${other} right`, value: (row) => count(row.other_right), number: true },
+      ],
+      rows: rows.slice(0, 10),
+    }),
+  );
+}
+
+function gallery({ examples, control_version: control, other_version: other }, picturesAreKept) {
+  return h(
+    "div",
+    {},
+    h("h3", {}, "The newest leaves on which they differ"),
+    !picturesAreKept && h("p", { class: "small soft" }, "Pictures are not kept, so there is nothing to see. Retention is a setting: SPLITLEAF_RETENTION__ENABLED."),
+    h(
+      "ul",
+      { class: "gallery" },
+      examples.slice(0, SHOWN).map((one) =>
+        h(
+          "li",
+          {},
+          picturesAreKept && picture(one),
+          h("p", {}, h("span", { class: "soft" }, `${control}: `), plain(one.control_label), h("span", { class: "soft" }, ` ${percent(one.control_confidence, 0)}`)),
+          h("p", {}, h("span", { class: "soft" }, `${other}: `), plain(one.other_label), h("span", { class: "soft" }, ` ${percent(one.other_confidence, 0)}`)),
+          one.truth && h("p", {}, h("span", { class: "soft" }, "truth: "), h("strong", {}, plain(one.truth))),
+        ),
+      ),
+    ),
+  );
+}
+
+function picture({ prediction_id: id, control_label: one, other_label: other }) {
+  return h("img", {
+    src: addressOf(`review/items/${encodeURIComponent(id)}/picture`),
+    alt: `A leaf: ${plain(one)} or ${plain(other)}?`,
+    loading: "lazy",
+    width: 160,
+    height: 160,
+    onerror: (event) => event.target.replaceWith(h("p", { class: "no-picture small soft" }, "No longer kept")),
+  });
+}

@@ -1,0 +1,47 @@
+// Changing a plan that is kept already, as its JSON: whatever it holds, nothing of it is lost on the way.
+
+import { h } from "../js/dom.js";
+import { call } from "./api.js";
+import { textField } from "./fields.js";
+import { pageHead, panel } from "./panel.js";
+import { words } from "./problem.js";
+import { goTo } from "./router.js";
+
+export async function showEdit(main, key, signal) {
+  const path = `experiments/${encodeURIComponent(key)}`;
+  const page = `/admin/experiments/${encodeURIComponent(key)}`;
+  const { experiment } = await call(path, { signal });
+  const error = h("p", { class: "problem", role: "alert", hidden: true });
+  const form = h(
+    "form",
+    { class: "form" },
+    textField({ name: "plan", label: "The plan as JSON", rows: 24, required: true, class: "code", value: JSON.stringify(experiment.plan, null, 2) }),
+    textField({ name: "reason", label: "Why", rows: 2, required: true, maxlength: 500, hint: "Kept in the audit log." }),
+    error,
+    h("div", { class: "buttons" }, h("button", { class: "button primary", type: "submit" }, "Keep the plan"), h("a", { class: "button", href: page }, "Cancel")),
+  );
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const data = new FormData(form);
+    try {
+      const plan = parsed(data.get("plan"));
+      await call(path, { method: "PUT", body: { plan, reason: data.get("reason"), expected: experiment.sequence } });
+      await goTo(page);
+    } catch (problem) {
+      error.hidden = false;
+      error.textContent = words(problem);
+    }
+  });
+  main.append(
+    pageHead(`Edit ${key}`, { back: [page, key], lede: "In a draft everything but the key may be changed; what is frozen later is refused with its name." }),
+    panel("Plan", form),
+  );
+}
+
+function parsed(text) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`This is not JSON: ${error.message}`);
+  }
+}

@@ -1,0 +1,84 @@
+// Each measure of each candidate, against control.
+
+import { h } from "../js/dom.js";
+import { evidence } from "../plots/courses.js";
+import { chip, count, counted, milliseconds, percent, points, signed } from "./format.js";
+import { panel } from "./panel.js";
+import { table } from "./table.js";
+
+const VERDICTS = {
+  better: ["better", "good"],
+  worse: ["worse", "bad"],
+  not_worse: ["not worse", "good"],
+  equivalent: ["equivalent", "calm"],
+  undecided: ["undecided", "warn"],
+  not_enough_data: ["too few data", "calm"],
+  invalid: ["not valid", "bad"],
+};
+
+export function metricsPanel(metrics, arms) {
+  const rows = metrics.flatMap((metric) => rowsOf(metric));
+  if (!rows.length) return null;
+  const hasSeveral = arms.length > 2;
+  return panel(
+    "Measures",
+    table({
+      caption: "Measures",
+      columns: [
+        { name: "Measure", value: name },
+        hasSeveral && { name: "Arm", value: ({ row }) => row.arm },
+        { name: "Control", value: ({ metric, control }) => measured(control?.estimate, level(metric)), number: true },
+        { name: hasSeveral ? "This arm" : arms[1]?.name ?? "Candidate", value: ({ metric, row }) => measured(row.estimate, level(metric)), number: true },
+        { name: "Difference", value: ({ metric, row }) => measured(row.difference, change(metric)), number: true },
+        { name: "E-value", value: ({ row }) => evidence(row.log10_e), number: true },
+        { name: "Verdict", value: ({ row }) => verdict(row) },
+        { name: "Rests on", value: basis, number: true },
+      ].filter(Boolean),
+      rows,
+    }),
+    { hint: "Below each number is its interval, which holds at all looks together: look as often as you like." },
+  );
+}
+
+function rowsOf(metric) {
+  const [control, ...others] = metric.arms;
+  return others.map((row) => ({ metric, control, row }));
+}
+
+function name({ metric }) {
+  return [
+    metric.title,
+    metric.is_primary && h("span", {}, " ", chip("decides", "good")),
+    h("div", { class: "small soft method" }, `${metric.better} is better · ${metric.method}`),
+    metric.caveat && h("div", { class: "small caveat" }, metric.caveat),
+  ].filter(Boolean);
+}
+
+function level({ unit }) {
+  return unit === "share" ? percent : milliseconds;
+}
+
+function change({ unit }) {
+  return unit === "share" ? (value) => points(value, 2) : (value) => `${signed(value)} ms`;
+}
+
+function measured(one, show) {
+  if (!one) return "–";
+  return [show(one.value), h("div", { class: "small soft" }, `${show(one.low)} to ${show(one.high)}`)];
+}
+
+function verdict({ verdict: said }) {
+  if (!said) return "";
+  const [word, tone] = VERDICTS[said] ?? [said, "calm"];
+  return chip(word, tone);
+}
+
+function basis({ row }) {
+  const wanted = row.images_needed;
+  return [
+    counted(row.images, "picture"),
+    row.labels !== null && h("div", { class: "small soft" }, counted(row.labels, "label")),
+    wanted > 0 && h("div", { class: "small soft" }, `${count(wanted)} more wanted`),
+    wanted === 0 && h("div", { class: "small soft" }, "enough"),
+  ].filter(Boolean);
+}

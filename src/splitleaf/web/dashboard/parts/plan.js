@@ -1,0 +1,53 @@
+// A plan in words.
+
+import { h } from "../js/dom.js";
+import { count, percent } from "./format.js";
+import { facts } from "./panel.js";
+
+const MODES = {
+  ab: "live A/B: variants answer different visitors",
+  aa: "A/A: twice the same version, to test the test",
+  shadow: "shadow: other versions score the same pictures unseen",
+};
+const METRICS = {
+  accuracy: "accuracy by labels of experts",
+  feedback_accuracy: "accuracy by feedback of users",
+  error_rate: "pictures without an answer",
+  slow_rate: "slow answers",
+  confidence: "mean confidence",
+  cost_ms: "time of a processor for each picture",
+};
+
+export function metricWord(metric) {
+  return METRICS[metric] ?? metric.replaceAll("_", " ");
+}
+
+export function planFacts(plan) {
+  const variants = Object.entries(plan.variants).map(([name, { version, share }]) => `${name}: ${version}, ${share} %`);
+  const shadows = (plan.shadows ?? []).map(({ version, sampling }) => `${version}, ${sampling ?? 100} % of the pictures`);
+  const guards = (plan.guardrails ?? []).map(({ metric, alpha, threshold_ms: slow }) => `${metricWord(metric)}${slow ? ` over ${slow} ms` : ""} (alpha ${alpha ?? 0.01})`);
+  const stages = (plan.ramp ?? []).map(stageWord);
+  const { primary } = plan;
+  return facts([
+    ["Kind", MODES[plan.mode]],
+    ["Variants", lines(variants)],
+    shadows.length > 0 && ["Shadows", lines(shadows)],
+    ["Decided by", `${metricWord(primary.metric)}, better when it ${primary.direction}s`],
+    primary.margin > 0 && ["“Not worse” means", `at most ${percent(primary.margin)} worse`],
+    plan.mde && ["Smallest difference that matters", percent(plan.mde)],
+    ["Planned pictures", count(plan.planned_n)],
+    ["Chance of a false verdict", `at most ${percent(plan.alpha ?? 0.05, 0)}, however often one looks`],
+    guards.length > 0 && ["Guardrails", lines(guards)],
+    stages.length > 0 && ["Ramp", lines(stages)],
+    ["Who is randomised", `${plan.unit ?? "visitor"}, ${plan.traffic ?? 100} % of layer ${plan.layer ?? "main"}`],
+  ]);
+}
+
+function stageWord({ share, min_minutes: minutes, min_n: pictures }, index) {
+  const least = [minutes ? `${minutes} min` : "", pictures ? `${count(pictures)} pictures` : ""].filter(Boolean).join(" and ");
+  return `${index + 1}: ${share} %${least ? `, at least ${least}` : ""}`;
+}
+
+function lines(texts) {
+  return h("ul", {}, texts.map((text) => h("li", {}, text)));
+}

@@ -1,0 +1,80 @@
+// From what a form holds to a plan, as docs/reference/experiments.md has it.
+
+const RISING = new Set(["accuracy", "feedback_accuracy", "confidence"]);
+
+/** Tell whether more of this measure is better. */
+export function rises(metric) {
+  return RISING.has(metric);
+}
+
+export function planOf(data) {
+  const mode = data.get("mode");
+  const metric = data.get("metric");
+  return {
+    key: data.get("key"),
+    hypothesis: data.get("hypothesis"),
+    mode,
+    unit: data.get("unit"),
+    layer: data.get("layer"),
+    traffic: number(data, "traffic"),
+    variants: variantsOf(data, mode),
+    ...listUnlessEmpty("shadows", shadowsOf(data, mode)),
+    primary: {
+      metric,
+      direction: rises(metric) ? "increase" : "decrease",
+      margin: share(data, "margin"),
+      ...(metric === "slow_rate" ? { threshold_ms: number(data, "slow_primary") } : {}),
+    },
+    ...listUnlessEmpty("guardrails", mode === "shadow" ? [] : guardrailsOf(data)),
+    alpha: share(data, "alpha"),
+    mde: share(data, "mde"),
+    planned_n: number(data, "planned_n"),
+    ...listUnlessEmpty("ramp", mode === "shadow" ? [] : rampOf(data)),
+  };
+}
+
+function variantsOf(data, mode) {
+  const control = { version: data.get("control"), share: 100 };
+  if (mode === "shadow") return { control };
+  const candidate = { version: mode === "aa" ? data.get("control") : data.get("candidate"), share: number(data, "share") };
+  control.share = round(100 - candidate.share);
+  return { control, candidate };
+}
+
+function shadowsOf(data, mode) {
+  const version = data.get("candidate");
+  if (mode === "shadow") return [{ version, sampling: number(data, "sampling") }];
+  if (mode === "aa" || !data.get("paired")) return [];
+  return [{ version: data.get("control") }, { version }];
+}
+
+function guardrailsOf(data) {
+  return [
+    data.get("guard_error") && { metric: "error_rate" },
+    data.get("guard_slow") && { metric: "slow_rate", threshold_ms: number(data, "slow_guard") },
+    data.get("guard_feedback") && { metric: "feedback_accuracy" },
+  ].filter(Boolean);
+}
+
+function rampOf(data) {
+  const steps = data.get("stages").split(/[\s,;]+/).filter(Boolean).map(Number);
+  if (!steps.length) return [];
+  const least = { min_minutes: number(data, "min_minutes"), min_n: number(data, "min_n") };
+  return [...steps.map((one) => ({ share: one, ...least })), { share: number(data, "share") }];
+}
+
+function listUnlessEmpty(name, list) {
+  return list.length ? { [name]: list } : {};
+}
+
+function share(data, name) {
+  return round(number(data, name) / 100);
+}
+
+function number(data, name) {
+  return Number(data.get(name));
+}
+
+function round(value) {
+  return Number(value.toFixed(6)); // 0.07 and not 0.07000000000000001
+}

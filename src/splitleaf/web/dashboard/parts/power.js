@@ -1,0 +1,79 @@
+// How many pictures, labels and days? Asked again while somebody plans.
+
+import { h } from "../js/dom.js";
+import { isAbort, pause } from "../js/waiting.js";
+import { call } from "./api.js";
+import { count, counted } from "./format.js";
+import { panel } from "./panel.js";
+import { rises } from "./planning.js";
+import { words } from "./problem.js";
+
+const REST_MS = 250;
+const LIVE = "live";
+const SHADOW = "shadow";
+
+/**
+ * Return `{element, ask}`. `read` returns what the form holds; `onAnswer` gets the pictures for the chosen kind.
+ * Only the newest question is answered.
+ */
+export function powerCalculator(read, onAnswer, signal) {
+  const answer = h("div", { class: "stack", "aria-live": "polite", "aria-busy": "true" });
+  let newest = new AbortController();
+
+  async function ask() {
+    newest.abort();
+    newest = new AbortController();
+    const either = AbortSignal.any([signal, newest.signal]);
+    try {
+      await pause(REST_MS, either);
+      const data = read();
+      const sizing = await call("power", { method: "POST", body: questionOf(data), signal: either });
+      const chosen = data.get("mode") === "shadow" || data.get("paired") ? SHADOW : LIVE;
+      answer.replaceChildren(...answerOf(sizing, chosen));
+      onAnswer(sizing[chosen].images);
+    } catch (problem) {
+      if (isAbort(problem)) return;
+      answer.replaceChildren(h("p", { class: "soft" }, words(problem)));
+    }
+    answer.setAttribute("aria-busy", "false");
+  }
+  return { element: panel("How long it takes", answer, { className: "calculator" }), ask };
+}
+
+function questionOf(data) {
+  const difference = Number(data.get("mde")) / 100;
+  return {
+    baseline: Number(data.get("baseline")) / 100,
+    mde: rises(data.get("metric")) ? difference : -difference,
+    share: Math.min(0.99, Math.max(0.01, Number(data.get("share")) / 100)),
+    alpha: Number(data.get("alpha")) / 100,
+  };
+}
+
+function answerOf(sizing, chosen) {
+  const traffic = Math.round(sizing.images_per_day);
+  return [
+    h("p", {}, traffic ? `At today's traffic of ${counted(traffic, "picture")} a day:` : "There was no traffic in the last 24 hours, so no days can be told."),
+    h(
+      "div",
+      { class: "sizes" },
+      sizeOf("In shadow, or scored twice", sizing.shadow, chosen === SHADOW),
+      sizeOf("Live, each picture once", sizing.live, chosen === LIVE),
+    ),
+    h("p", { class: "small soft" }, "For a difference of that size to be found eight times in ten, with looks at any time. In shadow only pictures on which the versions disagree need a label."),
+  ];
+}
+
+function sizeOf(name, size, isChosen) {
+  return h(
+    "div",
+    { class: isChosen ? "size chosen" : "size" },
+    h("h3", {}, name),
+    h("p", { class: "size-figure" }, counted(size.images, "picture")),
+    h("p", {}, `${counted(size.labels, "label")}${size.days === null ? "" : ` · ${days(size.days)}`}`),
+  );
+}
+
+function days(number) {
+  return number > 3650 ? "more than ten years" : `${count(number)} ${number === 1 ? "day" : "days"}`;
+}

@@ -1,0 +1,60 @@
+// How far the labelling is, and how far experts agree.
+
+import { h } from "../js/dom.js";
+import { count, counted, number, percent } from "./format.js";
+import { panel } from "./panel.js";
+import { table } from "./table.js";
+
+const REASONS = {
+  disagreement: ["Versions disagree", "What a paired test needs."],
+  audit: ["Drawn by chance", "What the level of the accuracy needs."],
+  unsure: ["A version was unsure", "Where most is to be learnt."],
+};
+
+export function progressPanel({ reasons, audit_share: share }) {
+  const rows = reasons.map((one) => ({ ...one, done: one.labelled + one.cannot_tell + one.gone }));
+  return panel(
+    "Progress",
+    rows.length
+      ? h("div", { class: "stack" }, rows.map(meterOf), h("p", { class: "small soft" }, `${percent(share, 0)} of the pictures are drawn by chance.`))
+      : h("p", { class: "nothing" }, "Nothing was put up for review yet."),
+  );
+}
+
+function meterOf({ reason, items, labelled, cannot_tell: cannotTell, gone, done }) {
+  const [name, why] = REASONS[reason] ?? [reason, ""];
+  const word = `${count(labelled)} of ${count(items)} labelled`;
+  const rest = [cannotTell && `${count(cannotTell)} cannot be told`, gone && `${count(gone)} no longer kept`].filter(Boolean).join(", ");
+  return h(
+    "div",
+    { class: "meter" },
+    h("span", { class: "meter-name" }, name),
+    h("span", { class: "meter-word small" }, word),
+    h("progress", { value: items ? done / items : 0, max: 1, "aria-label": `${name}: ${word}` }),
+    h("span", { class: "small soft meter-note" }, [why, rest].filter(Boolean).join(" ")),
+  );
+}
+
+export function agreementPanel({ compared, pairs, contested }) {
+  return panel(
+    "Do experts agree?",
+    h(
+      "div",
+      { class: "stack" },
+      h("p", {}, compared ? `${counted(compared, "picture")} were labelled by two or more; they differ on ${count(contested.length)}.` : "No picture was labelled by two experts yet."),
+      pairs.length > 0 &&
+        table({
+          caption: "Agreement by pair",
+          isDense: true,
+          columns: [
+            { name: "Experts", value: ({ first, second }) => `${first}, ${second}` },
+            { name: "Pictures", value: ({ items }) => count(items), number: true },
+            { name: "Agree", value: ({ raw }) => percent(raw, 0), number: true },
+            { name: "Kappa", value: ({ kappa }) => number(kappa, 2), number: true },
+          ],
+          rows: pairs,
+        }),
+      pairs.length > 0 && h("p", { class: "small soft" }, "Kappa: 1 is perfect, 0 is what chance gives."),
+    ),
+  );
+}

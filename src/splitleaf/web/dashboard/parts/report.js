@@ -1,0 +1,129 @@
+// The report on an experiment, part by part. Every part is drawn again only when it says something new.
+
+import { h, icon } from "../js/dom.js";
+import { coursePlots } from "../plots/courses.js";
+import { arrivalPlot } from "../plots/arrivals.js";
+import { driftPlot } from "../plots/drift.js";
+import { latencySection } from "../plots/latency.js";
+import { recallPlot } from "../plots/recalls.js";
+import { reliabilityPlot } from "../plots/reliability.js";
+import { tradeoffPlot } from "../plots/tradeoff.js";
+import { agreementSection } from "./agreement.js";
+import { count, points, signed } from "./format.js";
+import { metricsPanel } from "./metrics.js";
+import { panel } from "./panel.js";
+import { fill } from "./polling.js";
+import { table } from "./table.js";
+import { verdictPanel } from "./verdict.js";
+
+export const REPORT_PLACES = [
+  "verdict",
+  "health",
+  "metrics",
+  "courses",
+  "tradeoff",
+  "agreement",
+  "recalls",
+  "arrivals",
+  "latency",
+  "drift",
+  "segments",
+];
+
+const CHECKS = {
+  split: "Split of the units",
+  responses: "Feedback from all arms alike",
+  fallbacks: "Assigned versions answered",
+  crossovers: "Nobody in two arms",
+  missing: "All outcomes are there",
+  aa: "Halves of control look alike",
+  truth: "Experts agree",
+};
+const MARKS = { ok: ["check", "good", "fine"], warning: ["alert", "warn", "look at it"], failed: ["cross", "bad", "failed"], unknown: ["question", "calm", "not known yet"] };
+
+/** Fill the places with what the report says. `picturesAreKept`: the gallery can show them. */
+export function fillReport(places, report, picturesAreKept) {
+  const { arms } = report;
+  const index = (name) => Math.max(0, arms.findIndex((arm) => arm.name === name));
+  fill(places.verdict, [report.statement, report.statements, arms], () => verdictPanel(report));
+  fill(places.health, report.health, healthPanel);
+  fill(places.metrics, [report.metrics, arms], () => metricsPanel(report.metrics, arms));
+  fill(places.courses, report.courses, () => coursesPanel(report, index));
+  fill(places.tradeoff, [report.tradeoff, report.reliability], () => tradeoffPanel(report));
+  fill(places.agreement, [report.agreements, picturesAreKept], () => agreementSection(report.agreements, picturesAreKept));
+  fill(places.recalls, report.recalls, () => recallsPanel(report, index));
+  fill(places.arrivals, [report.traffic, report.ramp], () => arrivalsPanel(report));
+  fill(places.latency, report.latency, () => panel("Latency", latencySection(report.latency, arms)));
+  fill(places.drift, report.drift, () => wrapped("Drift", driftPlot(report.drift)));
+  fill(places.segments, report.segments, () => segmentsPanel(report.segments, report.metrics));
+}
+
+function healthPanel(health) {
+  return panel(
+    "May the numbers be believed?",
+    h(
+      "ul",
+      { class: "checks" },
+      health.checks.map((check) => {
+        const [mark, tone, word] = MARKS[check.status] ?? MARKS.unknown;
+        return h(
+          "li",
+          { class: `check check-${tone}` },
+          icon(mark),
+          h("div", {}, h("strong", {}, CHECKS[check.name] ?? check.name, h("span", { class: "visually-hidden" }, `: ${word}`)), h("p", { class: "small" }, check.summary)),
+        );
+      }),
+    ),
+    { className: health.is_sound ? "" : "unsound" },
+  );
+}
+
+function coursesPanel({ courses, metrics, experiment }, index) {
+  const names = [...new Set(courses.map(({ metric }) => metric))];
+  const parts = names.flatMap((name) => {
+    const metric = metrics.find((one) => one.metric === name);
+    return metric ? coursePlots(courses.filter((one) => one.metric === name), metric, experiment, index) : [];
+  });
+  return parts.length ? panel("Over time", h("div", { class: "pair plots" }, parts)) : null;
+}
+
+function tradeoffPanel({ tradeoff, reliability, arms }) {
+  const parts = [tradeoffPlot(tradeoff, arms), reliabilityPlot(reliability, arms)].filter(Boolean);
+  return parts.length ? panel("Right, fast and honest", h("div", { class: "pair plots" }, parts)) : null;
+}
+
+function recallsPanel({ recalls, arms }, index) {
+  const parts = arms.map(({ name }) => recallPlot(recalls, name, index(name))).filter(Boolean);
+  return parts.length ? panel("Conditions", h("div", { class: "stack" }, parts)) : null;
+}
+
+function arrivalsPanel({ traffic, ramp, arms }) {
+  return traffic.start_ms.length ? panel("Traffic and ramp", arrivalPlot(traffic, ramp, arms)) : null;
+}
+
+function segmentsPanel(segments, metrics) {
+  if (!segments.length) return null;
+  const unit = (name) => metrics.find((one) => one.metric === name)?.unit ?? "share";
+  const show = (row, value) => (unit(row.metric) === "share" ? points(value, 2) : `${signed(value)} ms`);
+  return panel(
+    "Segments",
+    table({
+      caption: "Segments",
+      columns: [
+        { name: "Segment", value: ({ segment }) => segment },
+        { name: "By", value: ({ dimension }) => dimension },
+        { name: "Arm", value: ({ arm }) => arm },
+        { name: "Measure", value: ({ metric }) => metrics.find((one) => one.metric === metric)?.title ?? metric },
+        { name: "Pictures", value: ({ images }) => count(images), number: true },
+        { name: "Difference", value: (row) => (row.difference ? show(row, row.difference.value) : "–"), number: true },
+        { name: "Interval", value: (row) => (row.difference ? `${show(row, row.difference.low)} to ${show(row, row.difference.high)}` : "not enough data"), number: true },
+      ],
+      rows: segments,
+    }),
+    { hint: "Exploratory: looked for afterwards, and not corrected for looking at many. A reason for the next experiment, not for a decision." },
+  );
+}
+
+function wrapped(title, content) {
+  return content ? panel(title, content) : null;
+}

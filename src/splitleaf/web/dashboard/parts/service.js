@@ -1,0 +1,59 @@
+// What is known of the whole service, read in one go, and what is wrong with it.
+
+import { call } from "./api.js";
+import { counted } from "./format.js";
+
+/** Return models, aliases, workers, queues and experiments. */
+export async function readService(signal) {
+  const [{ models }, { aliases }, { workers }, { queues }, { experiments }, { routing }] = await Promise.all(
+    ["models", "aliases", "workers", "queue", "experiments", "routing"].map((path) => call(path, { signal })),
+  );
+  return { models, aliases, workers, queues, experiments, routing };
+}
+
+/** Return `{tone, text}` of how a version stands, by what its folder and the workers say. */
+export function standingOf(model) {
+  const told = Object.values(model.workers);
+  const ready = told.filter((one) => one.startsWith("ready")).length;
+  const failed = told.find((one) => one.startsWith("failed"));
+  if (model.state === "failed") return { tone: "bad", word: "Failed", reason: model.problem };
+  if (model.state === "bare") return { tone: "calm", word: "Not imported", reason: "" };
+  if (ready && failed) return { tone: "warn", word: `Ready on ${ready} of ${told.length}`, reason: after(failed) };
+  if (ready) return { tone: "good", word: "Ready", reason: "" };
+  if (failed) return { tone: "bad", word: "Failed", reason: after(failed) };
+  return told.length
+    ? { tone: "warn", word: "Loading", reason: "" }
+    : { tone: "warn", word: "On no worker", reason: "" };
+}
+
+export function isReady(model) {
+  return Object.values(model.workers).some((one) => one.startsWith("ready"));
+}
+
+/** Return what somebody should look at, worst first, as `{tone, text}`. */
+export function troublesOf({ models, aliases, workers, queues }) {
+  const troubles = [];
+  const add = (tone, text) => troubles.push({ tone, text });
+  const champion = models.find((one) => one.version === aliases.champion);
+  if (!workers.length) add("bad", "No worker is there: pictures wait until one comes.");
+  else if (!champion || !isReady(champion)) add("bad", `The champion ${aliases.champion} is ready on no worker.`);
+  for (const model of models) {
+    const { tone, word, reason } = standingOf(model);
+    if (reason) add(tone === "bad" ? "bad" : "warn", `${model.version}: ${word.toLowerCase()}: ${reason}`);
+  }
+  for (const { version, letters } of lettersOf(queues)) {
+    add("warn", `${counted(letters, "picture")} for ${version} took workers down and ${letters === 1 ? "waits" : "wait"} to be looked at.`);
+  }
+  return troubles.sort((one, other) => (one.tone === other.tone ? 0 : one.tone === "bad" ? -1 : 1));
+}
+
+/** Return the versions that have dead letters, with how many. */
+export function lettersOf(queues) {
+  const most = new Map();
+  for (const queue of queues) most.set(queue.version, Math.max(most.get(queue.version) ?? 0, queue.dead_letters));
+  return [...most].filter(([, letters]) => letters > 0).map(([version, letters]) => ({ version, letters }));
+}
+
+function after(status) {
+  return status.slice(status.indexOf(":") + 1).trim();
+}

@@ -1,0 +1,177 @@
+// The steps of an experiment: which are possible, what each does, and asking before it is taken.
+
+import { button, freshId, h } from "../js/dom.js";
+import { call } from "./api.js";
+import { ask } from "./question.js";
+import { goTo } from "./router.js";
+
+/** Return the buttons for what can be done in this state; `refresh` follows on each step. */
+export function stepButtons(experiment, refresh) {
+  return (STEPS[experiment.state] ?? [])
+    .filter((step) => !step.when || step.when(experiment))
+    .map((step) =>
+      button(step.word, {
+        className: `button ${step.look ?? ""}`.trim(),
+        iconName: step.icon ?? null,
+        "data-key": `step ${step.word}`,
+        onclick: () => step.ask(experiment).then((done) => done && refresh()),
+      }),
+    );
+}
+
+const hasRamp = ({ plan, stage }) => Boolean(plan.ramp?.length) && stage + 1 < plan.ramp.length;
+const hasCandidates = ({ plan }) => Object.keys(plan.variants).length > 1;
+
+const start = simple("Start", "start", {
+  look: "primary",
+  icon: "play",
+  title: "Start this experiment?",
+  text: ({ plan }) =>
+    plan.mode === "shadow"
+      ? "From now on the other versions score the same pictures unseen. The public gets the answers that it gets today."
+      : "From now on a part of the public is answered by the candidate, as planned. Salt, unit, variants and the primary metric can no longer be changed.",
+  done: "The experiment runs.",
+});
+const pause = simple("Pause", "pause", {
+  icon: "pause",
+  title: "Pause this experiment?",
+  text: "Nobody is assigned until it goes on. Everybody is answered as if there were no experiment.",
+  done: "The experiment is paused.",
+});
+const resume = simple("Go on", "resume", {
+  look: "primary",
+  icon: "play",
+  title: "Go on with this experiment?",
+  text: "The same shares are in force again, for the same visitors.",
+  done: "The experiment goes on.",
+});
+const stop = simple("Stop", "stop", {
+  icon: "stop",
+  title: "Stop this experiment?",
+  text: "It ends for good and waits for a decision: promote a variant, or reject the candidates. It cannot be started again.",
+  done: "The experiment is stopped.",
+});
+const rollBack = simple("Roll back", "rollback", {
+  look: "warning",
+  icon: "undo",
+  isDangerous: true,
+  title: "Roll this experiment back?",
+  text: "It ends at once, and everybody is answered by the champion. It cannot be started again.",
+  done: "The experiment is rolled back.",
+});
+const undo = simple("Undo the promotion", "rollback", {
+  look: "warning",
+  icon: "undo",
+  isDangerous: true,
+  title: "Undo the promotion?",
+  text: "The champion points again where it pointed before, unless somebody has moved it since.",
+  done: "The promotion is undone.",
+});
+const reject = simple("Reject", "reject", {
+  look: "warning",
+  title: "Decide against the candidates?",
+  text: "The champion stays where it is. The decision is final.",
+  done: "The candidates are rejected.",
+});
+const discard = simple("Discard the draft", "reject", {
+  look: "warning",
+  title: "Discard this draft?",
+  text: "It is kept as rejected, with your reason.",
+  done: "The draft is discarded.",
+});
+const edit = {
+  word: "Edit the plan",
+  ask: ({ key }) => goTo(`/admin/new-experiment?edit=${encodeURIComponent(key)}`).then(() => false),
+};
+const ramp = { word: "Next stage", look: "primary", when: hasRamp, ask: askRamp };
+const shares = { word: "Other shares", when: hasCandidates, ask: askShares };
+const promote = { word: "Promote", look: "primary", when: hasCandidates, ask: askPromote };
+
+const STEPS = {
+  draft: [start, edit, discard],
+  running: [ramp, shares, pause, stop, rollBack],
+  paused: [resume, stop, rollBack],
+  stopped: [promote, reject],
+  promoted: [undo],
+};
+
+function simple(word, step, { title, text, done, look, icon, isDangerous = false }) {
+  return {
+    word,
+    look,
+    icon,
+    ask: (experiment) =>
+      ask({
+        title,
+        text: typeof text === "function" ? text(experiment) : text,
+        confirm: word,
+        isDangerous,
+        done,
+        action: ({ reason }) => take(experiment, step, { reason }),
+      }),
+  };
+}
+
+function take({ key, sequence }, step, body) {
+  // What somebody decided on is what they saw: after another change they are to look again.
+  return call(`experiments/${encodeURIComponent(key)}/${step}`, { method: "POST", body: { ...body, expected: sequence } });
+}
+
+function askRamp(experiment) {
+  const { ramp: stages } = experiment.plan;
+  const next = experiment.stage + 1;
+  const id = freshId("stage");
+  const options = stages.slice(next).map((stage, index) =>
+    h("option", { value: next + index }, `stage ${next + index + 1} of ${stages.length}: ${stage.share} %`),
+  );
+  return ask({
+    title: "Ramp up?",
+    text: "The candidate gets more visitors. Those who have it keep it; a share can never become smaller again.",
+    confirm: "Ramp up",
+    fields: [field(id, "To", h("select", { id, name: "stage" }, options))],
+    done: "The next stage is in force.",
+    action: ({ reason, stage }) => take(experiment, "ramp", { reason, stage: Number(stage) }),
+  });
+}
+
+function askShares(experiment) {
+  const variants = Object.keys(experiment.plan.variants);
+  const fields = variants.map((name) => {
+    const id = freshId("share");
+    const input = h("input", { id, name: `share:${name}`, type: "number", min: "0", max: "100", step: "0.01", required: true });
+    return field(id, `${name}, percent of all units`, input);
+  });
+  return ask({
+    title: "Put other shares in force?",
+    text: "A candidate's share can grow, not shrink. What the variants leave of 100 stays outside the experiment.",
+    confirm: "Put in force",
+    fields,
+    done: "The new shares are in force.",
+    action: (values) =>
+      take(experiment, "ramp", {
+        reason: values.reason,
+        shares: Object.fromEntries(variants.map((name) => [name, Number(values[`share:${name}`])]).filter(([, share]) => share > 0)),
+      }),
+  });
+}
+
+function askPromote(experiment) {
+  const id = freshId("variant");
+  const names = Object.entries(experiment.plan.variants);
+  const candidate = names.find(([name]) => name !== experiment.plan.default)?.[0];
+  const options = names.map(([name, { version }]) =>
+    h("option", { value: name, selected: name === candidate }, `${name} (${version})`),
+  );
+  return ask({
+    title: "Promote a variant?",
+    text: "The champion points at its version from now on: everybody is answered by it. This can be undone in one step.",
+    confirm: "Promote",
+    fields: [field(id, "Variant", h("select", { id, name: "variant" }, options))],
+    done: "The variant is promoted.",
+    action: ({ reason, variant }) => take(experiment, "promote", { reason, variant }),
+  });
+}
+
+function field(id, label, control) {
+  return h("div", { class: "field" }, h("label", { for: id }, label), control);
+}

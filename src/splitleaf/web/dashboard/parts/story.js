@@ -1,0 +1,35 @@
+// What happened to an experiment, newest first.
+
+import { h } from "../js/dom.js";
+import { actionChip, changeOf } from "./changes.js";
+import { moment, when } from "./format.js";
+import { panel } from "./panel.js";
+
+const SHOWN = 8;
+
+export function storyOf(audit, key) {
+  const rows = audit.slice(0, SHOWN);
+  const more = h("a", { href: `/admin/audit?subject=${encodeURIComponent(`experiment/${key}`)}` }, "All of it");
+  return panel(
+    "Story",
+    h(
+      "ol",
+      { class: "entries" },
+      rows.map((entry) =>
+        h(
+          "li",
+          { class: "entry" },
+          h(
+            "p",
+            { class: "entry-head" },
+            actionChip(entry.action),
+            h("span", { class: "soft small" }, when(entry.created_at), " · ", moment(entry.created_at), " · ", h("code", {}, entry.actor)),
+          ),
+          h("p", { class: "entry-why" }, entry.reason),
+          entry.action === "create" ? null : changeOf(entry.before, entry.after),
+        ),
+      ),
+    ),
+    { tools: audit.length > SHOWN ? [more] : [] },
+  );
+}

@@ -1,0 +1,37 @@
+// Tables that become lists of cards where the window is narrow.
+
+import { h } from "../js/dom.js";
+
+/**
+ * Return a table. A column is `{name, value, number, says}`: `value(row)` is text or an element, `number` aligns it
+ * to the right, `says` is heard in place of a name that is not shown. Roles are written out because a style that lays a table out as cards takes them away.
+ */
+export function table({ caption, columns, rows, empty = "Nothing yet.", isDense = false }) {
+  if (rows.length === 0) return h("p", { class: "nothing" }, empty);
+  const head = columns.map((column) =>
+    h(
+      "th",
+      { scope: "col", role: "columnheader", class: column.number ? "number" : null },
+      column.name || h("span", { class: "visually-hidden" }, column.says),
+    ),
+  );
+  return h(
+    "table",
+    { class: isDense ? "table dense" : "table", role: "table" },
+    h("caption", { class: "visually-hidden" }, caption),
+    h("thead", { role: "rowgroup" }, h("tr", { role: "row" }, head)),
+    h(
+      "tbody",
+      { role: "rowgroup" },
+      rows.map((row) => h("tr", { role: "row" }, columns.map((column, index) => cell(column, row, index === 0)))),
+    ),
+  );
+}
+
+function cell(column, row, isFirst) {
+  const attributes = { class: column.number ? "number" : null, "data-name": column.name || null };
+  const content = [column.value(row)].flat();
+  return isFirst
+    ? h("th", { ...attributes, scope: "row", role: "rowheader" }, ...content)
+    : h("td", { ...attributes, role: "cell" }, h("span", { class: "cell" }, ...content));
+}

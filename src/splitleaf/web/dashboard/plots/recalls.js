@@ -1,0 +1,44 @@
+// Which conditions one version finds better than the other.
+
+import { count, percent, plain, points, signed } from "../parts/format.js";
+import { colour, plotFigure } from "../parts/plots.js";
+
+const ROW = 30;
+
+/** Return the differences of recall for one candidate. */
+export function recallPlot(recalls, arm, index) {
+  const rows = recalls.filter((one) => one.arm === arm && one.difference);
+  if (!rows.length) return null;
+  const best = rows.reduce((one, other) => (other.difference.value > one.difference.value ? other : one));
+  return plotFigure({
+    title: `What ${arm} finds beyond control, by condition`,
+    note: "Right of zero the candidate finds more of a condition's pictures. The intervals hold for all conditions together.",
+    summary: `The largest difference is ${points(best.difference.value)} for ${plain(best.label)}.`,
+    height: 60 + rows.length * ROW,
+    draw: (Plot, { isNarrow }) => ({
+      marginLeft: isNarrow ? 104 : 170,
+      marginBottom: 40,
+      x: { label: "percentage points →", grid: true, nice: true, zero: true, ticks: isNarrow ? 4 : 7, tickFormat: (value) => signed(value, 0) },
+      y: { label: null, domain: rows.map((row) => row.label), tickFormat: (label) => shortened(plain(label), isNarrow ? 15 : 26), tickSize: 0 },
+      marks: [
+        Plot.ruleX([0], { stroke: "var(--ink)", strokeWidth: 1.5 }),
+        Plot.ruleY(rows, { y: "label", x1: (row) => row.difference.low * 100, x2: (row) => row.difference.high * 100, stroke: colour(index), strokeWidth: 2.5 }),
+        Plot.dot(rows, { y: "label", x: (row) => row.difference.value * 100, fill: colour(index), r: 5 }),
+        Plot.tip(rows, Plot.pointer({ y: "label", x: (row) => row.difference.value * 100, title: (row) => `${plain(row.label)}\n${points(row.difference.value)}\n${count(row.images)} labelled pictures` })),
+      ],
+    }),
+    columns: [
+      { name: "Condition", value: (row) => plain(row.label) },
+      { name: "Pictures", value: (row) => count(row.images), number: true },
+      { name: "Control", value: (row) => percent(row.control?.value), number: true },
+      { name: "Candidate", value: (row) => percent(row.other?.value), number: true },
+      { name: "Difference", value: (row) => points(row.difference.value), number: true },
+      { name: "Interval", value: (row) => `${points(row.difference.low)} to ${points(row.difference.high)}`, number: true },
+    ],
+    rows,
+  });
+}
+
+function shortened(text, length) {
+  return text.length > length ? `${text.slice(0, length - 1)}…` : text;
+}

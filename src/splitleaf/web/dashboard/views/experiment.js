@@ -1,0 +1,76 @@
+// One experiment: the verdict first, then why it may be believed, then everything that it rests on.
+
+import { h, icon } from "../js/dom.js";
+import { addressOf, call } from "../parts/api.js";
+import { controlPanel } from "../parts/control.js";
+import { stateChip, when } from "../parts/format.js";
+import { pageHead, panel } from "../parts/panel.js";
+import { planFacts } from "../parts/plan.js";
+import { fill, keepFresh, troubleIn } from "../parts/polling.js";
+import { problemNote } from "../parts/problem.js";
+import { REPORT_PLACES, fillReport } from "../parts/report.js";
+import { mayWrite } from "../parts/session.js";
+import { stepButtons } from "../parts/steps.js";
+import { storyOf } from "../parts/story.js";
+
+const STATE_EVERY_MS = 4_000;
+const REPORT_EVERY_MS = 20_000;
+
+export async function show(main, { signal, parameters: [key] }) {
+  const path = `experiments/${encodeURIComponent(key)}`;
+  const names = ["head", "trouble", "steps", "control", "reportTrouble", "plan", "story", ...REPORT_PLACES];
+  const places = Object.fromEntries(names.map((name) => [name, h("div")]));
+  main.append(
+    places.head,
+    places.trouble,
+    places.steps,
+    places.reportTrouble,
+    places.verdict,
+    places.control,
+    ...REPORT_PLACES.filter((name) => name !== "verdict").map((name) => places[name]),
+    places.plan,
+    places.story,
+  );
+  const refresh = async () => {
+    const [detail, control] = await Promise.all([call(path, { signal }), call(`${path}/control`, { signal })]);
+    fillState(places, detail, control, refresh);
+    return detail.experiment;
+  };
+  let experiment = null;
+  await keepFresh(async () => { experiment = await refresh(); }, { everyMs: STATE_EVERY_MS, signal, onTrouble: troubleIn(places.trouble) });
+  if (experiment.state === "draft") return;
+  const { pictures_are_kept: picturesAreKept } = await call("review/progress", { query: { experiment: key }, signal }).catch(() => ({}));
+  const read = async () => fillReport(places, await call(`${path}/report`, { signal }), picturesAreKept);
+  await keepFresh(read, { everyMs: REPORT_EVERY_MS, signal, onTrouble: troubleIn(places.reportTrouble) }).catch((problem) => {
+    places.reportTrouble.replaceChildren(problemNote(problem));
+  });
+}
+
+function fillState(places, detail, control, refresh) {
+  const { experiment } = detail;
+  fill(places.head, [experiment.state, experiment.plan.hypothesis, experiment.changed_at], () => head(experiment));
+  fill(places.steps, [experiment, mayWrite()], () => stepsOf(experiment, refresh));
+  fill(places.control, control, () => controlPanel(control));
+  fill(places.plan, experiment.plan, (plan) => panel("Plan", planFacts(plan)));
+  fill(places.story, detail.audit, (audit) => storyOf(audit, experiment.key));
+}
+
+function head({ key, state, plan, started_at: started }) {
+  const download = h(
+    "a",
+    { class: "button", href: addressOf(`experiments/${encodeURIComponent(key)}/report`), download: `${key}.json` },
+    icon("download"),
+    "Report as JSON",
+  );
+  return pageHead([key, stateChip(state)], {
+    back: ["/admin/experiments", "Experiments"],
+    lede: [plan.hypothesis, started ? h("span", { class: "soft small" }, " · started ", when(started)) : ""],
+    tools: state === "draft" ? [] : [download],
+  });
+}
+
+function stepsOf(experiment, refresh) {
+  if (!mayWrite()) return null;
+  const buttons = stepButtons(experiment, refresh);
+  return buttons.length ? h("div", { class: "buttons steps" }, buttons) : null;
+}

@@ -1,0 +1,84 @@
+// All experiments: those that are open, those that wait, those that are over.
+
+import { h, icon } from "../js/dom.js";
+import { call } from "../parts/api.js";
+import { stateChip, when } from "../parts/format.js";
+import { pageHead, panel } from "../parts/panel.js";
+import { fill, keepFresh, troubleIn } from "../parts/polling.js";
+import { mayWrite } from "../parts/session.js";
+import { table } from "../parts/table.js";
+
+const EVERY_MS = 5_000;
+const MODES = { ab: "live A/B", aa: "A/A", shadow: "shadow" };
+const GROUPS = [
+  ["Open", ["running", "paused"], "None is running."],
+  ["To be decided", ["stopped"], null],
+  ["Drafts", ["draft"], null],
+  ["Decided", ["promoted", "rejected", "rolled_back"], null],
+];
+
+export async function show(main, { signal }) {
+  const trouble = h("div");
+  const groups = h("div");
+  const create = mayWrite()
+    ? [h("a", { class: "button primary", href: "/admin/new-experiment" }, icon("plus"), "New experiment")]
+    : [];
+  main.append(
+    pageHead("Experiments", { lede: "Which version is better, found out soundly and without the public noticing.", tools: create }),
+    trouble,
+    groups,
+  );
+  const refresh = async () => {
+    const [{ experiments }, control] = await Promise.all([call("experiments", { signal }), call("control", { signal })]);
+    const summaries = Object.fromEntries(control.experiments.filter((one) => one.stage.stages > 0).map((one) => [one.experiment, one.summary]));
+    fill(groups, [experiments, summaries], () => (experiments.length ? groupsOf(experiments, summaries) : welcome()));
+  };
+  await keepFresh(refresh, { everyMs: EVERY_MS, signal, onTrouble: troubleIn(trouble) });
+}
+
+function groupsOf(experiments, summaries) {
+  return GROUPS.map(([title, states, empty]) => {
+    const rows = experiments.filter((one) => states.includes(one.state)).reverse();
+    if (!rows.length && empty === null) return null;
+    return panel(title, listOf(title, rows, empty, summaries));
+  }).filter(Boolean);
+}
+
+function listOf(title, rows, empty, summaries) {
+  return table({
+    caption: `Experiments: ${title}`,
+    empty: empty ?? "",
+    columns: [
+      {
+        name: "Experiment",
+        value: ({ key, plan }) => [
+          h("a", { href: `/admin/experiments/${encodeURIComponent(key)}` }, key),
+          h("div", { class: "small soft hypothesis" }, plan.hypothesis),
+        ],
+      },
+      { name: "State", value: ({ state, promoted }) => [stateChip(state), promoted && h("div", { class: "small soft" }, promoted)].filter(Boolean) },
+      { name: "Compares", value: ({ plan }) => [compared(plan), h("div", { class: "small soft" }, MODES[plan.mode])] },
+      { name: "Next", value: ({ key }) => summaries[key] ?? "–" },
+      { name: "Changed", value: ({ changed_at: at }) => when(at), number: true },
+    ].filter(({ name }) => name !== "Next" || rows.some(({ key }) => summaries[key])),
+    rows,
+  });
+}
+
+function compared(plan) {
+  const versions = [...Object.values(plan.variants), ...(plan.shadows ?? [])].map(({ version }) => version);
+  return [...new Set(versions)].join(" · ");
+}
+
+function welcome() {
+  return panel(
+    "No experiment yet",
+    h(
+      "div",
+      { class: "stack" },
+      h("p", {}, "An experiment says what is to be found out before anybody looks at results. It runs on the pictures that come in anyway; nobody outside notices."),
+      h("p", {}, "The cheapest first step is a shadow: the new version scores the same pictures unseen, and experts label those on which the two disagree."),
+      mayWrite() && h("p", {}, h("a", { class: "button primary", href: "/admin/new-experiment" }, "Plan the first one")),
+    ),
+  );
+}

@@ -1,0 +1,133 @@
+// One version: what it is, and what its import found.
+
+import { h, icon } from "../js/dom.js";
+import { call } from "../parts/api.js";
+import { bytes, chip, count, milliseconds, moment, percent } from "../parts/format.js";
+import { facts, pageHead, panel } from "../parts/panel.js";
+import { standingOf } from "../parts/service.js";
+import { table } from "../parts/table.js";
+
+const FORMATS = {
+  "h5-keras2": "Keras 2 (HDF5)",
+  "h5-keras3": "Keras 3 (HDF5)",
+  keras: "Keras (.keras)",
+  savedmodel: "SavedModel",
+  onnx: "ONNX",
+};
+
+export async function show(main, { signal, parameters: [version] }) {
+  const { model, manifest, report } = await call(`models/${encodeURIComponent(version)}`, { signal });
+  const { tone, word, reason } = standingOf(model);
+  main.append(
+    pageHead([version, chip(word, tone)], { lede: reason || model.title, back: ["/admin/models", "Models"] }),
+    panel("What it is", manifest ? manifestFacts(model, manifest) : h("p", { class: "nothing" }, notImported(model))),
+    manifest ? labelPanel(manifest) : "",
+    report ? reportPanel(report) : "",
+    workerPanel(model),
+  );
+}
+
+function notImported({ state, version }) {
+  return state === "bare"
+    ? `Only its source file is there. Import it: splitleaf models import --version ${version}`
+    : "It cannot be read; the reason is above.";
+}
+
+function manifestFacts(model, manifest) {
+  const { evaluation, preprocessing, source, artifact } = manifest;
+  return facts([
+    evaluation && [
+      "Accuracy",
+      `${percent(evaluation.accuracy)} (${percent(evaluation.accuracy_low)} to ${percent(evaluation.accuracy_high)}) on ${count(evaluation.images)} pictures of ${evaluation.dataset}`,
+    ],
+    evaluation && ["Inference of one picture", `${milliseconds(evaluation.latency_ms)} on one thread`],
+    ["Size", bytes(model.size_bytes)],
+    ["Imported", manifest.imported_at ? moment(manifest.imported_at) : "–"],
+    ["Source", `${source.file}, ${FORMATS[source.format] ?? source.format} ${source.keras_version}`.trim()],
+    ["Input", `${preprocessing.width} × ${preprocessing.height}, ${preprocessing.color}, ${preprocessing.resize}, ${preprocessing.fit}`],
+    ["Calibration", `temperature ${manifest.calibration.temperature}`],
+    ["Says “not sure” below", percent(manifest.decision.min_confidence, 0)],
+    manifest.licence && ["Licence", manifest.licence],
+    ["Digest of the artifact", h("code", {}, artifact.sha256)],
+    ["Digest of the source", h("code", {}, source.sha256)],
+  ]);
+}
+
+function labelPanel(manifest) {
+  const rows = manifest.labels.map((label, index) => ({ label, index, name: manifest.display_names[label] ?? label }));
+  return panel(
+    "Conditions that it knows",
+    table({
+      caption: "Labels in the order of the outputs",
+      isDense: true,
+      columns: [
+        { name: "Output", value: ({ index }) => String(index), number: true },
+        { name: "Condition", value: ({ name }) => name },
+        { name: "Label", value: ({ label }) => h("code", {}, label) },
+      ],
+      rows,
+    }),
+  );
+}
+
+function reportPanel(report) {
+  const { parity, preprocessings = [], layers = {}, warnings = [], tools = {} } = report;
+  const pictures = parity ? (parity.random_pictures ?? 0) + (parity.real_pictures ?? 0) : 0;
+  return panel(
+    "Import report",
+    h(
+      "div",
+      { class: "stack" },
+      warnings.map((warning) => h("div", { class: "standing warn" }, icon("alert"), h("p", {}, warning))),
+      facts([
+        parity && ["Same answer as the original", `${count(parity.same_top_1)} of ${count(pictures)} pictures`],
+        parity && ["Largest difference of a probability", Number(parity.largest_difference).toExponential(1)],
+        ["Preprocessing", report.preprocessing_origin ?? "–"],
+        ["Labels", report.labels_origin ?? "–"],
+        report.seconds !== undefined && ["Took", `${report.seconds} s`],
+        ["Layers", Object.entries(layers).map(([name, number]) => `${number} ${name}`).join(", ") || "–"],
+        ["Tools", Object.entries(tools).map(([name, version]) => `${name} ${version}`).join(", ") || "–"],
+      ]),
+      preprocessings.length > 0 && triedTable(preprocessings),
+    ),
+  );
+}
+
+function triedTable(rows) {
+  return h(
+    "details",
+    { class: "more" },
+    h("summary", {}, icon("chevron"), `The ${rows.length} preprocessings that were tried`),
+    h(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Preprocessings that were tried" },
+      table({
+        caption: "Preprocessings that were tried",
+        isDense: true,
+        columns: [
+          { name: "Resize", value: (row) => row.preprocessing?.resize ?? "–" },
+          { name: "Values", value: (row) => row.values ?? "–" },
+          { name: "Colour", value: (row) => row.preprocessing?.color ?? "–" },
+          { name: "Right", value: (row) => percent(row.accuracy), number: true },
+          { name: "", says: "Remark", value: (row) => (row.chosen ? chip("chosen", "good") : row.declared ? chip("declared") : "") },
+        ],
+        rows,
+      }),
+    ),
+  );
+}
+
+function workerPanel(model) {
+  return panel(
+    "Workers",
+    table({
+      caption: "Workers that have it",
+      empty: "No worker has it.",
+      columns: [
+        { name: "Worker", value: ([worker]) => h("code", {}, worker) },
+        { name: "State", value: ([, status]) => status },
+      ],
+      rows: Object.entries(model.workers),
+    }),
+  );
+}

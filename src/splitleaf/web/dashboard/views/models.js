@@ -1,0 +1,161 @@
+// The versions beside each other, and the names that point at them.
+
+import { button, freshId, h } from "../js/dom.js";
+import { call } from "../parts/api.js";
+import { bytes, chip, count, digest, milliseconds, percent, when } from "../parts/format.js";
+import { pageHead, panel } from "../parts/panel.js";
+import { fill, keepFresh, troubleIn } from "../parts/polling.js";
+import { ask } from "../parts/question.js";
+import { isReady, standingOf } from "../parts/service.js";
+import { mayWrite } from "../parts/session.js";
+import { table } from "../parts/table.js";
+import { versionPlot } from "../plots/versions.js";
+
+const EVERY_MS = 5_000;
+
+export async function show(main, { signal }) {
+  const [trouble, list, plot, names] = ["div", "div", "div", "div"].map((tag) => h(tag));
+  main.append(
+    pageHead("Models", { lede: "Every version in the models folder, as it was measured at its import, and as it does now." }),
+    trouble,
+    panel("Versions", list),
+    plot,
+    panel("Aliases", names, {
+      hint: "An alias is a name that points at a version. Who belongs to no experiment and no split is answered by the champion.",
+    }),
+  );
+  const refresh = async () => {
+    const [{ models }, { aliases }, traffic] = await Promise.all([
+      call("models", { signal }),
+      call("aliases", { signal }),
+      call("traffic", { query: { window: "day" }, signal }),
+    ]);
+    const histories = await Promise.all(
+      Object.keys(aliases).map((alias) => call(`aliases/${encodeURIComponent(alias)}/history`, { signal })),
+    );
+    const live = Object.fromEntries(Object.entries(traffic.versions).map(([name, tally]) => [name, tally]));
+    fill(list, [models, aliases, live], () => versionTable(models, aliases, live));
+    fill(plot, models, () => plotOf(models));
+    fill(names, [models.map((one) => [one.version, isReady(one)]), aliases, histories], () =>
+      Object.entries(aliases).map(([alias, version], index) => aliasOf(alias, version, histories[index].history, models, refresh)),
+    );
+  };
+  await keepFresh(refresh, { everyMs: EVERY_MS, signal, onTrouble: troubleIn(trouble) });
+}
+
+function versionTable(models, aliases, live) {
+  const aliasesOf = (version) => Object.keys(aliases).filter((alias) => aliases[alias] === version);
+  return table({
+    caption: "Versions",
+    empty: "There is no version in the models folder yet. Import one: splitleaf models import FILE --version v1",
+    columns: [
+      {
+        name: "Version",
+        value: ({ version, title }) => [
+          h("a", { href: `/admin/models/${encodeURIComponent(version)}` }, version),
+          ...aliasesOf(version).map((alias) => [" ", chip(alias)]).flat(),
+          title && h("div", { class: "small soft" }, title),
+        ].filter(Boolean),
+      },
+      {
+        name: "State",
+        value: (model) => {
+          const { tone, word, reason } = standingOf(model);
+          return [chip(word, tone), reason && h("p", { class: "small" }, reason)].filter(Boolean);
+        },
+      },
+      { name: "Accuracy at import", value: ({ evaluation }) => accuracy(evaluation), number: true },
+      { name: "Inference", value: ({ evaluation }) => milliseconds(evaluation?.latency_ms), number: true },
+      { name: "Answers, last 24 h", value: ({ version }) => count(live[version]?.outcomes.succeeded ?? 0), number: true },
+      { name: "Live p95", value: ({ version }) => milliseconds(live[version]?.latency?.p95_ms), number: true },
+      { name: "Size", value: ({ size_bytes: size }) => bytes(size), number: true },
+      { name: "Digest", value: (model) => digest(model.digest) },
+    ],
+    rows: models,
+  });
+}
+
+function accuracy(evaluation) {
+  if (!evaluation) return "–";
+  const interval = `${percent(evaluation.accuracy_low)} to ${percent(evaluation.accuracy_high)}`;
+  return [percent(evaluation.accuracy), h("div", { class: "small soft" }, interval)];
+}
+
+function plotOf(models) {
+  const measured = models.filter((one) => one.evaluation);
+  return measured.length < 2 ? null : panel("Accuracy against time", versionPlot(measured));
+}
+
+function aliasOf(alias, version, history, models, refresh) {
+  const tools = mayWrite()
+    ? [
+        button("Move…", { onclick: () => askMove(alias, version, models).then(refresh), "data-key": `move ${alias}`, className: "button compact" }),
+        history.length > 0 &&
+          button("Roll back…", { onclick: () => askRollBack(alias, history).then(refresh), "data-key": `back ${alias}`, className: "button compact" }),
+      ].filter(Boolean)
+    : [];
+  return h(
+    "div",
+    { class: "stack" },
+    h(
+      "div",
+      { class: "panel-head" },
+      h("h3", {}, alias, " → ", h("a", { href: `/admin/models/${encodeURIComponent(version)}` }, version)),
+      h("div", { class: "buttons" }, tools),
+    ),
+    table({
+      caption: `History of ${alias}`,
+      empty: "It was never moved: it points where the repository says.",
+      columns: [
+        { name: "When", value: ({ created_ms: at }) => when(at) },
+        { name: "From", value: ({ previous }) => previous ?? "–" },
+        { name: "To", value: ({ version: target }) => target },
+        { name: "Who", value: ({ actor }) => h("code", {}, actor) },
+        { name: "Why", value: ({ reason }) => reason },
+      ],
+      rows: history,
+    }),
+  );
+}
+
+function askMove(alias, present, models) {
+  const id = freshId("version");
+  const targets = models.filter((one) => isReady(one) && one.version !== present);
+  if (!targets.length) {
+    return ask({
+      title: `Move ${alias}`,
+      text: "No other version is ready, so there is nowhere to move it.",
+      confirm: "All right",
+      wantsReason: false,
+      action: () => true,
+    });
+  }
+  return ask({
+    title: `Move ${alias}`,
+    text: `It points at ${present} now. Who asks next is answered by the version that you choose.`,
+    confirm: "Move",
+    fields: [
+      h(
+        "div",
+        { class: "field" },
+        h("label", { for: id }, "To version"),
+        h("select", { id, name: "version" }, targets.map(({ version }) => h("option", { value: version }, version))),
+      ),
+    ],
+    done: `${alias} was moved.`,
+    action: ({ version, reason }) =>
+      call(`aliases/${encodeURIComponent(alias)}`, { method: "PUT", body: { version, reason, expected: present } }),
+  });
+}
+
+function askRollBack(alias, [last]) {
+  const before = last.previous ?? "the version that the repository names";
+  return ask({
+    title: `Roll ${alias} back?`,
+    text: `It pointed at ${before} before, and will again. Now it points at ${last.version}.`,
+    confirm: "Roll back",
+    isDangerous: true,
+    done: `${alias} was rolled back.`,
+    action: ({ reason }) => call(`aliases/${encodeURIComponent(alias)}/rollback`, { method: "POST", body: { reason } }),
+  });
+}

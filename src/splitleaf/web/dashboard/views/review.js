@@ -1,0 +1,104 @@
+// Experts say what pictures show: one picture at a time, one key each, blind to which version said what.
+
+import { h, icon } from "../js/dom.js";
+import { call } from "../parts/api.js";
+import { selectField, textField } from "../parts/fields.js";
+import { pageHead, panel } from "../parts/panel.js";
+import { agreementPanel, progressPanel } from "../parts/progress.js";
+import { ReviewDesk } from "../parts/desk.js";
+import { mayWrite } from "../parts/session.js";
+
+const EXPERT = "splitleaf.expert";
+const OF_NONE = "";
+
+export async function show(main, { signal }) {
+  const { experiments } = await call("experiments", { signal });
+  const settings = settingsForm(experiments);
+  const desk = h("div");
+  const numbers = h("div", { class: "pair" });
+  const isWide = matchMedia("(min-width: 44rem)").matches;
+  main.append(
+    pageHead("Review", { lede: "Say what each picture shows. Which version said what is hidden until you have spoken, so that nobody is swayed." }),
+    h("details", { class: "more settings", open: isWide }, h("summary", {}, icon("chevron"), "What, and by whom"), settings.element),
+    desk,
+    numbers,
+  );
+  let ofChoice = new AbortController();
+  const begin = () => {
+    ofChoice.abort();
+    ofChoice = new AbortController();
+    return open(settings.read(), { desk, numbers }, AbortSignal.any([signal, ofChoice.signal]));
+  };
+  settings.element.addEventListener("change", begin);
+  await begin();
+}
+
+async function open(choice, places, signal) {
+  const count = async () => {
+    const query = { experiment: choice.experiment };
+    const [progress, agreement] = await Promise.all([
+      call("review/progress", { query, signal }),
+      call("review/agreement", { query, signal }),
+    ]);
+    places.numbers.replaceChildren(progressPanel(progress), agreementPanel(agreement));
+    return progress;
+  };
+  const progress = await count();
+  if (!mayWrite()) {
+    places.desk.replaceChildren(panel("Pictures", h("p", {}, "This key may look, but not label. Log in with one that may write.")));
+    return;
+  }
+  if (!progress.pictures_are_kept) {
+    places.desk.replaceChildren(panel("Pictures", retentionHint()));
+    return;
+  }
+  const desk = new ReviewDesk(choice, { signal, onSaid: count });
+  places.desk.replaceChildren(desk.element);
+  await desk.open();
+}
+
+function retentionHint() {
+  return h(
+    "p",
+    {},
+    "Pictures are not kept at present, so there is nothing to look at. Retention is off unless it is switched on with ",
+    h("code", {}, "SPLITLEAF_RETENTION__ENABLED"),
+    "; pictures are then kept without metadata, for that long. Labels from elsewhere can be imported as CSV.",
+  );
+}
+
+function settingsForm(experiments) {
+  const wanted = new URLSearchParams(location.search).get("experiment");
+  const keys = experiments.filter(({ state }) => state !== "draft").map(({ key }) => key).reverse();
+  const names = { [OF_NONE]: "pictures of no experiment" };
+  const experiment = selectField({ name: "experiment", label: "Experiment", options: [...keys, OF_NONE], names, value: wanted ?? keys[0] ?? OF_NONE });
+  const expert = textField({ name: "expert", label: "Your name", value: recall(), pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,63}", maxlength: 64, hint: "Empty: the key's own." });
+  const opinions = selectField({ name: "opinions", label: "Experts for each picture", options: ["1", "2"], names: { 1: "one", 2: "two, to see how far they agree" }, value: "1" });
+  const element = h("form", { class: "filters" }, experiment, expert, opinions);
+  element.addEventListener("submit", (event) => event.preventDefault());
+  return {
+    element,
+    read() {
+      const data = new FormData(element);
+      const name = element.elements.expert.validity.valid ? data.get("expert").trim() : "";
+      keep(name);
+      return { experiment: data.get("experiment"), expert: name || null, opinions: Number(data.get("opinions")) };
+    },
+  };
+}
+
+function recall() {
+  try {
+    return localStorage.getItem(EXPERT) ?? "";
+  } catch {
+    return ""; // storage is switched off
+  }
+}
+
+function keep(name) {
+  try {
+    localStorage.setItem(EXPERT, name);
+  } catch {
+    // The name then lasts as long as the page.
+  }
+}
