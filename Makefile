@@ -6,7 +6,7 @@ UV := $(BIN)/uv
 IMPORT_VENV ?= .venv-import
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast check lint types contracts format lock import-env bench bench-statistics browser clean
+.PHONY: help up test test-fast check lint types contracts format lock audit sbom import-env bench bench-statistics browser clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -66,6 +66,16 @@ bench: $(VENV)/.dev ## Measure the figures of the documentation on this machine
 
 bench-statistics: $(VENV)/.dev ## Measure the error rates of the statistics by simulation (some minutes)
 	$(BIN)/python -m benchmarks.statistics
+
+audit: $(VENV)/.dev ## Ask the vulnerability database about every locked version
+	$(BIN)/python scripts/audit.py
+
+sbom: $(VENV)/.dev ## Write bills of materials (CycloneDX 1.6) of what is installed where, to build/sbom
+	@mkdir -p build/sbom
+	@for part in serve api worker import; do \
+	    $(BIN)/cyclonedx-py requirements requirements/$$part.txt --pyproject pyproject.toml --sv 1.6 \
+	        --output-reproducible --of JSON -o build/sbom/$$part.cdx.json && echo build/sbom/$$part.cdx.json; \
+	done
 
 lock: $(UV) ## Bring the lock files in step with pyproject.toml (UPGRADE=1: to the newest versions)
 	PATH="$(BIN):$$PATH" sh scripts/lock.sh
