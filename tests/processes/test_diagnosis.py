@@ -1,12 +1,35 @@
 from __future__ import annotations
 
+import asyncio
+import importlib.util
+import json
 import socket
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import text
+from typer.testing import CliRunner
 
-from splitleaf.processes.diagnosis import Finding, diagnose
+from splitleaf.cli import app
+from splitleaf.core.access import Scope
+from splitleaf.core.clock import SystemClock
+from splitleaf.flows.manage_keys import create_key
+from splitleaf.flows.run_experiment import Hand
+from splitleaf.jobs.archive import SavedLetter
+from splitleaf.jobs.queue import WorkerReport
+from splitleaf.jobs.redis import RedisJobQueue, RedisWorkArchive, RedisWorkerDirectory
+from splitleaf.outcomes.migrations.run import migrate
+from splitleaf.outcomes.sql import SqlOutcomeStore
+from splitleaf.outcomes.sql.engine import open_engine
+from splitleaf.processes.broker_checks import _of_access
+from splitleaf.processes.diagnosis import diagnose
+from splitleaf.processes.findings import Finding
+from tests.jobs.conftest import durable_server
+from tests.jobs.servers import BrokerServer
 from tests.support.repositories import add_version
+
+__all__ = ["durable_server"]
 
 
 @pytest.fixture
@@ -77,3 +100,160 @@ def test_keys_that_others_can_read_are_a_warning(place: Path) -> None:
     (place / "data/secret.key").touch(mode=0o644)
     assert findings()["secrets"].level == "warning"
     assert findings()["secrets"].advice == "chmod 600 data/secret.key"
+
+
+DIGEST = "a" * 64
+
+
+@pytest.mark.parametrize(
+    ("settings", "check", "level", "words"),
+    [
+        ({"API__HOST": "0.0.0.0"}, "limits", "warning", "nothing bounds one client"),
+        ({"API__HOST": "0.0.0.0", "API__FORWARDED_ALLOW_IPS": "10.0.0.7"}, "limits", "note", "only the proxy"),
+        ({"API__FORWARDED_ALLOW_IPS": "*"}, "forwarded addresses", "warning", "is believed"),
+        ({"API__FORWARDED_ALLOW_IPS": "10.0.0.7, 0.0.0.0/0"}, "forwarded addresses", "warning", "is believed"),
+        ({"ADMIN_WRITE_KEYS": '["my own key"]'}, "keys", "problem", "no SHA-256"),
+        ({"SECRET": "short"}, "secrets", "problem", "at least 16"),
+        ({"REDIS_URL": "redis://broker.invalid"}, "broker", "problem", "does not answer"),
+    ],
+)
+def test_what_is_set_wrongly_is_found(  # noqa: PLR0917 - fixtures and a table's row
+    place: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], check: str, level: str, words: str
+) -> None:
+    add_version(place / "models", "v1")
+    for name, value in settings.items():
+        monkeypatch.setenv(f"SPLITLEAF_{name}", value)
+    assert findings()[check].level == level
+    assert words in findings()[check].detail
+    if level != "ok" and check not in ("broker", "secrets"):
+        assert findings()[check].advice
+
+
+def test_what_is_set_well_is_not_complained_about(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_version(place / "models", "v1")
+    for name, value in {
+        "API__HOST": "0.0.0.0",
+        "LIMITS__PER_ADDRESS": "120",
+        "ADMIN_WRITE_KEYS": f'["{DIGEST}"]',
+    }.items():
+        monkeypatch.setenv(f"SPLITLEAF_{name}", value)
+    assert not {"limits", "forwarded addresses", "keys"} & set(findings())
+
+
+@pytest.fixture
+def broker(place: Path, monkeypatch: pytest.MonkeyPatch, durable_server: BrokerServer) -> BrokerServer:
+    add_version(place / "models", "v1")
+    monkeypatch.setenv("SPLITLEAF_REDIS_URL", durable_server.url)
+    return durable_server
+
+
+def test_a_good_broker_without_workers(broker: BrokerServer) -> None:
+    broker.command("CONFIG", "SET", "maxmemory", "100mb")
+    found = findings()
+    assert (found["broker"].level, found["clock"].level) == ("ok", "ok")
+    assert not {"broker memory", "broker durability", "broker access", "dead letters"} & set(found)
+    assert found["workers"].level == "problem"
+
+
+@pytest.mark.parametrize(
+    ("words", "check", "level"),
+    [
+        (("maxmemory-policy", "allkeys-lru"), "broker memory", "problem"),
+        (("maxmemory", "0"), "broker memory", "note"),
+        (("maxmemory", "2mb"), "broker memory", "warning"),
+        (("appendonly", "no"), "broker durability", "warning"),
+    ],
+)
+def test_a_broker_that_may_lose_work_is_found(
+    broker: BrokerServer, words: tuple[str, str], check: str, level: str
+) -> None:
+    if words[0] == "maxmemory" and words[1] != "0":
+        broker.command("SET", "ballast", "x" * 1_000_000)
+    broker.command("CONFIG", "SET", *words)
+    assert (findings()[check].level, bool(findings()[check].advice)) == (level, True)
+
+
+def test_a_broker_whose_clock_is_wrong_is_found(broker: BrokerServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Late(SystemClock):
+        def now_ms(self) -> int:
+            return super().now_ms() - 5_000
+
+    monkeypatch.setattr("splitleaf.processes.broker_checks.SystemClock", Late)
+    assert findings()["clock"].level == "problem"
+    assert "+5" in findings()["clock"].detail
+
+
+def test_a_password_is_asked_for_where_a_network_lies_between() -> None:
+    assert [one.check for one in _of_access("redis://broker:6379/0")] == ["broker access"]
+    for url in ("redis://user:secret@broker:6379/0", "redis://127.0.0.1:6379", "unix:///run/broker.sock"):
+        assert list(_of_access(url)) == []
+
+
+async def test_a_version_that_fails_and_dead_letters_are_found(broker: BrokerServer) -> None:
+    directory, queue = RedisWorkerDirectory(broker.url), RedisJobQueue(broker.url)
+    report = WorkerReport("w", "host", 1, 0, {"v1": "ready", "v2": "failed: digests differ"}, {})
+    await directory.report(report, ttl_s=60)
+    letter = SavedLetter("v1", {"i": b"a" * 26, "n": b"3", "why": b"lease lost", "t": b"1", "p": b""}, None)
+    await RedisWorkArchive(queue, 60).put_letter(letter)
+    await directory.close()
+    await queue.close()
+    found = {one.check: one for one in await asyncio.to_thread(diagnose)}
+    assert found["workers"].level == "ok"
+    assert found["worker of v2"].detail == "failed: digests differ"
+    assert (found["dead letters"].level, "1 pictures" in found["dead letters"].detail) == ("warning", True)
+
+
+def test_a_database_of_another_release_and_a_champion_that_is_gone(place: Path) -> None:
+    add_version(place / "models", "v1")
+    url = f"sqlite:///{place / 'data/outcomes.sqlite3'}"
+    (place / "data").mkdir(mode=0o700)
+    engine = open_engine(url)
+    migrate(engine, "0001")
+    assert (findings()["database schema"].level, "0001" in findings()["database schema"].detail) == ("warning", True)
+    store = SqlOutcomeStore(url)
+    store.migrate()
+    assert "database schema" not in findings()
+    store.move_alias("champion", "v9", expected=None, actor="ann", reason="oops", now_ms=1)
+    store.set_aside("a" * 26, "{}", "why", 1)
+    create_key(store, "anna", Scope.READ, SystemClock().now_ms() + 86_400_000, Hand("ann", "soon"), SystemClock())
+    store.close()
+    found = findings()
+    assert (found["champion"].level, "v9" in found["champion"].detail) == ("problem", True)
+    assert found["records"].level == "warning"
+    assert [one.level for name, one in found.items() if name.startswith("key ")] == ["warning"]
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    engine.dispose()
+    assert (findings()["database schema"].level, "newer release" in findings()["database schema"].advice) == (
+        "problem",
+        False,
+    )
+    assert "newer" in findings()["database schema"].detail
+
+
+@pytest.mark.parametrize(("free", "level"), [(5e9, "ok"), (5e8, "warning"), (5e7, "problem")])
+def test_a_disk_that_is_nearly_full_is_found(
+    place: Path, monkeypatch: pytest.MonkeyPatch, free: float, level: str
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=int(free)))
+    assert findings()["disk"].level == level
+
+
+def test_where_there_is_no_runtime_the_digests_are_looked_at_all_the_same(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = add_version(place / "models", "v1")
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnxruntime" else find_spec(name))
+    assert "no runtime here" in findings()["model v1"].detail
+    (folder / "artifact/model.onnx").write_bytes(b"not a network")
+    assert findings()["model v1"].level == "problem"
+
+
+def test_a_warning_fails_only_where_that_is_asked_for(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    add_version(place / "models", "v1")
+    monkeypatch.setenv("SPLITLEAF_API__FORWARDED_ALLOW_IPS", "*")
+    run = CliRunner().invoke
+    assert (run(app, ["doctor"]).exit_code, run(app, ["doctor", "--strict"]).exit_code) == (0, 1)
+    said = json.loads(run(app, ["doctor", "--json"]).stdout)
+    assert {"check", "level", "detail", "advice"} == set(said[0])

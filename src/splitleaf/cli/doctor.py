@@ -12,9 +12,10 @@ _SIGNS = {"ok": ("✓", "green"), "note": ("·", "blue"), "warning": ("!", "yell
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 for a warning, too.")] = False,
     settings: Annotated[bool, typer.Option("--settings", help="List every setting and leave.")] = False,
 ) -> None:
-    """Look for what is wrong and say what to do. Exit code 1 when there is a problem."""
+    """Look for what is wrong and say what to do. Exit status 1 when there is a problem."""
     if settings:
         _print_settings()
         return
@@ -30,7 +31,8 @@ def doctor(
             typer.echo(f"{typer.style(sign, fg=colour)} {finding.check}: {finding.detail}")
             if finding.advice:
                 typer.echo(f"    {finding.advice}")
-    if any(finding.level == "problem" for finding in findings):
+    failing = ("problem", "warning") if strict else ("problem",)
+    if any(finding.level in failing for finding in findings):
         raise typer.Exit(1)
 
 

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
+import importlib.util
 import platform
 import shutil
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from splitleaf.core.errors import SplitleafError
-from splitleaf.processes.broker import check_broker_url
-from splitleaf.processes.secrets import ADMIN_KEY_NAME, SECRET_NAME
+from splitleaf.processes.broker_checks import check_broker, check_clock, check_work
+from splitleaf.processes.door_checks import check_door, check_port, check_secrets
+from splitleaf.processes.findings import Finding, Level
+from splitleaf.processes.store_checks import check_database, check_keys
+from splitleaf.registry.catalogue import VersionFolder
+from splitleaf.registry.digests import verify_version
 from splitleaf.settings import Settings, read_settings
 
-MIN_FREE_BYTES = 1_000_000_000
-BROKER_WITHIN_S = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that was looked at."""
-
-    check: str
-    level: Literal["ok", "note", "warning", "problem"]
-    detail: str
-    advice: str = ""
+FEW_FREE_BYTES = 1_000_000_000
+NO_FREE_BYTES = 100_000_000
 
 
 def diagnose() -> list[Finding]:
@@ -36,13 +29,13 @@ def diagnose() -> list[Finding]:
     except SplitleafError as error:
         return [python, Finding("settings", "problem", error.detail, "`splitleaf doctor --settings` lists all")]
     findings = [python, Finding("settings", "ok", "all known and valid")]
-    for check in (_models, _broker, _database, _secrets, _disk, _import_environment, _page_port):
+    for check in CHECKS:
         findings += _guarded(check, settings)
     return findings
 
 
 def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings) -> list[Finding]:
-    name = check.__name__.strip("_").replace("_", " ")
+    name = check.__name__.removeprefix("check_").replace("_", " ")
     try:
         return list(check(settings))
     except SplitleafError as error:
@@ -51,8 +44,7 @@ def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings)
         return [Finding(name, "problem", f"{type(error).__name__}: {error}")]
 
 
-def _models(settings: Settings) -> Iterator[Finding]:
-    from splitleaf.processes.local import verify
+def check_models(settings: Settings) -> Iterator[Finding]:
     from splitleaf.processes.repository import default_alias, require_repository
     from splitleaf.registry.catalogue import Catalogue
     from splitleaf.registry.repository import CHAMPION, read_repository
@@ -67,14 +59,14 @@ def _models(settings: Settings) -> Iterator[Finding]:
             "see `splitleaf models import --help`",
         )
         return
-    broken = verify(settings.models_dir, [])
+    broken, how = _verified(settings, folders)
     for one in folders:
         if one.state == "bare":
             yield Finding(f"model {one.version}", "warning", "not imported yet", "run `splitleaf models import`")
         elif problem := one.problem or broken.get(one.version):
             yield Finding(f"model {one.version}", "problem", problem, "import it again")
         else:
-            yield Finding(f"model {one.version}", "ok", "digests match, golden pictures answered")
+            yield Finding(f"model {one.version}", "ok", how)
     champion = read_repository(settings.models_dir).aliases.get(CHAMPION)
     served = default_alias(settings.models_dir, CHAMPION)
     advice = '[aliases] champion = "v1" in repository.toml, or `splitleaf models alias champion v1`'
@@ -84,71 +76,34 @@ def _models(settings: Settings) -> Iterator[Finding]:
         yield Finding("champion", "problem", f"repository.toml names {champion}, which is not imported", advice)
 
 
-def _broker(settings: Settings) -> Iterator[Finding]:
-    if not settings.redis_url:
-        from splitleaf.jobs.embedded import find_server
+def _verified(settings: Settings, folders: Sequence[VersionFolder]) -> tuple[dict[str, str], str]:
+    """Return version -> what is wrong (empty: nothing), and what was looked at."""
+    if importlib.util.find_spec("onnxruntime") is not None:
+        from splitleaf.processes.local import verify
 
-        yield Finding("broker", "ok", f"embedded ({find_server().name}); for `splitleaf up` alone")
-        return
-    facts = asyncio.run(_ask_broker(check_broker_url(settings.redis_url)))
-    policy, is_durable = facts.get("maxmemory_policy"), facts.get("aof_enabled") == "1"
-    yield Finding("broker", "ok", f"version {facts['version']}")
-    if policy != "noeviction":
-        yield Finding("broker memory", "problem", f"{policy} throws work away", "set maxmemory-policy noeviction")
-    if not is_durable:
-        yield Finding("broker durability", "warning", "a restart loses accepted work", "set appendonly yes")
+        return verify(settings.models_dir, []), "digests match, golden pictures answered"
+    # An API's image has no runtime.
+    return {one.version: _damage(one) for one in folders}, "digests match; not loaded, for there is no runtime here"
 
 
-async def _ask_broker(url: str) -> dict[str, str]:
-    """Return what the broker says of itself."""
-    from splitleaf.core.errors import DependencyDown
-    from splitleaf.jobs.redis.address import parse_address
-    from splitleaf.jobs.redis.wire import Wire
-
+def _damage(folder: VersionFolder) -> str:
     try:
-        async with asyncio.timeout(BROKER_WITHIN_S):
-            wire = await Wire.open(parse_address(url))
-    except OSError as error:
-        raise DependencyDown(f"the broker does not answer: {error}") from error
-    wire.abort()
-    return {"version": wire.facts.get("valkey_version") or wire.facts.get("redis_version", "unknown"), **wire.facts}
+        if folder.manifest is not None:
+            verify_version(folder.folder)
+    except SplitleafError as error:
+        return error.detail
+    return ""
 
 
-def _database(settings: Settings) -> Iterator[Finding]:
-    from splitleaf.processes.store import new_store
-
-    if not settings.database_url and not (settings.data_dir / "outcomes.sqlite3").exists():
-        yield Finding("database", "ok", "SQLite; made at the first start")
-        return
-    store = new_store(settings)
-    try:
-        store.ping()
-        kind = "PostgreSQL" if settings.database_url.startswith("postgres") else "SQLite"
-        yield Finding("database", "ok", f"{kind} answers")
-    finally:
-        store.close()
-
-
-def _secrets(settings: Settings) -> Iterator[Finding]:
-    open_to_others = [
-        path
-        for path in (settings.data_dir / SECRET_NAME, settings.data_dir / ADMIN_KEY_NAME, settings.secret_file)
-        if path is not None and path.exists() and path.stat().st_mode & 0o077
-    ]
-    for path in open_to_others:
-        yield Finding("secrets", "warning", f"{path} can be read by other users", f"chmod 600 {path}")
-    if not open_to_others:
-        yield Finding("secrets", "ok", "kept from other users")
-
-
-def _disk(settings: Settings) -> Iterator[Finding]:
+def check_disk(settings: Settings) -> Iterator[Finding]:
+    """Is there room for what is recorded?"""
     folder = settings.data_dir if settings.data_dir.exists() else settings.data_dir.resolve().parent
     free = shutil.disk_usage(folder).free
-    level: Literal["ok", "warning"] = "ok" if free > MIN_FREE_BYTES else "warning"
-    yield Finding("disk", level, f"{free / 1e9:.1f} GB free", "" if level == "ok" else "make room in the data folder")
+    level: Level = "ok" if free > FEW_FREE_BYTES else "warning" if free > NO_FREE_BYTES else "problem"
+    yield Finding("disk", level, f"{free / 1e9:.1f} GB free", "" if level == "ok" else f"make room in {folder}")
 
 
-def _import_environment(settings: Settings) -> Iterator[Finding]:
+def check_import_environment(settings: Settings) -> Iterator[Finding]:
     from splitleaf.importing.interpreter import find_import_python
 
     try:
@@ -159,19 +114,16 @@ def _import_environment(settings: Settings) -> Iterator[Finding]:
         yield Finding("import environment", "ok", "found")
 
 
-def _page_port(settings: Settings) -> Iterator[Finding]:
-    from splitleaf.processes.ports import is_free
-    from splitleaf.processes.readiness import ask_ready
-
-    edge = settings.api
-    place = f"{edge.host}:{edge.port}"
-    if is_free(edge.host, edge.port):
-        yield Finding("port", "ok", f"{place} is free; nothing is running there")
-        return
-    problems = asyncio.run(ask_ready(edge.host, edge.port))
-    if problems is None:
-        yield Finding("port", "note", f"{place} is taken by another program; `splitleaf up` takes the next free one")
-    elif problems:
-        yield Finding("running system", "problem", f"{place} is not ready: {', '.join(problems)}")
-    else:
-        yield Finding("running system", "ok", f"{place} is ready")
+CHECKS: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
+    check_models,
+    check_broker,
+    check_clock,
+    check_work,
+    check_database,
+    check_keys,
+    check_door,
+    check_secrets,
+    check_disk,
+    check_import_environment,
+    check_port,
+)
