@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
+import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,6 +19,7 @@ import pytest
 
 from splitleaf.core.ids import shadow_prediction_id
 from tests.experiments.plans import table
+from tests.outcomes.servers import NoPostgresHere, PostgresServer
 from tests.support.pictures import RED, jpeg
 from tests.support.repositories import TELLS_COLOUR, add_version
 from tests.system.running import RunningSystem, start_system
@@ -26,15 +30,35 @@ COUNT = 400
 PICTURE = jpeg(RED)
 
 
-@pytest.fixture
-def own_system(tmp_path: Path) -> Any:
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def own_system(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningSystem]:
     models = tmp_path / "models"
     add_version(models, "v1")
     add_version(models, "v2", weights=TELLS_COLOUR[:, ::-1] + np.zeros((3, 3)))
     (models / "repository.toml").write_text('schema = 1\n[aliases]\nchampion = "v1"\n', encoding="utf-8")
-    system = start_system(models, tmp_path / "data", SPLITLEAF_QUEUE__LEASE_MS="1000")
-    yield system
-    system.stop()
+    settings = {"SPLITLEAF_QUEUE__LEASE_MS": "1000"}
+    with contextlib.ExitStack() as stack:
+        if request.param == "postgres":
+            settings["SPLITLEAF_DATABASE_URL"] = stack.enter_context(a_postgres())
+        system = start_system(models, tmp_path / "data", **settings)
+        stack.callback(system.stop)
+        yield system
+
+
+@contextlib.contextmanager
+def a_postgres() -> Iterator[str]:
+    """Give the URL of an empty database."""
+    with tempfile.TemporaryDirectory(prefix="slp", dir="/tmp") as folder:
+        server = PostgresServer(Path(folder))
+        try:
+            server.prepare()
+            server.start()
+        except NoPostgresHere as reason:
+            if os.environ.get("CI") == "true":
+                raise
+            pytest.skip(f"no PostgreSQL can be started here: {reason}")
+        yield server.new_database()
+        server.stop()
 
 
 def kill_workers(system: RunningSystem) -> None:

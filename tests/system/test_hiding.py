@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import re
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.experiments.plans import table
 from tests.support.pictures import RED, jpeg
-from tests.system.running import RunningSystem
+from tests.system.answers import TELLING, compare_answers, form, make_failing_pair, visible
+from tests.system.running import RunningSystem, start_system
 
 pytestmark = pytest.mark.slow
 
-TELLING = re.compile(
-    r"\bv[12]\b|version|variant|experiment|champion|revision|digest|weight|shadow|(?<!cache-)control\b|candidate|hidden-one|fallback",
-    re.IGNORECASE,
-)
 
-
-def test_responses_of_both_versions_have_the_same_form(system: RunningSystem) -> None:
+def test_responses_of_both_versions_have_the_sameform(system: RunningSystem) -> None:
     forms: dict[str, set[tuple[object, ...]]] = {"red": set(), "blue": set()}
     with system.admin() as admin, httpx.Client(base_url=system.url, timeout=30) as client:
         admin.put("/routing", json={"shares": {"v1": 50, "v2": 50}, "reason": "hiding"}).raise_for_status()
@@ -28,8 +24,8 @@ def test_responses_of_both_versions_have_the_same_form(system: RunningSystem) ->
             for number in range(60):
                 headers = {"Prefer": "wait=10", "Splitleaf-Unit": f"unit-{number}"}
                 response = client.post("/v1/predictions", files={"file": jpeg(RED)}, headers=headers)
-                forms[response.json()["result"]["label"]].add(_form(response))
-                assert not TELLING.search(_visible(response)), _visible(response)
+                forms[response.json()["result"]["label"]].add(form(response))
+                assert not TELLING.search(visible(response)), visible(response)
         finally:
             admin.delete("/routing", params={"reason": "done"}).raise_for_status()
     assert forms["red"] == forms["blue"]
@@ -37,7 +33,7 @@ def test_responses_of_both_versions_have_the_same_form(system: RunningSystem) ->
 
 
 @pytest.mark.parametrize("share", [50, 1])
-def test_responses_of_both_variants_of_an_experiment_have_the_same_form(system: RunningSystem, share: float) -> None:
+def test_responses_of_both_variants_of_an_experiment_have_the_sameform(system: RunningSystem, share: float) -> None:
     """Also while another version scores the same pictures unseen, and for browsers, which get a cookie."""
     key = f"hidden-one-{share}"
     variants = {"control": {"version": "v1", "share": 100 - share}, "candidate": {"version": "v2", "share": share}}
@@ -55,8 +51,8 @@ def test_responses_of_both_variants_of_an_experiment_have_the_same_form(system: 
                         headers={"Prefer": "wait=10", **unit},
                         timeout=30,
                     )
-                    forms[response.json()["result"]["label"]].add((bool(unit), *_form(response)))
-                    assert not TELLING.search(_visible(response)), _visible(response)
+                    forms[response.json()["result"]["label"]].add((bool(unit), *form(response)))
+                    assert not TELLING.search(visible(response)), visible(response)
                     assert not TELLING.search(re.sub(r"=[^;]+", "=", response.headers.get("set-cookie", "")))
         finally:
             admin.post(f"/experiments/{key}/rollback", json={"reason": "done"}).raise_for_status()
@@ -67,25 +63,16 @@ def test_responses_of_both_variants_of_an_experiment_have_the_same_form(system: 
 
 @pytest.mark.parametrize("path", ["/health", "/readyz", "/livez", "/v1/labels", "/v1/predictions/unknown", "/nowhere"])
 def test_no_public_answer_names_a_version(client: httpx.Client, path: str) -> None:
-    assert not TELLING.search(_visible(client.get(path)))
+    assert not TELLING.search(visible(client.get(path)))
 
 
-def _form(response: httpx.Response) -> tuple[object, ...]:
-    """Return everything but the values that differ from picture to picture."""
-    headers = tuple(sorted(name for name in response.headers if name != "content-length"))
-    return response.status_code, headers, _shape(response.json())
-
-
-def _shape(value: object) -> object:
-    if isinstance(value, dict):
-        return tuple((key, _shape(inner)) for key, inner in value.items())
-    if isinstance(value, list):
-        return tuple(_shape(inner) for inner in value)
-    return type(value).__name__
-
-
-def _visible(response: httpx.Response) -> str:
-    headers = "\n".join(f"{name}: {value}" for name, value in response.headers.items() if name != "set-cookie")
-    # Ids are random: one may hold any letters.
-    body = re.sub(r"[a-z2-7]{26}", "ID", json.dumps(response.json()))
-    return (re.sub(r"x-request-id: \w+", "", headers) + body).replace("/v1/", "/")
+def test_errors_and_answers_from_memory_look_the_same_for_both_variants(tmp_path: Path) -> None:
+    make_failing_pair(tmp_path / "models")
+    system = start_system(tmp_path / "models", tmp_path / "data")
+    try:
+        found = compare_answers(system, 60)
+    finally:
+        system.stop()
+    assert found.count >= 50
+    assert (found.differing, found.telling) == (0, 0)
+    assert {word for word in ("failed", "succeeded") if word in found.kinds} == {"failed", "succeeded"}
