@@ -155,7 +155,7 @@ def test_audited_labels_give_back_the_accuracy_of_the_whole_though_disagreements
     curator = ReviewCurator(store, CLOCK, 0.05)
     while curator.enrol_once():
         pass
-    items = {item.prediction_id for one in outcomes for item in store.review_items(one.prediction_id)}
+    items = {item.prediction_id for item in store._truths.items}
     chances = store.sampling_probabilities(items)
     store.record_labels([_label(one, "rust" if truth[one] else "scab", chances.get(one)) for one in sorted(items)])
     primaries = [one for one in store.truths("leaf size") if one.role == "primary"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, literal, or_, select
 
 from splitleaf.core.errors import Conflict
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome, Verdict
@@ -121,7 +121,7 @@ def _next_item(claim: Claim, reason: ReviewReason) -> Select[Any]:
             item.c.prediction_id.not_in(claim.besides),
             ~_is_gone(item),
             ~_is_skipped(item, claim.expert),
-            ~exists().where(_spoke(item, tables.feedback, tables.feedback.c.author == claim.expert)),
+            ~_is_there(_spoke(item, tables.feedback, tables.feedback.c.author == claim.expert)),
             _others_who_spoke(item, claim) + _others_who_hold(item, claim) < claim.opinions,
         )
         .order_by(item.c.place, item.c.prediction_id)
@@ -130,19 +130,27 @@ def _next_item(claim: Claim, reason: ReviewReason) -> Select[Any]:
     if reason is ReviewReason.UNSURE:
         other = item.alias()
         is_both = and_(other.c.prediction_id == item.c.prediction_id, other.c.reason == ReviewReason.DISAGREEMENT.value)
-        return query.where(~exists().where(is_both))
+        return query.where(~_is_there(is_both))
     return query
 
 
 def _is_gone(item: Any) -> ColumnElement[bool]:
     turn = tables.review_turns.alias()
-    return exists().where(turn.c.prediction_id == item.c.prediction_id, turn.c.kind == TurnKind.GONE.value)
+    return _is_there(and_(turn.c.prediction_id == item.c.prediction_id, turn.c.kind == TurnKind.GONE.value))
+
+
+def _is_there(condition: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Return EXISTS as it is written: looked up by index for each item, in their order, until one is found.
+
+    PostgreSQL would make a join of it and, on a table that has just grown, one of the wrong kind; not with OFFSET.
+    """
+    return select(literal(1)).where(condition).offset(0).exists()
 
 
 def _is_skipped(item: Any, expert: str) -> ColumnElement[bool]:
     turn = tables.review_turns.alias()
     is_theirs = and_(turn.c.prediction_id == item.c.prediction_id, turn.c.expert == expert)
-    return exists().where(is_theirs, turn.c.kind == TurnKind.SKIPPED.value, ~_is_superseded(turn))
+    return _is_there(and_(is_theirs, turn.c.kind == TurnKind.SKIPPED.value, ~_is_superseded(turn)))
 
 
 def _is_superseded(turn: Any) -> ColumnElement[bool]:

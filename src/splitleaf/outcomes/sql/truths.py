@@ -15,6 +15,26 @@ from splitleaf.outcomes.truths import ASKED, PRECEDENCE, LabelledOutcome, Respon
 
 _AT_ONCE: Final = 5_000
 """Rows that are fetched together."""
+_SAID: Final = (
+    "role",
+    "revision",
+    "variant",
+    "assigned_version",
+    "unit_hash",
+    "status",
+    "label",
+    "confidence",
+    "created_ms",
+)
+_KNOWN: Final = (
+    "picture_id",
+    "primary_label",
+    "truth",
+    "correct",
+    "source",
+    "sampling_probability",
+    "is_contested",
+)
 _RANKS: Final = {source.value: rank for rank, source in enumerate(PRECEDENCE)}
 
 
@@ -98,10 +118,12 @@ def _newest(sources: Collection[FeedbackSource]) -> Select[Any]:
 
 
 def _labelled(experiment: str, sources: Collection[FeedbackSource]) -> Select[Any]:
-    truth, said = _truth(experiment, sources).cte("truth"), tables.outcomes.alias("said")
+    # Computed once, for both joins.
+    truth = _truth(experiment, sources).cte("truth").prefix_with("MATERIALIZED")
+    said = tables.outcomes.alias("said")
     # Two joins rather than one with OR, which no index would serve.
     pictures = [
-        select(said, truth.c.primary_label, *_of_truth(truth)).join_from(truth, said, condition)
+        select(*(said.c[name] for name in _SAID), *(truth.c[name] for name in _KNOWN)).join_from(truth, said, condition)
         for condition in (
             said.c.prediction_id == truth.c.picture_id,
             and_(said.c.primary_id == truth.c.picture_id, said.c.primary_id != ""),
@@ -110,11 +132,6 @@ def _labelled(experiment: str, sources: Collection[FeedbackSource]) -> Select[An
     both = union_all(*pictures).subquery()
     is_shadow = case((both.c.role == "primary", 0), else_=1)
     return select(both).order_by(both.c.picture_id, is_shadow, both.c.assigned_version)
-
-
-def _of_truth(truth: Any) -> list[ColumnElement[Any]]:
-    names = ("picture_id", "truth", "correct", "source", "sampling_probability", "is_contested")
-    return [truth.c[name] for name in names]
 
 
 def _truth(experiment: str, sources: Collection[FeedbackSource]) -> Select[Any]:
