@@ -41,7 +41,7 @@ RUN pip --python /opt/import/bin/python install --no-deps --require-hashes -r /r
 FROM ${PYTHON_IMAGE} AS runtime
 RUN groupadd --gid 10001 splitleaf \
  && useradd --uid 10001 --gid splitleaf --home-dir /var/lib/splitleaf --create-home --shell /usr/sbin/nologin splitleaf \
- && install -d -o splitleaf -g splitleaf /var/lib/splitleaf/models \
+ && install -d -o splitleaf -g splitleaf /var/lib/splitleaf/models /var/lib/splitleaf/pictures \
       /secrets/operator /secrets/api /secrets/worker /secrets/controller /secrets/redis /secrets/postgres \
  && python -m pip uninstall --yes --quiet --root-user-action=ignore pip setuptools wheel
 ENV PATH=/opt/splitleaf/bin:$PATH \

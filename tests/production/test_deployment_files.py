@@ -156,3 +156,31 @@ def test_the_api_carries_no_runtime_and_no_service_carries_tensorflow() -> None:
     assert "onnxruntime" in names["worker"]
     for lock in LOCKS:
         assert not {name for name in names[lock] if re.match(r"tensorflow|keras|tf", name)}
+
+
+def test_kept_pictures_are_off_unless_asked_for_and_lie_where_api_and_controller_reach_them() -> None:
+    mounts = {
+        name for name, one in SERVICES.items() if "pictures:/var/lib/splitleaf/pictures" in one.get("volumes", [])
+    }
+    assert mounts == {"api", "controller"}
+    for name in mounts:
+        environment = SERVICES[name]["environment"]
+        assert environment["SPLITLEAF_RETENTION__ENABLED"] == "${SPLITLEAF_KEEP_PICTURES:-false}"
+        assert environment["SPLITLEAF_RETENTION__DIR"] == "/var/lib/splitleaf/pictures"
+    # A volume takes its owner from the folder of the image.
+    assert re.search(r"install -d -o splitleaf .*/var/lib/splitleaf/pictures", DOCKERFILE)
+
+
+def test_no_mapping_of_the_file_names_a_key_twice() -> None:
+    """Compose refuses that; the parser of these tests takes the last one."""
+
+    def repeated(node: yaml.Node) -> list[str]:
+        if isinstance(node, yaml.SequenceNode):
+            return [fault for one in node.value for fault in repeated(one)]
+        if not isinstance(node, yaml.MappingNode):
+            return []
+        names = [key.value for key, _ in node.value]
+        twice = [f"line {node.start_mark.line + 1}: {name}" for name in set(names) if names.count(name) > 1]
+        return twice + [fault for _, value in node.value for fault in repeated(value)]
+
+    assert repeated(yaml.compose((ROOT / "compose.yaml").read_text(encoding="utf-8"))) == []
