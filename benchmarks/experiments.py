@@ -12,7 +12,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import hashlib
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -27,9 +30,9 @@ from tests.system.answers import compare_answers, make_failing_pair
 from tests.system.breaking import more_workers
 from tests.system.running import RunningSystem, start_system
 
-from splitleaf.experiments.bucketing import SLOTS, hash_unit
+from splitleaf.experiments.bucketing import SLOTS, hash_unit, slot_of
 from splitleaf.experiments.routing import LiveExperiment, Routing
-from splitleaf.experiments.slots import new_table
+from splitleaf.experiments.slots import new_table, reallocate, to_slots
 from splitleaf.simulation.crowd import Crowd
 from splitleaf.simulation.director import Wishes, simulate
 from splitleaf.simulation.leaves import draw_leaf
@@ -40,6 +43,7 @@ KILL_EVERY_S = 2.0
 WORKERS = 3
 WHY = {"reason": "a benchmark"}
 KEY = "measured"
+DEAL = (sys.executable, "-c", "from benchmarks.experiments import deal; deal()")
 
 
 def main() -> None:
@@ -136,6 +140,24 @@ def measure_hashing() -> None:
         routing.route(hash_unit(unit, b"pepper"))
     each_us = (time.perf_counter() - began) / len(units) * 1e6
     row("9", "an assignment, hashing of the unit included", "<= 20 us", f"{each_us:.1f} us")
+    # Two processes at once, and one after they have ended; each has a hash seed of its own.
+    first = [subprocess.Popen(DEAL, stdout=subprocess.PIPE) for _ in range(2)]
+    digests = {one.communicate()[0] for one in first} | {
+        subprocess.run(DEAL, stdout=subprocess.PIPE, check=True).stdout
+    }
+    row("10", "variants dealt to the same units in 3 x 333,334 calls, two processes and a restart", "1", len(digests))
+    before, after = to_slots({"a": 80, "b": 10, "c": 10}), to_slots({"a": 60, "b": 20, "c": 20})
+    old = new_table(before)
+    new = reallocate(before, old, after)
+    moved = sum(before[one][0] != after[other][0] for one, other in zip(old, new, strict=True)) / SLOTS
+    row("10", "slots moved from 80/10/10 to 60/20/20, where 20 % is the least", "<= 20.5 %", f"{moved:.2%}")
+
+
+def deal() -> None:
+    """Print a digest of the variants of many units."""
+    table_of = new_table((("candidate", SLOTS // 2), ("control", SLOTS // 2)))
+    dealt = bytes(table_of[slot_of("5a17", hash_unit(f"unit-{number}", b"pepper"))] for number in range(333_334))
+    print(hashlib.sha256(dealt).hexdigest())
 
 
 def start_experiment(admin: httpx.Client, plan: dict[str, Any]) -> None:

@@ -97,6 +97,9 @@ def test_an_experiment_runs_from_its_plan_to_a_promotion_that_is_taken_back(
     assert {one["result"]["label"] for one in send(client, 5)} == {"blue"}
     ask(admin, "POST", "/experiments/whole-run/rollback")
     assert {one["result"]["label"] for one in send(client, 5)} == {"red"}
+    moves = ask(admin, "GET", "/aliases/champion/history")["history"][:2]
+    assert [(one["previous"], one["version"]) for one in moves] == [("v2", "v1"), (moves[1]["previous"], "v2")]
+    assert moves[1]["previous"] in (None, "v1")
     detail = ask(admin, "GET", "/experiments/whole-run")
     assert detail["experiment"]["state"] == "rolled_back"
     assert [one["revision"] for one in detail["revisions"]] == [4, 3, 2, 1]
