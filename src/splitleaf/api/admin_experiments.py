@@ -9,6 +9,7 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Query
 
 from splitleaf.api import experiment_shapes as shapes
+from splitleaf.api.admin_report import add_report
 from splitleaf.api.admin_shapes import Name
 from splitleaf.api.services import ApiServices
 from splitleaf.core.errors import Unprocessable
@@ -24,6 +25,7 @@ Limit = Annotated[int, Query(ge=1, le=1_000)]
 def add_experiments(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
     """Add the routes under `/experiments`, and `/audit`."""
     _add_reading(router, services, may_read)
+    add_report(router, services, may_read)
     _add_plans(router, services, may_write)
     _add_steps(router, services, may_write)
     _add_decisions(router, services, may_write)

@@ -18,6 +18,7 @@ from splitleaf.cli import (
     labels,
     models,
     predict,
+    report,
     review,
     routing,
     serving,
@@ -49,6 +50,7 @@ app.add_typer(experiments.app, name="experiments", short_help="Find out which ve
 app.add_typer(review.app, name="review", short_help="Label pictures, and see how far that is.")
 app.add_typer(labels.app, name="labels", short_help="Labels from and to files.")
 app.add_typer(keys.app, name="keys", short_help="Make, list and revoke keys of the admin API.")
+app.command("report", short_help="Say which version is better, and how sure that is.")(report.report)
 app.command("simulate", short_help="Watch a whole experiment in a minute.")(simulation.simulate)
 app.command("predict", short_help="Classify pictures and print the answers.")(predict.predict)
 app.command("backup", short_help="Write the installation to one file.")(backup.backup)

@@ -127,7 +127,7 @@ def _count_responses(frame: Frame, said: Sequence[LabelledPicture]) -> tuple[lis
 def _judge_responses(rates: Sequence[ResponseRate], is_uneven: bool, *, decides: bool) -> _Finding:
     if not any(one.responding for one in rates):
         return _Finding("unknown", "No user has said anything yet.")
-    told = ", ".join(f"{one.arm} {one.responding / max(one.units, 1):.1%}" for one in rates)
+    told = ", ".join(f"{one.arm} {100 * one.responding / max(one.units, 1):.1f} %" for one in rates)
     if is_uneven:
         return _Finding(
             "failed" if decides else "warning",
@@ -139,7 +139,7 @@ def _judge_responses(rates: Sequence[ResponseRate], is_uneven: bool, *, decides:
 def _judge_fallbacks(frame: Frame, share: float) -> _Finding:
     if not frame.shown.any():
         return _Finding("unknown", "There is no exposure yet.")
-    summary = f"{share:.2%} of the exposures were answered by another version than the assigned one."
+    summary = f"{100 * share:.2f} % of the exposures were answered by another version than the assigned one."
     if share > MOST_FALLBACKS:
         return _Finding("warning", f"{summary} They count against the assigned one; see that it is loaded everywhere.")
     return _Finding("ok", summary)
@@ -209,8 +209,8 @@ def _judge_halves(frame: Frame) -> _Finding:
     if found.log_e_value >= -math.log(ratio.ALPHA):
         return _Finding(
             "failed",
-            f"Two halves of control's units differ in confidence by {found.value:.1%}, though one version answers "
-            "both: something groups the units that the analysis does not know of.",
+            f"Two halves of control's units differ in confidence by {100 * found.value:.1f} points, though one version "
+            "answers both: something groups the units that the analysis does not know of.",
         )
     return _Finding("ok", "Two halves of control's units look alike.")
 

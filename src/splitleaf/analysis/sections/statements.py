@@ -142,4 +142,6 @@ def _signed(value: float, metric: Metric) -> str:
 
 
 def _power(log10_e: float) -> str:
-    return f"{10**log10_e:,.2g}" if log10_e < 3 else f"10^{log10_e:.0f}"
+    if log10_e >= 3:
+        return f"10^{log10_e:.0f}"
+    return f"{10**log10_e:.2g}" if log10_e < 1 else f"{10**log10_e:,.0f}"

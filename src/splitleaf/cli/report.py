@@ -1,0 +1,50 @@
+"""`splitleaf report`: what is known of an experiment by now."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from splitleaf.cli.models import AsJson, Data
+
+NOT_SOUND = 1
+
+
+def report(
+    key: Annotated[str, typer.Argument(help="The experiment's key.")],
+    html: Annotated[Path | None, typer.Option(help="Write a page of its own to this file, with all plots.")] = None,
+    data: Data = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say which version is better, how sure that is, what is missing and what to do.
+
+    Exit status 1 also when the experiment is not sound: then its numbers mean nothing.
+    """
+    from splitleaf.processes.judge import judge_here
+
+    found = judge_here(key, data)
+    if html is not None:
+        from splitleaf.web.report import render_report
+
+        _write(html, render_report(found))
+    if as_json:
+        typer.echo(found.model_dump_json(indent=2))
+    elif html is None:
+        from splitleaf.cli.report_text import print_report
+
+        print_report(found)
+    else:
+        typer.echo(f"{found.statement.headline} The report is in {html}.")
+    if not found.health.is_sound:
+        raise typer.Exit(NOT_SOUND)
+
+
+def _write(file: Path, page: str) -> None:
+    from splitleaf.core.errors import ConfigurationError
+
+    try:
+        file.write_text(page, encoding="utf-8")
+    except OSError as error:
+        raise ConfigurationError(f"{file} cannot be written: {error.strerror}", code="file_unwritable") from error
