@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from splitleaf.analysis.eprocess import EProcess
+from splitleaf.analysis.exceedance import threshold_ms
 from splitleaf.analysis.guardrails import LEAST_FAILURES, LESSONS, GuardrailEvidence
 
 
@@ -58,3 +59,11 @@ def test_a_single_failure_is_an_anecdote_however_unlikely_it_was() -> None:
         evidence = evidence.with_successes([True], [False], 0.01)
         assert evidence.process.is_proved(0.01)
         assert (evidence.process.candidate_failures, evidence.is_proved) == (failures, fires)
+
+
+def test_a_threshold_is_learnt_from_answers_and_not_from_failures() -> None:
+    generator = np.random.default_rng(1)
+    latency = np.where(generator.random(500) < 0.1, np.inf, 40 * generator.lognormal(0, 0.5, 500))
+    learnt = GuardrailEvidence(0.01).with_latencies(np.zeros(500, bool), latency, 0.5)
+    answers = latency[np.isfinite(latency)][:LESSONS]
+    assert learnt.threshold_ms == threshold_ms(answers)

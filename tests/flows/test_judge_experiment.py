@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 
 from splitleaf.analysis.records import Verdict
@@ -9,7 +12,8 @@ from splitleaf.analysis.report import Report
 from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.core.errors import NotFound
 from splitleaf.flows.judge_experiment import judge_experiment
-from splitleaf.flows.run_experiment import roll_back_experiment, stop_experiment
+from splitleaf.flows.run_experiment import find_experiment, roll_back_experiment, stop_experiment
+from splitleaf.flows.watch_experiment import ExperimentWatcher
 from splitleaf.outcomes.memory import MemoryOutcomeStore
 from tests.support.synthetic import HAND, StandingClock, Synthetic, World, plan_of, shadow_plan
 
@@ -299,9 +303,24 @@ def test_honest_confidence_and_recall_come_from_the_audit() -> None:
     assert points["v2"].accuracy.low <= 0.9 <= points["v2"].accuracy.high
 
 
-def test_overrides_are_in_no_part() -> None:
-    from dataclasses import replace
+@pytest.mark.parametrize("metric_of", ["error_rate", "slow_rate", "fallback_rate", "feedback_accuracy"])
+def test_a_guardrail_reads_in_the_report_as_it_does_in_the_controller(metric_of: str) -> None:
+    plan = plan_of(guardrails=[{"metric": metric_of}], ramp=[{"share": 20}, {"share": 50}])
+    world = World(
+        error_rate={"v1": 0.05, "v2": 0.1}, latency_factor={"v2": 1.2}, fallback=0.02, response={True: 0.3, False: 0.5}
+    )
+    experiment = Synthetic(plan, world).run(700, units=500).ramp(1).run(700, units=600)
+    (ours,) = judge(experiment).guardrails
+    record = find_experiment(experiment.store, plan.key)
+    (theirs,) = ExperimentWatcher(experiment.store, plan.key).look(record, experiment.clock.now_ms()).guardrails
+    assert theirs.control_bad > 0 or metric_of == "fallback_rate"
+    assert (ours.control_units, ours.control_bad) == (theirs.control_units, theirs.control_bad)
+    assert (ours.candidate_units, ours.candidate_bad) == (theirs.candidate_units, theirs.candidate_bad)
+    assert (ours.alpha, ours.threshold_ms) == (theirs.alpha, theirs.threshold_ms)
+    assert ours.log10_e == pytest.approx(theirs.log_peak / math.log(10))
 
+
+def test_overrides_are_in_no_part() -> None:
     experiment = Synthetic(plan_of()).run(300)
     before = judge(experiment)
     outcome = experiment.store.exposures_after(experiment.plan.key, 0, 1)[0]

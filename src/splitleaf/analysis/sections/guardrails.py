@@ -40,12 +40,15 @@ class GuardrailTable:
             return self._listen(evidence, candidate)
         frame, rows = self.frame, self.frame.rows
         chance = frame.chance(candidate)
-        first = np.flatnonzero(frame.is_first & (chance > 0) & (chance < 1))
+        # What a client took back counts where they had waited longer than the plan allows.
+        counts = ~rows.is_canceled | (rows.total_ms > (rail.threshold_ms or np.inf))
+        first = np.flatnonzero(frame.is_first & counts & (chance > 0) & (chance < 1))
         first = first[np.isin(frame.arm[first], (0, candidate))]
         arms, chances = frame.arm[first] == candidate, chance[first]
         answered = rows.is_answered[first] & ~rows.is_fallback[first]
         if rail.metric == "slow_rate":
-            return evidence.with_latencies(arms, np.where(answered, rows.total_ms[first], np.inf), chances)
+            waited = answered | rows.is_canceled[first]
+            return evidence.with_latencies(arms, np.where(waited, rows.total_ms[first], np.inf), chances)
         good = ~rows.is_fallback[first] if rail.metric == "fallback_rate" else answered
         return evidence.with_successes(arms, good, chances)
 

@@ -81,7 +81,8 @@ def _slow_rate(frame: Frame, slowness: Slowness) -> Measure | None:
         return None
     rows = frame.rows
     slow = rows.is_failed | (rows.total_ms > slowness.threshold_ms)
-    counts = ~rows.is_canceled & (np.arange(len(rows)) >= slowness.since)
+    # What a client took back after waiting too long was too slow; what they took back before that is not known.
+    counts = (~rows.is_canceled | (rows.total_ms > slowness.threshold_ms)) & (np.arange(len(rows)) >= slowness.since)
     title = f"Slower than {slowness.threshold_ms:,.0f} ms"
     return Measure("slow_rate", title, "share", "lower", _RATES, slow.astype(np.float64), counts)
 
