@@ -11,13 +11,13 @@ from splitleaf.flows.judge_experiment import judge_experiment
 from splitleaf.web.report import numbers, render_report
 from splitleaf.web.report.chart import Axis, Chart
 
-SIDE_BY_SIDE = {
-    "accuracy": {"v1": 0.86, "v2": 0.94},
-    "labels_disagreements": True,
-    "audit": 0.3,
-    "response": {True: 0.2, False: 0.6},
-    "error_rate": {"v1": 0.05, "v2": 0.01},
-}
+SIDE_BY_SIDE = World(
+    accuracy={"v1": 0.86, "v2": 0.94},
+    labels_disagreements=True,
+    audit=0.3,
+    response={True: 0.2, False: 0.6},
+    error_rate={"v1": 0.05, "v2": 0.01},
+)
 
 
 def page(experiment: Synthetic) -> str:
@@ -31,7 +31,7 @@ def full_page() -> str:
         guardrails=[{"metric": "slow_rate"}],
         ramp=[{"share": 20}, {"share": 50}],
     )
-    return page(Synthetic(plan, World(**SIDE_BY_SIDE)).run(900).ramp(1).run(1600))
+    return page(Synthetic(plan, SIDE_BY_SIDE).run(900).ramp(1).run(1600))
 
 
 def test_the_page_fetches_nothing_and_runs_nothing() -> None:
