@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import pytest
 import redis
 
+from splitleaf.processes.backup import back_up
+from splitleaf.settings import Settings
 from tests.production.broker import Broker
 from tests.support.pictures import jpeg
 from tests.system.running import RunningSystem
@@ -26,6 +30,14 @@ def test_a_whole_system_works_with_the_commands_it_is_allowed(system: RunningSys
         assert admin.get("/queue").status_code == 200
     refused = [line for line in (system.data / "up.log").read_text().splitlines() if "NOPERM" in line]
     assert refused == []
+
+
+def test_a_backup_wants_no_more_than_that(broker: Broker, system: RunningSystem, tmp_path: Path) -> None:
+    with httpx.Client(base_url=system.url, timeout=30) as client:
+        assert client.post("/predict", content=jpeg(), headers={"Content-Type": "image/jpeg"}).status_code == 200
+    settings = Settings(models_dir=system.models, data_dir=system.data, redis_url=broker.url)
+    path, account = back_up(settings, tmp_path)
+    assert (path.exists(), account.models) == (True, ["v1"])
 
 
 def test_the_services_may_not_look_at_or_change_the_server(broker: Broker) -> None:

@@ -55,7 +55,8 @@ def _upgrade(engine: Engine, target: str) -> None:
             command.upgrade(config, target)
         except CommandError as error:
             raise ConfigurationError(
-                f"the database is of another release: {error}; this one knows the schema up to {HEAD}"
+                f"the database is of another release: {error}; this one knows the schema up to {HEAD}: run the release "
+                "that brought it there or a newer one, or restore the backup from before"
             ) from error
 
 
