@@ -12,7 +12,7 @@ from splitleaf.core.prediction import HEAT_SIDE, Classification, LabelScore, Ver
 from splitleaf.core.preprocessing import ColorOrder
 from splitleaf.core.tensor import ImageTensor
 from splitleaf.engine.appearance import measure_appearance
-from splitleaf.engine.familiarity import Familiarity, Projection
+from splitleaf.engine.familiarity import Familiarity, as_vectors
 from splitleaf.engine.heat import HeatMaps
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
@@ -26,7 +26,7 @@ def shades(heat: bytes) -> np.ndarray:
 
 
 def measured(pixels: np.ndarray, color: ColorOrder = ColorOrder.RGB) -> dict[str, float]:
-    return dict(zip(APPEARANCE, measure_appearance(pixels, color).tolist(), strict=True))
+    return dict(zip(APPEARANCE, measure_appearance(pixels, color), strict=True))
 
 
 def noise(low: int = 0, high: int = 256, side: int = 64) -> np.ndarray:
@@ -86,17 +86,20 @@ def test_pictures_of_any_size_can_be_measured(side: int) -> None:
 
 
 def test_novelty_is_the_distance_to_the_nearest_class_in_units_of_the_limit() -> None:
-    rule = Familiarity(None, np.eye(7, dtype=np.float32), np.zeros((2, 7), np.float32), limit=4.0)
-    rule.means[1] = 10
-    vectors = np.zeros((3, 7), np.float32)
-    vectors[1, 0], vectors[2] = 4.0, 10.0
-    assert rule.novelty(vectors).tolist() == [0.0, 4.0, 0.0]
+    means = np.zeros((2, 7))
+    means[1] = 10
+    weights = np.vstack([np.hstack([np.eye(7), means.T]), np.zeros((1, 9))]).astype(np.float32)
+    rule = Familiarity(weights, (means**2).sum(axis=1).astype(np.float32), sketched=0, limit=4.0)
+    appearance = np.zeros((3, 7), np.float32)
+    appearance[1, 0], appearance[2] = 4.0, 10.0
+    novelty, sketch = rule.judge(as_vectors(None, appearance))
+    assert novelty.tolist() == [0.0, 4.0, 0.0]
+    assert sketch.shape == (3, 0)
 
 
-def test_what_the_main_directions_leave_out_is_not_lost() -> None:
-    projection = Projection(np.zeros(3, np.float32), np.eye(3, 1, dtype=np.float32))
-    features = np.array([[4, 9, 16]], np.float32)  # roots 2, 3, 4
-    assert projection.project(features)[0].tolist() == pytest.approx([2, 5])
+def test_features_enter_by_their_roots_and_keep_their_signs() -> None:
+    vectors = as_vectors(np.array([[4, -9, 0]], np.float32), np.full((1, 7), 5, np.float32))
+    assert vectors[0].tolist() == [2, -3, 0, *[5] * 7, 1]
 
 
 def test_an_answer_brings_its_heat_and_measures(tmp_path: Path) -> None:

@@ -2,51 +2,57 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
-from splitleaf.core.measures import APPEARANCE
 from splitleaf.core.preprocessing import ColorOrder
 
 _SAMPLES = 32
-"""Rows, and columns of them, that are looked at: more change the numbers by less than pictures of one leaf differ."""
-_LUMINANCE = np.array([0.299, 0.587, 0.114], dtype=np.float32)
-"""ITU-R BT.601."""
+"""Rows, and places in each, that are looked at: more change the numbers by less than pictures of one leaf differ."""
+# Luminance (ITU-R BT.601), red - green, blue - green, and the mean; of red, green, blue.
+_PLANES = np.array([[0.299, 0.587, 0.114], [1, -1, 0], [0, -1, 1], [1 / 3, 1 / 3, 1 / 3]], dtype=np.float32)
+_WEIGHTS = {
+    ColorOrder.RGB: _PLANES,
+    ColorOrder.BGR: np.ascontiguousarray(_PLANES[:, ::-1]),
+    ColorOrder.GRAY: _PLANES.sum(axis=1, keepdims=True),
+}
+
+Seven = tuple[float, float, float, float, float, float, float]
 
 
-def measure_appearance(pixels: NDArray[np.generic], color: ColorOrder) -> NDArray[np.float32]:
-    """Return the values of `APPEARANCE` for pixels (height, width, channels) from 0 to 255.
+def measure_appearance(pixels: NDArray[np.generic], color: ColorOrder) -> Seven:
+    """Return the values of `core.measures.APPEARANCE` for pixels (height, width, channels) from 0 to 255.
 
     brightness: mean of all channels. contrast: standard deviation of the luminance. redness, blueness: mean of red and
     of blue, minus green's. sharpness: ln(1/2 + mean difference of the luminance to the pixel beside). red and blue
-    variety: ln(1 + mean distance of red and of blue from green). The last four are 0 or follow from grey alone where
-    there is no colour.
+    variety: ln(1 + mean distance of red and of blue from green).
     """
-    rows = _rows(pixels, color)
-    luminance = rows @ _LUMINANCE
-    step = max(1, rows.shape[1] // _SAMPLES)
-    red, green, blue = (rows[:, ::step, channel] for channel in range(3))
-    redness, blueness = red - green, blue - green
-    beside = np.abs(luminance[:, 1:] - luminance[:, :-1])
-    values = np.array(
-        [
-            (red.mean() + green.mean() + blue.mean()) / 3,
-            luminance.std(),
-            redness.mean(),
-            blueness.mean(),
-            np.log(0.5 + (beside.mean() if beside.size else 0.0)),
-            np.log1p(np.abs(redness).mean()),
-            np.log1p(np.abs(blueness).mean()),
-        ],
-        dtype=np.float32,
+    height, width, _ = pixels.shape
+    rows, step = pixels[:: max(1, height // _SAMPLES)], max(1, width // _SAMPLES)
+    planes = _weighted(rows[:, : width - 1 : step] if width > 1 else rows, _WEIGHTS[color])
+    luminance = planes[0]
+    # Sums as products: for so few numbers the way into a reduction costs more than the reduction.
+    ones = np.full(luminance.size, 1 / luminance.size, dtype=np.float32)
+    mean, redness, blueness, brightness = (planes @ ones).tolist()
+    _, red_distance, blue_distance, _ = (np.abs(planes) @ ones).tolist()
+    contrast = math.sqrt(max(0.0, float(luminance @ luminance) / luminance.size - mean * mean))
+    difference = 0.0
+    if width > 1:
+        beside = _weighted(rows[:, 1::step], _WEIGHTS[color][:1])[0]
+        difference = float(np.abs(beside - luminance) @ ones)
+    return (
+        brightness,
+        contrast,
+        redness,
+        blueness,
+        math.log(0.5 + difference),
+        math.log1p(red_distance),
+        math.log1p(blue_distance),
     )
-    assert values.size == len(APPEARANCE)
-    return values
 
 
-def _rows(pixels: NDArray[np.generic], color: ColorOrder) -> NDArray[np.float32]:
-    """Return some whole rows (rows, width, 3) in the order red, green, blue."""
-    rows = pixels[:: max(1, len(pixels) // _SAMPLES)].astype(np.float32)
-    if color is ColorOrder.GRAY:
-        return np.repeat(rows, 3, axis=2)
-    return rows[:, :, ::-1] if color is ColorOrder.BGR else rows
+def _weighted(pixels: NDArray[np.generic], weights: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return (planes, places) of pixels (rows, columns, channels)."""
+    return weights @ pixels.reshape(-1, pixels.shape[2]).astype(np.float32).T

@@ -89,8 +89,8 @@ class Classifier:
             return [_NO_REMARK] * len(tensors)
         appearance = None
         if self._insight.measures_appearance:
-            color = self._spec.color
-            appearance = np.stack([measure_appearance(pixels_of(one, self._spec), color) for one in tensors])
+            measured = [measure_appearance(pixels_of(one, self._spec), self._spec.color) for one in tensors]
+            appearance = np.array(measured, dtype=np.float32)
         return self._insight.remark(extras, appearance, probabilities.argmax(axis=1))
 
     def _describe(self, probabilities: NDArray[np.float64], remarks: Sequence[Remark]) -> tuple[Classification, ...]:

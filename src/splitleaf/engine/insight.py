@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splitleaf.core.errors import EngineFailed, InvalidArtifact
-from splitleaf.engine.familiarity import Familiarity, Projection
+from splitleaf.engine.familiarity import Familiarity, as_vectors
 from splitleaf.engine.heat import HeatMaps
 from splitleaf.registry.manifest import Manifest
 
@@ -61,11 +61,9 @@ class Insight:
         heats = self._draw(next(wanted), labels) if self._maps else [b""] * count
         if self._familiarity is None or appearance is None:
             return [Remark(heat=heat) for heat in heats]
-        vectors = self._familiarity.vectors(features, appearance)
-        novelty = self._familiarity.novelty(vectors)
-        measures = np.column_stack([appearance, novelty, self._familiarity.sketch(vectors)]).tolist()
-        known = (novelty <= 1).tolist()
-        return [Remark(*parts) for parts in zip(known, heats, map(tuple, measures), strict=True)]
+        novelty, sketch = self._familiarity.judge(as_vectors(features, appearance))
+        rows = zip(appearance.tolist(), novelty.tolist(), sketch.tolist(), heats, strict=True)
+        return [Remark(novel <= 1, heat, (*looks, novel, *lines)) for looks, novel, lines, heat in rows]
 
     def _draw(self, activations: Floats, labels: NDArray[np.int64]) -> list[bytes]:
         assert self._maps is not None
@@ -96,8 +94,6 @@ def read_insight(manifest: Manifest, folder: Path) -> Insight | None:
 
 def _familiarity(arrays: Any, manifest: Manifest) -> Familiarity | None:
     limit = manifest.decision.max_distance
-    if limit is None or "whitening" not in arrays:
+    if limit is None or "rule_weights" not in arrays:
         return None
-    basis = arrays.get("basis")
-    projection = None if basis is None else Projection(arrays["centre"], basis)
-    return Familiarity(projection, arrays["whitening"], arrays["means"], limit)
+    return Familiarity(arrays["rule_weights"], arrays["rule_offsets"], int(arrays["rule_sketched"]), limit)

@@ -67,10 +67,7 @@ def baseline_of(reference: Reference, network: Network, labels: Sequence[str], t
 
 def _rule(reference: Reference) -> dict[str, NDArray[np.generic]]:
     rule = reference.familiarity
-    arrays: dict[str, NDArray[np.generic]] = {"whitening": rule.whitening, "means": rule.means}
-    if rule.projection is not None:
-        arrays |= {"centre": rule.projection.centre, "basis": rule.projection.basis}
-    return arrays
+    return {"rule_weights": rule.weights, "rule_offsets": rule.offsets, "rule_sketched": np.array(rule.sketched)}
 
 
 def _map_shape(network: Network, preprocessing: Preprocessing) -> tuple[int, int] | None:

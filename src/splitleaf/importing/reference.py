@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splitleaf.core.errors import ImportRefused
+from splitleaf.core.measures import SKETCH
 from splitleaf.engine.appearance import measure_appearance
-from splitleaf.engine.familiarity import Familiarity, Projection
+from splitleaf.engine.familiarity import Familiarity, as_vectors
 from splitleaf.engine.normalization import normalize
 from splitleaf.engine.runtime import Runtime
 from splitleaf.importing.head import Head
@@ -30,7 +31,8 @@ SHARE_REFUSED = 0.02
 LEAST_PICTURES = 100
 MOST_PICTURES = 3000
 FOLDS = 5
-DIRECTIONS = 128
+DIRECTIONS = 256
+"""In which features are compared; those in which the reference pictures hardly differ say little."""
 _RIDGE = 0.01
 """Added to a covariance whose diagonal is about 1, so that few pictures do not make it singular."""
 _SEED = 20_261_125
@@ -102,17 +104,17 @@ def look(
 def learn(sightings: Sightings) -> Reference:
     """Fit the rule and its limit."""
     count, truth = len(sightings.pictures), sightings.truth
+    vectors = as_vectors(sightings.features, sightings.appearance)
+    features = 0 if sightings.features is None else sightings.features.shape[1]
     folds = np.tile(_folds(sightings.pictures.truth), 2)
     distances = np.empty(2 * count, dtype=np.float32)
     for fold in range(FOLDS):
-        inside, outside = folds == fold, folds != fold
-        rule = _fit(_only(sightings.features, outside), sightings.appearance[outside], truth[outside])
-        vectors = rule.vectors(_only(sightings.features, inside), sightings.appearance[inside])
-        distances[inside] = rule.novelty(vectors)
+        inside = folds == fold
+        distances[inside] = _fit(vectors[~inside], truth[~inside], features).judge(vectors[inside])[0]
     limit = float(np.quantile(distances, 1 - SHARE_REFUSED))
-    final = _fit(sightings.features, sightings.appearance, truth, limit=limit)
-    vectors = final.vectors(_only(sightings.features, slice(count)), sightings.appearance[:count])
-    return Reference(final, distances[:count] / np.float32(limit), final.sketch(vectors), sightings)
+    final = replace(_fit(vectors, truth, features), limit=limit)
+    _, sketch = final.judge(vectors[:count])
+    return Reference(final, distances[:count] / np.float32(limit), sketch, sightings)
 
 
 def _see(
@@ -120,29 +122,37 @@ def _see(
 ) -> tuple[Floats, ...]:
     batch = normalize(pixels[None].astype(np.float32), preprocessing.normalization)
     outputs = [one[0] for one in runtime.run_with(batch, names)]
-    return (measure_appearance(pixels, preprocessing.color), *outputs)
+    return (np.array(measure_appearance(pixels, preprocessing.color), dtype=np.float32), *outputs)
 
 
-def _fit(features: Floats | None, appearance: Floats, truth: NDArray[np.int64], limit: float = 1.0) -> Familiarity:
-    projection = None if features is None else _main_directions(features)
-    unscaled = Familiarity(projection, np.eye(1, dtype=np.float32), np.zeros((1, 1), np.float32), limit)
-    vectors = unscaled.vectors(features, appearance).astype(np.float64)
-    scale = 1 / np.maximum(vectors.std(axis=0), 1e-6)
-    scaled, classes = vectors * scale, np.unique(truth)
+def _fit(vectors: Floats, truth: NDArray[np.int64], features: int) -> Familiarity:
+    """Return the rule with the limit 1. `vectors` are those of `as_vectors`, with so many features in front."""
+    inputs = vectors[:, :-1].astype(np.float64)
+    centre = inputs.mean(axis=0)
+    directions = _main_directions(inputs[:, :features] - centre[:features])
+    kept = directions.shape[1]
+    # Inputs -> main directions of the features, and the appearance as it is.
+    turn = np.zeros((inputs.shape[1], kept + inputs.shape[1] - features))
+    turn[:features, :kept], turn[features:, kept:] = directions, np.eye(inputs.shape[1] - features)
+    scale = 1 / np.maximum(((inputs - centre) @ turn).std(axis=0), 1e-6)
+    scaled, classes = (inputs - centre) @ turn * scale, np.unique(truth)
     means = np.stack([scaled[truth == one].mean(axis=0) for one in classes])
     spread = scaled - means[np.searchsorted(classes, truth)]
-    covariance = spread.T @ spread / len(spread) + _RIDGE * np.eye(len(scale))
-    root = np.linalg.cholesky(np.linalg.inv(covariance))
-    whitening = (scale[:, None] * root).astype(np.float32)
-    return Familiarity(projection, whitening, (means @ root).astype(np.float32), limit)
+    root = np.linalg.cholesky(np.linalg.inv(spread.T @ spread / len(spread) + _RIDGE * np.eye(len(scale))))
+    means = means @ root
+    sketched = min(len(SKETCH), kept)
+    whiten = turn * scale @ root
+    weights = np.hstack([whiten, whiten @ means.T, turn[:, :sketched]])
+    weights = np.vstack([weights, -centre @ weights])
+    return Familiarity(weights.astype(np.float32), (means**2).sum(axis=1).astype(np.float32), sketched, 1.0)
 
 
-def _main_directions(features: Floats) -> Projection:
-    rooted = (np.sign(features) * np.sqrt(np.abs(features))).astype(np.float64)
-    centre = rooted.mean(axis=0)
-    # In ascending order of variance.
-    _, directions = np.linalg.eigh((rooted - centre).T @ (rooted - centre))
-    return Projection(centre.astype(np.float32), np.ascontiguousarray(directions[:, ::-1][:, :DIRECTIONS], np.float32))
+def _main_directions(centred: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return (features, directions), orthonormal, in descending order of variance."""
+    # `eigh` answers in ascending order.
+    _, directions = np.linalg.eigh(centred.T @ centred)
+    kept: NDArray[np.float64] = directions[:, ::-1][:, :DIRECTIONS]
+    return kept
 
 
 def _folds(truth: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -151,7 +161,3 @@ def _folds(truth: NDArray[np.int64]) -> NDArray[np.int64]:
         (places,) = np.nonzero(truth == one)
         folds[places] = np.arange(len(places)) * FOLDS // len(places)
     return folds
-
-
-def _only(features: Floats | None, places: NDArray[np.bool_] | slice) -> Floats | None:
-    return None if features is None else features[places]

@@ -100,8 +100,8 @@ class Insight(Table):
     """`[insight]`: what the artifact offers beyond scores."""
 
     file: str = "artifact/insight.npz"
-    """Arrays: `head_weights` (features, classes); `centre`, `basis`, `whitening`, `means` of `engine.familiarity`;
-    `baseline_*` of `analysis.baseline`. Each group may be missing."""
+    """Arrays, of which each group may be missing: `head_weights` (features, classes); `rule_*` of
+    `engine.familiarity`; `baseline_*` of `analysis.baseline`."""
     sha256: Sha256
     features: int = 0
     """Length of the feature vector in front of the last layer; 0: it offers none."""
