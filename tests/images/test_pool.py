@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -77,6 +78,21 @@ async def test_a_refusal_crosses_with_its_code_and_the_next_picture_is_served() 
     async with pool() as intake:
         assert await code_of(intake.decode(LEAF[:-2], SPECS)) == "image_truncated"
         assert (await intake.decode(LEAF, SPECS)).width == 128
+
+
+async def test_an_upload_is_let_go_with_its_answer_even_when_it_is_refused() -> None:
+    async with pool() as intake:
+        for upload in (LEAF, LEAF[:-2]):
+            held_before = sys.getrefcount(upload)
+            gc.disable()
+            try:
+                for _ in range(9):
+                    with suppress(RejectedImage):
+                        await intake.decode(upload, SPECS)
+                # The event loop may still know of the last one.
+                assert sys.getrefcount(upload) <= held_before + 1
+            finally:
+                gc.enable()
 
 
 @pytest.mark.parametrize("deed", ["die", "crash"])

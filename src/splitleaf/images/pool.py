@@ -93,6 +93,8 @@ class PooledIntake:
             return await job.future
         finally:
             self._jobs.discard(job)
+            # A refusal knows this frame, and the job the refusal: in a circle, they would keep the upload alive.
+            del job
 
     async def close(self) -> None:
         """End the children; pictures in flight fail with `Overloaded`."""
