@@ -29,6 +29,7 @@ from splitleaf.jobs.messages import (
 )
 from splitleaf.jobs.queue import Claim, Completion, Priority, Recovery
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
+from splitleaf.jobs.redis.link import is_unknown_script, raised
 from splitleaf.jobs.redis.scripts import script
 
 log = structlog.get_logger(__name__)
@@ -81,11 +82,12 @@ class RedisJobConsumer:
                 if not self._is_dry and (claims := await self._take_now(caps)):
                     return claims
                 left_ms = int((give_up_at - time.monotonic()) * 1000)
-                if left_ms <= 0 or not await self._bell(caps, left_ms):
+                if left_ms <= 0:
                     # A bell can be lost with the worker that heard it: the next call looks for itself.
                     self._is_dry = False
                     return ()
-                self._is_dry = False
+                if claims := await self._take_at_bell(caps, left_ms):
+                    return claims
 
     async def heartbeat(self, claims: Sequence[Claim]) -> None:
         streams, places = _places(claims)
@@ -139,13 +141,33 @@ class RedisJobConsumer:
 
     async def _take_now(self, caps: Mapping[str, int]) -> list[Claim]:
         order = self._rotation.order(list(caps))
-        streams = [keys_of(version).streams[priority] for version, priority in order]
-        fixed = (self.worker, keys.ANNOUNCEMENTS, self._limits.result_ttl_s * 1000)
         # Until the answers are here, the broker may have given us tasks that we know nothing of.
         self._is_unsure = True
-        answer = await self._link.run(script("take"), streams, (*fixed, *(caps[version] for version, _ in order)))
+        return await self._taken(order, await self._link.run(script("take"), *self._look(order, caps)))
+
+    async def _take_at_bell(self, caps: Mapping[str, int], block_ms: int) -> list[Claim]:
+        """Wait for the bell, and look. The look waits at the broker, behind the bell, and saves whoever waits a way."""
+        order = self._rotation.order(list(caps))
+        streams, arguments = self._look(order, caps)
+        bell = ("BLPOP", *(keys_of(version).bell for version in caps), f"{block_ms / 1000:.3f}")
+        look = ("EVALSHA", script("take").digest, len(streams), *streams, *arguments)
+        self._is_unsure = True
+        _, answer = await self._line.together([bell, look], block_ms=block_ms)
+        if is_unknown_script(answer):
+            # The broker has forgotten it, and learns it at the next look.
+            self._is_dry = self._is_unsure = False
+            return []
+        return await self._taken(order, raised(answer))
+
+    def _look(self, order: Sequence[tuple[str, Priority]], caps: Mapping[str, int]) -> tuple[list[bytes], list[Any]]:
+        """Return the keys and the arguments of the script that takes."""
+        streams = [keys_of(version).streams[priority] for version, priority in order]
+        fixed = [self.worker, keys.ANNOUNCEMENTS, self._limits.result_ttl_s * 1000]
+        return streams, [*fixed, *(caps[version] for version, _ in order)]
+
+    async def _taken(self, order: Sequence[tuple[str, Priority]], answer: Sequence[Any]) -> list[Claim]:
+        self._is_dry = not answer
         if not answer:
-            self._is_dry = True
             self._is_unsure = False
             return []
         number, now_ms, _more, entries = answer
@@ -201,10 +223,6 @@ class RedisJobConsumer:
         since = max(self._finished_at, self._taken_at.get(version, now))
         self._finished_at = now
         return (now - since) * 1000 / count
-
-    async def _bell(self, caps: Mapping[str, int], block_ms: int) -> bool:
-        bells = [keys_of(version).bell for version in caps]
-        return await self._line.call("BLPOP", *bells, f"{block_ms / 1000:.3f}", block_ms=block_ms) is not None
 
     async def _return_unknown(self, caps: Mapping[str, int]) -> None:
         """Give back what the broker thinks is ours though the answer that named it never came."""

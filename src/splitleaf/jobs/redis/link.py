@@ -38,7 +38,7 @@ class Link:
     async def call(self, *command: Any) -> Reply:
         """Send one command and return its answer; an error answer is raised."""
         (reply,) = await self.together([command])
-        return _raised(reply)
+        return raised(reply)
 
     async def run(self, script: Script, keys: Sequence[bytes], arguments: Sequence[Any]) -> Reply:
         """Run a script, teaching it to the broker where that has forgotten it (SCRIPT FLUSH, restart)."""
@@ -50,9 +50,9 @@ class Link:
         """Run a script with commands sent in front of it on the same connection; return the script's answer."""
         tail = (len(keys), *keys, *arguments)
         *_, reply = await self.together([*before, ("EVALSHA", script.digest, *tail)])
-        if isinstance(reply, ErrorReply) and str(reply).startswith("NOSCRIPT"):
+        if is_unknown_script(reply):
             reply = await self.call("EVAL", script.source, *tail)
-        return _raised(reply)
+        return raised(reply)
 
     async def together(self, commands: list[Command]) -> list[Reply]:
         """Send commands in order on one connection; error answers are returned in their place."""
@@ -141,21 +141,25 @@ class BlockingLine:
 
     async def call(self, *command: Any, block_ms: int) -> Reply:
         """Send a command that answers within `block_ms`; `DependencyDown` when it is well overdue."""
+        (reply,) = await self.together([command], block_ms=block_ms)
+        return raised(reply)
+
+    async def together(self, commands: list[Command], *, block_ms: int) -> list[Reply]:
+        """Send commands that answer within `block_ms` together; error answers are returned in their place."""
         within_s = block_ms / 1000 + self._timeout_s
         try:
             async with asyncio.timeout(within_s):
                 wire = await self._opened()
-                exchange = Exchange([command], within_s)
+                exchange = Exchange(commands, within_s)
                 wire.send(exchange.commands, exchange)
-                (reply,) = await exchange.future
+                return await exchange.future
         except (OSError, ConfigurationError) as error:
             self._hang_up()
             raise as_our_error(error) from error
         except asyncio.CancelledError:
-            # The answer to this call would be taken for that to the next.
+            # The answers to this call would be taken for those to the next.
             self._hang_up()
             raise
-        return _raised(reply)
 
     async def subscription(
         self, channel: bytes, on_subscribed: Callable[[], Awaitable[None]]
@@ -205,7 +209,7 @@ class _Subscription:
 
     async def next(self) -> Reply:
         """Return the next answer. Raises the error that ended the connection."""
-        return _raised(await self._heard.get())
+        return raised(await self._heard.get())
 
 
 async def _opened(address: BrokerAddress) -> Wire:
@@ -230,7 +234,13 @@ def as_our_error(error: BaseException) -> Exception:
     return error if isinstance(error, Exception) else DependencyDown(str(error))
 
 
-def _raised(reply: Reply) -> Reply:
+def is_unknown_script(reply: Reply) -> bool:
+    """Tell whether the broker says that it has forgotten the script (SCRIPT FLUSH, restart)."""
+    return isinstance(reply, ErrorReply) and str(reply).startswith("NOSCRIPT")
+
+
+def raised(reply: Reply) -> Reply:
+    """Return an answer, or raise the error that it is."""
     if isinstance(reply, Exception):
         raise as_our_error(reply) from reply
     return reply
