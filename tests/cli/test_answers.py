@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from splitleaf.cli.answers import print_answers, print_summary
+from splitleaf.cli.answers import print_answers, print_summary, write_truth
 from splitleaf.cli.pictures import Answer, collect_pictures
 from splitleaf.core.errors import NotFound
 
 GOLDEN = Path(__file__).parent / "golden"
 ANSWERS = (
-    Answer(Path("healthy/a [red], long.jpg"), "healthy", "Healthy leaf", 98.76, is_sure=True),
+    Answer(Path("healthy/a [red], long.jpg"), "healthy", "Healthy leaf", 98.76, is_sure=True, prediction_id="01J"),
     Answer(Path("healthy/b.png"), "Late_blight", "Late blight", 41.5, is_sure=False),
     Answer(Path("c.jpg"), error_code="image_truncated", error_detail="The picture is cut off."),
 )
@@ -31,6 +31,11 @@ def test_failures_and_accuracy_are_told_apart_from_the_answers(capsys: pytest.Ca
         "1 of 4 pictures could not be classified",
         "1 of 3 right: accuracy 0.3333",
     ]
+
+
+def test_the_truth_of_a_folder_is_written_for_what_a_server_answered(tmp_path: Path) -> None:
+    write_truth(ANSWERS, tmp_path / "truth.csv")
+    assert (tmp_path / "truth.csv").read_text() == "prediction_id,label\n01J,healthy\n"
 
 
 def test_folders_give_their_pictures_sorted_and_each_once(tmp_path: Path) -> None:

@@ -41,6 +41,19 @@ def test_a_folder_is_answered_and_its_accuracy_told(system: RunningSystem, pictu
     assert run.stderr == "3 of 3 right: accuracy 1.0000\n"
 
 
+def test_the_truth_of_a_folder_becomes_labels(system: RunningSystem, pictures: Path, tmp_path: Path) -> None:
+    truth = tmp_path / "truth.csv"
+    assert predict(system, str(pictures), "--labelled", "--truth", str(truth)).returncode == 0
+    words = [sys.executable, "-m", "splitleaf", "labels", "import", str(truth), "--json"]
+    words += ["--models", str(system.models), "--data", str(system.data)]
+    give_up_at = time.monotonic() + 30
+    while (run := subprocess.run(words, capture_output=True, text=True, check=False)).returncode != 0:
+        # What was answered a moment ago may not be written down yet.
+        assert time.monotonic() < give_up_at, run.stderr
+        time.sleep(0.2)
+    assert json.loads(run.stdout)["imported"] == 3
+
+
 def test_a_broken_picture_does_not_stop_the_others(system: RunningSystem, pictures: Path) -> None:
     (pictures / "green/cut.jpg").write_bytes(jpeg(GREEN)[:200])
     run = predict(system, str(pictures), "--format", "csv")

@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from pathlib import Path
 
 import typer
 
@@ -38,6 +39,14 @@ def print_summary(answers: Sequence[Answer], asked: int, *, labelled: bool) -> N
     if labelled and answers:
         right = sum(answer.label == answer.truth for answer in answers)
         typer.echo(f"{right} of {len(answers)} right: accuracy {right / len(answers):.4f}", err=True)
+
+
+def write_truth(answers: Sequence[Answer], file: Path) -> None:
+    """Write what the pictures' folders say of each prediction, as `splitleaf labels import` reads it."""
+    with file.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(("prediction_id", "label"))
+        writer.writerows((one.prediction_id, one.truth) for one in answers if one.prediction_id)
 
 
 def _record(answer: Answer) -> dict[str, object]:

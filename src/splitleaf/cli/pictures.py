@@ -23,6 +23,8 @@ class Answer:
     is_sure: bool | None = None
     error_code: str | None = None
     error_detail: str | None = None
+    prediction_id: str | None = None
+    """Of a server's answer."""
 
     @property
     def failed(self) -> bool:

@@ -37,6 +37,9 @@ def predict(
     labelled: Annotated[
         bool, typer.Option("--labelled", help="The folder's name is the truth: print the accuracy at the end.")
     ] = False,
+    truth: Annotated[
+        Path | None, typer.Option(help="With --labelled: write the folders' names as labels, for `labels import`.")
+    ] = None,
     unit: Annotated[str, typer.Option(help="Who asks: one unit is always answered alike.")] = "splitleaf-cli",
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Pictures under way at once.")] = 8,
 ) -> None:
@@ -44,8 +47,10 @@ def predict(
 
     One that fails does not stop the others: it is printed with its reason, and the exit status is 1.
     """
-    from splitleaf.cli.answers import print_answers, print_summary
+    from splitleaf.cli.answers import print_answers, print_summary, write_truth
 
+    if truth is not None and (not labelled or version is not None):
+        raise typer.BadParameter("it is for the answers of a server to labelled pictures", param_hint="--truth")
     pictures = collect_pictures(paths)
     answers: dict[Path, Answer] = {}
 
@@ -61,6 +66,8 @@ def predict(
     ordered = [answers[path] for path in pictures if path in answers]
     print_answers(ordered, Format.JSON if as_json else output)
     print_summary(ordered, len(pictures), labelled=labelled)
+    if truth is not None:
+        write_truth(ordered, truth)
     if not finished:
         raise typer.Exit(EXIT_INTERRUPTED)
     if any(answer.failed for answer in ordered):

@@ -108,8 +108,9 @@ def _read(path: Path, response: httpx.Response) -> Answer:
         return Answer(path, error_code=f"http_{response.status_code}", error_detail="not an answer of Splitleaf")
     if not response.is_success:
         return Answer(path, error_code=str(body.get("code")), error_detail=str(body.get("detail", "")))
-    result, error = body.get("result"), body.get("error")
+    result, error, prediction_id = body.get("result"), body.get("error"), body["id"]
     if not result:
         code, detail = (error["code"], error["detail"]) if error else (body["status"], "")
-        return Answer(path, error_code=code, error_detail=detail)
-    return Answer(path, result["label"], result["display_name"], result["confidence"], result["is_sure"])
+        return Answer(path, error_code=code, error_detail=detail, prediction_id=prediction_id)
+    said = (result["label"], result["display_name"], result["confidence"], result["is_sure"])
+    return Answer(path, *said, prediction_id=prediction_id)
