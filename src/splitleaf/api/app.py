@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -41,7 +42,30 @@ def build_app(services: ApiServices, on_answer: Callable[[RequestFacts], None] |
     )
     app.router.default = _LateInterface(services, calls)
     paths = {route.endpoint: route.path for route in app.routes if isinstance(route, Route)}
-    return Edge(app, paths, on_answer, services.tracer)
+    return Edge(_Doors(app, calls), paths, on_answer, services.tracer)
+
+
+class _Doors:
+    """Leads to the calls whose address says all, past Starlette's layers, which cost a tenth of an upload's way."""
+
+    def __init__(self, app: ASGIApp, calls: list[Call]) -> None:
+        self._app = app
+        self._direct = {(call.method, call.path): call.handler for call in calls if "{" not in call.path}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        handler = self._direct.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        if handler is None:
+            await self._app(scope, receive, send)
+            return
+        scope["endpoint"] = handler
+        request = Request(scope, receive, send)
+        try:
+            response = await handler(request)
+        except SplitleafError as error:
+            response = problems.respond_to_error(request, error)
+        except Exception as error:  # noqa: BLE001 - the log has it, the client a problem document
+            response = problems.respond_to_crash(request, error)
+        await response(scope, receive, send)
 
 
 class _LateInterface:

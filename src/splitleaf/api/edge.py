@@ -13,6 +13,7 @@ from typing import Any, Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from splitleaf.api.headers import header
 from splitleaf.api.problems import PROBLEM_CODE, problem_response
 from splitleaf.core.tracing import NO_TRACER, Span, Tracer
 from splitleaf.web.pages import SECURITY_HEADERS
@@ -74,7 +75,7 @@ class Edge:
                 message["headers"] = self._complete(message.get("headers", ()), request_id)
             await send(message)
 
-        with self._tracer.span("request", parent=_header(scope, b"traceparent")) as span:
+        with self._tracer.span("request", parent=header(scope, b"traceparent") or "") as span:
             try:
                 await app(scope, receive, send_with_headers)
             finally:
@@ -132,9 +133,5 @@ async def _refuse_headers(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _request_id(scope: Scope) -> str:
-    given = _header(scope, b"x-request-id")
-    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(8)
-
-
-def _header(scope: Scope, wanted: bytes) -> str:
-    return next((str(value, "latin-1") for name, value in scope["headers"] if name == wanted), "")
+    given = header(scope, b"x-request-id")
+    return given if given and _SANE_ID.fullmatch(given) else secrets.token_hex(8)

@@ -11,6 +11,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from splitleaf.api.headers import header
 from splitleaf.api.keys import Scope, require
 from splitleaf.api.services import ApiServices
 from splitleaf.api.units import Unit, identify_unit
@@ -35,7 +36,7 @@ from splitleaf.jobs.queue import JobState, Priority
 _WAIT = re.compile(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})\"?", re.IGNORECASE)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _PRIORITIES = {"interactive": Priority.INTERACTIVE, "batch": Priority.BATCH}
-FORCE_HEADER = "splitleaf-variant"
+FORCE_HEADER = b"splitleaf-variant"
 MAX_FEEDBACK_BYTES = 4_096
 KEEP_ALIVE_S = 15.0
 
@@ -150,7 +151,7 @@ class Predictions:
 
     async def _forced_variant(self, request: Request) -> tuple[str, str] | None:
         """Return the experiment and the variant that a tester with a key names; nobody else can."""
-        named = request.headers.get(FORCE_HEADER)
+        named = header(request.scope, FORCE_HEADER)
         if named is None:
             return None
         await require(Scope.READ, self._services.access)(request)
@@ -161,7 +162,7 @@ class Predictions:
 
     def _preferred_wait_s(self, request: Request) -> float | None:
         """Return the wait of RFC 7240's `Prefer`, capped; None when the client did not ask for one."""
-        match = _WAIT.search(request.headers.get("prefer", ""))
+        match = _WAIT.search(header(request.scope, b"prefer") or "")
         return None if match is None else min(float(match[1]), self._limits.max_wait_s)
 
     def _asked_wait_s(self, request: Request) -> float:
@@ -202,7 +203,7 @@ def _event_name(state: JobState) -> str:
 
 
 def _idempotency_key(request: Request) -> str:
-    key = request.headers.get("idempotency-key")
+    key = header(request.scope, b"idempotency-key")
     if key is not None and not _KEY.fullmatch(key):
         raise RejectedInput(
             "Idempotency-Key must be 1 to 255 printable ASCII characters", code="invalid_idempotency_key"
@@ -211,7 +212,7 @@ def _idempotency_key(request: Request) -> str:
 
 
 def _priority(request: Request) -> Priority:
-    name = request.query_params.get("priority", "interactive")
+    name = request.query_params.get("priority", "interactive") if request.scope["query_string"] else "interactive"
     if name not in _PRIORITIES:
         raise RejectedInput("`priority` is interactive or batch", code="invalid_priority")
     return _PRIORITIES[name]

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from splitleaf.api.headers import header
 from splitleaf.api.services import ApiSecrets
 from splitleaf.core.errors import RejectedInput
 from splitleaf.experiments.bucketing import hash_unit
 
-HEADER = "splitleaf-unit"
+HEADER = b"splitleaf-unit"
 COOKIE = "splitleaf_unit"
 YEAR_S = 31_536_000
 _NAMED = re.compile(r"[\x21-\x7e]{1,200}")
@@ -31,7 +32,7 @@ class Unit:
 
 def identify_unit(request: Request, unit_secrets: ApiSecrets) -> Unit:
     """Return the unit of a request; raise `RejectedInput` (code `invalid_unit`) for a header out of bounds."""
-    named = request.headers.get(HEADER)
+    named = header(request.scope, HEADER)
     if named is not None:
         if not _NAMED.fullmatch(named):
             raise RejectedInput("Splitleaf-Unit must be 1 to 200 printable ASCII characters", code="invalid_unit")

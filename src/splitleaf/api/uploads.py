@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 from starlette.requests import ClientDisconnect, Request
 
+from splitleaf.api.headers import header
 from splitleaf.core.errors import (
     MalformedRequest,
     PayloadTooLarge,
@@ -37,7 +38,7 @@ async def read_upload(request: Request, *, max_bytes: int, timeout_s: float) -> 
     soon as that is known. File names are not read. Raises the `RejectedInput` family.
     """
     _refuse_encodings(request)
-    media_type, options = parse_options_header(request.headers.get("content-type", ""))
+    media_type, options = parse_options_header(header(request.scope, b"content-type") or "")
     try:
         async with asyncio.timeout(timeout_s):
             if media_type == b"multipart/form-data":
@@ -51,7 +52,7 @@ async def read_upload(request: Request, *, max_bytes: int, timeout_s: float) -> 
 
 
 def _refuse_encodings(request: Request) -> None:
-    if request.headers.get("content-encoding", "identity").lower() != "identity":
+    if (header(request.scope, b"content-encoding") or "identity").lower() != "identity":
         raise UnsupportedMedia("send the picture as it is, without Content-Encoding", code="unsupported_encoding")
 
 
@@ -66,7 +67,7 @@ async def _read_raw(request: Request, max_bytes: int) -> bytes:
 
 async def _bounded(request: Request, max_bytes: int, overhead_bytes: int = 0) -> AsyncIterator[bytes]:
     """Yield the body's chunks; raise as soon as it is known to be too long for a picture and what wraps it."""
-    length = request.headers.get("content-length", "")
+    length = header(request.scope, b"content-length") or ""
     bound = max_bytes + overhead_bytes
     if length.isdigit() and int(length) > bound:
         raise _too_large(max_bytes)
