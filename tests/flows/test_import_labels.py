@@ -11,7 +11,7 @@ from splitleaf.core.errors import Unprocessable
 from splitleaf.core.ids import new_prediction_id, shadow_prediction_id
 from splitleaf.flows import import_labels as flow
 from splitleaf.flows.import_labels import LabelImport, export_labels, import_labels
-from splitleaf.outcomes.events import FeedbackSource
+from splitleaf.outcomes.events import FeedbackSource, Verdict
 from splitleaf.outcomes.memory import MemoryOutcomeStore
 from tests.outcomes.facts import NOW_MS, feedback, outcome, review_item
 from tests.support.clocks import HandClock
@@ -134,8 +134,13 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_looked_up(
 def test_what_goes_out_comes_in_again(store: MemoryOutcomeStore) -> None:
     store.record_labels([feedback(A, source=FeedbackSource.EXPERT, author="ann", label='Late "blight", ü')])
     store.record_feedback(feedback(B))
+    unclear = Verdict.CANNOT_TELL
+    store.record_labels(
+        [feedback(C, source=FeedbackSource.EXPERT, author="ann", label=None, correct=None, verdict=unclear)]
+    )
     text = "".join(export_labels(store))
-    (row,) = csv.DictReader(io.StringIO(text, newline=""))
+    row, without = csv.DictReader(io.StringIO(text, newline=""))
+    assert (without["prediction_id"], without["label"], without["verdict"]) == (C, "", "cannot_tell")
     assert (row["prediction_id"], row["label"], row["source"]) == (A, 'Late "blight", ü', "expert")
     other = MemoryOutcomeStore()
     other.record_outcomes([outcome(prediction_id=A)])

@@ -95,7 +95,7 @@ def test_an_unsure_one_on_which_versions_disagree_keeps_the_random_order_of_disa
         store, review_item(both, UNSURE, place=0), review_item(unsure, UNSURE, place=5), review_item(both, DISAGREEMENT)
     )
     assert store.lease_item(claim("ann", UNSURE)) == unsure
-    assert store.lease_item(claim("ann", DISAGREEMENT)) == both
+    assert store.lease_item(claim("ben", DISAGREEMENT)) == both
 
 
 def test_two_experts_do_not_get_the_same_item_until_a_lease_is_over(store: OutcomeStore) -> None:
@@ -105,6 +105,18 @@ def test_two_experts_do_not_get_the_same_item_until_a_lease_is_over(store: Outco
     assert store.lease_item(claim("ann")) == one.prediction_id
     assert store.lease_item(claim("ben")) is None
     assert store.lease_item(claim("ben", at_ms=NOW_MS + LEASE_MS)) == one.prediction_id
+
+
+def test_who_asks_again_gets_what_they_hold_whatever_came_meanwhile(store: OutcomeStore) -> None:
+    held, ahead = items(2, AUDIT)
+    enrol(store, held, ahead)
+    assert store.lease_item(claim("ann", AUDIT)) == held.prediction_id
+    enrol(store, *items(1))
+    enrol(store, review_item(held.prediction_id, UNSURE))
+    assert store.lease_item(claim("ann", DISAGREEMENT)) == held.prediction_id
+    assert store.lease_item(claim("ann", AUDIT, besides=(held.prediction_id,))) == ahead.prediction_id
+    store.record_labels([word(held.prediction_id)])
+    assert store.lease_item(claim("ann", DISAGREEMENT)) == ahead.prediction_id
 
 
 def test_of_many_who_ask_at_once_each_gets_an_item_of_their_own(store: OutcomeStore) -> None:

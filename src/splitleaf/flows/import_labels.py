@@ -13,7 +13,7 @@ from typing import Final
 from splitleaf.core.clock import Clock, as_rfc3339
 from splitleaf.core.errors import Unprocessable
 from splitleaf.core.ids import is_prediction_id
-from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome, Verdict
+from splitleaf.outcomes.events import Feedback, FeedbackSource, Verdict
 from splitleaf.outcomes.store import OutcomeStore
 
 COLUMNS: Final = ("prediction_id", "label", "author")
@@ -65,21 +65,21 @@ def import_labels(
     with the label. Raises `Unprocessable` (`invalid_labels`) naming the lines when there is a fault, but in a dry run.
     """
     lines, faults = read_lines(text, author)
-    primaries = _primaries(store, [one.prediction_id for one in lines])
-    faults += _check(lines, primaries, known_labels)
+    answers = _answers(store, [one.prediction_id for one in lines])
+    faults += _check(lines, answers, known_labels)
     if faults:
         faults.sort(key=lambda fault: fault.line)
         if not dry_run:
             raise Unprocessable(_told(faults), code="invalid_labels")
         return LabelImport(len(lines), 0, 0, tuple(faults), dry_run)
-    labels = _changes(store, lines, primaries, clock.now_ms())
+    labels = _changes(store, lines, answers, clock.now_ms())
     if not dry_run:
         store.record_labels(labels)
     return LabelImport(len(lines), len(labels), len(lines) - len(labels), (), dry_run)
 
 
 def read_lines(text: str, author: str) -> tuple[list[LabelLine], list[LineFault]]:
-    """Read a file's lines; what cannot be read is a fault."""
+    """Read a file's lines; what cannot be read is a fault. Those of an export that have no label are passed over."""
     reader = csv.reader(io.StringIO(text.removeprefix("\ufeff"), newline=""), strict=True)
     lines: list[LabelLine] = []
     faults: list[LineFault] = []
@@ -94,6 +94,8 @@ def read_lines(text: str, author: str) -> tuple[list[LabelLine], list[LineFault]
                 faults.append(LineFault(reader.line_num, f"has {len(row)} cells, the header has {len(header)}"))
                 continue
             cells = dict(zip(header, map(str.strip, row), strict=True))
+            if cells.get("verdict") == Verdict.CANNOT_TELL:
+                continue
             lines.append(
                 LabelLine(reader.line_num, cells["prediction_id"], cells["label"], cells.get("author") or author)
             )
@@ -130,21 +132,22 @@ def _fault_of_header(header: list[str]) -> str:
     return ""
 
 
-def _primaries(store: OutcomeStore, ids: Collection[str]) -> dict[str, Outcome]:
+def _answers(store: OutcomeStore, ids: Collection[str]) -> dict[str, str | None]:
+    """Return what was answered to those of the predictions that are recorded."""
     wanted = [one for one in dict.fromkeys(ids) if is_prediction_id(one)]
-    found: dict[str, Outcome] = {}
+    found: dict[str, str | None] = {}
     for start in range(0, len(wanted), _AT_ONCE):
         for one in store.outcomes_of_pictures(wanted[start : start + _AT_ONCE]):
             if one.role == "primary":
-                found[one.prediction_id] = one
+                found[one.prediction_id] = one.label
     return found
 
 
-def _check(lines: list[LabelLine], primaries: dict[str, Outcome], known_labels: Collection[str]) -> list[LineFault]:
+def _check(lines: list[LabelLine], answers: dict[str, str | None], known_labels: Collection[str]) -> list[LineFault]:
     faults: list[LineFault] = []
     seen: dict[tuple[str, str], int] = {}
     for one in lines:
-        if fault := _fault(one, primaries, known_labels):
+        if fault := _fault(one, answers, known_labels):
             faults.append(LineFault(one.line, fault))
         first = seen.setdefault((one.prediction_id, one.author), one.line)
         if first != one.line:
@@ -152,10 +155,10 @@ def _check(lines: list[LabelLine], primaries: dict[str, Outcome], known_labels: 
     return faults
 
 
-def _fault(one: LabelLine, primaries: dict[str, Outcome], known_labels: Collection[str]) -> str:
+def _fault(one: LabelLine, answers: dict[str, str | None], known_labels: Collection[str]) -> str:
     if not is_prediction_id(one.prediction_id):
         return f"{one.prediction_id[:40]!r} is not a prediction's id"
-    if one.prediction_id not in primaries:
+    if one.prediction_id not in answers:
         return f"no outcome of the prediction {one.prediction_id} is recorded"
     if one.label not in known_labels:
         return f"no version knows a class {one.label[:80]!r}"
@@ -164,7 +167,9 @@ def _fault(one: LabelLine, primaries: dict[str, Outcome], known_labels: Collecti
     return ""
 
 
-def _changes(store: OutcomeStore, lines: list[LabelLine], primaries: dict[str, Outcome], now_ms: int) -> list[Feedback]:
+def _changes(
+    store: OutcomeStore, lines: list[LabelLine], answers: dict[str, str | None], now_ms: int
+) -> list[Feedback]:
     """Return what is to be kept: lines that say what their author said already are left out."""
     labels: list[Feedback] = []
     for start in range(0, len(lines), _AT_ONCE):
@@ -177,7 +182,7 @@ def _changes(store: OutcomeStore, lines: list[LabelLine], primaries: dict[str, O
         for one in part:
             before = present.get((one.prediction_id, one.author))
             if before is None or before.label != one.label:
-                chance, said = chances.get(one.prediction_id), primaries[one.prediction_id].label
+                chance, said = chances.get(one.prediction_id), answers[one.prediction_id]
                 labels.append(_feedback(one, said, chance, before, now_ms))
     return labels
 

@@ -5,7 +5,7 @@ the way of an answer.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -22,23 +22,26 @@ MOST_BYTES_IN_HAND: Final = 32_000_000
 """Uploads that wait here to be kept. More are given up: they would fill the memory."""
 
 
-@dataclass(slots=True)
-class KeepingCounts:
-    kept: int = 0
-    given_up: int = 0
-
-
 class PictureKeeping:
     """Whatever goes wrong here, nobody who waits for an answer notices."""
 
-    def __init__(self, intake: PictureIntake, archive: PictureArchive, max_side: int) -> None:
-        """`intake` is one of its own, so that no answer waits behind a picture that is to be kept."""
+    def __init__(
+        self,
+        intake: PictureIntake,
+        archive: PictureArchive,
+        max_side: int,
+        on_done: Callable[[bool], None] = lambda _is_kept: None,
+    ) -> None:
+        """`intake` is one of its own, so that no answer waits behind a picture that is to be kept.
+
+        `on_done` is told of each picture whether it is kept or was given up.
+        """
         self._intake = intake
         self._archive = archive
         self._max_side = max_side
         self._in_hand: set[asyncio.Task[None]] = set()
         self._bytes_in_hand = 0
-        self.counts = KeepingCounts()
+        self._on_done = on_done
 
     def offer(self, prediction_id: str, data: bytes, picture: DecodedPicture) -> bool:
         """Begin to keep an upload that decodes to `picture`; return False when that was given up at once."""
@@ -62,7 +65,7 @@ class PictureKeeping:
             decoded = await self._intake.decode(data, [bounded_spec(width, height, self._max_side)])
             jpeg = await asyncio.to_thread(to_jpeg, decoded.tensors[0])
             await asyncio.to_thread(self._archive.keep, prediction_id, jpeg)
-            self.counts.kept += 1
+            self._on_done(True)
         except Overloaded as error:
             self._give_up(error.detail)
         except SplitleafError as error:
@@ -75,5 +78,5 @@ class PictureKeeping:
             self._bytes_in_hand -= len(data)
 
     def _give_up(self, reason: str) -> None:
-        self.counts.given_up += 1
+        self._on_done(False)
         log.debug("picture_given_up", reason=reason)

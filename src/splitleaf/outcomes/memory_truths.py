@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from splitleaf.core.errors import Conflict
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome, Verdict
@@ -77,12 +78,26 @@ class TruthMemory:
         return len(missing)
 
     def lease_item(self, claim: Claim) -> str | None:
+        held = self._held(claim)
+        if held is not None:
+            self.turns.append(replace(held, until_ms=claim.until_ms, created_ms=claim.now_ms))
+            return held.prediction_id
         for reason in claim.reasons:
             found = [item for item in self.items if item.reason is reason and self._is_for(claim, item)]
             if found:
                 first = min(found, key=lambda item: (item.place, item.prediction_id)).prediction_id
                 self.turns.append(ReviewTurn(first, claim.expert, TurnKind.LEASED, claim.until_ms, claim.now_ms))
                 return first
+        return None
+
+    def _held(self, claim: Claim) -> ReviewTurn | None:
+        newest = {turn.prediction_id: turn for turn in self.turns if turn.expert == claim.expert}
+        for turn in self.turns:
+            is_held = turn.kind is TurnKind.LEASED and turn.until_ms > claim.now_ms
+            if is_held and newest.get(turn.prediction_id) is turn:
+                items = [one for one in self.items if one.prediction_id == turn.prediction_id]
+                if any(self._is_for(claim, one, held=True) for one in items):
+                    return turn
         return None
 
     def last_turn(self, prediction_id: str, expert: str) -> ReviewTurn | None:
@@ -122,13 +137,13 @@ class TruthMemory:
         mine = self.outcomes_of_pictures([picture_id])
         return sorted(mine, key=lambda one: (one.role != "primary", one.assigned_version))
 
-    def _is_for(self, claim: Claim, item: ReviewItem) -> bool:
+    def _is_for(self, claim: Claim, item: ReviewItem, *, held: bool = False) -> bool:
         if item.experiment != claim.experiment or item.created_ms < claim.since_ms:
             return False
         if item.prediction_id in claim.besides:
             return False
         reasons = {one.reason for one in self.items if one.prediction_id == item.prediction_id}
-        if item.reason is ReviewReason.UNSURE and ReviewReason.DISAGREEMENT in reasons:
+        if not held and item.reason is ReviewReason.UNSURE and ReviewReason.DISAGREEMENT in reasons:
             return False
         turns = [turn for turn in self.turns if turn.prediction_id == item.prediction_id]
         if any(turn.kind is TurnKind.GONE for turn in turns):
@@ -143,7 +158,7 @@ class TruthMemory:
         }
         newest = {turn.expert: turn for turn in turns}
         hold = {one.expert for one in newest.values() if one.kind is TurnKind.LEASED and one.until_ms > claim.now_ms}
-        return claim.expert not in spoke and len((spoke | hold) - {claim.expert}) < claim.opinions
+        return claim.expert not in spoke and (held or len((spoke | hold) - {claim.expert}) < claim.opinions)
 
 
 def _labelled(outcome: Outcome, primary: Outcome, words: Sequence[Feedback]) -> LabelledOutcome:

@@ -108,7 +108,7 @@ class ReviewStore(Protocol):
         """Lease the next item and return its prediction's id; None: there is none for this expert.
 
         Not given out are items that the expert has labelled or skipped, whose picture is gone, or that as many others
-        as `opinions` have labelled or hold. An item that the expert holds is given out again. Unsure items on
+        as `opinions` have labelled or hold. What the expert holds already is given out first. Unsure items on
         which versions disagree are given out as disagreements alone: their order is a random one, that of the
         unsure ones is not.
         """

@@ -148,7 +148,7 @@ async def _services(
         )
         await stack.enter_async_context(_kept_fresh(monitor, store))
         archive = new_archive(settings)
-        keeping = await stack.enter_async_context(_keeping(settings, archive)) if archive else None
+        keeping = await stack.enter_async_context(_keeping(settings, archive, metrics)) if archive else None
         secrets, clock = derive_secrets(read_secret(settings)), SystemClock()
         keys = KeyRing(store, clock, settings.admin_read_keys, settings.admin_write_keys)
         stack.push_async_callback(keys.close)
@@ -189,11 +189,14 @@ def _client_rates(settings: Settings) -> ClientRates:
 
 
 @contextlib.asynccontextmanager
-async def _keeping(settings: Settings, archive: PictureArchive) -> AsyncIterator[PictureKeeping]:
+async def _keeping(
+    settings: Settings, archive: PictureArchive, metrics: ApiMetrics | None
+) -> AsyncIterator[PictureKeeping]:
     """Keep pictures with a decoding child of their own, which gives way to those that answers wait for."""
     limits = ImageLimits(max_bytes=settings.api.max_upload_bytes, niceness=KEEPING_NICENESS)
     intake = await PooledIntake.start(limits, 1)
-    keeping = PictureKeeping(intake, archive, settings.retention.max_side)
+    on_done = metrics.kept if metrics else lambda _is_kept: None
+    keeping = PictureKeeping(intake, archive, settings.retention.max_side, on_done)
     try:
         yield keeping
         await keeping.finish()

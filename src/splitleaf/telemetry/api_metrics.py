@@ -34,6 +34,9 @@ class ApiMetrics:
         self._fallbacks = instruments.counter(
             "fallbacks", "Pictures that another version than the assigned one answers.", ("experiment", "reason")
         )
+        self._kept = instruments.counter(
+            "pictures_to_keep", "Pictures that were to be kept for review: kept, or given up.", ("outcome",)
+        )
         self._is_ready = instruments.gauge("ready", "1 when pictures are answered.")
         self._versions = instruments.gauge(
             "versions", "Versions by state: ready (on a live worker), failed, or idle.", ("state",)
@@ -55,6 +58,10 @@ class ApiMetrics:
             self._assignments.labels(self._model, context.experiment, context.variant).inc()
         if context.fallback:
             self._fallbacks.labels(self._model, context.experiment, context.fallback).inc()
+
+    def kept(self, is_kept: bool) -> None:
+        """Count a picture that was to be kept."""
+        self._kept.labels(self._model, "kept" if is_kept else "given_up").inc()
 
     def looked(self, serving: Serving) -> None:
         """Take over what the monitor sees."""

@@ -44,8 +44,8 @@ class SqlReviews(SqlDatabase):
 
     def lease_item(self, claim: Claim) -> str | None:
         with self._writing(_REVIEWING) as connection:
-            for reason in claim.reasons:
-                found = connection.scalar(_next_item(claim, reason))
+            for query in (_held_item(claim), *(_next_item(claim, reason) for reason in claim.reasons)):
+                found = connection.scalar(query)
                 if found is not None:
                     turn = ReviewTurn(found, claim.expert, TurnKind.LEASED, claim.until_ms, claim.now_ms)
                     _append_turn(connection, turn)
@@ -108,6 +108,28 @@ class SqlReviews(SqlDatabase):
 
 def _append_turn(connection: Connection, turn: ReviewTurn) -> None:
     connection.execute(tables.review_turns.insert(), rows.review_turn_row(turn))
+
+
+def _held_item(claim: Claim) -> Select[Any]:
+    """Select what the expert was given and did not speak of yet."""
+    turn, item = tables.review_turns, tables.review_items
+    return (
+        select(turn.c.prediction_id)
+        .join_from(turn, item, turn.c.prediction_id == item.c.prediction_id)
+        .where(
+            turn.c.expert == claim.expert,
+            turn.c.kind == TurnKind.LEASED.value,
+            turn.c.until_ms > claim.now_ms,
+            turn.c.prediction_id.not_in(claim.besides),
+            item.c.experiment == claim.experiment,
+            item.c.created_ms >= claim.since_ms,
+            ~_is_superseded(turn),
+            ~_is_gone(item),
+            ~_is_there(_spoke(item, tables.feedback, tables.feedback.c.author == claim.expert)),
+        )
+        .order_by(turn.c.number)
+        .limit(1)
+    )
 
 
 def _next_item(claim: Claim, reason: ReviewReason) -> Select[Any]:
