@@ -54,6 +54,19 @@ def test_the_truth_of_a_folder_becomes_labels(system: RunningSystem, pictures: P
     assert json.loads(run.stdout)["imported"] == 3
 
 
+def test_pictures_can_be_of_many_units(system: RunningSystem, pictures: Path) -> None:
+    with system.admin() as admin:
+        known = {one["unit_hash"] for one in admin.get("outcomes", params={"limit": 1000}).json()["outcomes"]}
+        assert predict(system, str(pictures), "--units").returncode == 0
+        give_up_at = time.monotonic() + 30
+        while True:
+            found = {one["unit_hash"] for one in admin.get("outcomes", params={"limit": 1000}).json()["outcomes"]}
+            if len(found - known) == 3:
+                return
+            assert time.monotonic() < give_up_at, found - known
+            time.sleep(0.2)
+
+
 def test_a_broken_picture_does_not_stop_the_others(system: RunningSystem, pictures: Path) -> None:
     (pictures / "green/cut.jpg").write_bytes(jpeg(GREEN)[:200])
     run = predict(system, str(pictures), "--format", "csv")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from enum import StrEnum
@@ -41,6 +42,9 @@ def predict(
         Path | None, typer.Option(help="With --labelled: write the folders' names as labels, for `labels import`.")
     ] = None,
     unit: Annotated[str, typer.Option(help="Who asks: one unit is always answered alike.")] = "splitleaf-cli",
+    units: Annotated[
+        bool, typer.Option("--units", help="Each picture is asked for by a unit of its own, as in a set of photos.")
+    ] = False,
     concurrency: Annotated[int, typer.Option(min=1, max=64, help="Pictures under way at once.")] = 8,
 ) -> None:
     """Classify pictures and print the answers.
@@ -60,7 +64,7 @@ def predict(
             return
         from splitleaf.cli.remote import ask_server
 
-        ask_server(url, pictures, unit=unit, concurrency=concurrency, on_answer=on_answer)
+        ask_server(url, pictures, unit=_unit_of(unit, each=units), concurrency=concurrency, on_answer=on_answer)
 
     finished = _with_progress(ask, answers, len(pictures))
     ordered = [answers[path] for path in pictures if path in answers]
@@ -72,6 +76,13 @@ def predict(
         raise typer.Exit(EXIT_INTERRUPTED)
     if any(answer.failed for answer in ordered):
         raise typer.Exit(1)
+
+
+def _unit_of(unit: str, *, each: bool) -> Callable[[Path], str]:
+    """Return who asks for a picture. A unit's name is of a few letters, which a path is not: so its digest."""
+    if not each:
+        return lambda _path: unit
+    return lambda path: f"{unit}-{hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()}"
 
 
 def _with_progress(ask: Callable[[Callable[[Answer], None]], None], answers: dict[Path, Answer], total: int) -> bool:

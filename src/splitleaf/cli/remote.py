@@ -18,9 +18,14 @@ LONGEST_PAUSE_S = 10.0
 
 
 def ask_server(
-    url: str, pictures: Sequence[Path], *, unit: str, concurrency: int, on_answer: Callable[[Answer], None]
+    url: str,
+    pictures: Sequence[Path],
+    *,
+    unit: Callable[[Path], str],
+    concurrency: int,
+    on_answer: Callable[[Answer], None],
 ) -> None:
-    """Send every picture; each answer is told as it comes.
+    """Send every picture, in the name of its unit; each answer is told as it comes.
 
     A server that is busy is asked again after the time it names. Raises `DependencyDown` when there is no
     Splitleaf at `url`, and `ConfigurationError` when `url` is not one.
@@ -41,17 +46,21 @@ def _address(url: str) -> str:
 
 
 async def _ask_all(
-    url: str, pictures: Sequence[Path], unit: str, concurrency: int, on_answer: Callable[[Answer], None]
+    url: str,
+    pictures: Sequence[Path],
+    unit: Callable[[Path], str],
+    concurrency: int,
+    on_answer: Callable[[Answer], None],
 ) -> None:
     waiting = iter(pictures)
-    headers = {"Prefer": "wait=30", "Splitleaf-Unit": unit}
+    headers = {"Prefer": "wait=30"}
     limits = httpx.Limits(max_connections=concurrency)
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60, limits=limits) as client:
         await _require_server(client, url)
 
         async def ask_in_turn() -> None:
             for path in waiting:
-                on_answer(await _ask(client, path))
+                on_answer(await _ask(client, path, unit(path)))
 
         await asyncio.gather(*(ask_in_turn() for _ in range(concurrency)))
 
@@ -71,14 +80,16 @@ async def _require_server(client: httpx.AsyncClient, url: str) -> None:
         raise DependencyDown(f"what answers at {url} is not Splitleaf; check --url", code="server_unreachable")
 
 
-async def _ask(client: httpx.AsyncClient, path: Path) -> Answer:
+async def _ask(client: httpx.AsyncClient, path: Path, unit: str) -> Answer:
     try:
         data = await asyncio.to_thread(path.read_bytes)
     except OSError as error:
         return Answer(path, error_code="file_unreadable", error_detail=f"cannot be read: {error.strerror}")
     for attempt in range(ATTEMPTS):
         try:
-            response = await client.post("/v1/predictions", files={"file": ("picture", data)})
+            response = await client.post(
+                "/v1/predictions", files={"file": ("picture", data)}, headers={"Splitleaf-Unit": unit}
+            )
             response = await _until_final(client, response)
         except httpx.TransportError as error:
             return Answer(path, error_code="connection_failed", error_detail=str(error) or type(error).__name__)
