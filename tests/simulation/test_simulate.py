@@ -10,8 +10,11 @@ from typing import Any
 
 import pytest
 
+from splitleaf.core.errors import Unprocessable
 from splitleaf.experiments.reading import read_plan
+from splitleaf.simulation.pictures import LabelledPhotos
 from splitleaf.simulation.scenarios import KEY, SCENARIOS
+from splitleaf.simulation.system import environment_of
 
 WELL_BEFORE = 60
 """Candidate pictures: the statistics alone need 29 at the 90th percentile of a much milder fault."""
@@ -69,3 +72,39 @@ def test_a_good_candidate_is_ramped_stage_by_stage(tmp_path: Path) -> None:
     assert findings["arms"]["candidate"]["right"] > findings["arms"]["control"]["right"]
     assert (tmp_path / "kept/models/v2/model.toml").exists()
     assert (tmp_path / "kept/data/outcomes.sqlite3").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_better_version_is_found_out_unseen_by_labels_of_the_review_queue() -> None:
+    findings = simulate("better", "--pictures", "400", "--clients", "4")
+    require_nothing_lost(findings)
+    assert findings["arms"].keys() == {"control", "shadow"}
+    assert findings["verdict"].startswith("v2 is more accurate than v1.")
+    # Only what tells is labelled: disagreements, unsure ones, and the audit.
+    assert 50 < findings["labelled"] < 300
+
+
+def test_settings_of_whoever_simulates_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPLITLEAF_DATABASE_URL", "postgresql://somebody@elsewhere/precious")
+    environment = environment_of({"SPLITLEAF_RETENTION__ENABLED": "true"})
+    assert "SPLITLEAF_DATABASE_URL" not in environment
+    assert environment["SPLITLEAF_RETENTION__ENABLED"] == "true"
+    assert environment["PATH"]
+
+
+def test_photos_come_once_each_with_the_versions_own_spelling_of_their_label(tmp_path: Path) -> None:
+    for name in ("late_blight", "Healthy"):
+        (tmp_path / name).mkdir()
+        for number in range(3):
+            (tmp_path / name / f"{number}.jpg").write_bytes(f"{name} {number}".encode())
+    photos = LabelledPhotos(tmp_path, ["Late_blight", "healthy"], seed=1, most=None)
+    brought = [photos.bring(number) for number in range(photos.count)]
+    assert len({picture for picture, _ in brought}) == 6
+    assert {(picture.split()[0], truth) for picture, truth in brought} == {
+        (b"late_blight", "Late_blight"),
+        (b"Healthy", "healthy"),
+    }
+    assert LabelledPhotos(tmp_path, ["Late_blight", "healthy"], seed=1, most=4).count == 4
+    with pytest.raises(Unprocessable, match="no version knows Healthy"):
+        LabelledPhotos(tmp_path, ["Late_blight", "rust"], seed=1, most=None)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitleaf.cli.models import AsJson
+from splitleaf.cli.models import AsJson, Repository, repository_dir
 
 if TYPE_CHECKING:
     from splitleaf.simulation.findings import Findings
@@ -27,18 +27,29 @@ def simulate(
     keep: Annotated[
         Path | None, typer.Option(help="Folder to leave versions, database and logs in; thrown away unless given.")
     ] = None,
+    photos: Annotated[
+        Path | None, typer.Option(help="Folder of class folders: real photos for real versions, each once.")
+    ] = None,
+    control: Annotated[str, typer.Option(help="With --photos: the version that answers.")] = "v1",
+    candidate: Annotated[str, typer.Option(help="With --photos: the version that scores unseen.")] = "v2",
+    models: Repository = None,
     as_json: AsJson = False,
 ) -> None:
     """Run a whole experiment in a minute: two real versions, the real system, visitors whose pictures' truth is known.
 
     Starts a Splitleaf of its own and stops it at the end; nothing of yours is touched.
     """
-    from splitleaf.simulation.director import Wishes, simulate
+    from splitleaf.simulation.director import FieldTest, Wishes, simulate
     from splitleaf.simulation.scenarios import SCENARIOS
 
     if scenario not in SCENARIOS:
         raise typer.BadParameter(f"{scenario!r} is none of {', '.join(SCENARIOS)}")
-    wishes = Wishes(SCENARIOS[scenario], seed, pictures, clients, keep)
+    field = None
+    if photos is not None:
+        if not SCENARIOS[scenario].has_expert:
+            raise typer.BadParameter("--photos belong to the scenario `better`; the faulty versions are made")
+        field = FieldTest(repository_dir(models), photos, control, candidate)
+    wishes = Wishes(SCENARIOS[scenario], seed, pictures, clients, keep, field)
     findings = simulate(wishes, lambda line: typer.echo(line, err=as_json))
     if as_json:
         typer.echo(json.dumps(asdict(findings), ensure_ascii=False))
@@ -55,6 +66,8 @@ def _echo(findings: Findings) -> None:
         right = "" if arm.right is None else f", {arm.right:.1%} of its answers true"
         statuses = ", ".join(f"{count:,} {status}" for status, count in sorted(arm.statuses.items()))
         typer.echo(f"{name} ({arm.version}): {arm.pictures:,} pictures: {statuses}{right}")
+    if findings.labelled:
+        typer.echo(f"an expert labelled {findings.labelled:,} pictures")
     if findings.rolled_back_after is not None:
         typer.echo(f"the candidate was given {findings.rolled_back_after} pictures before it was rolled back,")
         typer.echo(f"and {findings.later_than_2_s} later than 2 s after that")
@@ -62,3 +75,7 @@ def _echo(findings: Findings) -> None:
     kept = f"{findings.lost} lost, {findings.recorded_twice} recorded twice"
     typer.echo(f"visitors: {findings.pictures:,} pictures: {seen}; {kept}")
     typer.echo(f"the experiment is {findings.state}")
+    typer.echo("")
+    typer.echo(findings.verdict)
+    for line in findings.advice:
+        typer.echo(f"- {line}")

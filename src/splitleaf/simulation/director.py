@@ -20,9 +20,9 @@ from splitleaf.flows.guard_candidate import tell
 from splitleaf.simulation.crowd import Crowd
 from splitleaf.simulation.expert import Expert
 from splitleaf.simulation.findings import Findings, find_out, is_recorded
-from splitleaf.simulation.leaves import draw_leaf
-from splitleaf.simulation.scenarios import KEY, Scenario
-from splitleaf.simulation.system import running_system
+from splitleaf.simulation.pictures import DrawnLeaves, LabelledPhotos, PictureSource
+from splitleaf.simulation.scenarios import KEY, Scenario, paired_plan
+from splitleaf.simulation.system import System, running_system
 from splitleaf.simulation.versions import make_repository
 
 LOOK_EVERY_S: Final = 1.0
@@ -48,6 +48,18 @@ class Wishes:
     clients: int = 16
     folder: Path | None = None
     """Where versions, database and logs are left; without it, they are thrown away."""
+    field: FieldTest | None = None
+    """Real versions and photos in place of made ones; only for what an expert judges."""
+
+
+@dataclass(frozen=True, slots=True)
+class FieldTest:
+    """Two versions of a repository, and photos whose truth their folders tell."""
+
+    models: Path
+    photos: Path
+    control: str
+    candidate: str
 
 
 def simulate(wishes: Wishes, say: Callable[[str], None]) -> Findings:
@@ -66,34 +78,43 @@ class _Run:
         self._scenario = wishes.scenario
         self._folder = folder
         self._say = say
-        self._count = wishes.pictures or wishes.scenario.pictures
         self._ended_at: int | None = None
 
     def run(self) -> Findings:
-        scenario, models = self._scenario, self._folder / "models"
-        self._say(f"{scenario.name}: {scenario.about}")
-        make_repository(models, scenario.fault)
-        self._say("made and imported v1 and v2; starting the API, a worker, the controller and their broker")
-        with running_system(models, self._folder / "data", **SETTINGS) as system, system.admin() as admin:
+        self._say(f"{self._scenario.name}: {self._scenario.about}")
+        with running_system(self._repository(), self._folder / "data", **SETTINGS) as system, system.admin() as admin:
+            source = self._source(system)
             self._start(admin)
             self._say(f"running at {system.url}; the experiment {KEY!r} has started")
-            crowd = Crowd(system.url, self._bring, self._count, self._wishes.seed, clients=self._wishes.clients)
-            expert = Expert(admin, KEY) if scenario.has_expert else None
+            crowd = Crowd(system.url, source.bring, source.count, self._wishes.seed, clients=self._wishes.clients)
+            expert = Expert(admin, KEY) if self._scenario.has_expert else None
             asyncio.run(self._play(admin, crowd, expert))
             self._wait_until_recorded(admin, crowd)
             if expert:
                 expert.finish(crowd.truths, LABELLED_WITHIN_S)
                 self._say(f"the expert has labelled {expert.labelled} pictures")
-            return find_out(admin, KEY, crowd.visits)
+            return find_out(admin, KEY, crowd.visits, expert.labelled if expert else 0)
 
-    def _bring(self, number: int) -> tuple[bytes, str]:
-        leaf = draw_leaf(self._wishes.seed, number, self._scenario.darkness * number / self._count)
-        return leaf.jpeg, leaf.truth
+    def _repository(self) -> Path:
+        if field := self._wishes.field:
+            return field.models.absolute()
+        made = self._folder / "models"
+        make_repository(made, self._scenario.fault)
+        self._say("made and imported v1 and v2; starting the API, a worker, the controller and their broker")
+        return made
+
+    def _source(self, system: System) -> PictureSource:
+        wishes = self._wishes
+        if wishes.field is None:
+            return DrawnLeaves(wishes.pictures or self._scenario.pictures, wishes.seed, self._scenario.darkness)
+        known = httpx.get(f"{system.url}/v1/labels", timeout=30).raise_for_status().json()["labels"]
+        return LabelledPhotos(wishes.field.photos, [one["label"] for one in known], wishes.seed, wishes.pictures)
 
     def _start(self, admin: httpx.Client) -> None:
-        plan = {"key": KEY, "hypothesis": self._scenario.about, "salt": f"seed-{self._wishes.seed}"}
-        body = {"plan": {**plan, **self._scenario.plan}, "reason": _WHY}
-        _ask_until_ready(admin, "/experiments", body)
+        field = self._wishes.field
+        plan = dict(self._scenario.plan) if field is None else paired_plan(field.control, field.candidate)
+        plan |= {"key": KEY, "hypothesis": self._scenario.about, "salt": f"seed-{self._wishes.seed}"}
+        _ask_until_ready(admin, "/experiments", {"plan": plan, "reason": _WHY})
         _ask_until_ready(admin, f"/experiments/{KEY}/start", {"reason": _WHY})
 
     async def _play(self, admin: httpx.Client, crowd: Crowd, expert: Expert | None) -> None:

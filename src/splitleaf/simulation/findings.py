@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -43,16 +44,22 @@ class Findings:
     """Pictures that the candidate was given until the decision."""
     later_than_2_s: int | None
     """Pictures that it was given later than two seconds after the decision: 0 is promised."""
+    labelled: int
+    """Pictures that an expert labelled."""
+    verdict: str
+    """What the report says of all that, in plain language."""
+    advice: Sequence[str]
     story: Sequence[str]
     """Who did what and why, oldest first."""
 
 
-def find_out(admin: httpx.Client, key: str, visits: Sequence[Visit]) -> Findings:
+def find_out(admin: httpx.Client, key: str, visits: Sequence[Visit], labelled: int) -> Findings:
     """Compare what was seen with what was recorded."""
     outcomes = list(_exposures(admin, key))
     answered = [one for one in visits if one.prediction_id]
     everything = Counter(one["prediction_id"] for one in _pages(admin, "/outcomes", "outcomes"))
     detail = admin.get(f"/experiments/{key}").raise_for_status().json()
+    statement = admin.get(f"/experiments/{key}/report").raise_for_status().json()["statement"]
     decided_ms = _decided_ms(admin, key)
     mine = [one for one in outcomes if one["role"] == "primary" and one["variant"] == "candidate"]
     return Findings(
@@ -66,6 +73,9 @@ def find_out(admin: httpx.Client, key: str, visits: Sequence[Visit]) -> Findings
         later_than_2_s=None
         if decided_ms is None
         else sum(one["created_ms"] > decided_ms + OBEYED_WITHIN_MS for one in mine),
+        labelled=labelled,
+        verdict=f"{statement['headline']} {statement['certainty']}",
+        advice=[*statement["concerns"], *statement["missing"], *statement["next_steps"]],
         story=[f"{one['action']} by {one['actor']}: {one['reason']}" for one in reversed(detail["audit"])],
     )
 
@@ -116,8 +126,6 @@ def _pages(admin: httpx.Client, path: str, name: str) -> Iterator[dict[str, Any]
 
 def _decided_ms(admin: httpx.Client, key: str) -> int | None:
     """Return when the experiment was rolled back, in milliseconds since the epoch."""
-    from datetime import datetime
-
     page = admin.get("/audit", params={"subject": f"experiment/{key}"}).raise_for_status().json()
     for entry in page["entries"]:
         if entry["action"] == "roll_back":

@@ -49,13 +49,17 @@ def _live(guardrail: Mapping[str, Any], ramp: tuple[Mapping[str, Any], ...] = _R
     }
 
 
-_PAIRED: Final = {
-    "mode": "shadow",
-    "variants": {"control": {"version": CONTROL, "share": 100}},
-    "shadows": [{"version": CANDIDATE}],
-    "primary": {"metric": "accuracy", "direction": "increase"},
-    "planned_n": 1_000,
-}
+def paired_plan(control: str, candidate: str) -> dict[str, Any]:
+    """Return a plan by which one version answers and the other scores the same pictures unseen."""
+    return {
+        "mode": "shadow",
+        "variants": {"control": {"version": control, "share": 100}},
+        "shadows": [{"version": candidate}],
+        "primary": {"metric": "accuracy", "direction": "increase"},
+        "planned_n": 1_000,
+    }
+
+
 _QUICK: Final = ({"share": 5, "min_n": 400}, {"share": 25, "min_n": 400}, {"share": 50})
 _SCENARIOS: Final = (
     Scenario(
@@ -63,7 +67,7 @@ _SCENARIOS: Final = (
         "v2 sees through bad light, v1 does not; both score the same pictures, and an expert labels where they differ",
         Fault.NONE,
         1_200,
-        _PAIRED,
+        paired_plan(CONTROL, CANDIDATE),
         darkness=0.3,
         has_expert=True,
     ),

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +17,7 @@ import httpx
 
 from splitleaf.core.errors import DependencyDown
 from splitleaf.processes.ports import next_free
+from splitleaf.settings import PREFIX
 
 START_WITHIN_S: Final = 90.0
 STOP_WITHIN_S: Final = 60.0
@@ -48,9 +49,7 @@ def running_system(models: Path, data: Path, **settings: str) -> Iterator[System
     log = data / "up.log"
     with log.open("w", encoding="utf-8") as output:
         # A group of its own: Ctrl-C is for the simulation, which then stops the system in order.
-        process = subprocess.Popen(
-            command, env={**os.environ, **settings}, stdout=output, stderr=output, process_group=0
-        )
+        process = subprocess.Popen(command, env=environment_of(settings), stdout=output, stderr=output, process_group=0)
     system = System(f"http://{HOST}:{port}", data)
     try:
         _wait_until_ready(system, process, log)
@@ -62,6 +61,11 @@ def running_system(models: Path, data: Path, **settings: str) -> Iterator[System
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
+    """Leave out all settings of whoever simulates: their database and broker are not for this."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | dict(settings)
 
 
 def _wait_until_ready(system: System, process: subprocess.Popen[Any], log: Path) -> None:
