@@ -20,6 +20,7 @@ FIGURES = {
     "coverage": (differences.coverage, 4000),
     "power": (differences.power_and_stops, 4000),
     "pairs": (detections.paired_versions, 4000),
+    "paired_clusters": (detections.paired_clusters, 4000),
     "sample_ratio": (detections.sample_ratio, 20_000),
     "guardrail": (detections.guardrail, 4000),
     "latency": (detections.slower_candidate, 1000),

@@ -50,6 +50,25 @@ def paired_versions(runs: int, seed: int) -> list[Reading]:
     ]
 
 
+def paired_clusters(runs: int, seed: int) -> list[Reading]:
+    """Five discordant pictures a unit that resemble each other (correlation .2), neither version better; 200 units."""
+    generator = np.random.default_rng(seed)
+    # A beta(2, 2) coin for each unit makes two of its pictures correlated by 1 / (2 + 2 + 1).
+    wins = generator.binomial(5, generator.beta(2, 2, (runs, 200)))
+    net, discordant = np.cumsum((2 * wins - 5) ** 2, axis=1), 5 * np.arange(1, 201)
+    effect = np.maximum(net / discordant, 1.0)
+    won = np.cumsum(wins, axis=1)
+    limit = -math.log(ALPHA)
+    clustered = mcnemar.log_evidence((discordant - won) / effect, won / effect) >= limit
+    by_picture = mcnemar.log_evidence(discordant - won, won) >= limit
+    return [
+        at_most(
+            "7", "anytime McNemar, 5 pictures a unit, correlation .2: false positives", share_of_runs(clustered), 0.05
+        ),
+        at_least("7", "the same, by picture", share_of_runs(by_picture), 0.06),
+    ]
+
+
 def sample_ratio(runs: int, seed: int) -> list[Reading]:
     generator = np.random.default_rng(seed)
     even, skewed = (np.cumsum(generator.binomial(100, share, (runs, 200)), axis=1) for share in (0.5, 0.47))

@@ -70,7 +70,10 @@ def read_exposures(chunks: Iterable[Sequence[Row]]) -> Exposures:
     parts = [_columns(chunk, kinds, units, labels) for chunk in chunks if chunk]
     if not parts:
         parts = [[np.empty(0, dtype) for dtype in (*_INTEGERS, *_REALS)]]
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    pieces = [list(column) for column in zip(*parts, strict=True)]
+    parts.clear()
+    # Each column's pieces go as soon as it is whole: both together would take twice the memory.
+    columns = [np.concatenate(pieces.pop(0)) for _ in range(len(pieces))]
     number, kind, unit, picture, label, created, batch = columns[: len(_INTEGERS)]
     confidence, total, queue, work = columns[len(_INTEGERS) :]
     return Exposures(
