@@ -12,7 +12,10 @@ import hashlib
 import json
 import secrets
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+from splitleaf.core.access import new_key
 
 # What the scripts and the client use, by name, so that a stolen password can neither read the configuration nor
 # change it, nor wipe the broker. A test runs a whole system as this user.
@@ -39,7 +42,7 @@ def main() -> None:
 def make_secrets(folder: Path) -> None:
     """Make every secret that is not there yet. The operator's folder keeps the originals; the others follow it."""
     kept = {
-        name: _kept(folder / "operator" / name)
+        name: _kept(folder / "operator" / name, new_key if name == ADMIN_KEY.name else _password)
         for name in ("admin-key", "broker-password", "health-password", "postgres-password", "secret")
     }
     for path, text in _files(kept).items():
@@ -77,9 +80,13 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _kept(path: Path) -> str:
+def _password() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _kept(path: Path, fresh: Callable[[], str]) -> str:
     if not path.exists():
-        _write(path, secrets.token_urlsafe(32))
+        _write(path, fresh())
     return path.read_text(encoding="ascii").strip()
 
 

@@ -180,13 +180,21 @@ async def test_a_damaged_backup_changes_nothing(source: Settings, target: Settin
     path, _ = await asyncio.to_thread(back_up, source, tmp_path)
     with tarfile.open(path) as tar:
         place = tar.getmember("rows.gz").offset_data
-    spoilt = bytearray(path.read_bytes())
+    whole = path.read_bytes()
+    spoilt = bytearray(whole)
     spoilt[place + 4] ^= 1
     path.write_bytes(spoilt)
     with pytest.raises(InvalidArtifact, match=r"rows\.gz") as refused:
         await asyncio.to_thread(restore, target, path)
     assert refused.value.error_code == "invalid_backup"
     assert not target.data_dir.exists()
+    with tarfile.open(path) as tar:
+        place = tar.getmember("models/v1/model.toml").offset_data
+    spoilt = bytearray(whole)
+    spoilt[place + 4] ^= 1
+    path.write_bytes(spoilt)
+    with pytest.raises(InvalidArtifact, match=r"model\.toml"):
+        await asyncio.to_thread(restore, target, path)
     for wrong in (b"", b"no tar at all", path.read_bytes()[:2000]):
         path.write_bytes(wrong)
         with pytest.raises(InvalidArtifact):

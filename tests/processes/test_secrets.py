@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
+from splitleaf.core.access import is_key
 from splitleaf.core.errors import ConfigurationError
 from splitleaf.processes.secrets import kept_admin_key, read_secret
 from splitleaf.settings import Settings
@@ -50,5 +51,6 @@ def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 def test_the_admin_key_itself_is_only_in_its_file(tmp_path: Path) -> None:
     path, digest = kept_admin_key(Settings(data_dir=tmp_path))
+    assert is_key(path.read_text(encoding="ascii"))
     assert path.read_text() not in digest
     assert len(digest) == 64

@@ -21,6 +21,10 @@ class SavedLetter:
     pixels: bytes | None
     """None where they lie in the fields."""
 
+    @property
+    def task_id(self) -> str:
+        return self.fields["i"].decode()
+
 
 class WorkArchive(Protocol):
     """Reads work out of a broker that goes on working, and puts it into another one.

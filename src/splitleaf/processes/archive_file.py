@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import json
 import os
 import tarfile
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from splitleaf.core.errors import InvalidArtifact
+from splitleaf.registry.digests import sha256_file
 
 CONTENTS: Final = "contents.json"
 FORMAT: Final = 1
@@ -50,7 +50,8 @@ class ArchiveWriter:
         contents = {
             **facts,
             "format": FORMAT,
-            "parts": {path.name: {"sha256": _sha256(path), "lines": self._counts.get(path.name)} for path in parts},
+            "parts": {path.name: {"sha256": sha256_file(path), "lines": self._counts.get(path.name)} for path in parts},
+            "files": {name: sha256_file(path) for name, path in _files(folders)},
         }
         draft = target.with_name(f".{target.name}.part")
         try:
@@ -80,8 +81,11 @@ class ArchiveReader:
                 f"{source} is a backup of another format: {self.contents.get('format')}", code="invalid_backup"
             )
         for name, part in self.contents["parts"].items():
-            if not (folder / name).is_file() or _sha256(folder / name) != part["sha256"]:
-                raise InvalidArtifact(f"{source} is damaged: {name} is not what was written", code="invalid_backup")
+            if not (folder / name).is_file() or sha256_file(folder / name) != part["sha256"]:
+                raise _damaged(source, name)
+        for name, digest in self.contents["files"].items():
+            if not (folder / name).is_file() or sha256_file(folder / name) != digest:
+                raise _damaged(source, name)
 
     def lines(self, name: str) -> Iterator[Any]:
         with gzip.open(self._folder / name, "rt", encoding="utf-8") as file:
@@ -95,6 +99,18 @@ class ArchiveReader:
         return self._folder / name
 
 
+def _files(folders: dict[str, Path]) -> Iterator[tuple[str, Path]]:
+    """Yield every file of the folders with its name in the archive; a folder may be a single file, too."""
+    for name, folder in folders.items():
+        for path in [folder] if folder.is_file() else sorted(folder.rglob("*")):
+            if path.is_file():
+                yield (name if path == folder else f"{name}/{path.relative_to(folder).as_posix()}"), path
+
+
+def _damaged(source: Path, name: str) -> InvalidArtifact:
+    return InvalidArtifact(f"{source} is damaged: {name} is not what was written", code="invalid_backup")
+
+
 def _write_tar(file: IO[bytes], contents: dict[str, Any], parts: list[Path], folders: dict[str, Path]) -> None:
     with tarfile.open(fileobj=file, mode="w") as tar:
         table = parts[0].with_name(CONTENTS) if parts else Path(CONTENTS)
@@ -103,8 +119,3 @@ def _write_tar(file: IO[bytes], contents: dict[str, Any], parts: list[Path], fol
             tar.add(path, path.name)
         for name, folder in folders.items():
             tar.add(folder, name)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,7 +1,8 @@
 """An installation -> one file -> another one: the database, the broker's unfinished work, the models, the secret.
 
 Work moves on while it is read: from waiting to final, from final to recorded. It is read in that order and the
-database last, so nothing slips through between; what was read twice is told by its id when it is put back.
+database last, so nothing slips through between; what was read twice is told by its id when it is put back. Dead
+letters come from work and may become work again, so they are read before it and after it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import asyncio
 import contextlib
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,13 +19,14 @@ from splitleaf import __version__
 from splitleaf.core.clock import SystemClock, as_rfc3339, as_utc
 from splitleaf.core.errors import ConfigurationError, Conflict
 from splitleaf.flows.record_outcomes import Recorder
-from splitleaf.jobs.archive import read_letter, read_task, write_letter, write_task
+from splitleaf.jobs.archive import SavedLetter, read_letter, read_task, write_letter, write_task
 from splitleaf.jobs.messages import decode_state
 from splitleaf.jobs.queue import FeedEntry, SubmitOutcome
 from splitleaf.jobs.redis import RedisJobQueue, RedisWorkArchive
 from splitleaf.outcomes.sql.dump import SqlArchive
 from splitleaf.processes.archive_file import ArchiveReader, ArchiveWriter
 from splitleaf.processes.broker import queue_limits, reached_broker
+from splitleaf.processes.data import make_data_dir
 from splitleaf.processes.secrets import keep_secret, read_secret
 from splitleaf.processes.store import new_store
 from splitleaf.registry.catalogue import Catalogue
@@ -101,15 +103,26 @@ def _scratch(beside: Path) -> Iterator[Path]:
 
 async def _save_work(settings: Settings, writer: ArchiveWriter) -> None:
     async with _work(settings) as (_, archive):
-        with writer.lines(TASKS) as keep:
-            async for task in archive.waiting():
-                keep(write_task(task))
-        with writer.lines(STATES) as keep:
-            async for document in archive.unrecorded():
-                keep(document.decode())
-        with writer.lines(LETTERS) as keep:
-            async for letter in archive.letters():
-                keep(write_letter(letter))
+        with writer.lines(LETTERS) as keep_letter:
+            found = {letter.task_id async for letter in _kept(archive.letters(), keep_letter, frozenset())}
+            with writer.lines(TASKS) as keep:
+                async for task in archive.waiting():
+                    keep(write_task(task))
+            with writer.lines(STATES) as keep:
+                async for document in archive.unrecorded():
+                    keep(document.decode())
+            async for _ in _kept(archive.letters(), keep_letter, found):
+                pass
+
+
+async def _kept(
+    letters: AsyncIterator[SavedLetter], keep: Callable[[dict[str, object]], None], known: Collection[str]
+) -> AsyncIterator[SavedLetter]:
+    """Keep the letters of tasks that are not known yet, and yield them."""
+    async for letter in letters:
+        if letter.task_id not in known:
+            keep(write_letter(letter))
+            yield letter
 
 
 def _save_rows(settings: Settings, writer: ArchiveWriter) -> str | None:
@@ -124,9 +137,7 @@ def _save_rows(settings: Settings, writer: ArchiveWriter) -> str | None:
 async def _restore(settings: Settings, reader: ArchiveReader, account: Account) -> None:
     async with _work(settings) as (queue, archive):
         if not await archive.is_empty():
-            raise Conflict(
-                "the broker has work in it; a backup is restored into an empty installation", code="not_empty"
-            )
+            raise Conflict(f"the broker has work in it; {_EMPTY}", code="not_empty")
         await asyncio.to_thread(_restore_rows, settings, reader, account)
         _restore_secret(settings, reader, account)
         await _restore_states(settings, reader, account)
@@ -206,6 +217,8 @@ async def _work(settings: Settings) -> AsyncIterator[tuple[RedisJobQueue, RedisW
 
 
 def _database(settings: Settings) -> SqlArchive:
+    if not settings.database_url:
+        make_data_dir(settings.data_dir)
     return SqlArchive(settings.effective_database_url)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
+from splitleaf.core.access import key_digest, new_key
 from splitleaf.core.errors import ConfigurationError
 from splitleaf.processes.data import make_data_dir
 from splitleaf.settings import Settings
@@ -46,14 +47,18 @@ def keep_secret(settings: Settings, secret: str) -> bool:
 def kept_admin_key(settings: Settings) -> tuple[Path, str]:
     """Return the file of the embedded installation's admin key and the key's SHA-256 (hex)."""
     path = settings.data_dir / ADMIN_KEY_NAME
-    return path, hashlib.sha256(_kept(path).encode()).hexdigest()
+    return path, key_digest(_kept(path, new_key))
 
 
-def _kept(path: Path) -> str:
+def _fresh() -> str:
+    return secrets.token_urlsafe(32)
+
+
+def _kept(path: Path, fresh: Callable[[], str] = _fresh) -> str:
     """Return what the file holds, making it first if there is none; safe when several processes do so."""
     make_data_dir(path.parent)
     if not path.exists():
-        _make(path, secrets.token_urlsafe(32))
+        _make(path, fresh())
     kept = _read(path)
     if len(kept) < _SHORTEST:
         raise ConfigurationError(f"{path} holds no secret; remove it, and a new one is made")
