@@ -6,7 +6,6 @@ import json
 import math
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,6 +18,7 @@ from splitleaf.flows.run_experiment import find_experiment, roll_back_experiment
 from splitleaf.flows.watch_experiment import ExperimentWatcher
 from splitleaf.outcomes.memory import MemoryOutcomeStore
 from tests.flows.golden import golden_report
+from tests.support.alike import assert_alike
 from tests.support.synthetic import HAND, StandingClock, Synthetic, World, plan_of, shadow_plan
 
 TWO_CANDIDATES = {
@@ -344,18 +344,3 @@ GOLDEN = Path(__file__).parent / "golden/report.json"
 def test_a_seeded_experiment_gives_the_report_that_was_checked_by_hand() -> None:
     """Made anew by `python -m tests.flows.golden`, after a look at what changed and why."""
     assert_alike(golden_report().model_dump(mode="json"), json.loads(GOLDEN.read_text(encoding="utf-8")))
-
-
-def assert_alike(ours: Any, golden: Any) -> None:
-    if isinstance(golden, dict):
-        assert ours.keys() == golden.keys()
-        for name, value in golden.items():
-            assert_alike(ours[name], value)
-    elif isinstance(golden, list):
-        assert len(ours) == len(golden)
-        for one, other in zip(ours, golden, strict=True):
-            assert_alike(one, other)
-    elif isinstance(golden, float):
-        assert ours == pytest.approx(golden, rel=1e-6, abs=1e-9)
-    else:
-        assert ours == golden
