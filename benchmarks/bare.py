@@ -6,6 +6,7 @@ Run as a process for each core: `python -m benchmarks.bare NETWORK PICTURE --sec
 from __future__ import annotations
 
 import argparse
+import statistics
 import time
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from PIL import Image
 from splitleaf.engine.onnx import OnnxRuntime
 
 BATCH = 8
+"""What product and peers are compared with. A larger network is quicker one by one on many a CPU: `--batch 1`."""
 
 
 def main() -> None:
@@ -24,15 +26,16 @@ def main() -> None:
     parser.add_argument("picture", type=Path)
     parser.add_argument("--side", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--batch", type=int, default=BATCH)
     arguments = parser.parse_args()
     runtime = OnnxRuntime(arguments.network)
     picture = arguments.picture.read_bytes()
-    batch = np.empty((BATCH, arguments.side, arguments.side, 3), np.float32)
+    batch = np.empty((arguments.batch, arguments.side, arguments.side, 3), np.float32)
     run_batch(runtime, picture, batch)
     started, done = time.perf_counter(), 0
     while time.perf_counter() - started < arguments.seconds:
         run_batch(runtime, picture, batch)
-        done += BATCH
+        done += arguments.batch
     print(done / (time.perf_counter() - started))
 
 
@@ -43,6 +46,18 @@ def run_batch(runtime: OnnxRuntime, picture: bytes, batch: np.ndarray) -> None:
         pixels = simplejpeg.decode_jpeg(picture, "RGB")
         row[...] = np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
     runtime.run(batch)
+
+
+def processor_us(network: bytes, picture: bytes, side: int, batch: int = BATCH, runs: int = 12) -> float:
+    """Return the processor microseconds that this loop takes for a picture, the median of some batches."""
+    runtime = OnnxRuntime(network)
+    pictures = np.empty((batch, side, side, 3), np.float32)
+    times = []
+    for _ in range(runs + 1):
+        started = time.process_time()
+        run_batch(runtime, picture, pictures)
+        times.append((time.process_time() - started) / batch)
+    return 1e6 * statistics.median(times[1:])
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from tests.support.pictures import jpeg, leaf_like_jpeg
 from tests.support.repositories import write_version
 from tests.system.running import start_system
 
+from benchmarks.bare import processor_us
 from benchmarks.load import drive, prepared_request
 from benchmarks.networks import mobilenet_v2, null_network
 
@@ -46,7 +47,7 @@ def main() -> None:
         try:
             request = prepared_request(system.url, picture)
             drive(system.url, request, arguments.connections, 1)
-            rounds = []
+            rounds, bare = [], []
             for _ in range(arguments.rounds):
                 time.sleep(SETTLED_S)
                 before = processor_time(system.process.pid)
@@ -54,10 +55,14 @@ def main() -> None:
                 time.sleep(SETTLED_S)
                 used = processor_time(system.process.pid)
                 used.subtract(before)
+                bare.append(processor_us(make(side), picture, side))
                 rounds.append((answered / arguments.seconds, {one: ticks / answered for one, ticks in used.items()}))
         finally:
             system.stop()
     print(as_table(rounds))
+    totals = [sum(used.values()) for _, used in rounds]
+    shares = ", ".join(f"{alone / total:.2f}" for alone, total in zip(bare, totals, strict=True))
+    print(f"The bare loop, measured after each round: {min(bare):.0f} us; over the whole of the system: {shares}.")
 
 
 def processor_time(top: int) -> Counter[str]:
