@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from splitleaf.analysis.sequences import (
     stratum_weights,
 )
 
-MOST_GROWTH = 1_000.0
+MOST_GROWTH: Final = 1_000.0
 """Beyond a thousand times today's data, "how many more?" has no answer that anybody could use."""
 
 

@@ -16,7 +16,7 @@ from splitleaf.analysis.report import Arm, AuditRow, Report, Subject
 from splitleaf.analysis.report.comparisons import Agreement
 from splitleaf.analysis.report.curves import Course, Segment
 from splitleaf.analysis.report.health import Health
-from splitleaf.analysis.report.measures import Metric
+from splitleaf.analysis.report.measures import GuardrailState, Metric
 from splitleaf.analysis.sections import courses
 from splitleaf.analysis.sections.accuracy import BIASED, PICKED, Labelled, LiveAccuracy, PairedAccuracy
 from splitleaf.analysis.sections.agreement import IdsOf, describe_agreement
@@ -85,17 +85,7 @@ class _Assembly:
         metrics, agreements = self._metrics(), self._agreements()
         guardrails = GuardrailTable(frame, facts.ratings).states()
         latency = describe_latency(frame, self._slowness)
-        findings = Findings(
-            plan=self._plan,
-            state=facts.record.state,
-            arms=frame.arms,
-            health=self._health,
-            metrics=metrics,
-            guardrails=guardrails,
-            agreements=agreements,
-            stages_left=max(0, len(self._plan.ramp) - 1 - facts.record.stage),
-        )
-        statements = write_statements(findings)
+        statements = write_statements(self._findings(metrics, guardrails, agreements))
         others = frame.arms[1:]
         return Report(
             made_ms=facts.made_ms,
@@ -119,6 +109,21 @@ class _Assembly:
             segments=self._segments(),
             drift=watch_drift(frame),
             audit=[_audit_row(one) for one in facts.audit],
+        )
+
+    def _findings(
+        self, metrics: Sequence[Metric], guardrails: Sequence[GuardrailState], agreements: Sequence[Agreement]
+    ) -> Findings:
+        record = self._facts.record
+        return Findings(
+            plan=self._plan,
+            state=record.state,
+            arms=self._frame.arms,
+            health=self._health,
+            metrics=metrics,
+            guardrails=guardrails,
+            agreements=agreements,
+            stages_left=max(0, len(self._plan.ramp) - 1 - record.stage),
         )
 
     def _subject(self) -> Subject:

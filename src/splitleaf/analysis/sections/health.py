@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -21,11 +22,12 @@ from splitleaf.experiments.allocation import sampling_slots
 from splitleaf.experiments.bucketing import SLOTS
 from splitleaf.outcomes.exposures import Bools
 
-MOST_FALLBACKS = 0.01
-MOST_CROSSOVERS = 0.001
-MOST_MISSING_SHADOWS = 0.2
-MOST_CONTESTED = 0.05
-LEAST_SHADOWS = 20
+MOST_FALLBACKS: Final = 0.01
+"""Shares from which on a check warns."""
+MOST_CROSSOVERS: Final = 0.001
+MOST_MISSING_SHADOWS: Final = 0.2
+MOST_CONTESTED: Final = 0.05
+LEAST_SHADOWS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
