@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from pydantic import TypeAdapter
 
@@ -137,7 +136,3 @@ def read_watch(text: str) -> ControlWatch | None:
         return _WATCH.validate_json(text)
     except ValueError:
         return None
-
-
-def as_table(watch: ExperimentWatch) -> dict[str, Any]:
-    return asdict(watch)

@@ -51,7 +51,7 @@ _SUCCESS: Final[Mapping[str, Callable[[Trial], bool]]] = MappingProxyType(
         "feedback_accuracy": lambda trial: trial.is_right,
     }
 )
-BAD: Final = MappingProxyType(
+_BAD: Final = MappingProxyType(
     {
         "error_rate": "without an answer",
         "slow_rate": "too slow",
@@ -132,7 +132,7 @@ class CandidateGuard:
 def tell(guardrail: GuardrailWatch) -> str:
     """Return the evidence in a sentence with numbers."""
     than = f" than {guardrail.threshold_ms:.0f} ms" if guardrail.threshold_ms is not None else ""
-    bad = f"{BAD[guardrail.metric]}{than}".replace("too slow than", "slower than")
+    bad = f"{_BAD[guardrail.metric]}{than}".replace("too slow than", "slower than")
     return (
         f"{guardrail.metric}: {guardrail.candidate} {guardrail.candidate_bad:,} of {guardrail.candidate_units:,} units "
         f"{bad}, control {guardrail.control_bad:,} of {guardrail.control_units:,}; evidence "

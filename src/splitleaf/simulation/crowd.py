@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 import time
 from collections import Counter
@@ -61,7 +62,6 @@ class Crowd:
     visits: list[Visit] = field(default_factory=list)
     repeated: Counter[str] = field(default_factory=Counter)
     """Answers that made a visitor try again, by code."""
-    feedback: int = 0
 
     @property
     def truths(self) -> dict[str, str]:
@@ -121,11 +121,8 @@ class Crowd:
         if mood >= (self.habits.happy_share if visit.is_right else self.habits.angry_share):
             return
         path = f"/v1/predictions/{visit.prediction_id}/feedback"
-        try:
-            said = await client.post(path, json={"correct": visit.is_right}, headers={"Splitleaf-Unit": unit})
-        except httpx.TransportError:
-            return
-        self.feedback += said.is_success
+        with contextlib.suppress(httpx.TransportError):
+            await client.post(path, json={"correct": visit.is_right}, headers={"Splitleaf-Unit": unit})
 
 
 def _pause_s(response: httpx.Response) -> float:
