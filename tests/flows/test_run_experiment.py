@@ -79,6 +79,19 @@ def refused(call: Callable[[], object], code: str, kind: type[SplitleafError] = 
     assert error.value.error_code == code
 
 
+def test_a_shadow_that_won_is_promoted_by_its_version_and_taken_back(store: OutcomeStore) -> None:
+    create(store, shadow_plan())
+    start_experiment(store, shadow_plan().key, READY, ANN, CLOCK)
+    stop_experiment(store, shadow_plan().key, ANN, CLOCK)
+    refused(
+        lambda: promote_variant(store, shadow_plan().key, "v3", READY, "v1", ANN, CLOCK), "variant_not_found", NotFound
+    )
+    promote_variant(store, shadow_plan().key, "v2", READY, "v1", ANN, CLOCK)
+    assert store.aliases() == {"champion": "v2"}
+    roll_back_experiment(store, shadow_plan().key, ANN, CLOCK)
+    assert store.aliases() == {"champion": "v1"}
+
+
 def test_a_draft_decides_nothing_and_gets_a_salt(store: OutcomeStore) -> None:
     create(store)
     create(store, plan(key="stem"))

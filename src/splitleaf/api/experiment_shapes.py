@@ -53,7 +53,7 @@ class Ramp(Step):
 
 
 class Promotion(Step):
-    variant: Name = Field(examples=["candidate"])
+    variant: Name = Field(description="A variant, or the version of a shadow.", examples=["candidate"])
 
 
 class ExperimentShape(Shape):
@@ -62,7 +62,9 @@ class ExperimentShape(Shape):
     sequence: int = Field(description="Counts its changes.", examples=[3])
     revision: int = Field(description="In force; 0 before the start.", examples=[1])
     stage: int = Field(description="Of the ramp, from 0.", examples=[0])
-    promoted: str | None = Field(description="The variant that won.", examples=[None])
+    promoted: str | None = Field(
+        description="The variant that won, or the version of the shadow that did.", examples=[None]
+    )
     changed_at: str = Field(examples=[_TIME])
     started_at: str | None = Field(examples=[_TIME])
     ended_at: str | None = Field(examples=[None])

@@ -176,13 +176,13 @@ def stop(key: Key, why: Why = "", models: Repository = None, data: Data = None, 
 @app.command("promote")
 def promote(
     key: Key,
-    variant: Annotated[str, typer.Argument(help="The variant that won.")],
+    variant: Annotated[str, typer.Argument(help="The variant that won, or the version of a shadow.")],
     why: Why = "",
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Point the champion at a variant's version; `rollback` undoes it."""
+    """Point the champion at the version of a variant or shadow; `rollback` undoes it."""
     _change(models, data, as_json, lambda experimenter: experimenter.promote(key, variant, why))
 
 

@@ -115,6 +115,12 @@ class Plan(_Entry):
         answering = {one.version for one in self.variants.values()}
         return frozenset(answering | {one.version for one in self.shadows})
 
+    @property
+    def contenders(self) -> dict[str, str]:
+        """Name -> version of all that can win: the variants and, by the version's name, the shadows."""
+        unseen = {one.version: one.version for one in self.shadows}
+        return unseen | {name: one.version for name, one in self.variants.items()}
+
     def shares_at(self, stage: int) -> dict[str, float]:
         """Return variant -> percent in this stage of the ramp (from 0); without a ramp, the planned shares."""
         if not self.ramp:

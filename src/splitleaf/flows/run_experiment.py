@@ -163,15 +163,18 @@ def promote_variant(  # noqa: PLR0917 - a change, who makes it, and why
     hand: Hand,
     clock: Clock,
 ) -> ExperimentRecord:
-    """Point the champion at the variant's version. `champion` is who answers while the alias was never moved.
+    """Point the champion at the version of a variant or, named as it is, of a shadow.
+
+    `champion` is who answers while the alias was never moved.
 
     Raises `NotFound` (`variant_not_found`, `version_not_found`), `Conflict` (`transition_refused`).
     """
     present = _present(store, key, hand)
     state = state_after(State(present.state), Step.PROMOTE)
     plan = parse_plan(present.plan)
-    _require_variant(plan, variant)
-    version = plan.variants[variant].version
+    if variant not in plan.contenders:
+        raise NotFound(f"{plan.key} has no variant or shadow {variant!r}", code="variant_not_found")
+    version = plan.contenders[variant]
     require_version(version, ready)
     alias = store.aliases().get(CHAMPION)
     record = _following(present, clock, state=str(state), promoted=variant, champion_before=alias or champion)
@@ -189,7 +192,7 @@ def roll_back_experiment(store: OutcomeStore, key: str, hand: Hand, clock: Clock
     if present.state != State.PROMOTED:
         return _step(store, key, Step.ROLL_BACK, hand, clock)
     state = state_after(State.PROMOTED, Step.ROLL_BACK)
-    version = parse_plan(present.plan).variants[present.promoted].version
+    version = parse_plan(present.plan).contenders[present.promoted]
     record = _following(present, clock, state=str(state))
     move = AliasMove(CHAMPION, present.champion_before, version)
     before, after = {CHAMPION: version}, {CHAMPION: present.champion_before}

@@ -59,9 +59,11 @@ def _advise_aa(situation: Situation) -> list[str]:
 def _take(situation: Situation) -> list[str]:
     key, arm = situation.plan.key, situation.arm
     if arm.role == "shadow":
+        stop = [] if situation.state == "stopped" else [f"End this one: `splitleaf experiments stop {key}`."]
         return [
+            *stop,
             f"Show {arm.version} to a few: an experiment of mode `ab` with it as candidate and a ramp from 1 %.",
-            f"End this one: `splitleaf experiments stop {key}`.",
+            f"Or, where its errors and times are known well: `splitleaf experiments promote {key} {arm.version}`.",
         ]
     promote = f"`splitleaf experiments promote {key} {arm.name}`"
     if situation.state == "stopped":

@@ -20,6 +20,7 @@ export function stepButtons(experiment, refresh) {
 }
 
 const hasRamp = ({ plan, stage }) => Boolean(plan.ramp?.length) && stage + 1 < plan.ramp.length;
+const hasContenders = ({ plan }) => Object.keys(plan.variants).length + (plan.shadows?.length ?? 0) > 1;
 const hasCandidates = ({ plan }) => Object.keys(plan.variants).length > 1;
 
 const start = simple("Start", "start", {
@@ -85,7 +86,7 @@ const edit = {
 };
 const ramp = { word: "Next stage", look: "primary", when: hasRamp, ask: askRamp };
 const shares = { word: "Other shares", when: hasCandidates, ask: askShares };
-const promote = { word: "Promote", look: "primary", when: hasCandidates, ask: askPromote };
+const promote = { word: "Promote", look: "primary", when: hasContenders, ask: askPromote };
 
 const STEPS = {
   draft: [start, edit, discard],
@@ -157,11 +158,13 @@ function askShares(experiment) {
 
 function askPromote(experiment) {
   const id = freshId("variant");
-  const names = Object.entries(experiment.plan.variants);
-  const candidate = names.find(([name]) => name !== experiment.plan.default)?.[0];
-  const options = names.map(([name, { version }]) =>
-    h("option", { value: name, selected: name === candidate }, `${name} (${version})`),
-  );
+  const { variants, shadows = [], default: control } = experiment.plan;
+  const names = [
+    ...Object.entries(variants).map(([name, { version }]) => [name, `${name} (${version})`]),
+    ...shadows.filter(({ version }) => !(version in variants)).map(({ version }) => [version, `${version} (seen by nobody yet)`]),
+  ];
+  const candidate = names.find(([name]) => name !== control)?.[0];
+  const options = names.map(([name, text]) => h("option", { value: name, selected: name === candidate }, text));
   return ask({
     title: "Promote a variant?",
     text: "The champion points at its version from now on: everybody is answered by it. This can be undone in one step.",
