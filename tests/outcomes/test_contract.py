@@ -12,7 +12,7 @@ import pytest
 
 from splitleaf.core.errors import Conflict
 from splitleaf.core.ids import new_prediction_id
-from splitleaf.outcomes.events import FeedbackSource, Outcome, TrafficCount
+from splitleaf.outcomes.events import FeedbackSource, Outcome, Sighting, TrafficCount
 from splitleaf.outcomes.store import OutcomeStore
 from tests.outcomes.facts import NOW_MS, failed_outcome, feedback, outcome, revision
 
@@ -256,3 +256,18 @@ def test_moves_and_splits_are_in_the_audit_log_with_what_was_before(store: Outco
         ("routing", "split", "ann", "null", '{"shares": {"v1": 75.0, "v2": 25.0}}'),
         ("routing", "end_split", "ann", '{"shares": {"v1": 75.0, "v2": 25.0}}', "null"),
     ]
+
+
+def test_sightings_come_in_the_order_of_recording_and_of_one_artifact(store: OutcomeStore) -> None:
+    facts = [
+        outcome(served_digest=digest, confidence=number / 10, measures="[1.5]", role=role)
+        for number, (digest, role) in enumerate(
+            [("a" * 64, "primary"), ("b" * 64, "primary"), ("a" * 64, "shadow"), ("a" * 64, "primary")]
+        )
+    ]
+    store.record_outcomes([*facts, outcome(served_digest="a" * 64)])
+    assert store.count_sightings("a" * 64) == 3
+    assert [one.confidence for one in store.newest_sightings("a" * 64, 2)] == [0.2, 0.3]
+    assert store.newest_sightings("a" * 64, 9)[0] == Sighting("late_blight", 0.0, "[1.5]", facts[0].created_ms)
+    assert store.newest_sightings("a" * 64, 0) == []
+    assert store.count_sightings("c" * 64) == 0

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query
 
 from splitleaf.api import admin_shapes as shapes
 from splitleaf.api.admin_control import add_control
+from splitleaf.api.admin_drift import add_drift
 from splitleaf.api.admin_experiments import add_experiments
 from splitleaf.api.admin_keys import add_keys
 from splitleaf.api.admin_overview import add_overview
@@ -33,6 +34,7 @@ def admin_router(services: ApiServices) -> APIRouter:
     may_write = Depends(require(Scope.WRITE, services.access))
     add_session(router, services)
     add_overview(router, services, may_read)
+    add_drift(router, services, may_read)
     add_keys(router, services, Depends(require(Scope.ADMIN, services.access)))
     _add_aliases(router, services, may_read, may_write)
     _add_routing(router, services, may_read, may_write)

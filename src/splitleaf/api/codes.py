@@ -66,6 +66,11 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "split_in_force": (409, "An experiment cannot start while a static split is in force.", "End the split first."),
     "transition_refused": (409, "The step does not follow on the experiment's state.", "See its detail."),
     "feedback_impossible": (409, "The prediction has no answer to judge.", "Wait until it has succeeded."),
+    "no_baseline": (
+        409,
+        "The version was imported without reference pictures.",
+        "Import it again with `--reference`.",
+    ),
     "no_answer_to_explain": (409, "The prediction has no answer to explain.", "Wait until it has succeeded."),
     "nothing_to_undo": (409, "The expert said nothing of this picture.", "See the name under `expert`."),
     "retention_off": (409, "No pictures are kept.", "Set `SPLITLEAF_RETENTION__ENABLED=true`."),

@@ -58,6 +58,17 @@ class Outcome:
     """Place in the order of recording, given by the store; a reader that follows goes by it."""
 
 
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What drift is looked for in, of one picture that a version answered, shown or unseen."""
+
+    label: str
+    confidence: float
+    measures: str
+    """As in `Outcome`."""
+    created_ms: int
+
+
 class FeedbackSource(StrEnum):
     USER = "user"
     EXPERT = "expert"

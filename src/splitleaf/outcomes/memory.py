@@ -10,7 +10,15 @@ from dataclasses import replace
 
 from splitleaf.core.errors import Conflict
 from splitleaf.outcomes.audit import of_alias, of_split
-from splitleaf.outcomes.events import AliasChange, Feedback, FeedbackSource, Outcome, RoutingRevision, TrafficCount
+from splitleaf.outcomes.events import (
+    AliasChange,
+    Feedback,
+    FeedbackSource,
+    Outcome,
+    RoutingRevision,
+    Sighting,
+    TrafficCount,
+)
 from splitleaf.outcomes.experiments import (
     AliasMove,
     AuditEntry,
@@ -94,6 +102,20 @@ class MemoryOutcomeStore:
             if one.role == "primary" and one.created_ms >= since_ms
         )
         return [TrafficCount(*group, count) for group, count in found.items()]
+
+    def count_sightings(self, served_digest: str) -> int:
+        return len(self._sightings(served_digest))
+
+    def newest_sightings(self, served_digest: str, limit: int) -> Sequence[Sighting]:
+        return self._sightings(served_digest)[-limit:] if limit else []
+
+    def _sightings(self, served_digest: str) -> list[Sighting]:
+        with self._lock:
+            return [
+                Sighting(one.label, one.confidence, one.measures, one.created_ms)
+                for one in self._outcomes.values()
+                if one.served_digest == served_digest and one.measures and one.label and one.confidence is not None
+            ]
 
     def record_feedback(self, feedback: Feedback) -> None:
         with self._lock:

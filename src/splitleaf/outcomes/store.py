@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision, TrafficCount
+from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision, Sighting, TrafficCount
 from splitleaf.outcomes.experiments import ExperimentStore
 from splitleaf.outcomes.keys import KeyStore
 from splitleaf.outcomes.reviews import ReviewStore
@@ -61,6 +61,14 @@ class OutcomeStore(ExperimentStore, KeyStore, ReviewStore, TruthStore, Protocol)
 
         Each falls into a band by its time from the arrival of the picture to the final state. `bounds_ms` ascend.
         """
+        ...
+
+    def count_sightings(self, served_digest: str) -> int:
+        """Count the pictures that this artifact answered and measured, shadows included."""
+        ...
+
+    def newest_sightings(self, served_digest: str, limit: int) -> Sequence[Sighting]:
+        """Return the newest of them, in the order of recording."""
         ...
 
     def record_feedback(self, feedback: Feedback) -> None: ...

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from splitleaf.core.errors import Conflict
 from splitleaf.outcomes.audit import of_alias, of_split
-from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision, TrafficCount
+from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision, Sighting, TrafficCount
 from splitleaf.outcomes.experiments import AliasMove
 from splitleaf.outcomes.migrations.run import migrate
 from splitleaf.outcomes.sql import rows, tables
@@ -81,6 +81,21 @@ class SqlOutcomeStore(SqlExperiments, SqlReviews, SqlTruths, SqlKeys):
         each = select(*groups).where(table.created_ms >= since_ms, table.role == "primary").subquery()
         query = select(*each.c, func.count()).group_by(*each.c)
         return [TrafficCount(*row) for row in self._all(query)]
+
+    def count_sightings(self, served_digest: str) -> int:
+        columns = tables.outcomes.c
+        query = select(func.count()).where(columns.served_digest == served_digest, columns.measures != "")
+        return int(self._all(query)[0][0])
+
+    def newest_sightings(self, served_digest: str, limit: int) -> Sequence[Sighting]:
+        columns = tables.outcomes.c
+        query = (
+            select(columns.label, columns.confidence, columns.measures, columns.created_ms)
+            .where(columns.served_digest == served_digest, columns.measures != "")
+            .order_by(columns.number.desc())
+            .limit(limit)
+        )
+        return [Sighting(*row) for row in reversed(self._all(query))]
 
     def record_feedback(self, feedback: Feedback) -> None:
         with self._writing() as connection:

@@ -1,0 +1,106 @@
+"""What a version has seen lately -> is it still what its reference pictures were?"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from splitleaf.analysis.baseline import Baseline, read_baseline
+from splitleaf.analysis.windows import MeasureDrift, judge_window
+from splitleaf.core.errors import Conflict, InvalidArtifact
+from splitleaf.core.measures import MEASURES
+from splitleaf.outcomes.events import Sighting
+from splitleaf.outcomes.store import OutcomeStore
+from splitleaf.registry.manifest import Manifest
+
+WINDOW: Final = 500
+"""Pictures: the index of ten bins is noise in much fewer."""
+CONFIDENCE: Final = "confidence"
+
+
+@dataclass(frozen=True, slots=True)
+class DriftWindow:
+    """So many pictures in the order of recording, judged once."""
+
+    number: int
+    """Counted from 1, the version's first window."""
+    first_ms: int
+    last_ms: int
+    drifts: tuple[MeasureDrift, ...]
+
+    @property
+    def is_alarm(self) -> bool:
+        return any(one.is_drift for one in self.drifts)
+
+
+@dataclass(frozen=True, slots=True)
+class DriftReport:
+    """A version's newest full windows, oldest first."""
+
+    version: str
+    digest: str
+    reference: str
+    reference_images: int
+    window: int
+    images: int
+    """Pictures that carry measures, those of the window that is not full yet included."""
+    windows: tuple[DriftWindow, ...]
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether the newest full window is one."""
+        return bool(self.windows) and self.windows[-1].is_alarm
+
+
+def watch_drift(
+    store: OutcomeStore, folder: Path, manifest: Manifest, *, window: int = WINDOW, windows: int = 12
+) -> DriftReport:
+    """Judge the newest full windows of an artifact. Blocks; call it off the event loop.
+
+    Windows are counted from the artifact's first picture, so that each is judged on the same pictures whenever it is
+    looked at. Raises `Conflict` (`no_baseline`) for a version without reference pictures, `InvalidArtifact` for one
+    whose file cannot be read.
+    """
+    insight = manifest.insight
+    baseline = (
+        _read(folder / insight.file, insight.sha256) if insight is not None and insight.reference_images else None
+    )
+    if baseline is None or insight is None:
+        raise Conflict(
+            f"{manifest.version} was imported without --reference: nothing says what is usual", code="no_baseline"
+        )
+    images = store.count_sightings(manifest.digest)
+    begun = images % window
+    sightings = store.newest_sightings(manifest.digest, windows * window + begun)
+    full = sightings[: len(sightings) - begun]
+    first = images // window - len(full) // window + 1
+    judged = tuple(
+        _judge(baseline, full[start : start + window], first + start // window)
+        for start in range(0, len(full) - window + 1, window)
+    )
+    return DriftReport(
+        manifest.version, manifest.digest, insight.reference, insight.reference_images, window, images, judged
+    )
+
+
+def _judge(baseline: Baseline, sightings: Sequence[Sighting], number: int) -> DriftWindow:
+    rows = [json.loads(one.measures) for one in sightings]
+    measures = {name: [row[place] for row in rows if place < len(row)] for place, name in enumerate(MEASURES)}
+    measures[CONFIDENCE] = [one.confidence for one in sightings]
+    drifts = judge_window(baseline, measures, [one.label for one in sightings])
+    return DriftWindow(number, sightings[0].created_ms, sightings[-1].created_ms, drifts)
+
+
+@lru_cache(maxsize=16)
+def _read(path: Path, sha256: str) -> Baseline | None:  # noqa: ARG001 - another file is another entry
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return read_baseline(dict(arrays))
+    except (OSError, ValueError, KeyError) as error:
+        raise InvalidArtifact(f"{path.name} of {path.parent.parent.name} cannot be read") from error
