@@ -73,6 +73,11 @@ def test_an_experiment_without_outcomes_has_a_page_too() -> None:
     assert "Nothing has been measured yet." in made
 
 
+def test_commands_stand_out_from_the_words_around_them() -> None:
+    invalid = page(Synthetic(plan_of(), World(lost={"candidate": 0.6})).run(900))
+    assert "<code>splitleaf experiments pause v2-against-v1</code>" in invalid
+
+
 def test_ticks_are_round_and_within_the_axis() -> None:
     for low, high in ((0, 1), (-0.0312, 0.0711), (3, 812), (1.7e12, 1.7e12 + 5e6)):
         ticks = Axis(low, high, str).ticks()
