@@ -120,7 +120,7 @@ async def test_the_order_of_the_candidates_says_nothing(served: Served) -> None:
             item = await next_item(client)
             firsts.append(item["candidates"][0])
             await say(client, item["id"], label="red")
-    # Of 60 fair throws of a die with three sides, each comes up at least eight times but in 1 of 5,000 runs.
+    # Of 60 fair throws of a die with three sides, one comes up less than six times in 1 of 100,000 runs.
     assert all(firsts.count(label) >= 6 for label in ("red", "green", "blue"))
 
 

@@ -99,7 +99,12 @@ class SqlExperiments(SqlDatabase):
 
     def exposures_after(self, experiment: str, number: int, limit: int) -> Sequence[Outcome]:
         table = tables.outcomes
-        query = select(table).where(*_of(experiment), table.c.number > number).order_by(table.c.number).limit(limit)
+        query = (
+            select(table)
+            .where(*of_experiment(experiment), table.c.number > number)
+            .order_by(table.c.number)
+            .limit(limit)
+        )
         return [rows.read_outcome(row) for row in self._all(query)]
 
     def exposures(self, experiment: str, *, with_pictures: bool = True) -> Exposures:
@@ -107,7 +112,7 @@ class SqlExperiments(SqlDatabase):
             return read_exposures(iter(lambda: fetch(_CHUNK), []))
 
     def newest_exposure(self, experiment: str) -> int:
-        query = select(func.max(tables.outcomes.c.number)).where(*_of(experiment))
+        query = select(func.max(tables.outcomes.c.number)).where(*of_experiment(experiment))
         return int(self._all(query)[0][0] or 0)
 
     def picture_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
@@ -121,7 +126,7 @@ class SqlExperiments(SqlDatabase):
         stood_in = func.sum(case((table.c.fallback != "", 1), else_=0))
         query = (
             select(*groups, stood_in, func.count())
-            .where(*_of(experiment), table.c.override.is_(False))
+            .where(*of_experiment(experiment), table.c.override.is_(False))
             .group_by(*groups)
             .order_by(*groups)
         )
@@ -133,7 +138,7 @@ class SqlExperiments(SqlDatabase):
         columns = (table.number, table.revision, table.variant, table.unit_hash, table.status, table.fallback)
         query = (
             select(*columns, latency_ms)
-            .where(*_of(experiment), *_is_exposure(), table.number > number)
+            .where(*of_experiment(experiment), *_is_exposure(), table.number > number)
             .order_by(table.number)
             .limit(limit)
         )
@@ -154,7 +159,7 @@ class SqlExperiments(SqlDatabase):
             )
             .join_from(tables.feedback, tables.outcomes, table.prediction_id == said.prediction_id, isouter=True)
             .where(said.number > number, said.source == FeedbackSource.USER.value, said.correct.is_not(None))
-            .where(or_(~is_recorded, and_(*_of(experiment), *_is_exposure())))
+            .where(or_(~is_recorded, and_(*of_experiment(experiment), *_is_exposure())))
             .order_by(said.number)
             .limit(limit)
         )
@@ -184,10 +189,11 @@ def _columns_of(experiment: str, with_pictures: bool) -> Select[Any]:
     work_ms = table.preprocess_ms + table.inference_ms
     columns = (table.label, table.confidence, table.created_ms, total_ms, table.queue_ms, work_ms, table.batch_size)
     query = select(table.number, kind, table.unit_hash, _PICTURE if with_pictures else literal(""), *columns)
-    return query.where(*_of(experiment), table.override.is_(False)).order_by(table.number)
+    return query.where(*of_experiment(experiment), table.override.is_(False)).order_by(table.number)
 
 
-def _of(experiment: str) -> tuple[Any, Any]:
+def of_experiment(experiment: str) -> tuple[Any, Any]:
+    """Return the conditions for an experiment's outcomes."""
     # The second condition is what lets the index serve that leaves out everything else.
     return tables.outcomes.c.experiment == experiment, tables.outcomes.c.experiment != ""
 

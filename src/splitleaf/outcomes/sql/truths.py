@@ -11,6 +11,7 @@ from splitleaf.outcomes.events import Feedback, FeedbackSource, Verdict
 from splitleaf.outcomes.sql import rows, tables
 from splitleaf.outcomes.sql.database import SqlDatabase
 from splitleaf.outcomes.sql.engine import our_errors
+from splitleaf.outcomes.sql.experiments import of_experiment
 from splitleaf.outcomes.truths import ASKED, PRECEDENCE, LabelledOutcome, ResponseCount, is_right
 
 _AT_ONCE: Final = 5_000
@@ -50,7 +51,7 @@ class SqlTruths(SqlDatabase):
     def count_responses(self, experiment: str) -> Sequence[ResponseCount]:
         table = tables.outcomes.c
         arms = (table.revision, table.variant)
-        shown = (*of_experiment(experiment), table.role == "primary", table.override.is_(False))
+        shown = (*_of_pictures(experiment), table.role == "primary", table.override.is_(False))
         answered = select(*arms, func.count()).where(*shown, table.status == "succeeded").group_by(*arms)
         said = _newest([FeedbackSource.USER]).subquery()
         first = func.row_number().over(partition_by=said.c.prediction_id, order_by=said.c.number.desc())
@@ -91,11 +92,9 @@ class SqlTruths(SqlDatabase):
         return [(row.number, rows.read_feedback(row)) for row in found]
 
 
-def of_experiment(experiment: str) -> tuple[ColumnElement[bool], ...]:
+def _of_pictures(experiment: str) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions for an experiment's outcomes; an empty key: those that no experiment has."""
-    column = tables.outcomes.c.experiment
-    # The second condition is what lets the index serve that leaves out everything else.
-    return (column == experiment, column != "") if experiment else (column == "",)
+    return of_experiment(experiment) if experiment else (tables.outcomes.c.experiment == "",)
 
 
 def is_standing(said: Any) -> ColumnElement[bool]:
@@ -152,7 +151,7 @@ def _truth(experiment: str, sources: Collection[FeedbackSource]) -> Select[Any]:
             func.max(word.c.label).over(partition_by=by_source).label("most"),
         )
         .join_from(word, primary, word.c.prediction_id == primary.c.prediction_id)
-        .where(*of_experiment(experiment), primary.c.role == "primary", primary.c.override.is_(False))
+        .where(*_of_pictures(experiment), primary.c.role == "primary", primary.c.override.is_(False))
         .subquery("spoken")
     )
     contested = func.coalesce(spoken.c.least != spoken.c.most, literal(False)).label("is_contested")
