@@ -5,6 +5,7 @@
 - guardrails: bad candidates at 1 %, by `splitleaf simulate`: how many pictures they were given.
 - hiding: 1,000 answers of each variant, compared in all but what differs from picture to picture; and their times.
 - hashing: what an assignment costs.
+- takeover: how long a controller that takes over reads, and what a look costs then.
 """
 
 from __future__ import annotations
@@ -20,19 +21,26 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import httpx
-from tests.experiments.plans import table
+from tests.experiments.plans import plan, table
+from tests.outcomes.facts import outcome
 from tests.outcomes.servers import PostgresServer
 from tests.system.answers import compare_answers, make_failing_pair
 from tests.system.breaking import more_workers
 from tests.system.running import RunningSystem, start_system
 
+from splitleaf.core.clock import SystemClock
 from splitleaf.experiments.bucketing import SLOTS, hash_unit, slot_of
 from splitleaf.experiments.routing import LiveExperiment, Routing
 from splitleaf.experiments.slots import new_table, reallocate, to_slots
+from splitleaf.flows.load_routing import load_routing
+from splitleaf.flows.run_experiment import Hand, create_experiment, start_experiment
+from splitleaf.flows.watch_experiment import ExperimentWatcher
+from splitleaf.outcomes.sql import SqlOutcomeStore
 from splitleaf.simulation.crowd import Crowd
 from splitleaf.simulation.director import Wishes, simulate
 from splitleaf.simulation.leaves import draw_leaf
@@ -42,19 +50,21 @@ from splitleaf.simulation.versions import make_repository
 KILL_EVERY_S = 2.0
 WORKERS = 3
 WHY = {"reason": "a benchmark"}
+FIGURES = ("hashing", "takeover", "guardrails", "hiding", "exposures")
+RECORDED = 200_000
 KEY = "measured"
 DEAL = (sys.executable, "-c", "from benchmarks.experiments import deal; deal()")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("figures", nargs="*", choices=["exposures", "guardrails", "hiding", "hashing", []])
+    parser.add_argument("figures", nargs="*", choices=[*FIGURES, []])
     parser.add_argument("--predictions", type=int, default=10_000)
     parser.add_argument("--responses", type=int, default=1_000)
     parser.add_argument("--seeds", type=int, default=5)
     arguments = parser.parse_args()
     print("| figure | what | aim | measured |\n|---|---|---|---|", flush=True)
-    for figure in arguments.figures or ["hashing", "guardrails", "hiding", "exposures"]:
+    for figure in arguments.figures or FIGURES:
         if figure == "exposures":
             measure_exposures(arguments.predictions)
         if figure == "guardrails":
@@ -63,6 +73,8 @@ def main() -> None:
             measure_hiding(arguments.responses)
         if figure == "hashing":
             measure_hashing()
+        if figure == "takeover":
+            measure_takeover()
 
 
 def row(figure: str, what: str, aim: str, measured: object) -> None:
@@ -85,7 +97,7 @@ def measure_exposures(predictions: int) -> None:
 
 async def _answers_while_workers_die(system: RunningSystem, predictions: int) -> dict[str, int]:
     with system.admin() as admin:
-        start_experiment(admin, table(key=KEY))
+        begin(admin, table(key=KEY))
         crowd = Crowd(system.url, lambda number: _leaf(number % 500), predictions, seed=1)
         async with more_workers(system, WORKERS - 1) as hands:
             killing = asyncio.create_task(hands.kill_every(KILL_EVERY_S))
@@ -153,6 +165,35 @@ def measure_hashing() -> None:
     row("10", "slots moved from 80/10/10 to 60/20/20, where 20 % is the least", "<= 20.5 %", f"{moved:.2%}")
 
 
+def measure_takeover() -> None:
+    by, clock = Hand("a benchmark", "to measure"), SystemClock()
+    with tempfile.TemporaryDirectory() as folder:
+        store = SqlOutcomeStore(f"sqlite:///{folder}/outcomes.sqlite3")
+        store.migrate()
+        create_experiment(store, plan(guardrails=[{"metric": "error_rate"}, {"metric": "slow_rate"}]), by, clock)
+        record = start_experiment(store, "leaf", {"v1", "v2"}, by, clock)
+        (live,) = load_routing(store, "v1").experiments
+        one = outcome(experiment="leaf", revision=1)
+        for start in range(0, RECORDED, 2_000):
+            units = {f"{number:026d}": f"{number:032x}" for number in range(start, start + 2_000)}
+            store.record_outcomes(
+                [
+                    replace(one, prediction_id=key, unit_hash=unit, variant=live.variant_of(unit))
+                    for key, unit in units.items()
+                ]
+            )
+        watcher = ExperimentWatcher(store, "leaf")
+        began = time.perf_counter()
+        watcher.look(record, clock.now_ms())
+        took_s, began = time.perf_counter() - began, time.perf_counter()
+        for _ in range(20):
+            watcher.look(record, clock.now_ms())
+        look_ms = (time.perf_counter() - began) * 50
+        store.close()
+    row("", f"a controller that takes over reads {RECORDED:,} exposures for two guardrails", "", f"{took_s:.1f} s")
+    row("", "a look at which nothing is new", "", f"{look_ms:.1f} ms")
+
+
 def deal() -> None:
     """Print a digest of the variants of many units."""
     table_of = new_table((("candidate", SLOTS // 2), ("control", SLOTS // 2)))
@@ -160,8 +201,8 @@ def deal() -> None:
     print(hashlib.sha256(dealt).hexdigest())
 
 
-def start_experiment(admin: httpx.Client, plan: dict[str, Any]) -> None:
-    for path, body in (("/experiments", {"plan": plan, **WHY}), (f"/experiments/{plan['key']}/start", WHY)):
+def begin(admin: httpx.Client, wanted: dict[str, Any]) -> None:
+    for path, body in (("/experiments", {"plan": wanted, **WHY}), (f"/experiments/{wanted['key']}/start", WHY)):
         deadline = time.monotonic() + 30
         while (answer := admin.post(path, json=body)).status_code in (404, 503) and time.monotonic() < deadline:
             time.sleep(0.1)

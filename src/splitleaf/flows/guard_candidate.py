@@ -79,12 +79,13 @@ class CandidateGuard:
 
     def observe(self, trials: Sequence[Trial], slots: Mapping[int, Mapping[str, int]]) -> None:
         """Take in trials in the order of recording; `slots` are revision -> variant -> slots."""
+        share_of = {revision: self._share(variants) for revision, variants in slots.items()}
         mine = [one for one in trials if one.variant in (self._control, self.candidate) and self._counts(one)]
-        comparable = [one for one in mine if self._share(slots[one.revision]) not in (0, 1)]
+        comparable = [one for one in mine if 0 < share_of[one.revision] < 1]
         if not comparable:
             return
         arms = [one.variant == self.candidate for one in comparable]
-        shares = [self._share(slots[one.revision]) for one in comparable]
+        shares = [share_of[one.revision] for one in comparable]
         if self._rail.metric == "slow_rate":
             latencies = [one.latency_ms for one in comparable]
             self._evidence = self._evidence.with_latencies(arms, latencies, shares)
