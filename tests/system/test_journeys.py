@@ -146,7 +146,9 @@ def test_every_answer_is_recorded_once(client: httpx.Client, system: RunningSyst
 def test_the_admin_api_stands_behind_a_key(client: httpx.Client, system: RunningSystem, key: str) -> None:
     document = client.get("/openapi.json").json()
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    calls = [(path, method) for path, methods in document["paths"].items() for method in methods if "/admin/" in path]
+    calls = {(path, method) for path, methods in document["paths"].items() for method in methods if "/admin/" in path}
+    # Where a key is shown in the body, or a cookie that is of no use any more is taken back.
+    calls -= {("/admin/api/session", "post"), ("/admin/api/session", "delete")}
     assert len(calls) > 10
     for path, method in calls:
         address = path.replace("{", "").replace("}", "")
