@@ -6,10 +6,10 @@ UV := $(BIN)/uv
 IMPORT_VENV ?= .venv-import
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast check lint types contracts format lock audit sbom import-env bench bench-statistics browser clean
+.PHONY: help up test test-fast check lint types contracts format lock audit sbom import-env bench bench-statistics browser clean int8
 
 help: ## Show the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
 
 $(UV): requirements/bootstrap.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Splitleaf needs Python 3.11 or newer; try: make PYTHON=python3.12 ...")'
@@ -76,6 +76,10 @@ sbom: $(VENV)/.dev ## Write bills of materials (CycloneDX 1.6) of what is instal
 	    $(BIN)/cyclonedx-py requirements requirements/$$part.txt --pyproject pyproject.toml --sv 1.6 \
 	        --output-reproducible --of JSON -o build/sbom/$$part.cdx.json && echo build/sbom/$$part.cdx.json; \
 	done
+
+# PHOTOS holds `train` and `test`, each a folder of class folders.
+int8: $(VENV)/.dev $(IMPORT_VENV)/.ready ## Make models/v2-int8 of models/v2: make int8 PHOTOS=DIR
+	$(BIN)/splitleaf models quantize v2 --as v2-int8 --calibration $(PHOTOS)/train --evaluate $(PHOTOS)/test
 
 lock: $(UV) ## Bring the lock files in step with pyproject.toml (UPGRADE=1: to the newest versions)
 	PATH="$(BIN):$$PATH" sh scripts/lock.sh

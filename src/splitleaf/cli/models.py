@@ -92,6 +92,41 @@ def import_command(
         _import_one(request, as_json)
 
 
+@app.command("quantize")
+def quantize_command(
+    version: Annotated[str, typer.Argument(help="The version to make smaller and faster, for example v2.")],
+    new_version: Annotated[str, typer.Option("--as", help="The new version's name, for example v2-int8.")],
+    calibration: Annotated[Path, typer.Option(help="Folder of class folders of training.")],
+    evaluate: Annotated[Path, typer.Option(help="Folder of class folders that no training saw: the gate.")],
+    largest_loss: Annotated[float, typer.Option(help="Accuracy that may be lost at most, as a share.")] = 0.01,
+    models: Repository = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a version in 8-bit integers, if the labelled pictures allow it; say what that costs and brings."""
+    from dataclasses import asdict
+
+    from splitleaf.importing.quantizing import QuantizationRequest, quantize_version
+    from splitleaf.settings import read_settings
+
+    settings = read_settings()
+    place = models or settings.models_dir
+    request = QuantizationRequest(
+        version, new_version, place, calibration, evaluate, largest_loss, import_python=settings.import_python
+    )
+    with _Progress() as progress:
+        report = quantize_version(request, progress.of(new_version))
+    made = report.manifest
+    if as_json:
+        typer.echo(json.dumps(asdict(report) | {"manifest": made.model_dump(mode="json", by_alias=True)}, indent=2))
+        return
+    typer.echo(
+        f"{new_version}: right {report.accuracy:.4f} (before {report.accuracy_before:.4f}) of {report.images}; "
+        f"same label on {report.same_top_1}, largest difference of a probability {report.largest_difference:.3f}\n"
+        f"{report.latency_ms:.2f} ms a picture on one thread (before {report.latency_before_ms:.2f}), "
+        f"{made.artifact.size_bytes / 1e6:.1f} MB (before {report.size_before_bytes / 1e6:.1f})"
+    )
+
+
 @app.command("list")
 def list_command(models: Repository = None, as_json: AsJson = False) -> None:
     """List the versions in the repository."""

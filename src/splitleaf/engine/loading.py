@@ -18,9 +18,6 @@ from splitleaf.engine.runtime import Runtime
 from splitleaf.registry.digests import verify_version
 from splitleaf.registry.manifest import Manifest
 
-GOLDEN_TOLERANCE = 1e-3
-"""Largest difference of a golden probability; between processor generations 1e-5 is usual."""
-
 _LOOKS_AT_PACE = 2
 
 RuntimeFactory = Callable[[Path], Runtime]
@@ -77,7 +74,7 @@ def _check_golden(classifier: Classifier, folder: Path) -> None:
     manifest = classifier.manifest
     inputs, expected = _read_golden(manifest, folder / manifest.artifact.golden)
     # Probabilities are at most 1; logits may be larger and differ in proportion.
-    tolerance = GOLDEN_TOLERANCE * max(1.0, float(np.abs(expected).max()))
+    tolerance = manifest.artifact.golden_tolerance * max(1.0, float(np.abs(expected).max()))
     for start in range(0, len(inputs), manifest.batching.cap):
         part = slice(start, start + manifest.batching.cap)
         batch = normalize(inputs[part].astype(np.float32), manifest.preprocessing.normalization)

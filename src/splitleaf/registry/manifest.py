@@ -94,6 +94,9 @@ class Artifact(Table):
     """Arrays `inputs` (n, h, w, c; what the API hands over) and `probabilities` (n, classes; uncalibrated,
     as the original model answers)."""
     golden_sha256: Sha256
+    golden_tolerance: Annotated[float, Field(gt=0, le=0.2)] = 1e-3
+    """Largest difference of a golden probability; between processor generations 1e-5 is usual in float, much more in
+    8 bits."""
 
 
 class Insight(Table):

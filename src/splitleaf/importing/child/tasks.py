@@ -49,4 +49,17 @@ def _predict(request: Request) -> Result:
     )
 
 
-_TASKS: dict[str, Callable[[Request], Result]] = {"inspect": _inspect, "convert": _convert, "predict": _predict}
+def _quantize(request: Request) -> Result:
+    from . import quantization
+
+    return quantization.quantize(
+        Path(request["source"]), Path(request["onnx"]), Path(request["pictures"]), request["keep_after"]
+    )
+
+
+_TASKS: dict[str, Callable[[Request], Result]] = {
+    "inspect": _inspect,
+    "convert": _convert,
+    "predict": _predict,
+    "quantize": _quantize,
+}
