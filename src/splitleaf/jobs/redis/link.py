@@ -85,7 +85,8 @@ class Link:
     def _send(self) -> None:
         """Send what waits, as far as there is room on the way."""
         wire = self._wire
-        if wire is None:
+        # One that broke between its opening and our hearing of it has told nobody.
+        if wire is None or not wire.is_open:
             if self._waiting and self._connecting is None:
                 self._connecting = asyncio.create_task(self._connect())
             return
