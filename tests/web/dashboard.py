@@ -15,6 +15,7 @@ from tests.web.seeds import LABELS, NASTY, Past
 
 from splitleaf.core.access import key_digest
 from splitleaf.core.clock import SystemClock
+from splitleaf.images.directory import DirectoryPictureArchive
 from splitleaf.outcomes.sql import SqlOutcomeStore
 
 READ_KEY = "a key that may only look"
@@ -30,7 +31,7 @@ champion = "v1"
 
 
 @contextmanager
-def service_with_past(folder: Path, *, pictures: int = 900, **settings: str) -> Iterator[RunningSystem]:
+def service_with_past(folder: Path, *, pictures: int = 3_000) -> Iterator[RunningSystem]:
     """Start everything on two small versions, with a database that holds two days of traffic and experiments."""
     models, data = folder / "models", folder / "data"
     for version in ("v1", "v2"):
@@ -41,10 +42,11 @@ def service_with_past(folder: Path, *, pictures: int = 900, **settings: str) -> 
     data.mkdir(parents=True)
     store = SqlOutcomeStore(f"sqlite:///{data / 'outcomes.sqlite3'}")
     store.migrate()
-    Past(store, SystemClock().now_ms(), pictures=pictures).write()
+    kept = DirectoryPictureArchive(data / "pictures")
+    Past(store, SystemClock().now_ms(), pictures=pictures, archive=kept).write()
     store.close()
     keys = {"SPLITLEAF_ADMIN_READ_KEYS": json.dumps([key_digest(READ_KEY)])}
-    system = start_system(models, data, **keys, **settings)
+    system = start_system(models, data, SPLITLEAF_RETENTION__ENABLED="true", **keys)
     try:
         yield system
     finally:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -94,6 +96,62 @@ def test_the_overview_shows_traffic_as_plots_and_as_tables(operator: Page) -> No
     accessible(operator)
     operator.get_by_role("radio", name="Week").check()
     expect(operator.get_by_text("last 7 days")).to_be_visible()
+
+
+def test_the_report_begins_with_the_verdict_and_draws_everything_it_rests_on(
+    operator: Page, system: RunningSystem
+) -> None:
+    with system.admin() as admin:
+        report = admin.get("/experiments/v2-against-v1/report").json()
+    # A difference by condition takes more labels than fit into a test: these are given, all else is as it came.
+    for recall in report["recalls"]:
+        recall["difference"] = {"value": 0.04, "low": -0.02, "high": 0.1}
+    operator.route("**/experiments/v2-against-v1/report", lambda route: route.fulfill(json=report))
+    go(operator, "/admin/experiments/v2-against-v1", "v2-against-v1")
+    expect(operator.locator(".headline").first).to_have_text(report["statement"]["headline"])
+    first = operator.get_by_role("heading", level=2).first
+    expect(first).to_have_text("Verdict")
+    for check in report["health"]["checks"]:
+        expect(operator.get_by_text(check["summary"], exact=True)).to_be_visible()
+    for metric in report["metrics"]:
+        expect(operator.get_by_role("rowheader", name=metric["title"]).first).to_be_visible()
+    for title in (
+        "Difference in accuracy over time",
+        "Evidence of a difference in accuracy",
+        "Accuracy against latency",
+        "Confidence beside accuracy",
+        "What candidate finds beyond control, by condition",
+        "Pictures and stages",
+        "Share of the pictures that were done within",
+        "Drift of the traffic",
+    ):
+        figure = operator.get_by_role("figure").filter(has=operator.get_by_role("heading", name=title, exact=True))
+        expect(figure.locator(".drawing svg")).to_have_count(1)
+        assert figure.locator(".drawing").locator("path, line, rect, circle").count() > 3, title
+    for opener in operator.locator(".plot summary").all():
+        opener.click()
+    expect(operator.locator(".plot details table")).to_have_count(operator.locator(".plot summary").count())
+    accessible(operator)
+
+
+def test_the_leaves_on_which_versions_differ_are_shown_and_timings_can_be_told_apart(operator: Page) -> None:
+    go(operator, "/admin/experiments/v2-against-v1", "v2-against-v1")
+    leaf = operator.locator(".gallery img").first
+    leaf.scroll_into_view_if_needed()
+    expect(leaf).to_have_js_property("complete", value=True)
+    assert leaf.evaluate("image => image.naturalWidth") > 0
+    shown = operator.get_by_role("table", name="Percentiles with their intervals")
+    before = shown.inner_text()
+    operator.get_by_role("radio", name="Computing").check()
+    expect(shown).not_to_have_text(before)
+
+
+def test_the_report_is_downloaded_as_json(operator: Page) -> None:
+    go(operator, "/admin/experiments/v2-unseen", "v2-unseen")
+    with operator.expect_download() as download:
+        operator.get_by_role("link", name="Report as JSON").click()
+    report = json.loads(download.value.path().read_text(encoding="utf-8"))
+    assert report["experiment"]["key"] == "v2-unseen"
 
 
 def test_texts_of_others_stay_texts(operator: Page) -> None:
@@ -214,8 +272,8 @@ def test_the_keyboard_reaches_everything_and_the_page_says_where_one_is(operator
     operator.keyboard.press("Enter")
     expect(operator.get_by_role("heading", level=1)).to_have_text("Models")
     expect(operator.get_by_role("link", name="Models", exact=True)).to_have_attribute("aria-current", "page")
-    assert operator.title().startswith("Models")
-    assert operator.evaluate("document.activeElement.id") == "main"
+    expect(operator).to_have_title(re.compile("^Models"))
+    expect(operator.locator("#main")).to_be_focused()
     operator.go_back()
     expect(operator.get_by_role("heading", level=1)).to_have_text("Overview")
 
@@ -224,3 +282,84 @@ def test_what_is_not_there_is_said_and_an_unknown_address_is_a_problem(operator:
     go(operator, "/admin/experiments/nobody", "This cannot be shown")
     expect(operator.get_by_role("alert")).to_contain_text("nobody")
     assert operator.request.get(f"{system.url}/admin/nothing").status == 404
+
+
+def showing(page: Page) -> str:
+    """Return which picture lies on the desk, by its address within this page."""
+    picture = page.get_by_role("img", name="The picture to label")
+    expect(picture).to_be_visible()
+    return str(picture.get_attribute("src"))
+
+
+def labelled(system: RunningSystem) -> int:
+    with system.admin() as admin:
+        reasons = admin.get("/review/progress", params={"experiment": "v2-against-v1"}).json()["reasons"]
+    return next(int(one["labelled"]) for one in reasons if one["reason"] == "disagreement")
+
+
+def test_an_expert_labels_with_one_key_each_and_takes_one_back(operator: Page, system: RunningSystem) -> None:
+    go(operator, "/admin/review?experiment=v2-against-v1", "Review")
+    first = showing(operator)
+    desk = operator.get_by_role("region", name="Picture to label")
+    assert not any(word in desk.inner_text() for word in ("v1", "v2", "candidate", "control"))
+    before = labelled(system)
+    with operator.expect_response("**/label") as said:
+        operator.keyboard.press("1")
+    assert said.value.status == 200
+    second = showing(operator)
+    assert second != first
+    operator.keyboard.press("x")
+    operator.get_by_role("button", name="Late blight").click()
+    expect(operator.get_by_role("button", name="Undo")).to_be_enabled()
+    third = showing(operator)
+    with operator.expect_response("**/undo") as undone:
+        operator.keyboard.press("u")
+    assert undone.value.status == 200
+    assert showing(operator) != third
+    assert labelled(system) >= before
+    accessible(operator)
+
+
+def test_keys_are_left_alone_while_somebody_types_and_when_switched_off(operator: Page) -> None:
+    go(operator, "/admin/review?experiment=v2-against-v1", "Review")
+    present = showing(operator)
+    name = operator.get_by_label("Your name")
+    name.press_sequentially("x1")
+    assert showing(operator) == present
+    expect(operator.get_by_role("button", name="Undo")).to_be_disabled()
+    with operator.expect_response("**/review/next"):
+        name.blur()  # another expert has another desk
+    operator.get_by_label("Answer by keys").uncheck()
+    present = showing(operator)
+    operator.keyboard.press("1")
+    operator.keyboard.press("x")
+    assert showing(operator) == present
+    expect(operator.get_by_role("button", name="Undo")).to_be_disabled()
+
+
+def test_a_label_that_does_not_get_through_comes_back_with_its_picture(operator: Page) -> None:
+    go(operator, "/admin/review?experiment=v2-against-v1", "Review")
+    present = showing(operator)
+    operator.route("**/label", lambda route: route.abort())
+    operator.keyboard.press("2")
+    expect(operator.get_by_role("alert")).to_contain_text("The service does not answer")
+    assert showing(operator) == present
+    operator.unroute("**/label")
+    with operator.expect_response("**/label") as said:
+        operator.keyboard.press("2")
+    assert said.value.status == 200
+
+
+def test_on_a_phone_a_thumb_is_enough(open_page: OpenPage, system: RunningSystem) -> None:
+    page = open_page(width=360, height=780, **QUIETLY, **PHONE)
+    log_in(page, system.admin_key)
+    go(page, "/admin/review?experiment=v2-against-v1", "Review")
+    first = showing(page)
+    for target in page.locator("main button:visible, nav a:visible").all():
+        box = target.bounding_box()
+        assert box is not None
+        assert box["height"] >= 44, target.inner_text()
+    page.get_by_role("button", name="healthy").tap()
+    assert showing(page) != first
+    page.get_by_role("button", name="Undo").tap()
+    assert showing(page) == first

@@ -32,14 +32,27 @@ function matrix({ labels, matrix: rows, control_version: control, other_version:
     "div",
     {},
     h("h3", {}, "How often they said what"),
-    h("p", { class: "small soft" }, `Rows: ${control}. Columns: ${other}. Darker is more often; on the diagonal they agree.`),
+    h(
+      "p",
+      { class: "small soft" },
+      `Rows: ${control}. Columns: ${other}. Darker is more often; on the diagonal they agree.`,
+    ),
     h(
       "div",
       { class: "scroll", tabindex: "0", role: "region", "aria-label": `What ${control} and ${other} said` },
       h(
         "table",
         { class: "matrix" },
-        h("thead", {}, h("tr", {}, h("td", {}), labels.map((label) => h("th", { scope: "col" }, h("span", {}, plain(label)))))),
+        h(
+          "thead",
+          {},
+          h(
+            "tr",
+            {},
+            h("td", {}),
+            labels.map((label) => h("th", { scope: "col" }, h("span", {}, plain(label)))),
+          ),
+        ),
         h(
           "tbody",
           {},
@@ -48,7 +61,9 @@ function matrix({ labels, matrix: rows, control_version: control, other_version:
               "tr",
               {},
               h("th", { scope: "row" }, plain(labels[from])),
-              row.map((images, to) => h("td", { class: from === to ? "same" : `heat-${heat(images, most)}` }, count(images))),
+              row.map((images, to) =>
+                h("td", { class: from === to ? "same" : `heat-${heat(images, most)}` }, count(images)),
+              ),
             ),
           ),
         ),
@@ -88,20 +103,39 @@ function gallery({ examples, control_version: control, other_version: other }, p
     "div",
     {},
     h("h3", {}, "The newest leaves on which they differ"),
-    !picturesAreKept && h("p", { class: "small soft" }, "Pictures are not kept, so there is nothing to see. Retention is a setting: SPLITLEAF_RETENTION__ENABLED."),
+    !picturesAreKept &&
+      h(
+        "p",
+        { class: "small soft" },
+        "Pictures are not kept, so there is nothing to see. Retention is a setting: SPLITLEAF_RETENTION__ENABLED.",
+      ),
     h(
       "ul",
       { class: "gallery" },
-      examples.slice(0, SHOWN).map((one) =>
-        h(
-          "li",
-          {},
-          picturesAreKept && picture(one),
-          h("p", {}, h("span", { class: "soft" }, `${control}: `), plain(one.control_label), h("span", { class: "soft" }, ` ${percent(one.control_confidence, 0)}`)),
-          h("p", {}, h("span", { class: "soft" }, `${other}: `), plain(one.other_label), h("span", { class: "soft" }, ` ${percent(one.other_confidence, 0)}`)),
-          one.truth && h("p", {}, h("span", { class: "soft" }, "truth: "), h("strong", {}, plain(one.truth))),
+      examples
+        .slice(0, SHOWN)
+        .map((one) =>
+          h(
+            "li",
+            {},
+            picturesAreKept && picture(one),
+            h(
+              "p",
+              {},
+              h("span", { class: "soft" }, `${control}: `),
+              plain(one.control_label),
+              h("span", { class: "soft" }, ` ${percent(one.control_confidence, 0)}`),
+            ),
+            h(
+              "p",
+              {},
+              h("span", { class: "soft" }, `${other}: `),
+              plain(one.other_label),
+              h("span", { class: "soft" }, ` ${percent(one.other_confidence, 0)}`),
+            ),
+            one.truth && h("p", {}, h("span", { class: "soft" }, "truth: "), h("strong", {}, plain(one.truth))),
+          ),
         ),
-      ),
     ),
   );
 }

@@ -29,7 +29,9 @@ export function addressOf(path) {
 }
 
 async function send(path, { method = "GET", body, query, signal } = {}) {
-  const parameters = new URLSearchParams(Object.entries(query ?? {}).filter(([, value]) => value !== null && value !== ""));
+  const parameters = new URLSearchParams(
+    Object.entries(query ?? {}).filter(([, value]) => value !== null && value !== ""),
+  );
   const search = parameters.size ? `?${parameters}` : "";
   const headers = { "Splitleaf-Session": "1" };
   if (body !== undefined) headers["Content-Type"] = "application/json";

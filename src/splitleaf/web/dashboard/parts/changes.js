@@ -41,7 +41,13 @@ export function changeOf(before, after) {
         "div",
         {},
         h("dt", {}, path),
-        h("dd", {}, old !== undefined && h("del", {}, old), old !== undefined && " → ", h("ins", {}, fresh ?? "nothing")),
+        h(
+          "dd",
+          {},
+          old !== undefined && h("del", {}, old),
+          old !== undefined && " → ",
+          h("ins", {}, fresh ?? "nothing"),
+        ),
       ),
     ),
   );

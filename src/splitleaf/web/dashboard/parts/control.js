@@ -21,7 +21,12 @@ export function controlPanel(control) {
     h(
       "div",
       { class: "stack" },
-      h("p", {}, `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`.replace("..", "."), checked && h("span", { class: "soft small" }, " Looked ", when(checked), ".")),
+      h(
+        "p",
+        {},
+        `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`.replace("..", "."),
+        checked && h("span", { class: "soft small" }, " Looked ", when(checked), "."),
+      ),
       watch.held_by.map((reason) => h("p", { class: "problem" }, reason)),
       stageMeters(watch.stage),
       watch.guardrails.map(guardMeter),
@@ -35,8 +40,20 @@ function stageMeters(stage) {
   return h(
     "div",
     { class: "meters" },
-    stage.min_minutes > 0 && meter(`Time of stage ${stage.stage + 1}`, stage.minutes, stage.min_minutes, `${number(stage.minutes, 0)} of ${number(stage.min_minutes, 0)} min`),
-    stage.min_pictures > 0 && meter(`Pictures of stage ${stage.stage + 1}`, stage.pictures, stage.min_pictures, `${count(stage.pictures)} of ${count(stage.min_pictures)}`),
+    stage.min_minutes > 0 &&
+      meter(
+        `Time of stage ${stage.stage + 1}`,
+        stage.minutes,
+        stage.min_minutes,
+        `${number(stage.minutes, 0)} of ${number(stage.min_minutes, 0)} min`,
+      ),
+    stage.min_pictures > 0 &&
+      meter(
+        `Pictures of stage ${stage.stage + 1}`,
+        stage.pictures,
+        stage.min_pictures,
+        `${count(stage.pictures)} of ${count(stage.min_pictures)}`,
+      ),
   );
 }
 
@@ -44,12 +61,24 @@ function guardMeter(guard) {
   const [word, tone] = STATES[guard.state] ?? [guard.state, "calm"];
   const rates = `${count(guard.candidate_bad)} of ${count(guard.candidate_units)} units, control ${count(guard.control_bad)} of ${count(guard.control_units)}`;
   const name = `Guardrail: ${metricWord(guard.metric)}, ${guard.candidate}`;
-  const level = meter(name, Math.max(0, guard.log_peak), guard.log_limit, `evidence ${evidenceWord(guard.log_peak)} of ${evidenceWord(guard.log_limit)}`, guard.state === "fired" ? "bad" : "warn");
+  const level = meter(
+    name,
+    Math.max(0, guard.log_peak),
+    guard.log_limit,
+    `evidence ${evidenceWord(guard.log_peak)} of ${evidenceWord(guard.log_limit)}`,
+    guard.state === "fired" ? "bad" : "warn",
+  );
   return h("div", { class: "guard" }, level, h("p", { class: "small soft" }, rates, " ", chip(word, tone)));
 }
 
 function splitMeter(split) {
-  const level = meter("Evidence that the split is off", Math.max(0, split.log_e), split.log_limit, `${evidenceWord(split.log_e)} of ${evidenceWord(split.log_limit)}`, split.is_off ? "bad" : "warn");
+  const level = meter(
+    "Evidence that the split is off",
+    Math.max(0, split.log_e),
+    split.log_limit,
+    `${evidenceWord(split.log_e)} of ${evidenceWord(split.log_limit)}`,
+    split.is_off ? "bad" : "warn",
+  );
   return h("div", { class: "guard" }, level);
 }
 

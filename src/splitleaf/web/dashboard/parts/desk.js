@@ -34,7 +34,14 @@ export class ReviewDesk {
     this.#choice = choice;
     this.#signal = signal;
     this.#onSaid = onSaid;
-    this.element = h("section", { class: "panel desk", "aria-label": "Picture to label" }, this.#trouble, this.#stage, this.#answers, this.#foot());
+    this.element = h(
+      "section",
+      { class: "panel desk", "aria-label": "Picture to label" },
+      this.#trouble,
+      this.#stage,
+      this.#answers,
+      this.#foot(),
+    );
     document.addEventListener("keydown", (event) => this.#press(event), { signal });
     signal.addEventListener("abort", () => this.#release());
   }
@@ -46,12 +53,32 @@ export class ReviewDesk {
 
   #foot() {
     const id = freshId("keys");
-    const toggle = h("input", { id, type: "checkbox", checked: true, onchange: () => { this.#keysAreOn = toggle.checked; } });
+    const toggle = h("input", {
+      id,
+      type: "checkbox",
+      checked: true,
+      onchange: () => {
+        this.#keysAreOn = toggle.checked;
+      },
+    });
     return h(
       "div",
       { class: "desk-foot" },
       this.#undo,
-      h("div", { class: "choice for-keys" }, toggle, h("label", { for: id }, "Answer by keys: ", h("kbd", {}, UNDO_KEY), " undo, ", h("kbd", {}, ZOOM_KEY), " enlarge")),
+      h(
+        "div",
+        { class: "choice for-keys" },
+        toggle,
+        h(
+          "label",
+          { for: id },
+          "Answer by keys: ",
+          h("kbd", {}, UNDO_KEY),
+          " undo, ",
+          h("kbd", {}, ZOOM_KEY),
+          " enlarge",
+        ),
+      ),
     );
   }
 
@@ -64,7 +91,11 @@ export class ReviewDesk {
   }
 
   async #fetch() {
-    const { items, labels } = await call("review/next", { method: "POST", body: { ...this.#choice, count: AHEAD }, signal: this.#signal });
+    const { items, labels } = await call("review/next", {
+      method: "POST",
+      body: { ...this.#choice, count: AHEAD },
+      signal: this.#signal,
+    });
     if (labels.length) this.#labels = labels;
     const known = new Set([...this.#items.map(({ id }) => id), ...this.#said.map(({ id }) => id)]);
     for (const item of items) if (!known.has(item.id)) this.#items.push({ ...item, loading: this.#load(item) });
@@ -86,7 +117,9 @@ export class ReviewDesk {
     this.#fillAnswers(item);
     const address = await item.loading.catch(() => null);
     if (this.#items[0] !== item || this.#signal.aborted) return;
-    this.#stage.replaceChildren(address ? picture(address) : h("p", { class: "nothing" }, "This picture is no longer kept. Skip it."));
+    this.#stage.replaceChildren(
+      address ? picture(address) : h("p", { class: "nothing" }, "This picture is no longer kept. Skip it."),
+    );
   }
 
   #showEnd() {
@@ -106,9 +139,16 @@ export class ReviewDesk {
     const likely = new Set(item.candidates);
     this.#answers.replaceChildren(
       ...this.#labels.map(({ label, display_name: name }, index) =>
-        answerButton(KEYS[index], name, likely.has(label) ? "button answer-button likely" : "button answer-button", () => this.#say({ label }, name)),
+        answerButton(
+          KEYS[index],
+          name,
+          likely.has(label) ? "button answer-button likely" : "button answer-button",
+          () => this.#say({ label }, name),
+        ),
       ),
-      ...[CANNOT_TELL, SKIP].map(({ key, verdict, word }) => answerButton(key, word, "quiet answer-button", () => this.#say({ verdict }, word))),
+      ...[CANNOT_TELL, SKIP].map(({ key, verdict, word }) =>
+        answerButton(key, word, "quiet answer-button", () => this.#say({ verdict }, word)),
+      ),
     );
   }
 
@@ -130,7 +170,9 @@ export class ReviewDesk {
     this.#said.push(item);
     announce(name);
     const body = { ...word, expert: this.#choice.expert };
-    this.#send(item, () => call(`review/items/${encodeURIComponent(item.id)}/label`, { method: "POST", body, signal: this.#signal }));
+    this.#send(item, () =>
+      call(`review/items/${encodeURIComponent(item.id)}/label`, { method: "POST", body, signal: this.#signal }),
+    );
     this.#show();
     if (this.#items.length < 2) this.#guarded(() => this.#more().then(() => this.#items.length && this.#show()));
   }
@@ -161,7 +203,8 @@ export class ReviewDesk {
     this.#show();
     announce("Taken back.");
     const body = { expert: this.#choice.expert };
-    const request = () => call(`review/items/${encodeURIComponent(item.id)}/undo`, { method: "POST", body, signal: this.#signal });
+    const request = () =>
+      call(`review/items/${encodeURIComponent(item.id)}/undo`, { method: "POST", body, signal: this.#signal });
     this.#sending = this.#sending.then(request).catch((problem) => this.#trouble.replaceChildren(problemNote(problem)));
   }
 
@@ -194,7 +237,11 @@ function answerButton(key, word, className, onclick) {
 /** Return the picture in a button that enlarges it where it was touched. */
 function picture(address) {
   const image = h("img", { src: address, alt: "The picture to label" });
-  const frame = h("button", { type: "button", class: "stage", "aria-pressed": "false", "aria-label": "Picture to label; press to enlarge" }, image);
+  const frame = h(
+    "button",
+    { type: "button", class: "stage", "aria-pressed": "false", "aria-label": "Picture to label; press to enlarge" },
+    image,
+  );
   frame.addEventListener("click", (event) => {
     const isLarge = frame.getAttribute("aria-pressed") === "true";
     const box = frame.getBoundingClientRect();

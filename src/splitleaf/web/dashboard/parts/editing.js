@@ -15,10 +15,29 @@ export async function showEdit(main, key, signal) {
   const form = h(
     "form",
     { class: "form" },
-    textField({ name: "plan", label: "The plan as JSON", rows: 24, required: true, class: "code", value: JSON.stringify(experiment.plan, null, 2) }),
-    textField({ name: "reason", label: "Why", rows: 2, required: true, maxlength: 500, hint: "Kept in the audit log." }),
+    textField({
+      name: "plan",
+      label: "The plan as JSON",
+      rows: 24,
+      required: true,
+      class: "code",
+      value: JSON.stringify(experiment.plan, null, 2),
+    }),
+    textField({
+      name: "reason",
+      label: "Why",
+      rows: 2,
+      required: true,
+      maxlength: 500,
+      hint: "Kept in the audit log.",
+    }),
     error,
-    h("div", { class: "buttons" }, h("button", { class: "button primary", type: "submit" }, "Keep the plan"), h("a", { class: "button", href: page }, "Cancel")),
+    h(
+      "div",
+      { class: "buttons" },
+      h("button", { class: "button primary", type: "submit" }, "Keep the plan"),
+      h("a", { class: "button", href: page }, "Cancel"),
+    ),
   );
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -33,7 +52,10 @@ export async function showEdit(main, key, signal) {
     }
   });
   main.append(
-    pageHead(`Edit ${key}`, { back: [page, key], lede: "In a draft everything but the key may be changed; what is frozen later is refused with its name." }),
+    pageHead(`Edit ${key}`, {
+      back: [page, key],
+      lede: "In a draft everything but the key may be changed; what is frozen later is refused with its name.",
+    }),
     panel("Plan", form),
   );
 }

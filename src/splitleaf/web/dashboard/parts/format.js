@@ -7,6 +7,7 @@ const RELATIVE = new Intl.RelativeTimeFormat("en-GB", { numeric: "auto" });
 const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
 const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
+const WEEKDAY = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric" });
 const NOTHING = "–";
 
 export function count(value) {
@@ -52,7 +53,7 @@ export function bytes(value) {
   return `${number(value / 1000 ** power, power === 0 ? 0 : 1)} ${units[power]}`;
 }
 
-export function ago(milliseconds_) {
+function ago(milliseconds_) {
   const seconds = (milliseconds_ - Date.now()) / 1000;
   const steps = [
     ["day", 86_400],
@@ -82,6 +83,10 @@ export function clock(value) {
 
 export function day(value) {
   return DAY.format(new Date(value));
+}
+
+export function weekday(value) {
+  return WEEKDAY.format(new Date(value));
 }
 
 /** Return "3 days", "2 h 10 min" for a length of time. */

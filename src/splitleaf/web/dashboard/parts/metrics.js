@@ -27,8 +27,16 @@ export function metricsPanel(metrics, arms) {
       columns: [
         { name: "Measure", value: name },
         hasSeveral && { name: "Arm", value: ({ row }) => row.arm },
-        { name: "Control", value: ({ metric, control }) => measured(control?.estimate, level(metric)), number: true },
-        { name: hasSeveral ? "This arm" : arms[1]?.name ?? "Candidate", value: ({ metric, row }) => measured(row.estimate, level(metric)), number: true },
+        {
+          name: arms[0].name,
+          value: ({ metric, control }) => measured(control?.estimate, level(metric)),
+          number: true,
+        },
+        {
+          name: hasSeveral ? "This arm" : (arms[1]?.name ?? "Candidate"),
+          value: ({ metric, row }) => measured(row.estimate, level(metric)),
+          number: true,
+        },
         { name: "Difference", value: ({ metric, row }) => measured(row.difference, change(metric)), number: true },
         { name: "E-value", value: ({ row }) => evidence(row.log10_e), number: true },
         { name: "Verdict", value: ({ row }) => verdict(row) },

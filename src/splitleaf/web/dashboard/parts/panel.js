@@ -8,7 +8,12 @@ export function panel(title, content, { tools = [], className = "", hint = "" } 
   return h(
     "section",
     { class: `panel ${className}`.trim(), "aria-labelledby": id },
-    h("div", { class: "panel-head" }, h("h2", { id }, title), tools.length ? h("div", { class: "buttons" }, tools) : null),
+    h(
+      "div",
+      { class: "panel-head" },
+      h("h2", { id }, title),
+      tools.length ? h("div", { class: "buttons" }, tools) : null,
+    ),
     hint && h("p", { class: "hint" }, hint),
     content,
   );
@@ -49,8 +54,6 @@ export function facts(pairs) {
   return h(
     "dl",
     { class: "facts" },
-    pairs
-      .filter(Boolean)
-      .map(([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))),
+    pairs.filter(Boolean).map(([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, ...value))),
   );
 }

@@ -24,8 +24,13 @@ export function metricWord(metric) {
 
 export function planFacts(plan) {
   const variants = Object.entries(plan.variants).map(([name, { version, share }]) => `${name}: ${version}, ${share} %`);
-  const shadows = (plan.shadows ?? []).map(({ version, sampling }) => `${version}, ${sampling ?? 100} % of the pictures`);
-  const guards = (plan.guardrails ?? []).map(({ metric, alpha, threshold_ms: slow }) => `${metricWord(metric)}${slow ? ` over ${slow} ms` : ""} (alpha ${alpha ?? 0.01})`);
+  const shadows = (plan.shadows ?? []).map(
+    ({ version, sampling }) => `${version}, ${sampling ?? 100} % of the pictures`,
+  );
+  const guards = (plan.guardrails ?? []).map(
+    ({ metric, alpha, threshold_ms: slow }) =>
+      `${metricWord(metric)}${slow ? ` over ${slow} ms` : ""} (alpha ${alpha ?? 0.01})`,
+  );
   const stages = (plan.ramp ?? []).map(stageWord);
   const { primary } = plan;
   return facts([
@@ -44,10 +49,16 @@ export function planFacts(plan) {
 }
 
 function stageWord({ share, min_minutes: minutes, min_n: pictures }, index) {
-  const least = [minutes ? `${minutes} min` : "", pictures ? `${count(pictures)} pictures` : ""].filter(Boolean).join(" and ");
+  const least = [minutes ? `${minutes} min` : "", pictures ? `${count(pictures)} pictures` : ""]
+    .filter(Boolean)
+    .join(" and ");
   return `${index + 1}: ${share} %${least ? `, at least ${least}` : ""}`;
 }
 
 function lines(texts) {
-  return h("ul", {}, texts.map((text) => h("li", {}, text)));
+  return h(
+    "ul",
+    {},
+    texts.map((text) => h("li", {}, text)),
+  );
 }

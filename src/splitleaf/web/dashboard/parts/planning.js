@@ -36,7 +36,10 @@ export function planOf(data) {
 function variantsOf(data, mode) {
   const control = { version: data.get("control"), share: 100 };
   if (mode === "shadow") return { control };
-  const candidate = { version: mode === "aa" ? data.get("control") : data.get("candidate"), share: number(data, "share") };
+  const candidate = {
+    version: mode === "aa" ? data.get("control") : data.get("candidate"),
+    share: number(data, "share"),
+  };
   control.share = round(100 - candidate.share);
   return { control, candidate };
 }
@@ -57,7 +60,11 @@ function guardrailsOf(data) {
 }
 
 function rampOf(data) {
-  const steps = data.get("stages").split(/[\s,;]+/).filter(Boolean).map(Number);
+  const steps = data
+    .get("stages")
+    .split(/[\s,;]+/)
+    .filter(Boolean)
+    .map(Number);
   if (!steps.length) return [];
   const least = { min_minutes: number(data, "min_minutes"), min_n: number(data, "min_n") };
   return [...steps.map((one) => ({ share: one, ...least })), { share: number(data, "share") }];

@@ -75,7 +75,7 @@ function paint(Plot, draw, space) {
     width: space.width,
     height: space.height,
     marginLeft: 48,
-    marginRight: 12,
+    marginRight: 28,
     marginTop: 22,
     className: "plot-svg",
     ...options,

@@ -53,14 +53,24 @@ function questionOf(data) {
 function answerOf(sizing, chosen) {
   const traffic = Math.round(sizing.images_per_day);
   return [
-    h("p", {}, traffic ? `At today's traffic of ${counted(traffic, "picture")} a day:` : "There was no traffic in the last 24 hours, so no days can be told."),
+    h(
+      "p",
+      {},
+      traffic
+        ? `At today's traffic of ${counted(traffic, "picture")} a day:`
+        : "There was no traffic in the last 24 hours, so no days can be told.",
+    ),
     h(
       "div",
       { class: "sizes" },
       sizeOf("In shadow, or scored twice", sizing.shadow, chosen === SHADOW),
       sizeOf("Live, each picture once", sizing.live, chosen === LIVE),
     ),
-    h("p", { class: "small soft" }, "For a difference of that size to be found eight times in ten, with looks at any time. In shadow only pictures on which the versions disagree need a label."),
+    h(
+      "p",
+      { class: "small soft" },
+      "For a difference of that size to be found eight times in ten, with looks at any time. In shadow only pictures on which the versions disagree need a label.",
+    ),
   ];
 }
 

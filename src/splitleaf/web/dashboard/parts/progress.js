@@ -16,7 +16,12 @@ export function progressPanel({ reasons, audit_share: share }) {
   return panel(
     "Progress",
     rows.length
-      ? h("div", { class: "stack" }, rows.map(meterOf), h("p", { class: "small soft" }, `${percent(share, 0)} of the pictures are drawn by chance.`))
+      ? h(
+          "div",
+          { class: "stack" },
+          rows.map(meterOf),
+          h("p", { class: "small soft" }, `${percent(share, 0)} of the pictures are drawn by chance.`),
+        )
       : h("p", { class: "nothing" }, "Nothing was put up for review yet."),
   );
 }
@@ -24,7 +29,9 @@ export function progressPanel({ reasons, audit_share: share }) {
 function meterOf({ reason, items, labelled, cannot_tell: cannotTell, gone, done }) {
   const [name, why] = REASONS[reason] ?? [reason, ""];
   const word = `${count(labelled)} of ${count(items)} labelled`;
-  const rest = [cannotTell && `${count(cannotTell)} cannot be told`, gone && `${count(gone)} no longer kept`].filter(Boolean).join(", ");
+  const rest = [cannotTell && `${count(cannotTell)} cannot be told`, gone && `${count(gone)} no longer kept`]
+    .filter(Boolean)
+    .join(", ");
   return h(
     "div",
     { class: "meter" },
@@ -41,7 +48,13 @@ export function agreementPanel({ compared, pairs, contested }) {
     h(
       "div",
       { class: "stack" },
-      h("p", {}, compared ? `${counted(compared, "picture")} were labelled by two or more; they differ on ${count(contested.length)}.` : "No picture was labelled by two experts yet."),
+      h(
+        "p",
+        {},
+        compared
+          ? `${counted(compared, "picture")} were labelled by two or more; they differ on ${count(contested.length)}.`
+          : "No picture was labelled by two experts yet.",
+      ),
       pairs.length > 0 &&
         table({
           caption: "Agreement by pair",

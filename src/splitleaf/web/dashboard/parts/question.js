@@ -19,7 +19,10 @@ export function ask({ title, text, confirm, fields = [], isDangerous = false, wa
       "form",
       { class: "form" },
       h("h2", { id }, title),
-      [text].flat().filter(Boolean).map((line) => h("p", {}, line)),
+      [text]
+        .flat()
+        .filter(Boolean)
+        .map((line) => h("p", {}, line)),
       fields,
       wantsReason && reasonField(),
       error,

@@ -39,18 +39,29 @@ const CHECKS = {
   aa: "Halves of control look alike",
   truth: "Experts agree",
 };
-const MARKS = { ok: ["check", "good", "fine"], warning: ["alert", "warn", "look at it"], failed: ["cross", "bad", "failed"], unknown: ["question", "calm", "not known yet"] };
+const MARKS = {
+  ok: ["check", "good", "fine"],
+  warning: ["alert", "warn", "look at it"],
+  failed: ["cross", "bad", "failed"],
+  unknown: ["question", "calm", "not known yet"],
+};
 
 /** Fill the places with what the report says. `picturesAreKept`: the gallery can show them. */
 export function fillReport(places, report, picturesAreKept) {
   const { arms } = report;
-  const index = (name) => Math.max(0, arms.findIndex((arm) => arm.name === name));
+  const index = (name) =>
+    Math.max(
+      0,
+      arms.findIndex((arm) => arm.name === name),
+    );
   fill(places.verdict, [report.statement, report.statements, arms], () => verdictPanel(report));
   fill(places.health, report.health, healthPanel);
   fill(places.metrics, [report.metrics, arms], () => metricsPanel(report.metrics, arms));
   fill(places.courses, report.courses, () => coursesPanel(report, index));
   fill(places.tradeoff, [report.tradeoff, report.reliability], () => tradeoffPanel(report));
-  fill(places.agreement, [report.agreements, picturesAreKept], () => agreementSection(report.agreements, picturesAreKept));
+  fill(places.agreement, [report.agreements, picturesAreKept], () =>
+    agreementSection(report.agreements, picturesAreKept),
+  );
   fill(places.recalls, report.recalls, () => recallsPanel(report, index));
   fill(places.arrivals, [report.traffic, report.ramp], () => arrivalsPanel(report));
   fill(places.latency, report.latency, () => panel("Latency", latencySection(report.latency, arms)));
@@ -70,7 +81,12 @@ function healthPanel(health) {
           "li",
           { class: `check check-${tone}` },
           icon(mark),
-          h("div", {}, h("strong", {}, CHECKS[check.name] ?? check.name, h("span", { class: "visually-hidden" }, `: ${word}`)), h("p", { class: "small" }, check.summary)),
+          h(
+            "div",
+            {},
+            h("strong", {}, CHECKS[check.name] ?? check.name, h("span", { class: "visually-hidden" }, `: ${word}`)),
+            h("p", { class: "small" }, check.summary),
+          ),
         );
       }),
     ),
@@ -82,7 +98,14 @@ function coursesPanel({ courses, metrics, experiment }, index) {
   const names = [...new Set(courses.map(({ metric }) => metric))];
   const parts = names.flatMap((name) => {
     const metric = metrics.find((one) => one.metric === name);
-    return metric ? coursePlots(courses.filter((one) => one.metric === name), metric, experiment, index) : [];
+    return metric
+      ? coursePlots(
+          courses.filter((one) => one.metric === name),
+          metric,
+          experiment,
+          index,
+        )
+      : [];
   });
   return parts.length ? panel("Over time", h("div", { class: "pair plots" }, parts)) : null;
 }
@@ -116,11 +139,20 @@ function segmentsPanel(segments, metrics) {
         { name: "Measure", value: ({ metric }) => metrics.find((one) => one.metric === metric)?.title ?? metric },
         { name: "Pictures", value: ({ images }) => count(images), number: true },
         { name: "Difference", value: (row) => (row.difference ? show(row, row.difference.value) : "–"), number: true },
-        { name: "Interval", value: (row) => (row.difference ? `${show(row, row.difference.low)} to ${show(row, row.difference.high)}` : "not enough data"), number: true },
+        {
+          name: "Interval",
+          value: (row) =>
+            row.difference
+              ? `${show(row, row.difference.low)} to ${show(row, row.difference.high)}`
+              : "not enough data",
+          number: true,
+        },
       ],
       rows: segments,
     }),
-    { hint: "Exploratory: looked for afterwards, and not corrected for looking at many. A reason for the next experiment, not for a decision." },
+    {
+      hint: "Exploratory: looked for afterwards, and not corrected for looking at many. A reason for the next experiment, not for a decision.",
+    },
   );
 }
 

@@ -57,7 +57,10 @@ async function show({ isArrival = true } = {}) {
     await showView(main, { signal, parameters });
   } catch (problem) {
     if (isAbort(problem) || signal.aborted) return;
-    main.replaceChildren(h("h1", {}, "This cannot be shown"), problemNote(problem, () => show()));
+    main.replaceChildren(
+      h("h1", {}, "This cannot be shown"),
+      problemNote(problem, () => show()),
+    );
   }
   if (!signal.aborted) present(main, isArrival);
 }

@@ -42,7 +42,10 @@ export function troublesOf({ models, aliases, workers, queues }) {
     if (reason) add(tone === "bad" ? "bad" : "warn", `${model.version}: ${word.toLowerCase()}: ${reason}`);
   }
   for (const { version, letters } of lettersOf(queues)) {
-    add("warn", `${counted(letters, "picture")} for ${version} took workers down and ${letters === 1 ? "waits" : "wait"} to be looked at.`);
+    add(
+      "warn",
+      `${counted(letters, "picture")} for ${version} took workers down and ${letters === 1 ? "waits" : "wait"} to be looked at.`,
+    );
   }
   return troubles.sort((one, other) => (one.tone === other.tone ? 0 : one.tone === "bad" ? -1 : 1));
 }

@@ -115,16 +115,21 @@ function simple(word, step, { title, text, done, look, icon, isDangerous = false
 
 function take({ key, sequence }, step, body) {
   // What somebody decided on is what they saw: after another change they are to look again.
-  return call(`experiments/${encodeURIComponent(key)}/${step}`, { method: "POST", body: { ...body, expected: sequence } });
+  return call(`experiments/${encodeURIComponent(key)}/${step}`, {
+    method: "POST",
+    body: { ...body, expected: sequence },
+  });
 }
 
 function askRamp(experiment) {
   const { ramp: stages } = experiment.plan;
   const next = experiment.stage + 1;
   const id = freshId("stage");
-  const options = stages.slice(next).map((stage, index) =>
-    h("option", { value: next + index }, `stage ${next + index + 1} of ${stages.length}: ${stage.share} %`),
-  );
+  const options = stages
+    .slice(next)
+    .map((stage, index) =>
+      h("option", { value: next + index }, `stage ${next + index + 1} of ${stages.length}: ${stage.share} %`),
+    );
   return ask({
     title: "Ramp up?",
     text: "The candidate gets more visitors. Those who have it keep it; a share can never become smaller again.",
@@ -139,7 +144,15 @@ function askShares(experiment) {
   const variants = Object.keys(experiment.plan.variants);
   const fields = variants.map((name) => {
     const id = freshId("share");
-    const input = h("input", { id, name: `share:${name}`, type: "number", min: "0", max: "100", step: "0.01", required: true });
+    const input = h("input", {
+      id,
+      name: `share:${name}`,
+      type: "number",
+      min: "0",
+      max: "100",
+      step: "0.01",
+      required: true,
+    });
     return field(id, `${name}, percent of all units`, input);
   });
   return ask({
@@ -151,7 +164,9 @@ function askShares(experiment) {
     action: (values) =>
       take(experiment, "ramp", {
         reason: values.reason,
-        shares: Object.fromEntries(variants.map((name) => [name, Number(values[`share:${name}`])]).filter(([, share]) => share > 0)),
+        shares: Object.fromEntries(
+          variants.map((name) => [name, Number(values[`share:${name}`])]).filter(([, share]) => share > 0),
+        ),
       }),
   });
 }
@@ -161,7 +176,9 @@ function askPromote(experiment) {
   const { variants, shadows = [], default: control } = experiment.plan;
   const names = [
     ...Object.entries(variants).map(([name, { version }]) => [name, `${name} (${version})`]),
-    ...shadows.filter(({ version }) => !(version in variants)).map(({ version }) => [version, `${version} (seen by nobody yet)`]),
+    ...shadows
+      .filter(({ version }) => !(version in variants))
+      .map(({ version }) => [version, `${version} (seen by nobody yet)`]),
   ];
   const candidate = names.find(([name]) => name !== control)?.[0];
   const options = names.map(([name, text]) => h("option", { value: name, selected: name === candidate }, text));

@@ -2,9 +2,11 @@
 
 import { h } from "../js/dom.js";
 
+const MOST_COLUMNS = 6; // more do not fit everywhere: such a table can be scrolled sideways by itself
+
 /**
  * Return a table. A column is `{name, value, number, says}`: `value(row)` is text or an element, `number` aligns it
- * to the right, `says` is heard in place of a name that is not shown. Roles are written out because a style that lays a table out as cards takes them away.
+ * to the right, `long` may break anywhere, `says` is heard in place of a name that is not shown. Roles are written out because a style that lays a table out as cards takes them away.
  */
 export function table({ caption, columns, rows, empty = "Nothing yet.", isDense = false }) {
   if (rows.length === 0) return h("p", { class: "nothing" }, empty);
@@ -15,7 +17,7 @@ export function table({ caption, columns, rows, empty = "Nothing yet.", isDense 
       column.name || h("span", { class: "visually-hidden" }, column.says),
     ),
   );
-  return h(
+  const element = h(
     "table",
     { class: isDense ? "table dense" : "table", role: "table" },
     h("caption", { class: "visually-hidden" }, caption),
@@ -23,13 +25,24 @@ export function table({ caption, columns, rows, empty = "Nothing yet.", isDense 
     h(
       "tbody",
       { role: "rowgroup" },
-      rows.map((row) => h("tr", { role: "row" }, columns.map((column, index) => cell(column, row, index === 0)))),
+      rows.map((row) =>
+        h(
+          "tr",
+          { role: "row" },
+          columns.map((column, index) => cell(column, row, index === 0)),
+        ),
+      ),
     ),
   );
+  if (columns.length <= MOST_COLUMNS) return element;
+  return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, element);
 }
 
 function cell(column, row, isFirst) {
-  const attributes = { class: column.number ? "number" : null, "data-name": column.name || null };
+  const attributes = {
+    class: [column.number && "number", column.long && "long"].filter(Boolean).join(" ") || null,
+    "data-name": column.name || null,
+  };
   const content = [column.value(row)].flat();
   return isFirst
     ? h("th", { ...attributes, scope: "row", role: "rowheader" }, ...content)

@@ -32,7 +32,12 @@ function verdictOf(statement, arms) {
     { class: "verdict-body" },
     h("p", { class: "headline" }, icon(mark), h("span", {}, statement.headline)),
     h("p", {}, statement.certainty),
-    arm && h("p", { class: "soft small" }, `${arm.name} has answered or scored ${counted(arm.images, "picture")} of ${counted(arm.units, "unit")}.`),
+    arm &&
+      h(
+        "p",
+        { class: "soft small" },
+        `${arm.name} has answered or scored ${counted(arm.images, "picture")} of ${counted(arm.units, "unit")}.`,
+      ),
     listOf("To be known before it is believed", statement.concerns, "concerns"),
     listOf("Still wanted", statement.missing),
     listOf("What to do now", statement.next_steps),
@@ -47,5 +52,14 @@ function coded(text) {
 
 function listOf(title, lines, className = "") {
   if (!lines.length) return null;
-  return h("div", { class: className }, h("h3", {}, title), h("ul", { class: "dots" }, lines.map((line) => h("li", {}, ...coded(line)))));
+  return h(
+    "div",
+    { class: className },
+    h("h3", {}, title),
+    h(
+      "ul",
+      { class: "dots" },
+      lines.map((line) => h("li", {}, ...coded(line))),
+    ),
+  );
 }

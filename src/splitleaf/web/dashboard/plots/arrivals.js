@@ -24,10 +24,25 @@ export function arrivalPlot(traffic, ramp, arms) {
       x: timeAxis(rows[0].start, rows.at(-1).end, space),
       y: { label: null, grid: true, ticks: 4, tickFormat: "~s" },
       marks: [
-        Plot.rectY(bars, { x1: "start", x2: "end", y1: "from", y2: "to", fill: (bar) => colour(bar.index), insetLeft: 0.5, insetRight: 0.5 }),
+        Plot.rectY(bars, {
+          x1: "start",
+          x2: "end",
+          y1: "from",
+          y2: "to",
+          fill: (bar) => colour(bar.index),
+          insetLeft: 0.5,
+          insetRight: 0.5,
+        }),
         Plot.ruleY([0], { stroke: "var(--edge)" }),
-        stages(Plot, ramp, space),
-        Plot.tip(rows, Plot.pointerX({ x: (row) => new Date((row.start.getTime() + row.end.getTime()) / 2), y: (row) => row.images.reduce((one, other) => one + other, 0), title: (row) => titleOf(row, shown) })),
+        stages(Plot, ramp, arms[0].name, space),
+        Plot.tip(
+          rows,
+          Plot.pointerX({
+            x: (row) => new Date((row.start.getTime() + row.end.getTime()) / 2),
+            y: (row) => row.images.reduce((one, other) => one + other, 0),
+            title: (row) => titleOf(row, shown),
+          }),
+        ),
       ].flat(),
     }),
     columns: [
@@ -47,19 +62,27 @@ function stacked(row, shown) {
   });
 }
 
-function stages(Plot, ramp, { isNarrow }) {
-  const marks = ramp.map((stage) => ({ at: new Date(stage.at_ms), word: shareOf(stage) }));
+function stages(Plot, ramp, control, { isNarrow }) {
+  const marks = ramp.map((stage) => ({ at: new Date(stage.at_ms), word: shareOf(stage, control) }));
   return [
     Plot.ruleX(marks, { x: "at", stroke: "var(--ink)", strokeWidth: 1.5 }),
     !isNarrow || marks.length < 4
-      ? Plot.text(marks, { x: "at", text: "word", frameAnchor: "top", textAnchor: "start", dx: 3, dy: -18, fill: "var(--ink)" })
+      ? Plot.text(marks, {
+          x: "at",
+          text: "word",
+          frameAnchor: "top",
+          textAnchor: "start",
+          dx: 3,
+          dy: -18,
+          fill: "var(--ink)",
+        })
       : null,
   ];
 }
 
-function shareOf({ shares }) {
-  const [, ...candidates] = Object.values(shares);
-  return candidates.length ? `${candidates.reduce((one, other) => one + other, 0)} %` : "all";
+function shareOf({ shares }, control) {
+  const candidates = Object.entries(shares).filter(([name]) => name !== control);
+  return candidates.length ? `${candidates.reduce((sum, [, share]) => sum + share, 0)} %` : "all";
 }
 
 function titleOf(row, shown) {

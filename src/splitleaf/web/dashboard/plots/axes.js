@@ -1,6 +1,6 @@
 // Axes that several plots have alike.
 
-import { clock, day } from "../parts/format.js";
+import { clock, weekday } from "../parts/format.js";
 
 const DAY_MS = 86_400_000;
 
@@ -12,7 +12,7 @@ export function timeAxis(start, end, { isNarrow }) {
     label: null,
     domain: [new Date(start), new Date(end)],
     ticks: isNarrow ? 3 : 6,
-    tickFormat: (date) => (isLong || isMidnight(date) ? day(date) : clock(date)),
+    tickFormat: (date) => (isLong || isMidnight(date) ? weekday(date) : clock(date)),
   };
 }
 

@@ -32,12 +32,27 @@ function differencePlot(lines, metric, subject) {
     legend: legendOf(lines),
     draw: (Plot, space) => ({
       x: timeAxis(lines[0].looks[0].at_ms, endOf(lines), space),
-      y: { label: isShare ? "↑ percentage points" : "↑ ms", grid: true, domain: [low, high], ticks: 5, tickFormat: (value) => signed(value, 1).replace(".0", "") },
+      y: {
+        label: isShare ? "↑ percentage points" : "↑ ms",
+        grid: true,
+        domain: [low, high],
+        ticks: 5,
+        tickFormat: (value) => signed(value, 1).replace(".0", ""),
+      },
       marks: [
         ...lines.flatMap((line) => bandOf(Plot, line, rows, scale)),
         Plot.ruleY([0], { stroke: "var(--ink)", strokeWidth: 1.5 }),
-        margin !== 0 && limit(Plot, { y: margin * scale, word: "margin of “not worse”", tone: "var(--series-2)", below: margin < 0 }),
-        Plot.tip(rows, Plot.pointerX({ x: "at", y: (row) => row.value * scale, title: (row) => `${moment(row.at)}\n${row.arm}: ${show(row.value)}\n${show(row.low)} to ${show(row.high)}\n${count(row.images)} pictures` })),
+        margin !== 0 &&
+          limit(Plot, { y: margin * scale, word: "margin of “not worse”", tone: "var(--series-2)", below: margin < 0 }),
+        Plot.tip(
+          rows,
+          Plot.pointerX({
+            x: "at",
+            y: (row) => row.value * scale,
+            title: (row) =>
+              `${moment(row.at)}\n${row.arm}: ${show(row.value)}\n${show(row.low)} to ${show(row.high)}\n${count(row.images)} pictures`,
+          }),
+        ),
       ].flat(),
     }),
     columns: [
@@ -55,7 +70,14 @@ function differencePlot(lines, metric, subject) {
 function bandOf(Plot, { arm, index }, rows, scale) {
   const own = rows.filter((row) => row.arm === arm);
   return [
-    Plot.areaY(own, { x: "at", y1: (row) => row.low * scale, y2: (row) => row.high * scale, fill: colour(index), fillOpacity: 0.18, clip: true }),
+    Plot.areaY(own, {
+      x: "at",
+      y1: (row) => row.low * scale,
+      y2: (row) => row.high * scale,
+      fill: colour(index),
+      fillOpacity: 0.18,
+      clip: true,
+    }),
     Plot.lineY(own, { x: "at", y: (row) => row.value * scale, stroke: colour(index), strokeWidth: 2.5, clip: true }),
   ];
 }
@@ -85,11 +107,30 @@ function evidencePlot(lines, metric, subject) {
     legend: legendOf(lines),
     draw: (Plot, space) => ({
       x: timeAxis(lines[0].looks[0].at_ms, endOf(lines), space),
-      y: { label: "↑ e-value, logarithmic", domain: [bottom, top], grid: true, ticks: POWERS.filter((one) => one >= bottom && one <= top), tickFormat: power, clamp: true },
+      y: {
+        label: "↑ e-value, logarithmic",
+        domain: [bottom, top],
+        grid: true,
+        ticks: POWERS.filter((one) => one >= bottom && one <= top),
+        tickFormat: power,
+        clamp: true,
+      },
       marks: [
-        lines.map(({ arm, index }) => Plot.lineY(rows.filter((row) => row.arm === arm), { x: "at", y: "log10_e", stroke: colour(index), strokeWidth: 2.5, curve: "step-after" })),
+        lines.map(({ arm, index }) =>
+          Plot.lineY(
+            rows.filter((row) => row.arm === arm),
+            { x: "at", y: "log10_e", stroke: colour(index), strokeWidth: 2.5, curve: "step-after" },
+          ),
+        ),
         limit(Plot, { y: threshold, word: `enough: ${number(1 / subject.alpha, 0)}`, tone: "var(--series-1)" }),
-        Plot.tip(rows, Plot.pointerX({ x: "at", y: "log10_e", title: (row) => `${moment(row.at)}\n${row.arm}: ${evidence(row.log10_e)}\n${count(row.images)} pictures` })),
+        Plot.tip(
+          rows,
+          Plot.pointerX({
+            x: "at",
+            y: "log10_e",
+            title: (row) => `${moment(row.at)}\n${row.arm}: ${evidence(row.log10_e)}\n${count(row.images)} pictures`,
+          }),
+        ),
       ],
     }),
     columns: [

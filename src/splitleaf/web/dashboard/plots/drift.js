@@ -9,14 +9,21 @@ const MEASURES = { answers: ["Which conditions are answered", 5], confidence: ["
 /** Return the drift strip of the report; null while there is no second stretch. */
 export function driftPlot(drift) {
   if (!drift.length) return null;
-  const rows = drift.map((one) => ({ ...one, start: new Date(one.start_ms), end: new Date(one.end_ms), at: new Date((one.start_ms + one.end_ms) / 2) }));
+  const rows = drift.map((one) => ({
+    ...one,
+    start: new Date(one.start_ms),
+    end: new Date(one.end_ms),
+    at: new Date((one.start_ms + one.end_ms) / 2),
+  }));
   const measures = Object.keys(MEASURES).filter((measure) => rows.some((row) => row.measure === measure));
   const drifted = rows.filter((row) => row.is_drift).length;
   const highest = Math.max(...rows.map((row) => Math.max(row.index, row.threshold))) * 1.15;
   return plotFigure({
     title: "Drift of the traffic",
     note: "Each stretch beside the first one, by the population stability index. The short line is what one stretch in a hundred exceeds by chance.",
-    summary: drifted ? `${count(drifted)} of ${count(rows.length)} stretches differ more than chance explains.` : "No stretch differs more than chance explains.",
+    summary: drifted
+      ? `${count(drifted)} of ${count(rows.length)} stretches differ more than chance explains.`
+      : "No stretch differs more than chance explains.",
     legend: measures.map((measure) => ({ name: MEASURES[measure][0], index: MEASURES[measure][1] })),
     height: 200,
     draw: (Plot, space) => ({
@@ -24,10 +31,28 @@ export function driftPlot(drift) {
       y: { label: "↑ index", domain: [0, highest], grid: true, ticks: 4 },
       marks: [
         Plot.ruleY(rows, { y: "threshold", x1: "start", x2: "end", stroke: "var(--ink-soft)", strokeWidth: 1.5 }),
-        measures.map((measure) => Plot.lineY(rows.filter((row) => row.measure === measure), { x: "at", y: "index", stroke: colour(MEASURES[measure][1]), strokeWidth: 2 })),
-        Plot.dot(rows, { x: "at", y: "index", r: (row) => (row.is_drift ? 5 : 3), fill: (row) => (row.is_drift ? "var(--series-4)" : colour(MEASURES[row.measure][1])) }),
+        measures.map((measure) =>
+          Plot.lineY(
+            rows.filter((row) => row.measure === measure),
+            { x: "at", y: "index", stroke: colour(MEASURES[measure][1]), strokeWidth: 2 },
+          ),
+        ),
+        Plot.dot(rows, {
+          x: "at",
+          y: "index",
+          r: (row) => (row.is_drift ? 5 : 3),
+          fill: (row) => (row.is_drift ? "var(--series-4)" : colour(MEASURES[row.measure][1])),
+        }),
         Plot.ruleY([0], { stroke: "var(--edge)" }),
-        Plot.tip(rows, Plot.pointerX({ x: "at", y: "index", title: (row) => `${MEASURES[row.measure][0]}\n${moment(row.start)}\nindex ${number(row.index, 3)}, by chance up to ${number(row.threshold, 3)}\n${count(row.images)} pictures` })),
+        Plot.tip(
+          rows,
+          Plot.pointerX({
+            x: "at",
+            y: "index",
+            title: (row) =>
+              `${MEASURES[row.measure][0]}\n${moment(row.start)}\nindex ${number(row.index, 3)}, by chance up to ${number(row.threshold, 3)}\n${count(row.images)} pictures`,
+          }),
+        ),
       ].flat(),
     }),
     columns: [

@@ -41,7 +41,9 @@ function choice(parts, show) {
 
 function curvePlot(latency, part, index) {
   const curves = latency.curves.filter((curve) => curve.part === part && curve.ms.length > 1);
-  const rows = curves.flatMap(({ arm, ms, share }) => ms.map((value, place) => ({ arm, ms: Math.max(0.1, value), share: share[place] })));
+  const rows = curves.flatMap(({ arm, ms, share }) =>
+    ms.map((value, place) => ({ arm, ms: Math.max(0.1, value), share: share[place] })),
+  );
   const isTotal = part === "total" && latency.threshold_ms !== null;
   return plotFigure({
     title: "Share of the pictures that were done within",
@@ -55,10 +57,30 @@ function curvePlot(latency, part, index) {
       y: { label: null, domain: [0, 1], tickFormat: (value) => `${value * 100} %`, ticks: [0, 0.25, 0.5, 0.75, 1] },
       marks: [
         Plot.ruleY([0.5, 0.95, 0.99], { stroke: "var(--edge)", strokeDasharray: "2,4" }),
-        curves.map(({ arm }) => Plot.lineY(rows.filter((row) => row.arm === arm), { x: "ms", y: "share", stroke: colour(index(arm)), strokeWidth: 2.5 })),
-        isTotal && Plot.ruleX([latency.threshold_ms], { stroke: "var(--series-4)", strokeDasharray: "5,4", strokeWidth: 1.5 }),
-        isTotal && Plot.text([latency.threshold_ms], { x: (one) => one, text: () => "slow", frameAnchor: "top", dy: -12, fill: "var(--series-4)" }),
-        Plot.tip(rows, Plot.pointer({ x: "ms", y: "share", title: (row) => `${row.arm}\n${percent(row.share)} within ${milliseconds(row.ms)}` })),
+        curves.map(({ arm }) =>
+          Plot.lineY(
+            rows.filter((row) => row.arm === arm),
+            { x: "ms", y: "share", stroke: colour(index(arm)), strokeWidth: 2.5 },
+          ),
+        ),
+        isTotal &&
+          Plot.ruleX([latency.threshold_ms], { stroke: "var(--series-4)", strokeDasharray: "5,4", strokeWidth: 1.5 }),
+        isTotal &&
+          Plot.text([latency.threshold_ms], {
+            x: (one) => one,
+            text: () => "slow",
+            frameAnchor: "top",
+            dy: -12,
+            fill: "var(--series-4)",
+          }),
+        Plot.tip(
+          rows,
+          Plot.pointer({
+            x: "ms",
+            y: "share",
+            title: (row) => `${row.arm}\n${percent(row.share)} within ${milliseconds(row.ms)}`,
+          }),
+        ),
       ].flat(),
     }),
   });
@@ -75,7 +97,8 @@ function quantileTable(latency, part) {
       { name: "Measured", value: ({ measured }) => milliseconds(measured?.value), number: true },
       {
         name: "Interval",
-        value: ({ measured }) => (measured ? `${milliseconds(measured.low)} to ${milliseconds(measured.high)}` : "not enough data"),
+        value: ({ measured }) =>
+          measured ? `${milliseconds(measured.low)} to ${milliseconds(measured.high)}` : "not enough data",
         number: true,
       },
     ],

@@ -1,14 +1,30 @@
 // Which conditions one version finds better than the other.
 
+import { h } from "../js/dom.js";
 import { count, percent, plain, points, signed } from "../parts/format.js";
 import { colour, plotFigure } from "../parts/plots.js";
+import { table } from "../parts/table.js";
 
 const ROW = 30;
+const COLUMNS = [
+  { name: "Condition", value: (row) => plain(row.label) },
+  { name: "Pictures", value: (row) => count(row.images), number: true },
+  { name: "Control", value: (row) => percent(row.control?.value), number: true },
+  { name: "Candidate", value: (row) => percent(row.other?.value), number: true },
+  { name: "Difference", value: (row) => points(row.difference?.value), number: true },
+  {
+    name: "Interval",
+    value: ({ difference }) =>
+      difference ? `${points(difference.low)} to ${points(difference.high)}` : "too few labels",
+    number: true,
+  },
+];
 
-/** Return the differences of recall for one candidate. */
+/** Return the differences of recall for one candidate; only what is known while they cannot be told. */
 export function recallPlot(recalls, arm, index) {
-  const rows = recalls.filter((one) => one.arm === arm && one.difference);
-  if (!rows.length) return null;
+  const all = recalls.filter((one) => one.arm === arm);
+  const rows = all.filter((one) => one.difference);
+  if (!rows.length) return all.length ? recallTable(all, arm) : null;
   const best = rows.reduce((one, other) => (other.difference.value > one.difference.value ? other : one));
   return plotFigure({
     title: `What ${arm} finds beyond control, by condition`,
@@ -18,25 +34,58 @@ export function recallPlot(recalls, arm, index) {
     draw: (Plot, { isNarrow }) => ({
       marginLeft: isNarrow ? 104 : 170,
       marginBottom: 40,
-      x: { label: "percentage points →", grid: true, nice: true, zero: true, ticks: isNarrow ? 4 : 7, tickFormat: (value) => signed(value, 0) },
-      y: { label: null, domain: rows.map((row) => row.label), tickFormat: (label) => shortened(plain(label), isNarrow ? 15 : 26), tickSize: 0 },
+      x: {
+        label: "percentage points →",
+        grid: true,
+        nice: true,
+        zero: true,
+        ticks: isNarrow ? 4 : 7,
+        tickFormat: (value) => signed(value, 0),
+      },
+      y: {
+        label: null,
+        domain: rows.map((row) => row.label),
+        tickFormat: (label) => shortened(plain(label), isNarrow ? 15 : 26),
+        tickSize: 0,
+      },
       marks: [
         Plot.ruleX([0], { stroke: "var(--ink)", strokeWidth: 1.5 }),
-        Plot.ruleY(rows, { y: "label", x1: (row) => row.difference.low * 100, x2: (row) => row.difference.high * 100, stroke: colour(index), strokeWidth: 2.5 }),
+        Plot.ruleY(rows, {
+          y: "label",
+          x1: (row) => row.difference.low * 100,
+          x2: (row) => row.difference.high * 100,
+          stroke: colour(index),
+          strokeWidth: 2.5,
+        }),
         Plot.dot(rows, { y: "label", x: (row) => row.difference.value * 100, fill: colour(index), r: 5 }),
-        Plot.tip(rows, Plot.pointer({ y: "label", x: (row) => row.difference.value * 100, title: (row) => `${plain(row.label)}\n${points(row.difference.value)}\n${count(row.images)} labelled pictures` })),
+        Plot.tip(
+          rows,
+          Plot.pointer({
+            y: "label",
+            x: (row) => row.difference.value * 100,
+            title: (row) =>
+              `${plain(row.label)}\n${points(row.difference.value)}\n${count(row.images)} labelled pictures`,
+          }),
+        ),
       ],
     }),
-    columns: [
-      { name: "Condition", value: (row) => plain(row.label) },
-      { name: "Pictures", value: (row) => count(row.images), number: true },
-      { name: "Control", value: (row) => percent(row.control?.value), number: true },
-      { name: "Candidate", value: (row) => percent(row.other?.value), number: true },
-      { name: "Difference", value: (row) => points(row.difference.value), number: true },
-      { name: "Interval", value: (row) => `${points(row.difference.low)} to ${points(row.difference.high)}`, number: true },
-    ],
+    columns: COLUMNS,
     rows,
   });
+}
+
+function recallTable(rows, arm) {
+  return h(
+    "figure",
+    { class: "plot" },
+    h(
+      "figcaption",
+      {},
+      h("h3", {}, `What ${arm} and control find, by condition`),
+      h("p", {}, "There are too few labels yet to tell the differences from chance."),
+    ),
+    table({ caption: `What ${arm} and control find`, columns: COLUMNS, rows, isDense: true }),
+  );
 }
 
 function shortened(text, length) {

@@ -3,7 +3,11 @@
 import { count, number, percent } from "../parts/format.js";
 import { colour, plotFigure } from "../parts/plots.js";
 
-const TRUTHS = { audit: "a random audit", expert: "picked labels, which is biased", feedback: "feedback of users, which is biased" };
+const TRUTHS = {
+  audit: "a random audit",
+  expert: "picked labels, which is biased",
+  feedback: "feedback of users, which is biased",
+};
 
 /** Return the reliability curves of the report, all arms in one plot; null while there are none. */
 export function reliabilityPlot(reliability, arms) {
@@ -18,20 +22,60 @@ export function reliabilityPlot(reliability, arms) {
     title: "Confidence beside accuracy",
     note: `On the diagonal a version is as sure as it is right; below it, too sure. Truth: ${[...new Set(curves.map((one) => TRUTHS[one.truth]))].join(", ")}.`,
     summary: curves.map((one) => `${one.arm}: calibration error ${number(one.calibration_error, 3)}`).join("; "),
-    legend: curves.map(({ arm, index, calibration_error: error }) => ({ name: `${arm} (error ${number(error, 3)})`, index })),
+    legend: curves.map(({ arm, index, calibration_error: error }) => ({
+      name: `${arm} (error ${number(error, 3)})`,
+      index,
+    })),
     height: 280,
     draw: (Plot) => ({
       marginTop: 28,
       marginRight: 22,
       marginBottom: 40,
-      x: { label: "mean confidence →", domain: [low, 1], tickFormat: (value) => percent(value, 0), grid: true, ticks: 5 },
-      y: { label: "↑ share that was right", domain: [low, 1], tickFormat: (value) => percent(value, 0), grid: true, ticks: 5 },
+      x: {
+        label: "mean confidence →",
+        domain: [low, 1],
+        tickFormat: (value) => percent(value, 0),
+        grid: true,
+        ticks: 5,
+      },
+      y: {
+        label: "↑ share that was right",
+        domain: [low, 1],
+        tickFormat: (value) => percent(value, 0),
+        grid: true,
+        ticks: 5,
+      },
       r: { range: [2, 9] },
       marks: [
-        Plot.line([[low, low], [1, 1]], { stroke: "var(--edge)", strokeDasharray: "5,4" }),
-        curves.map(({ arm, index }) => Plot.line(rows.filter((row) => row.arm === arm), { x: "confidence", y: "accuracy", stroke: colour(index), strokeWidth: 2 })),
-        Plot.dot(rows, { x: "confidence", y: "accuracy", r: "images", fill: (row) => colour(row.index), stroke: "var(--card)" }),
-        Plot.tip(rows, Plot.pointer({ x: "confidence", y: "accuracy", title: (row) => `${row.arm}\nsaid ${percent(row.confidence)}\nright ${percent(row.accuracy)}\n${count(row.images)} pictures` })),
+        Plot.line(
+          [
+            [low, low],
+            [1, 1],
+          ],
+          { stroke: "var(--edge)", strokeDasharray: "5,4" },
+        ),
+        curves.map(({ arm, index }) =>
+          Plot.line(
+            rows.filter((row) => row.arm === arm),
+            { x: "confidence", y: "accuracy", stroke: colour(index), strokeWidth: 2 },
+          ),
+        ),
+        Plot.dot(rows, {
+          x: "confidence",
+          y: "accuracy",
+          r: "images",
+          fill: (row) => colour(row.index),
+          stroke: "var(--card)",
+        }),
+        Plot.tip(
+          rows,
+          Plot.pointer({
+            x: "confidence",
+            y: "accuracy",
+            title: (row) =>
+              `${row.arm}\nsaid ${percent(row.confidence)}\nright ${percent(row.accuracy)}\n${count(row.images)} pictures`,
+          }),
+        ),
       ].flat(),
     }),
     columns: [

@@ -17,7 +17,13 @@ function periodOf(traffic, tally, index) {
   const all = Object.values(tally.outcomes).reduce((sum, one) => sum + one, 0);
   const answered = tally.outcomes.succeeded ?? 0;
   const start = new Date(traffic.since_ms + index * traffic.period_ms);
-  return { start, end: new Date(start.getTime() + traffic.period_ms), answered, missed: all - answered, latency: tally.latency };
+  return {
+    start,
+    end: new Date(start.getTime() + traffic.period_ms),
+    answered,
+    missed: all - answered,
+    latency: tally.latency,
+  };
 }
 
 function arrivals(rows, traffic) {
@@ -36,17 +42,26 @@ function arrivals(rows, traffic) {
     ],
     draw: (Plot, space) => ({
       x: timeAxis(rows[0].start, rows.at(-1).end, space),
-      y: { label: `each ${lengthOf(traffic)}`, grid: true, domain: [0, Math.max(1, ...rows.map((row) => row.answered + row.missed))], ticks: 4, tickFormat: "~s" },
+      y: {
+        label: `each ${lengthOf(traffic)}`,
+        grid: true,
+        domain: [0, Math.max(1, ...rows.map((row) => row.answered + row.missed))],
+        ticks: 4,
+        tickFormat: "~s",
+      },
       marks: [
-        Plot.rectY(stacked.filter((row) => row.to > row.from), {
-          x1: "start",
-          x2: "end",
-          y1: "from",
-          y2: "to",
-          fill: (row) => colour(row.kind === ANSWERED ? 1 : 4),
-          insetLeft: 0.5,
-          insetRight: 0.5,
-        }),
+        Plot.rectY(
+          stacked.filter((row) => row.to > row.from),
+          {
+            x1: "start",
+            x2: "end",
+            y1: "from",
+            y2: "to",
+            fill: (row) => colour(row.kind === ANSWERED ? 1 : 4),
+            insetLeft: 0.5,
+            insetRight: 0.5,
+          },
+        ),
         Plot.ruleY([0], { stroke: "var(--edge)" }),
         Plot.tip(rows, Plot.pointerX({ x: (row) => middle(row), y: (row) => row.answered + row.missed, title: said })),
       ],

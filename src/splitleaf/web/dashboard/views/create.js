@@ -2,22 +2,15 @@
 
 import { h, icon } from "../js/dom.js";
 import { call } from "../parts/api.js";
-import { check, choiceCards, numberField, selectField, textField } from "../parts/fields.js";
+import { textField } from "../parts/fields.js";
 import { pageHead, panel } from "../parts/panel.js";
-import { metricWord } from "../parts/plan.js";
+import { about, decision, guards, kind, who } from "../parts/planform.js";
 import { planOf } from "../parts/planning.js";
 import { powerCalculator } from "../parts/power.js";
 import { words } from "../parts/problem.js";
 import { goTo } from "../parts/router.js";
 import { mayWrite } from "../parts/session.js";
 import { showEdit } from "../parts/editing.js";
-
-const KINDS = [
-  { value: "shadow", title: "Shadow", text: "The other version scores the same pictures unseen. Fewest pictures and labels; nobody notices anything. Begin here." },
-  { value: "ab", title: "Live A/B", text: "A part of the visitors is answered by the candidate. Tells what users make of it." },
-  { value: "aa", title: "A/A", text: "Twice the same version: shows that the test itself is sound." },
-];
-const METRICS = ["accuracy", "feedback_accuracy", "error_rate", "slow_rate", "confidence", "cost_ms"];
 
 export async function show(main, { signal }) {
   if (!mayWrite()) {
@@ -45,7 +38,11 @@ function planForm(versions, champion, signal) {
   const submit = h("button", { class: "button primary", type: "submit" }, "Keep as a draft");
   const preview = h("pre", { class: "scroll", tabindex: "0" });
   const form = h("form", { class: "plan-form" });
-  const calculator = powerCalculator(() => new FormData(form), (pictures) => suggest(form, pictures), signal);
+  const calculator = powerCalculator(
+    () => new FormData(form),
+    (pictures) => suggest(form, pictures),
+    signal,
+  );
   form.append(
     h(
       "div",
@@ -65,7 +62,14 @@ function planForm(versions, champion, signal) {
         h(
           "div",
           { class: "form" },
-          textField({ name: "reason", label: "Why", rows: 2, required: true, maxlength: 500, hint: "Kept in the audit log." }),
+          textField({
+            name: "reason",
+            label: "Why",
+            rows: 2,
+            required: true,
+            maxlength: 500,
+            hint: "Kept in the audit log.",
+          }),
           error,
           submit,
           h("details", { class: "more" }, h("summary", {}, icon("chevron"), "The plan as JSON"), preview),
@@ -110,97 +114,4 @@ function suggest(form, pictures) {
   if (input.dataset.typed) return;
   input.value = pictures;
   input.dispatchEvent(new Event("suggested", { bubbles: true }));
-}
-
-function about() {
-  return h(
-    "div",
-    { class: "form" },
-    textField({ name: "key", label: "Key", required: true, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,63}", hint: "Its name for ever, for example v2-against-v1." }),
-    textField({ name: "hypothesis", label: "Hypothesis", rows: 2, required: true, maxlength: 2000, hint: "What you believe, in a sentence." }),
-  );
-}
-
-function kind(versions, champion) {
-  const other = versions.find((one) => one !== champion) ?? champion;
-  return h(
-    "div",
-    { class: "form" },
-    choiceCards({ name: "mode", legend: "Kind", options: KINDS, value: "shadow" }),
-    h(
-      "div",
-      { class: "row" },
-      selectField({ name: "control", label: "Control", options: versions, value: champion }),
-      h("div", { class: "not-aa" }, selectField({ name: "candidate", label: "Candidate", options: versions, value: other })),
-    ),
-    h("div", { class: "not-shadow form" },
-      h(
-        "div",
-        { class: "row" },
-        numberField({ name: "share", label: "Candidate's share at the end", unit: "%", value: 50, min: 0.01, max: 99.99, step: 0.01 }),
-        textField({ name: "stages", label: "Stages before (%; empty: none)", value: "1, 5, 25" }),
-        numberField({ name: "min_minutes", label: "Least time of a stage", unit: "min", value: 60, min: 0 }),
-        numberField({ name: "min_n", label: "Least pictures of a stage", unit: "", value: 200, min: 0 }),
-      ),
-      h("div", { class: "only-ab" }, check({ name: "paired", label: "Let each picture also be scored unseen by the other version: a label then counts for both", checked: true })),
-    ),
-    h("div", { class: "only-shadow" }, numberField({ name: "sampling", label: "Pictures that are scored unseen", unit: "%", value: 100, min: 0.01, max: 100, step: 0.01 })),
-  );
-}
-
-function decision() {
-  const names = Object.fromEntries(METRICS.map((metric) => [metric, metricWord(metric)]));
-  return h(
-    "div",
-    { class: "form" },
-    h(
-      "div",
-      { class: "row" },
-      selectField({ name: "metric", label: "The one measure that decides", options: METRICS, names, value: "accuracy" }),
-      numberField({ name: "margin", label: "“Not worse” may be worse by", unit: "%", value: 1, min: 0, max: 100, step: 0.1 }),
-      h("div", { class: "only-slow" }, numberField({ name: "slow_primary", label: "Slow is above", unit: "ms", value: 250, min: 1 })),
-    ),
-    h(
-      "div",
-      { class: "row" },
-      numberField({ name: "baseline", label: "What control achieves, about", unit: "%", value: 90, min: 0.1, max: 99.9, step: 0.1 }),
-      numberField({ name: "mde", label: "Smallest difference that matters", unit: "pp", value: 2, min: 0.1, max: 99, step: 0.1 }),
-      numberField({ name: "alpha", label: "Chance of a false verdict", unit: "%", value: 5, min: 0.1, max: 50, step: 0.1 }),
-    ),
-    plannedPictures(),
-  );
-}
-
-function plannedPictures() {
-  const field = numberField({ name: "planned_n", label: "Planned pictures", unit: "", value: 1000, min: 1, hint: "From the calculator, unless you say otherwise." });
-  const input = field.querySelector("input");
-  input.addEventListener("input", () => { input.dataset.typed = "yes"; });
-  return field;
-}
-
-function guards() {
-  return h(
-    "div",
-    { class: "form" },
-    h("p", { class: "hint" }, "Exact evidence that the candidate is worse in one of these ends the experiment by itself."),
-    check({ name: "guard_error", label: "Pictures without an answer", checked: true }),
-    check({ name: "guard_slow", label: "Slow answers", checked: false }),
-    h("div", { class: "only-guard-slow" }, numberField({ name: "slow_guard", label: "Slow is above", unit: "ms", value: 250, min: 1 })),
-    check({ name: "guard_feedback", label: "Accuracy by feedback of users", checked: false }),
-  );
-}
-
-function who() {
-  return h(
-    "div",
-    { class: "form" },
-    h(
-      "div",
-      { class: "row" },
-      selectField({ name: "unit", label: "Who is randomised", options: ["visitor", "device", "person"], value: "visitor" }),
-      numberField({ name: "traffic", label: "Of all units", unit: "%", value: 100, min: 0.01, max: 100, step: 0.01 }),
-      textField({ name: "layer", label: "Layer", value: "main", required: true }),
-    ),
-    h("p", { class: "hint" }, "Experiments of one layer never meet the same visitor: what one takes, another cannot have."),
-  );
 }

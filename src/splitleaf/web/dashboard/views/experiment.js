@@ -37,13 +37,23 @@ export async function show(main, { signal, parameters: [key] }) {
     return detail.experiment;
   };
   let experiment = null;
-  await keepFresh(async () => { experiment = await refresh(); }, { everyMs: STATE_EVERY_MS, signal, onTrouble: troubleIn(places.trouble) });
+  await keepFresh(
+    async () => {
+      experiment = await refresh();
+    },
+    { everyMs: STATE_EVERY_MS, signal, onTrouble: troubleIn(places.trouble) },
+  );
   if (experiment.state === "draft") return;
-  const { pictures_are_kept: picturesAreKept } = await call("review/progress", { query: { experiment: key }, signal }).catch(() => ({}));
+  const { pictures_are_kept: picturesAreKept } = await call("review/progress", {
+    query: { experiment: key },
+    signal,
+  }).catch(() => ({}));
   const read = async () => fillReport(places, await call(`${path}/report`, { signal }), picturesAreKept);
-  await keepFresh(read, { everyMs: REPORT_EVERY_MS, signal, onTrouble: troubleIn(places.reportTrouble) }).catch((problem) => {
-    places.reportTrouble.replaceChildren(problemNote(problem));
-  });
+  await keepFresh(read, { everyMs: REPORT_EVERY_MS, signal, onTrouble: troubleIn(places.reportTrouble) }).catch(
+    (problem) => {
+      places.reportTrouble.replaceChildren(problemNote(problem));
+    },
+  );
 }
 
 function fillState(places, detail, control, refresh) {

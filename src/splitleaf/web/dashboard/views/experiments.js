@@ -24,13 +24,21 @@ export async function show(main, { signal }) {
     ? [h("a", { class: "button primary", href: "/admin/new-experiment" }, icon("plus"), "New experiment")]
     : [];
   main.append(
-    pageHead("Experiments", { lede: "Which version is better, found out soundly and without the public noticing.", tools: create }),
+    pageHead("Experiments", {
+      lede: "Which version is better, found out soundly and without the public noticing.",
+      tools: create,
+    }),
     trouble,
     groups,
   );
   const refresh = async () => {
-    const [{ experiments }, control] = await Promise.all([call("experiments", { signal }), call("control", { signal })]);
-    const summaries = Object.fromEntries(control.experiments.filter((one) => one.stage.stages > 0).map((one) => [one.experiment, one.summary]));
+    const [{ experiments }, control] = await Promise.all([
+      call("experiments", { signal }),
+      call("control", { signal }),
+    ]);
+    const summaries = Object.fromEntries(
+      control.experiments.filter((one) => one.stage.stages > 0).map((one) => [one.experiment, one.summary]),
+    );
     fill(groups, [experiments, summaries], () => (experiments.length ? groupsOf(experiments, summaries) : welcome()));
   };
   await keepFresh(refresh, { everyMs: EVERY_MS, signal, onTrouble: troubleIn(trouble) });
@@ -56,7 +64,11 @@ function listOf(title, rows, empty, summaries) {
           h("div", { class: "small soft hypothesis" }, plan.hypothesis),
         ],
       },
-      { name: "State", value: ({ state, promoted }) => [stateChip(state), promoted && h("div", { class: "small soft" }, promoted)].filter(Boolean) },
+      {
+        name: "State",
+        value: ({ state, promoted }) =>
+          [stateChip(state), promoted && h("div", { class: "small soft" }, promoted)].filter(Boolean),
+      },
       { name: "Compares", value: ({ plan }) => [compared(plan), h("div", { class: "small soft" }, MODES[plan.mode])] },
       { name: "Next", value: ({ key }) => summaries[key] ?? "–" },
       { name: "Changed", value: ({ changed_at: at }) => when(at), number: true },
@@ -76,9 +88,18 @@ function welcome() {
     h(
       "div",
       { class: "stack" },
-      h("p", {}, "An experiment says what is to be found out before anybody looks at results. It runs on the pictures that come in anyway; nobody outside notices."),
-      h("p", {}, "The cheapest first step is a shadow: the new version scores the same pictures unseen, and experts label those on which the two disagree."),
-      mayWrite() && h("p", {}, h("a", { class: "button primary", href: "/admin/new-experiment" }, "Plan the first one")),
+      h(
+        "p",
+        {},
+        "An experiment says what is to be found out before anybody looks at results. It runs on the pictures that come in anyway; nobody outside notices.",
+      ),
+      h(
+        "p",
+        {},
+        "The cheapest first step is a shadow: the new version scores the same pictures unseen, and experts label those on which the two disagree.",
+      ),
+      mayWrite() &&
+        h("p", {}, h("a", { class: "button primary", href: "/admin/new-experiment" }, "Plan the first one")),
     ),
   );
 }

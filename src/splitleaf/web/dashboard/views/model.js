@@ -44,7 +44,10 @@ function manifestFacts(model, manifest) {
     ["Size", bytes(model.size_bytes)],
     ["Imported", manifest.imported_at ? moment(manifest.imported_at) : "–"],
     ["Source", `${source.file}, ${FORMATS[source.format] ?? source.format} ${source.keras_version}`.trim()],
-    ["Input", `${preprocessing.width} × ${preprocessing.height}, ${preprocessing.color}, ${preprocessing.resize}, ${preprocessing.fit}`],
+    [
+      "Input",
+      `${preprocessing.width} × ${preprocessing.height}, ${preprocessing.color}, ${preprocessing.resize}, ${preprocessing.fit}`,
+    ],
     ["Calibration", `temperature ${manifest.calibration.temperature}`],
     ["Says “not sure” below", percent(manifest.decision.min_confidence, 0)],
     manifest.licence && ["Licence", manifest.licence],
@@ -85,8 +88,18 @@ function reportPanel(report) {
         ["Preprocessing", report.preprocessing_origin ?? "–"],
         ["Labels", report.labels_origin ?? "–"],
         report.seconds !== undefined && ["Took", `${report.seconds} s`],
-        ["Layers", Object.entries(layers).map(([name, number]) => `${number} ${name}`).join(", ") || "–"],
-        ["Tools", Object.entries(tools).map(([name, version]) => `${name} ${version}`).join(", ") || "–"],
+        [
+          "Layers",
+          Object.entries(layers)
+            .map(([name, number]) => `${number} ${name}`)
+            .join(", ") || "–",
+        ],
+        [
+          "Tools",
+          Object.entries(tools)
+            .map(([name, version]) => `${name} ${version}`)
+            .join(", ") || "–",
+        ],
       ]),
       preprocessings.length > 0 && triedTable(preprocessings),
     ),
@@ -109,7 +122,11 @@ function triedTable(rows) {
           { name: "Values", value: (row) => row.values ?? "–" },
           { name: "Colour", value: (row) => row.preprocessing?.color ?? "–" },
           { name: "Right", value: (row) => percent(row.accuracy), number: true },
-          { name: "", says: "Remark", value: (row) => (row.chosen ? chip("chosen", "good") : row.declared ? chip("declared") : "") },
+          {
+            name: "",
+            says: "Remark",
+            value: (row) => (row.chosen ? chip("chosen", "good") : row.declared ? chip("declared") : ""),
+          },
         ],
         rows,
       }),

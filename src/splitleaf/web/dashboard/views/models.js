@@ -16,7 +16,9 @@ const EVERY_MS = 5_000;
 export async function show(main, { signal }) {
   const [trouble, list, plot, names] = ["div", "div", "div", "div"].map((tag) => h(tag));
   main.append(
-    pageHead("Models", { lede: "Every version in the models folder, as it was measured at its import, and as it does now." }),
+    pageHead("Models", {
+      lede: "Every version in the models folder, as it was measured at its import, and as it does now.",
+    }),
     trouble,
     panel("Versions", list),
     plot,
@@ -37,7 +39,9 @@ export async function show(main, { signal }) {
     fill(list, [models, aliases, live], () => versionTable(models, aliases, live));
     fill(plot, models, () => plotOf(models));
     fill(names, [models.map((one) => [one.version, isReady(one)]), aliases, histories], () =>
-      Object.entries(aliases).map(([alias, version], index) => aliasOf(alias, version, histories[index].history, models, refresh)),
+      Object.entries(aliases).map(([alias, version], index) =>
+        aliasOf(alias, version, histories[index].history, models, refresh),
+      ),
     );
   };
   await keepFresh(refresh, { everyMs: EVERY_MS, signal, onTrouble: troubleIn(trouble) });
@@ -51,22 +55,29 @@ function versionTable(models, aliases, live) {
     columns: [
       {
         name: "Version",
-        value: ({ version, title }) => [
-          h("a", { href: `/admin/models/${encodeURIComponent(version)}` }, version),
-          ...aliasesOf(version).map((alias) => [" ", chip(alias)]).flat(),
-          title && h("div", { class: "small soft" }, title),
-        ].filter(Boolean),
+        value: ({ version, title }) =>
+          [
+            h("a", { href: `/admin/models/${encodeURIComponent(version)}` }, version),
+            ...aliasesOf(version)
+              .map((alias) => [" ", chip(alias)])
+              .flat(),
+            title && h("div", { class: "small soft" }, title),
+          ].filter(Boolean),
       },
       {
         name: "State",
         value: (model) => {
           const { tone, word, reason } = standingOf(model);
-          return [chip(word, tone), reason && h("p", { class: "small" }, reason)].filter(Boolean);
+          return [chip(word, tone), reason && h("p", { class: "small long" }, reason)].filter(Boolean);
         },
       },
       { name: "Accuracy at import", value: ({ evaluation }) => accuracy(evaluation), number: true },
       { name: "Inference", value: ({ evaluation }) => milliseconds(evaluation?.latency_ms), number: true },
-      { name: "Answers, last 24 h", value: ({ version }) => count(live[version]?.outcomes.succeeded ?? 0), number: true },
+      {
+        name: "Answers, last 24 h",
+        value: ({ version }) => count(live[version]?.outcomes.succeeded ?? 0),
+        number: true,
+      },
       { name: "Live p95", value: ({ version }) => milliseconds(live[version]?.latency?.p95_ms), number: true },
       { name: "Size", value: ({ size_bytes: size }) => bytes(size), number: true },
       { name: "Digest", value: (model) => digest(model.digest) },
@@ -89,9 +100,17 @@ function plotOf(models) {
 function aliasOf(alias, version, history, models, refresh) {
   const tools = mayWrite()
     ? [
-        button("Move…", { onclick: () => askMove(alias, version, models).then(refresh), "data-key": `move ${alias}`, className: "button compact" }),
+        button("Move…", {
+          onclick: () => askMove(alias, version, models).then(refresh),
+          "data-key": `move ${alias}`,
+          className: "button compact",
+        }),
         history.length > 0 &&
-          button("Roll back…", { onclick: () => askRollBack(alias, history).then(refresh), "data-key": `back ${alias}`, className: "button compact" }),
+          button("Roll back…", {
+            onclick: () => askRollBack(alias, history).then(refresh),
+            "data-key": `back ${alias}`,
+            className: "button compact",
+          }),
       ].filter(Boolean)
     : [];
   return h(
@@ -111,7 +130,7 @@ function aliasOf(alias, version, history, models, refresh) {
         { name: "From", value: ({ previous }) => previous ?? "–" },
         { name: "To", value: ({ version: target }) => target },
         { name: "Who", value: ({ actor }) => h("code", {}, actor) },
-        { name: "Why", value: ({ reason }) => reason },
+        { name: "Why", value: ({ reason }) => reason, long: true },
       ],
       rows: history,
     }),
@@ -139,7 +158,11 @@ function askMove(alias, present, models) {
         "div",
         { class: "field" },
         h("label", { for: id }, "To version"),
-        h("select", { id, name: "version" }, targets.map(({ version }) => h("option", { value: version }, version))),
+        h(
+          "select",
+          { id, name: "version" },
+          targets.map(({ version }) => h("option", { value: version }, version)),
+        ),
       ),
     ],
     done: `${alias} was moved.`,

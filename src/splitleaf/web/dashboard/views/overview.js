@@ -21,7 +21,10 @@ const WINDOWS = [
 
 export async function show(main, { signal }) {
   const places = Object.fromEntries(
-    ["trouble", "standing", "tiles", "plots", "versions", "queue", "letters", "workers", "experiments"].map((name) => [name, h("div")]),
+    ["trouble", "standing", "tiles", "plots", "versions", "queue", "letters", "workers", "experiments"].map((name) => [
+      name,
+      h("div"),
+    ]),
   );
   let ofWindow = new AbortController();
   const follow = (window) => {
@@ -84,7 +87,9 @@ function trafficTiles(window, { total }) {
       tone: missed / Math.max(1, asked) > 0.01 ? "warn" : "",
     }),
     tile("Half are faster than", milliseconds(total.latency?.p50_ms), { note: "p50 to the answer" }),
-    tile("95 % are faster than", milliseconds(total.latency?.p95_ms), { note: `p99 ${milliseconds(total.latency?.p99_ms)}` }),
+    tile("95 % are faster than", milliseconds(total.latency?.p95_ms), {
+      note: `p99 ${milliseconds(total.latency?.p99_ms)}`,
+    }),
   );
 }
 
@@ -102,15 +107,27 @@ function fillService(places, service, letters, refresh) {
 
 function standing(troubles, { aliases, routing, workers }) {
   const worst = troubles[0]?.tone ?? "good";
-  const split = routing && Object.entries(routing.shares).map(([version, share]) => `${version} ${share} %`).join(", ");
+  const split =
+    routing &&
+    Object.entries(routing.shares)
+      .map(([version, share]) => `${version} ${share} %`)
+      .join(", ");
   const answers = split ? `a static split answers (${split})` : `${aliases.champion} answers`;
   return h(
     "div",
     { class: `standing ${worst}` },
     icon(worst === "good" ? "check" : "alert"),
     troubles.length
-      ? h("ul", {}, troubles.map(({ text }) => h("li", {}, text)))
-      : h("p", {}, `All is well: ${answers}, ${counted(workers.length, "worker")} ${workers.length === 1 ? "is" : "are"} there.`),
+      ? h(
+          "ul",
+          {},
+          troubles.map(({ text }) => h("li", {}, text)),
+        )
+      : h(
+          "p",
+          {},
+          `All is well: ${answers}, ${counted(workers.length, "worker")} ${workers.length === 1 ? "is" : "are"} there.`,
+        ),
   );
 }
 
@@ -120,13 +137,19 @@ function versionTable(models, aliases) {
     caption: "Versions",
     empty: "There is no version in the models folder.",
     columns: [
-      { name: "Version", value: ({ version }) => h("a", { href: `/admin/models/${encodeURIComponent(version)}` }, version) },
-      { name: "Alias", value: ({ version }) => names.filter(([, target]) => target === version).map(([alias]) => chip(alias)) },
+      {
+        name: "Version",
+        value: ({ version }) => h("a", { href: `/admin/models/${encodeURIComponent(version)}` }, version),
+      },
+      {
+        name: "Alias",
+        value: ({ version }) => names.filter(([, target]) => target === version).map(([alias]) => chip(alias)),
+      },
       {
         name: "State",
         value: (model) => {
           const { tone, word, reason } = standingOf(model);
-          return [chip(word, tone), reason && h("p", { class: "small" }, reason)].filter(Boolean);
+          return [chip(word, tone), reason && h("p", { class: "small long" }, reason)].filter(Boolean);
         },
       },
     ],
@@ -142,7 +165,13 @@ function queueTable(queues) {
     const asked = own.filter((one) => one !== shadow);
     const sum = (name) => asked.reduce((total, one) => total + one[name], 0);
     const oldest = Math.max(0, ...asked.map((one) => (one.waiting ? one.oldest_waiting_ms : 0)));
-    return { version, waiting: sum("waiting"), running: sum("running"), oldest, shadow: shadow ? shadow.waiting + shadow.running : 0 };
+    return {
+      version,
+      waiting: sum("waiting"),
+      running: sum("running"),
+      oldest,
+      shadow: shadow ? shadow.waiting + shadow.running : 0,
+    };
   });
   return table({
     caption: "What waits, by version",
@@ -177,7 +206,7 @@ function letterList(letters, refresh) {
       columns: [
         { name: "When", value: ({ died_ms: at }) => when(at) },
         { name: "Version", value: ({ version }) => version },
-        { name: "Why", value: ({ reason, deliveries }) => `${reason} (tried ${deliveries} times)` },
+        { name: "Why", value: ({ reason, deliveries }) => `${reason} (tried ${deliveries} times)`, long: true },
         mayWrite() && {
           name: "",
           says: "Actions",
@@ -185,8 +214,14 @@ function letterList(letters, refresh) {
             h(
               "span",
               { class: "buttons" },
-              button("Try again", { onclick: () => askRetry(letter).then(refresh), "data-key": `retry ${letter.token}` }),
-              button("Discard", { onclick: () => askDiscard(letter).then(refresh), "data-key": `discard ${letter.token}` }),
+              button("Try again", {
+                onclick: () => askRetry(letter).then(refresh),
+                "data-key": `retry ${letter.token}`,
+              }),
+              button("Discard", {
+                onclick: () => askDiscard(letter).then(refresh),
+                "data-key": `discard ${letter.token}`,
+              }),
             ),
         },
       ].filter(Boolean),
@@ -214,7 +249,10 @@ function experimentList(experiments) {
     caption: "Open experiments",
     empty: "None is running.",
     columns: [
-      { name: "Experiment", value: ({ key }) => h("a", { href: `/admin/experiments/${encodeURIComponent(key)}` }, key) },
+      {
+        name: "Experiment",
+        value: ({ key }) => h("a", { href: `/admin/experiments/${encodeURIComponent(key)}` }, key),
+      },
       { name: "State", value: ({ state }) => stateChip(state) },
       { name: "Since", value: ({ started_at: at }) => when(at), number: true },
     ],

@@ -18,8 +18,15 @@ export async function show(main, { signal }) {
   const numbers = h("div", { class: "pair" });
   const isWide = matchMedia("(min-width: 44rem)").matches;
   main.append(
-    pageHead("Review", { lede: "Say what each picture shows. Which version said what is hidden until you have spoken, so that nobody is swayed." }),
-    h("details", { class: "more settings", open: isWide }, h("summary", {}, icon("chevron"), "What, and by whom"), settings.element),
+    pageHead("Review", {
+      lede: "Say what each picture shows. Which version said what is hidden until you have spoken, so that nobody is swayed.",
+    }),
+    h(
+      "details",
+      { class: "more settings", open: isWide },
+      h("summary", {}, icon("chevron"), "What, and by whom"),
+      settings.element,
+    ),
     desk,
     numbers,
   );
@@ -45,7 +52,9 @@ async function open(choice, places, signal) {
   };
   const progress = await count();
   if (!mayWrite()) {
-    places.desk.replaceChildren(panel("Pictures", h("p", {}, "This key may look, but not label. Log in with one that may write.")));
+    places.desk.replaceChildren(
+      panel("Pictures", h("p", {}, "This key may look, but not label. Log in with one that may write.")),
+    );
     return;
   }
   if (!progress.pictures_are_kept) {
@@ -63,17 +72,39 @@ function retentionHint() {
     {},
     "Pictures are not kept at present, so there is nothing to look at. Retention is off unless it is switched on with ",
     h("code", {}, "SPLITLEAF_RETENTION__ENABLED"),
-    "; pictures are then kept without metadata, for that long. Labels from elsewhere can be imported as CSV.",
+    "; pictures are then kept without their metadata, and for a limited time. Labels from elsewhere can be imported as CSV.",
   );
 }
 
 function settingsForm(experiments) {
   const wanted = new URLSearchParams(location.search).get("experiment");
-  const keys = experiments.filter(({ state }) => state !== "draft").map(({ key }) => key).reverse();
+  const keys = experiments
+    .filter(({ state }) => state !== "draft")
+    .map(({ key }) => key)
+    .reverse();
   const names = { [OF_NONE]: "pictures of no experiment" };
-  const experiment = selectField({ name: "experiment", label: "Experiment", options: [...keys, OF_NONE], names, value: wanted ?? keys[0] ?? OF_NONE });
-  const expert = textField({ name: "expert", label: "Your name", value: recall(), pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,63}", maxlength: 64, hint: "Empty: the key's own." });
-  const opinions = selectField({ name: "opinions", label: "Experts for each picture", options: ["1", "2"], names: { 1: "one", 2: "two, to see how far they agree" }, value: "1" });
+  const experiment = selectField({
+    name: "experiment",
+    label: "Experiment",
+    options: [...keys, OF_NONE],
+    names,
+    value: wanted ?? keys[0] ?? OF_NONE,
+  });
+  const expert = textField({
+    name: "expert",
+    label: "Your name",
+    value: recall(),
+    pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,63}",
+    maxlength: 64,
+    hint: "Empty: the key's own.",
+  });
+  const opinions = selectField({
+    name: "opinions",
+    label: "Experts for each picture",
+    options: ["1", "2"],
+    names: { 1: "one", 2: "two, to see how far they agree" },
+    value: "1",
+  });
   const element = h("form", { class: "filters" }, experiment, expert, opinions);
   element.addEventListener("submit", (event) => event.preventDefault());
   return {
