@@ -14,6 +14,12 @@ BLOCKS = (0.4, 0.85)
 """Where in a class's sequence of shots the two held-back blocks lie."""
 FEW = 400
 """A class with fewer photos gives one block, at its end, where one border is enough."""
+DOUBTFUL = (("UF.GRC_YLCV_Lab ", 8421, 8588),)
+"""Sessions whose label cannot be right, as (beginning of the name, first shot, last shot).
+
+These leaves are filed under yellow leaf curl virus, but none is curled, and all have the spots and yellow halos of
+bacterial spot; a network that was trained without them says so, too.
+"""
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
 
@@ -51,7 +57,8 @@ def list_photos(folder: Path, names: Sequence[str], *, full: bool = True, limit:
 def split_photos(photos: Sequence[Photo], classes: int) -> Split:
     """Hold back contiguous blocks of each class's sequence of shots; drop `BORDER` shots at each side of a block.
 
-    Photos of all folders are put into one sequence first, because shots of one leaf may lie in both.
+    Photos of all folders are put into one sequence first, because shots of one leaf may lie in both. Doubtful ones
+    go last, so that they move no block.
     """
     train: list[Photo] = []
     held: list[Photo] = []
@@ -64,7 +71,7 @@ def split_photos(photos: Sequence[Photo], classes: int) -> Split:
             for at, photo in enumerate(shots)
             if not any(low - BORDER <= at < high + BORDER for low, high in blocks)
         ]
-    return Split(tuple(train), tuple(held))
+    return Split(*(tuple(photo for photo in side if not is_doubtful(photo.path)) for side in (train, held)))
 
 
 def held_blocks(photos: int) -> list[tuple[int, int]]:
@@ -74,6 +81,14 @@ def held_blocks(photos: int) -> list[tuple[int, int]]:
         return [(photos - held, photos)]
     half = held // len(BLOCKS)
     return [(start, start + half) for start in (round(photos * place) for place in BLOCKS)]
+
+
+def is_doubtful(path: Path) -> bool:
+    """Return whether a photo is of a session whose label cannot be right."""
+    name, number, *_ = (*shot(path), 0, 0)
+    return any(
+        name == session and isinstance(number, int) and first <= number <= last for session, first, last in DOUBTFUL
+    )
 
 
 def shot(path: Path) -> tuple[str | int, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from training.photos import BORDER, Photo, class_names, held_blocks, list_photos, shot, split_photos
+from training.photos import BORDER, Photo, class_names, held_blocks, is_doubtful, list_photos, shot, split_photos
 
 
 def shots(count: int, label: int = 0, *, every_full: int = 4) -> list[Photo]:
@@ -71,3 +71,14 @@ def test_photos_are_listed_by_class_and_other_files_are_not(tmp_path: Path) -> N
     ]
     assert [photo.path.name for photo in list_photos(tmp_path, names, limit=1)] == ["x___A 1.jpeg", "x___A 1.png"]
     assert list_photos(tmp_path / "missing", names) == []
+
+
+def test_photos_whose_label_cannot_be_right_are_on_neither_side() -> None:
+    assert is_doubtful(Path("ab___UF.GRC_YLCV_Lab 08421.jpg"))
+    assert not is_doubtful(Path("ab___UF.GRC_YLCV_Lab 08420.jpg"))
+    assert not is_doubtful(Path("ab___RS_Erly.B 8500.jpg"))
+    assert not is_doubtful(Path("leaf.jpg"))
+    photos = [Photo(Path(f"{n:04x}___UF.GRC_YLCV_Lab {n}.jpg"), 0, full=True) for n in range(8001, 9001)]
+    split = split_photos(photos, 1)
+    assert len(split.held) + len(split.train) < 1000 - 168
+    assert not any(is_doubtful(photo.path) for photo in (*split.train, *split.held))
