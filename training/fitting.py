@@ -36,6 +36,7 @@ class Run:
     held: Pictures
     folder: Path
     teacher: LeafNetwork | None = None
+    seed: int = SEED
 
     @property
     def device(self) -> torch.device:
@@ -46,7 +47,7 @@ class Fitting:
     """The state of a training between two epochs."""
 
     def __init__(self, run: Run) -> None:
-        torch.manual_seed(SEED)
+        torch.manual_seed(run.seed)
         self.run = run
         self.network = LeafNetwork(run.recipe, run.classes).to(run.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network)
@@ -96,6 +97,18 @@ class Fitting:
             print(json.dumps(row), flush=True)
             self.save()
 
+    def merge(self, other: Path) -> None:
+        """Average the averaged weights with those of another run that began as this one and went on with another seed.
+
+        Both lie in one valley, and its middle is lower than its sides (Wortsman et al. 2022, arXiv 2203.05482). The
+        state on disk stays this run's own.
+        """
+        theirs = torch.load(other / "checkpoint.pt", map_location=self.run.device, weights_only=True)["average"]
+        with torch.no_grad():
+            for name, value in self.average.state_dict().items():
+                if value.is_floating_point():
+                    value.lerp_(theirs[name], 0.5)
+
     def settled(self) -> LeafNetwork:
         """Return the averaged network with the statistics of batch normalisation measured on unchanged photos.
 
@@ -118,7 +131,7 @@ class Fitting:
 
     def _epoch(self, epochs: int) -> dict[str, float]:
         run, recipe = self.run, self.run.recipe
-        torch.manual_seed(SEED + self.epoch)
+        torch.manual_seed(run.seed + self.epoch)
         self.network.train()
         batches = run.train.photos // recipe.batch_size
         total, right = 0.0, 0

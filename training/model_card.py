@@ -19,7 +19,7 @@ expect it to be wrong with confidence. It is a hint for a person who looks at th
 | output | probabilities of the ten classes in sorted order |
 | network | residual, 3 x 3 convolutions; ends in global average pooling and one dense layer |
 | size | {parameters:,} parameters; H5 file of {file_bytes:,} bytes |
-| trained on | {training_photos:,} photos, {epochs} epochs, {training_minutes:.0f} minutes on {trained_with}, seed {seed}{teacher} |
+| trained on | {training_photos:,} photos, {epochs} epochs, {training_minutes:.0f} minutes on {trained_with}, seed {seed}{others} |
 | held-back leaves of the training photos | {held} |
 | test (other leaves of the same collection) | {test} |
 | calibration (ECE on the test photos) | {ece:.4f} at temperature {temperature:.3f}, fitted on the held-back photos; {ece_uncalibrated:.4f} without |
@@ -69,11 +69,18 @@ def write_card(path: Path, file: str, report: dict[str, Any]) -> None:
         "ece_uncalibrated": measured["ece_uncalibrated"],
         "held": _line(report["held"]),
         "test": _line(report["test"]) if "test" in report else "not measured",
-        "teacher": f", taught by {report['teacher']}" if report.get("teacher") else "",
+        "others": _others(report),
         "recall": "\n".join(["| class | recall | 95 % interval |", "|---|---|---|", *rows]),
         "confusions": _confusions(measured),
     }
     path.write_text(CARD.format(**values), encoding="utf-8")
+
+
+def _others(report: dict[str, Any]) -> str:
+    """Return the other runs that had a part in this one."""
+    taught = f", taught by {report['teacher']}" if report.get("teacher") else ""
+    merged = ", averaged with a second run of the last epochs under another seed" if report.get("merged_with") else ""
+    return taught + merged
 
 
 def _line(result: dict[str, Any]) -> str:

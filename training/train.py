@@ -42,6 +42,8 @@ def main() -> None:
     fitting = Fitting(run)
     fitting.resume()
     fitting.fit(run.recipe.epochs + arguments.more)
+    if arguments.merge:
+        fitting.merge(arguments.merge)
     network = fitting.settled().cpu()
     file = arguments.out / f"tomato_leaf_{arguments.recipe}.h5"
     model = to_keras(network, len(names))
@@ -51,12 +53,13 @@ def main() -> None:
     link_photos([photo for photo in split.train if photo.full], names, arguments.out / "reference")
     report = {
         "recipe": arguments.recipe,
-        "seed": SEED,
+        "seed": arguments.seed,
         "epochs": fitting.epoch,
         "training_minutes": round(sum(row["seconds"] for row in fitting.history) / 60, 1),
         "training_photos": run.train.photos,
         "trained_with": trained_with(),
         "teacher": arguments.teacher.name if arguments.teacher else None,
+        "merged_with": arguments.merge.name if arguments.merge else None,
         "parameters": int(model.count_params()),
         "file_bytes": file.stat().st_size,
         "side": run.recipe.side,
@@ -76,6 +79,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--test", type=Path, help="photos for the final evaluation; never trained or selected on")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     parser.add_argument("--teacher", type=Path, help="folder of a finished run that teaches this one (distillation)")
+    parser.add_argument("--merge", type=Path, help="folder of a copy of this run that went on with another seed")
+    parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--more", type=int, default=0, help="epochs to add to the recipe's, at a lower rate")
     parser.add_argument("--limit", type=int, help="photos a class, for a quick try")
     parser.add_argument("--threads", type=int, help="of the processor; all cores by default")
@@ -94,7 +99,7 @@ def prepare(arguments: argparse.Namespace, names: Sequence[str]) -> tuple[Run, S
     # Larger sides than this are of no use: most photos have no more pixels.
     train = read_pictures(split.train, max(one.side for one in RECIPES.values()), CACHE, both_forms=True)
     held = read_pictures(split.held, recipe.side, CACHE)
-    return Run(recipe, len(names), train, held, arguments.out, teacher), split
+    return Run(recipe, len(names), train, held, arguments.out, teacher, arguments.seed), split
 
 
 def load_teacher(folder: Path, classes: int) -> LeafNetwork:
