@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ class Fitting:
         self.optimizer = torch.optim.AdamW(_groups(self.network, run.recipe), fused=True)
         self.epoch, self.step = 0, 0
         self.history: list[dict[str, Any]] = []
+        self.merged_with: str | None = None
         self.base: tuple[int, torch.Tensor] | None = None
         # Reused between epochs, so that each side of the pictures is compiled once.
         self.forward = torch.compile(self.network, dynamic=False)
@@ -69,6 +70,7 @@ class Fitting:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
+        self.merged_with = state.get("merged_with")
 
     def save(self) -> None:
         state = {
@@ -78,6 +80,7 @@ class Fitting:
             "epoch": self.epoch,
             "step": self.step,
             "history": self.history,
+            "merged_with": self.merged_with,
         }
         part = self.run.folder / "checkpoint.part"
         torch.save(state, part)
@@ -97,17 +100,21 @@ class Fitting:
             print(json.dumps(row), flush=True)
             self.save()
 
-    def merge(self, other: Path) -> None:
-        """Average the averaged weights with those of another run that began as this one and went on with another seed.
+    def merge(self, folder: Path) -> None:
+        """Average the weights with those of a copy of this run that went on as far under another seed.
 
-        Both lie in one valley, and its middle is lower than its sides (Wortsman et al. 2022, arXiv 2203.05482). The
-        state on disk stays this run's own.
+        Both lie in one valley, and its middle is lower than its sides (Wortsman et al. 2022, arXiv 2203.05482).
+
+        Raises:
+            ValueError: when the two are not equally far.
         """
-        theirs = torch.load(other / "checkpoint.pt", map_location=self.run.device, weights_only=True)["average"]
-        with torch.no_grad():
-            for name, value in self.average.state_dict().items():
-                if value.is_floating_point():
-                    value.lerp_(theirs[name], 0.5)
+        other = torch.load(folder / "checkpoint.pt", map_location=self.run.device, weights_only=True)
+        if other["epoch"] != self.epoch:
+            raise ValueError(f"{folder.name} is at epoch {other['epoch']}, this run at {self.epoch}")
+        for ours, theirs in ((self.network, other["network"]), (self.average, other["average"])):
+            _approach(ours, theirs, 0.5)
+        self.merged_with = folder.name
+        self.save()
 
     def settled(self) -> LeafNetwork:
         """Return the averaged network with the statistics of batch normalisation measured on unchanged photos.
@@ -185,11 +192,7 @@ class Fitting:
     def _follow(self) -> None:
         """Move the average towards the network; the first steps count for little."""
         keep = min(self.run.recipe.average_decay, (1 + self.step) / (10 + self.step))
-        ours, theirs = self.average.state_dict(), self.network.state_dict()
-        with torch.no_grad():
-            for name, value in ours.items():
-                if value.is_floating_point():
-                    value.lerp_(theirs[name], 1 - keep)
+        _approach(self.average, self.network.state_dict(), 1 - keep)
 
     def _validate(self) -> dict[str, float]:
         logits = answer(self.average, self.run.held, self.run.device)
@@ -222,6 +225,14 @@ def answer(network: LeafNetwork, pictures: Pictures, device: torch.device) -> to
             pixels = torch.from_numpy(np.array(pictures.pixels[start : start + 64, ..., :3]))
             rows.append(network(pixels.permute(0, 3, 1, 2).to(device).float()).cpu())
     return torch.cat(rows)
+
+
+def _approach(network: nn.Module, goal: Mapping[str, torch.Tensor], share: float) -> None:
+    """Move weights and statistics that share of the way to the goal's."""
+    with torch.no_grad():
+        for name, value in network.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(goal[name], share)
 
 
 def _resized(images: torch.Tensor, side: int) -> torch.Tensor:

@@ -79,7 +79,7 @@ def write_card(path: Path, file: str, report: dict[str, Any]) -> None:
 def _others(report: dict[str, Any]) -> str:
     """Return the other runs that had a part in this one."""
     taught = f", taught by {report['teacher']}" if report.get("teacher") else ""
-    merged = ", averaged with a second run of the last epochs under another seed" if report.get("merged_with") else ""
+    merged = ", averaged once with a copy that went on under another seed" if report.get("merged_with") else ""
     return taught + merged
 
 

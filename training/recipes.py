@@ -82,6 +82,6 @@ RECIPES = {
         side=144,
         widths=(24, 48, 96, 160),
         blocks=(0, 1, 2, 1),
-        phases=(Phase(80, 8, 0.5), Phase(112, 11, 0.6), Phase(128, 3, 0.6), Phase(128, 3, 0.3)),
+        phases=(Phase(80, 8, 0.5), Phase(112, 11, 0.6), Phase(128, 2, 0.6), Phase(128, 2, 0.3)),
     ),
 }

@@ -41,9 +41,9 @@ def main() -> None:
     run, split = prepare(arguments, names)
     fitting = Fitting(run)
     fitting.resume()
-    fitting.fit(run.recipe.epochs + arguments.more)
     if arguments.merge:
         fitting.merge(arguments.merge)
+    fitting.fit(run.recipe.epochs + arguments.more)
     network = fitting.settled().cpu()
     file = arguments.out / f"tomato_leaf_{arguments.recipe}.h5"
     model = to_keras(network, len(names))
@@ -59,7 +59,7 @@ def main() -> None:
         "training_photos": run.train.photos,
         "trained_with": trained_with(),
         "teacher": arguments.teacher.name if arguments.teacher else None,
-        "merged_with": arguments.merge.name if arguments.merge else None,
+        "merged_with": fitting.merged_with,
         "parameters": int(model.count_params()),
         "file_bytes": file.stat().st_size,
         "side": run.recipe.side,
@@ -79,7 +79,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--test", type=Path, help="photos for the final evaluation; never trained or selected on")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     parser.add_argument("--teacher", type=Path, help="folder of a finished run that teaches this one (distillation)")
-    parser.add_argument("--merge", type=Path, help="folder of a copy of this run that went on with another seed")
+    parser.add_argument("--merge", type=Path, help="folder of a copy of this run that is as far under another seed")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--more", type=int, default=0, help="epochs to add to the recipe's, at a lower rate")
     parser.add_argument("--limit", type=int, help="photos a class, for a quick try")

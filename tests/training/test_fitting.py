@@ -1,0 +1,98 @@
+"""The same seed gives the same weights, also after a cut; runs can be merged, taught and handed over.
+
+Needs the training environment, which CI has not; `training/README.md` says how to run it there.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from training.recipes import Phase, Recipe
+
+torch: Any = pytest.importorskip("torch", reason="needs the training environment")
+fitting: Any = importlib.import_module("training.fitting")
+pictures: Any = importlib.import_module("training.pictures")
+
+RECIPE = Recipe(side=32, widths=(8, 12), blocks=(0, 1), phases=(Phase(16, 1, 0.5), Phase(32, 2, 0.3)), batch_size=16)
+LARGER = Recipe(side=48, widths=(8, 16), blocks=(0, 1), phases=(Phase(32, 1),))
+
+
+@pytest.fixture(autouse=True)
+def _uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch, "compile", lambda network, **_: network)
+
+
+def begin(folder: Path, seed: int = 1, teacher: Any = None) -> Any:
+    """Return a training in that folder, resumed where there is something to resume."""
+    rng = np.random.default_rng(0)
+    train, held = (
+        pictures.Pictures(
+            rng.integers(0, 256, (count, side, side, 4), dtype=np.uint8),
+            rng.integers(0, 3, count),
+            np.ones(count, np.float32),
+        )
+        for count, side in ((100, 48), (20, 32))
+    )
+    folder.mkdir(exist_ok=True)
+    state = fitting.Fitting(fitting.Run(RECIPE, 3, train, held, folder, teacher, seed))
+    state.resume()
+    return state
+
+
+def weights(state: Any) -> list[float]:
+    found: list[float] = torch.cat([value.flatten() for value in state.average.parameters()]).tolist()
+    return found
+
+
+def test_a_run_that_was_cut_off_ends_as_one_that_was_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = begin(tmp_path / "whole")
+    whole.fit(3)
+    cut = begin(tmp_path / "cut")
+    save = cut.save
+
+    def save_and_stop() -> None:
+        save()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cut, "save", save_and_stop)
+    with pytest.raises(KeyboardInterrupt):
+        cut.fit(3)
+    again = begin(tmp_path / "cut")
+    assert again.epoch == 1
+    again.fit(3)
+    assert weights(again) == weights(whole)
+
+
+def test_two_runs_are_merged_where_they_are_equally_far(tmp_path: Path) -> None:
+    one = begin(tmp_path / "one")
+    one.fit(3)
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    two = begin(tmp_path / "two", seed=2)
+    two.fit(4)
+    with pytest.raises(ValueError, match="two is at epoch 4, this run at 3"):
+        one.merge(tmp_path / "two")
+    one.fit(4)
+    before = weights(one)
+    one.merge(tmp_path / "two")
+    assert weights(one) == pytest.approx((np.array(before) + np.array(weights(two))) / 2, abs=1e-6)
+    assert begin(tmp_path / "one").merged_with == "two"
+
+
+def test_a_teacher_changes_what_is_learned_and_the_network_is_handed_over(tmp_path: Path) -> None:
+    networks: Any = importlib.import_module("training.networks")
+    keras_network: Any = importlib.import_module("training.keras_network")
+    alone, taught = (
+        begin(tmp_path / "alone"),
+        begin(tmp_path / "taught", teacher=networks.LeafNetwork(LARGER, 3).eval()),
+    )
+    alone.fit(1)
+    taught.fit(1)
+    assert weights(alone) != weights(taught)
+    # It raises when Keras answers differently.
+    assert keras_network.to_keras(taught.settled(), 3).output_shape == (None, 3)
