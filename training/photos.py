@@ -85,10 +85,10 @@ def held_blocks(photos: int) -> list[tuple[int, int]]:
 
 def is_doubtful(path: Path) -> bool:
     """Return whether a photo is of a session whose label cannot be right."""
-    name, number, *_ = (*shot(path), 0, 0)
-    return any(
-        name == session and isinstance(number, int) and first <= number <= last for session, first, last in DOUBTFUL
-    )
+    match shot(path):
+        case (str(name), int(number), *_):
+            return any(name == session and first <= number <= last for session, first, last in DOUBTFUL)
+    return False
 
 
 def shot(path: Path) -> tuple[str | int, ...]:
