@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 SCRIPT = """
 import logging, structlog
 from splitleaf.processes.logs import configure_logs
@@ -14,12 +16,23 @@ structlog.get_logger("x").info("hidden_or_not", n=1)
 structlog.get_logger("x").warning("seen", n=2)
 logging.getLogger("library").error("from a library")
 """
+FAILURE = """
+import rich, structlog
+from splitleaf.processes.logs import configure_logs
+from splitleaf.settings import read_settings
+configure_logs(read_settings(), "api")
+key = "-".join(["slk", "secret"])
+try:
+    1 / 0
+except ZeroDivisionError:
+    structlog.get_logger("x").exception("broken")
+"""
 
 
-def logged(**settings: str) -> list[str]:
+def logged(script: str = SCRIPT, **settings: str) -> list[str]:
     environment = {**os.environ, **{f"SPLITLEAF_{name}": value for name, value in settings.items()}}
     run = subprocess.run(
-        [sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=60
     )
     return run.stderr.splitlines()
 
@@ -39,3 +52,20 @@ def test_the_level_and_the_format_can_be_chosen() -> None:
     assert len(lines) == 2
     assert "seen" in lines[0]
     assert not lines[0].startswith("{")
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_the_trace_of_a_failure_shows_where_it_happened_and_no_local_variable(log_format: str) -> None:
+    text = "\n".join(logged(FAILURE, LOG_FORMAT=log_format))
+    assert "ZeroDivisionError" in text
+    assert "slk-secret" not in text
+
+
+@pytest.mark.parametrize("role", ["up", "api", "worker", "controller"])
+def test_no_role_spends_time_on_importing_what_draws_tables(role: str) -> None:
+    script = f"import sys, splitleaf.processes.{role}; sys.exit('rich' in sys.modules)"
+    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_what_draws_tables_can_still_be_imported_afterwards() -> None:
+    subprocess.run([sys.executable, "-c", "import splitleaf.processes, rich.console"], check=True, timeout=60)
