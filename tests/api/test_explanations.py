@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from splitleaf.core.prediction import HEAT_SIDE
+from splitleaf.flows.submit_image import UNEXPLAINED
 from tests.api.served import Served, code
 from tests.outcomes.facts import failed_outcome, outcome
 
@@ -37,6 +38,12 @@ async def test_versions_without_a_map_are_answered_in_the_same_form(tmp_path: Pa
     without = await explanation(served)
     assert without["heat"] is None
     assert without.keys() == with_map.keys()
+
+
+async def test_a_map_that_would_tell_versions_apart_is_not_shown(tmp_path: Path) -> None:
+    heat = base64.b64encode(CORNER).decode()
+    body = await explanation(await Served(tmp_path).start(), heat=heat, flags=(UNEXPLAINED,))
+    assert body["heat"] is None
 
 
 async def test_where_there_is_no_answer_there_is_nothing_to_explain(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from splitleaf.experiments.slots import new_table, to_slots
 from splitleaf.flows.serving import NOTHING, STALE_AFTER_S, Serving, ServingMonitor
 from splitleaf.jobs.queue import WorkerReport
 from splitleaf.registry.catalogue import Catalogue, VersionFolder
-from splitleaf.registry.manifest import Manifest
+from splitleaf.registry.manifest import Insight, Manifest
 from tests.support.memory_queue import MemoryBroker, MemoryWorkerDirectory
 from tests.support.repositories import add_version
 
@@ -290,3 +290,36 @@ async def test_a_part_that_breaks_unexpectedly_neither_stops_the_others_nor_the_
     is_broken = False
     await monitor.refresh()
     assert not monitor.snapshot.problems
+
+
+EXPERIMENT = LiveExperiment(
+    "leaf", 1, "salt", ("control",), new_table((("control", 10_000),)), {"control": "v1", "candidate": "v2"}, "control"
+)
+
+
+@pytest.mark.parametrize(
+    ("routing", "is_explained"),
+    [
+        (Routing("v1"), True),
+        (Routing("v2"), False),
+        (half_and_half(), False),
+        (Routing("v1", experiments=(EXPERIMENT,)), False),
+        (Routing("v1", experiments=(replace(EXPERIMENT, versions={"control": "v1"}),)), True),
+        (
+            Routing(
+                "v1",
+                experiments=(replace(EXPERIMENT, versions={"control": "v1"}, shadows=(ShadowRun("v2", 10_000),)),),
+            ),
+            True,
+        ),
+        (Routing("v1", experiments=(replace(EXPERIMENT, versions={"control": "v1", "candidate": "gone"}),)), False),
+    ],
+    ids=["all", "champion", "split", "candidate without slots", "experiment", "shadow", "unknown version"],
+)
+def test_answers_are_explained_where_every_version_that_may_answer_offers_a_heat_map(
+    manifests: dict[str, Manifest], routing: Routing, *, is_explained: bool
+) -> None:
+    heat = Insight(sha256="0" * 64, map_output="map", map_shape=(4, 4))
+    known = {**manifests, "v1": manifests["v1"].model_copy(update={"insight": heat})}
+    serving = Serving(routing, known, frozenset({"v1", "v2"}))
+    assert {serving.choose(unit).is_explained for unit in UNITS} == {is_explained}

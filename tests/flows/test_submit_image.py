@@ -16,13 +16,14 @@ from splitleaf.core.prediction import PredictionStatus
 from splitleaf.experiments.routing import LiveExperiment, Routing, Split
 from splitleaf.experiments.slots import new_table, to_slots
 from splitleaf.flows.serving import NOTHING, Serving
-from splitleaf.flows.submit_image import FALLBACK, ImageSubmission, Submission
+from splitleaf.flows.submit_image import FALLBACK, UNEXPLAINED, ImageSubmission, Submission
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.redis import RedisJobQueue
 from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.registry.catalogue import Catalogue
+from splitleaf.registry.manifest import Insight
 from tests.jobs.conftest import Parts
 from tests.jobs.tasks import classified
 from tests.outcomes.facts import outcome
@@ -171,3 +172,17 @@ async def test_a_broker_that_does_not_answer_is_our_error(
     with pytest.raises(DependencyDown):
         await submission.submit(ONE)
     await queue.close()
+
+
+async def test_what_may_not_be_explained_is_noted_when_the_picture_is_accepted(
+    parts: Parts, intake: PooledIntake, serving: Serving
+) -> None:
+    heat = Insight(sha256="0" * 64, map_output="map", map_shape=(4, 4))
+    offering = replace(serving, manifests={"v1": serving.manifests["v1"].model_copy(update={"insight": heat})})
+    flags = []
+    for one in (serving, offering):
+        state = await flow(intake, parts, one).submit(ONE)
+        known = await parts.queue().state(state.id)
+        assert known is not None
+        flags.append(UNEXPLAINED in known.context.flags)
+    assert flags == [True, False]

@@ -7,6 +7,7 @@ import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 import httpx
 import numpy as np
 
+from splitleaf.experiments.allocation import OUTSIDE
 from splitleaf.images.picture import decode_picture
 from splitleaf.importing.importer import import_model
 from splitleaf.importing.labels import StatedLabels
@@ -78,7 +80,7 @@ class Comparison:
     count: int
     """Predictions of the variant that has fewer."""
     differing: int
-    """Forms that only one variant has."""
+    """Forms that only one variant has, or none of them but an answer outside the experiment."""
     telling: int
     """Answers that name what is hidden."""
     kinds: str
@@ -97,17 +99,18 @@ class _Seen:
 def compare_answers(system: RunningSystem, count: int) -> Comparison:
     """Ask until each variant has so many predictions, with errors, repeated requests, looks, feedback and cancels."""
     with system.admin() as admin, httpx.Client(base_url=system.url, timeout=30) as client:
-        admin.post("/experiments", json={"plan": table(key=KEY), **WHY}).raise_for_status()
-        _start(admin)
+        start_experiment(admin, KEY)
         seen = _Seen()
         for number in range(round(2.1 * count) + 10):
             _ask(client, number, seen)
-        return _compare(seen, _variants(admin, len(seen.forms)))
+        return _compare(seen, outcomes_of(admin, seen.forms.keys()))
 
 
-def _start(admin: httpx.Client) -> None:
+def start_experiment(admin: httpx.Client, key: str) -> None:
+    """Start v2 against v1, half and half, as soon as both are loaded."""
+    admin.post("/experiments", json={"plan": table(key=key), **WHY}).raise_for_status()
     deadline = time.monotonic() + 30
-    while (answer := admin.post(f"/experiments/{KEY}/start", json=WHY)).status_code in (404, 503):
+    while (answer := admin.post(f"/experiments/{key}/start", json=WHY)).status_code in (404, 503):
         assert time.monotonic() < deadline, answer.text
         time.sleep(0.1)
     answer.raise_for_status()
@@ -126,6 +129,7 @@ def _ask(client: httpx.Client, number: int, seen: _Seen) -> None:
         "sent again": client.post("/v1/predictions", files=upload, headers=headers),
         "another picture": client.post("/v1/predictions", files={"file": draw_leaf(3, 0).jpeg}, headers=headers),
         "looked at": client.get(path),
+        "explained": client.get(f"{path}/explanation"),
         "judged": client.post(f"{path}/feedback", json={"correct": True}, headers=unit),
         "canceled": client.delete(path),
         "as a form": client.post("/predict", files=upload, headers=unit),
@@ -136,33 +140,39 @@ def _ask(client: httpx.Client, number: int, seen: _Seen) -> None:
         seen.telling += bool(TELLING.search(visible(answer)))
 
 
-def _variants(admin: httpx.Client, count: int) -> dict[str, str]:
-    """Return prediction -> variant when all are recorded."""
+def outcomes_of(admin: httpx.Client, asked: AbstractSet[str]) -> dict[str, dict[str, Any]]:
+    """Return prediction -> outcome once every prediction that was asked for is recorded."""
     deadline = time.monotonic() + 60
     while True:
-        found = {one["prediction_id"]: str(one["variant"]) for one in _exposures(admin)}
-        if len(found) >= count or time.monotonic() > deadline:
+        # Not by their number: answers to the form are recorded too, and so outnumber what is waited for.
+        found = {one["prediction_id"]: one for one in _outcomes(admin)}
+        if missing := asked - found.keys():
+            assert time.monotonic() < deadline, f"{len(missing)} of {len(asked)} answers are not recorded"
+            time.sleep(0.2)
+        else:
             return found
-        time.sleep(0.2)
 
 
-def _exposures(admin: httpx.Client) -> Iterator[dict[str, Any]]:
+def _outcomes(admin: httpx.Client) -> Iterator[dict[str, Any]]:
     after = 0
     while True:
-        page = admin.get(f"/experiments/{KEY}/exposures", params={"after": after, "limit": 5000}).json()
-        if not page["exposures"]:
+        page = admin.get("/outcomes", params={"after": after, "limit": 5000}).json()
+        if not page["outcomes"]:
             return
-        yield from page["exposures"]
+        yield from page["outcomes"]
         after = page["next"]
 
 
-def _compare(seen: _Seen, variants: dict[str, str]) -> Comparison:
-    forms: dict[str, set[tuple[object, ...]]] = {"control": set(), "candidate": set()}
+def _compare(seen: _Seen, outcomes: dict[str, dict[str, Any]]) -> Comparison:
+    # Outside are those that were asked while the store was silent for too long: experiments are suspended then.
+    forms: dict[str, set[tuple[object, ...]]] = {"control": set(), "candidate": set(), OUTSIDE: set()}
     times: dict[str, list[float]] = {"control": [], "candidate": []}
     for prediction_id, found in seen.forms.items():
-        variant = variants[prediction_id]
+        variant = str(outcomes[prediction_id]["variant"])
         forms[variant] |= found
-        times[variant].append(seen.times_ms[prediction_id])
+        if variant != OUTSIDE:
+            times[variant].append(seen.times_ms[prediction_id])
     kinds = ", ".join(f"{count:,} {status}" for status, count in sorted(seen.statuses.items()))
-    differing = len(forms["control"] ^ forms["candidate"])
+    control, candidate = forms["control"], forms["candidate"]
+    differing = len(control ^ candidate) + len(forms[OUTSIDE] - (control | candidate))
     return Comparison(min(map(len, times.values())), differing, seen.telling, kinds, times)

@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from tests.experiments.plans import table
+from tests.support.insightful import import_insightful
 from tests.support.pictures import RED, jpeg
-from tests.system.answers import TELLING, compare_answers, form, make_failing_pair, visible
+from tests.support.repositories import add_version
+from tests.system.answers import (
+    TELLING,
+    WHY,
+    compare_answers,
+    form,
+    make_failing_pair,
+    outcomes_of,
+    start_experiment,
+    visible,
+)
 from tests.system.running import RunningSystem, start_system
 
 pytestmark = pytest.mark.slow
@@ -76,3 +90,44 @@ def test_errors_and_answers_from_memory_look_the_same_for_both_variants(tmp_path
     assert found.count >= 50
     assert (found.differing, found.telling) == (0, 0)
     assert {word for word in ("failed", "succeeded") if word in found.kinds} == {"failed", "succeeded"}
+
+
+def test_a_heat_map_that_only_one_variant_has_is_shown_for_neither_of_them(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    add_version(models, "v2")
+    import_insightful(tmp_path, reference=None)
+    (models / "repository.toml").write_text('schema = 1\n[aliases]\nchampion = "v1"\n', encoding="utf-8")
+    system = start_system(models, tmp_path / "data")
+    try:
+        with system.admin() as admin, httpx.Client(base_url=system.url, timeout=30) as client:
+            assert explained(client, predict(client, "before"))["heat"] is not None
+            with running_experiment(admin, "heat"):
+                predictions = [predict(client, f"unit-{number}") for number in range(24)]
+                answers = {form(client.get(f"/v1/predictions/{one}/explanation")) for one in predictions}
+            assert len(answers) == 1
+            assert explained(client, predict(client, "after"))["heat"] is not None
+            assert {explained(client, one)["heat"] for one in predictions} == {None}, "the end tells nothing either"
+            outcomes = outcomes_of(admin, set(predictions))
+    finally:
+        system.stop()
+    kept = {(outcomes[one]["served_version"], bool(outcomes[one]["heat"])) for one in predictions}
+    assert kept == {("v1", True), ("v2", False)}
+
+
+def predict(client: httpx.Client, unit: str) -> str:
+    headers = {"Prefer": "wait=20", "Splitleaf-Unit": unit}
+    answer = client.post("/v1/predictions", files={"file": jpeg(RED)}, headers=headers).raise_for_status()
+    assert answer.json()["status"] == "succeeded"
+    return str(answer.json()["id"])
+
+
+def explained(client: httpx.Client, prediction_id: str) -> dict[str, Any]:
+    body: dict[str, Any] = client.get(f"/v1/predictions/{prediction_id}/explanation").raise_for_status().json()
+    return body
+
+
+@contextmanager
+def running_experiment(admin: httpx.Client, key: str) -> Iterator[None]:
+    start_experiment(admin, key)
+    yield
+    admin.post(f"/experiments/{key}/rollback", json=WHY).raise_for_status()

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from splitleaf.core.clock import as_rfc3339
 from splitleaf.core.errors import Conflict
 from splitleaf.core.prediction import HEAT_SIDE, Classification, PredictionStatus
+from splitleaf.flows.submit_image import UNEXPLAINED
 from splitleaf.jobs.queue import JobState
 
 # Remarks about the picture that may help who took it; every other flag is internal.
@@ -40,7 +41,7 @@ def prediction_view(state: JobState, top_k: int) -> dict[str, Any]:
 
 
 def explanation_view(state: JobState) -> dict[str, Any]:
-    """Return where the evidence for the label lies, in the same form for every version.
+    """Return where the evidence for the label lies, in the same form for every version that might have answered.
 
     Raises `Conflict` (`no_answer_to_explain`) where there is no answer.
     """
@@ -52,7 +53,7 @@ def explanation_view(state: JobState) -> dict[str, Any]:
         "prediction_id": state.id,
         "label": best.label,
         "display_name": best.display_name,
-        "heat": _heat_view(result.heat),
+        "heat": None if UNEXPLAINED in state.context.flags else _heat_view(result.heat),
     }
 
 

@@ -88,6 +88,12 @@ class Routing:
     earlier: tuple[str, ...] = ()
     """Champions of before, the newest first: they stand in for one that no worker can load."""
 
+    @property
+    def versions(self) -> frozenset[str]:
+        """Return what the split and the experiments may give a unit, with or without slots at present."""
+        split = frozenset(self.split.versions if self.split else ())
+        return split.union(*(one.versions.values() for one in self.experiments))
+
     def route(self, unit_hash: str) -> Route:
         """Return the unit's version: the same for as long as the same revisions are in force."""
         for experiment in self.experiments:

@@ -49,6 +49,8 @@ class Choice:
     """Versions that may score the picture too, and how many of 10,000 each gets."""
     others: tuple[Manifest, ...] = ()
     """Versions that may stand in, the first one first. Only in an experiment: there it is known whose failure it is."""
+    is_explained: bool = True
+    """Whether the public may see a heat map: not where having one, or none, would tell whose answer it is."""
 
     def stood_in(self) -> Choice | None:
         """Return the choice of who answers when the queue takes no more for this one; still its exposure."""
@@ -95,11 +97,11 @@ class Serving:
         if route.experiment:
             return self._choose_in_experiment(route)
         if self._can_serve(route.version):
-            return Choice(self.manifests[route.version], route.revision)
+            return Choice(self.manifests[route.version], route.revision, is_explained=self.explains)
         champion = self.champion
         if self._can_serve(champion):
             # No exposure of the split.
-            return Choice(self.manifests[champion], 0, fallback=NOT_READY)
+            return Choice(self.manifests[champion], 0, fallback=NOT_READY, is_explained=self.explains)
         raise NoModelReady
 
     def choose_forced(self, experiment: str, variant: str) -> Choice:
@@ -112,7 +114,14 @@ class Serving:
             raise NotFound(f"no experiment {experiment!r} with a variant {variant!r} runs", code="variant_not_found")
         if not self._can_serve(route.version):
             raise NoModelReady
-        return Choice(self.manifests[route.version], route.revision, experiment, variant, override=True)
+        return Choice(
+            self.manifests[route.version],
+            route.revision,
+            experiment,
+            variant,
+            override=True,
+            is_explained=self.explains,
+        )
 
     def _choose_in_experiment(self, route: Route) -> Choice:
         """Return the assigned version or who stands in for it: an exposure of the assigned variant all the same."""
@@ -133,7 +142,14 @@ class Serving:
                 if one.version != version and self._can_serve(one.version)
             ),
             others=tuple(self.manifests[one] for one in others),
+            is_explained=self.explains,
         )
+
+    @property
+    def explains(self) -> bool:
+        """Whether every version that may answer the public at present offers a heat map."""
+        able = {self.champion, *self.routing.versions}
+        return all(version in self.manifests and self.manifests[version].offers_heat for version in able)
 
     def _can_serve(self, version: str) -> bool:
         return version in self.ready and version in self.manifests

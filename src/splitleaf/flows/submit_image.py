@@ -23,6 +23,11 @@ from splitleaf.outcomes.store import OutcomeStore
 
 FALLBACK = "fallback"
 """Flag of a prediction that another version answered because its assigned one could not."""
+UNEXPLAINED = "unexplained"
+"""Flag of a prediction that was accepted while not every version that might have answered it offered a heat map.
+
+Decided then and kept: an experiment that has ended must not tell, later on, who had which version.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,6 @@ class ImageSubmission:
         intake_ms: float,
         fingerprint: str,
     ) -> Task:
-        flags = (*picture.flags, FALLBACK) if choice.is_fallback else picture.flags
         context = TaskContext(
             request_id=submission.request_id,
             unit_hash=submission.unit_hash,
@@ -142,7 +146,7 @@ class ImageSubmission:
             override=choice.override,
             fallback=choice.fallback,
             intake_ms=round(intake_ms, 3),
-            flags=flags,
+            flags=_flags(picture, choice),
             fingerprint=fingerprint,
         )
         return Task(
@@ -174,4 +178,9 @@ class ImageSubmission:
         return JobState(task.id, PredictionStatus.QUEUED, task.version, self._clock.now_ms(), context=task.context)
 
 
-__all__ = ["FALLBACK", "ImageSubmission", "Submission"]
+def _flags(picture: DecodedPicture, choice: Choice) -> tuple[str, ...]:
+    flags = (*picture.flags, FALLBACK) if choice.is_fallback else picture.flags
+    return flags if choice.is_explained else (*flags, UNEXPLAINED)
+
+
+__all__ = ["FALLBACK", "UNEXPLAINED", "ImageSubmission", "Submission"]

@@ -163,6 +163,11 @@ class Manifest(Table):
         return self.display_names.get(label) or label.replace("_", " ")
 
     @property
+    def offers_heat(self) -> bool:
+        """Whether its answers come with a heat map."""
+        return self.insight is not None and bool(self.insight.map_output)
+
+    @property
     def digest(self) -> str:
         """The artifact's SHA-256: what makes the version immutable."""
         return self.artifact.sha256
