@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -42,6 +42,19 @@ class Contrast:
     """What one of the measure's units was divided by to lie in about [0, 1]."""
     control: Estimate | None = None
     candidate: Estimate | None = None
+
+    def allow_for(self, missing: float) -> Contrast:
+        """Return what is left to say when the truth may be so much off to either side, in the measure's unit."""
+        found = self.difference
+        if not missing or not found.is_enough:
+            return self
+        interval = Interval(
+            max(-self.scale, found.interval.low - missing), min(self.scale, found.interval.high + missing)
+        )
+        nearest = max(0.0, abs(found.value) - missing) / self.scale * self.weight
+        score = Score(*(np.asarray(one, dtype=np.float64) for one in (nearest, self.variance, self.weight)))
+        log_e = float(log_e_value(score, self.rho))
+        return replace(self, difference=replace(found, interval=interval, log_e_value=log_e))
 
     def images_needed(self, smallest: float, alpha: float) -> int | None:
         """Return the further images until the interval is as narrow as the difference seen or `smallest`.

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 
+from splitleaf.analysis.frame import ArmSpec
 from splitleaf.outcomes.events import FeedbackSource
 from splitleaf.outcomes.truths import LabelledOutcome
 
@@ -42,6 +43,13 @@ def read_labels(outcomes: Iterable[LabelledOutcome]) -> Sequence[LabelledPicture
     """Gather a picture's outcomes, which come one after the other, in the order of the pictures' times."""
     pictures = (_gather(list(group)) for _, group in groupby(outcomes, key=lambda one: one.picture_id))
     return sorted((one for one in pictures if one is not None), key=lambda one: (one.created_ms, one.picture_id))
+
+
+def answer_of(arm: ArmSpec, picture: LabelledPicture) -> Answer | None:
+    """Return what was shown to the arm's units, or what a shadow said of everybody's pictures."""
+    if arm.role == "shadow":
+        return picture.answers.get(arm.version)
+    return picture.shown if picture.variant == arm.name else None
 
 
 def _gather(outcomes: Sequence[LabelledOutcome]) -> LabelledPicture | None:

@@ -96,6 +96,8 @@ def _metrics(report: Report) -> Iterator[Text]:
     for metric in report.metrics:
         decides = "  decides" if metric.is_primary else ""
         yield Text.assemble((numbers.heading(metric), "bold"), (decides, "dim"))
+        if metric.basis:
+            yield Text(f"  {metric.basis}", "dim")
         yield from (_row(metric, row) for row in metric.arms)
 
 

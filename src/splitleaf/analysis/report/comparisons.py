@@ -78,8 +78,8 @@ class Reliability(Part):
 
     arm: str
     version: str
-    truth: Literal["audit", "expert", "feedback"]
-    """Where the truth comes from: a random audit, picked labels (biased), or users (biased)."""
+    truth: Literal["census", "audit", "expert", "feedback"]
+    """Where the truth comes from: labels of all pictures, a random audit, picked labels (biased), or users (biased)."""
     images: int
     calibration_error: float
     bins: list[ReliabilityBin]
@@ -96,5 +96,5 @@ class Tradeoff(Part):
     latency_ms: Measured | None
     """Median."""
     accuracy: Measured | None
-    truth: Literal["audit", "feedback"] | None
+    truth: Literal["census", "audit", "feedback"] | None
     """Where the accuracy comes from; null: it is not known."""

@@ -12,10 +12,10 @@ Status = Literal["ok", "warning", "failed", "unknown"]
 class Check(Part):
     """One question about the health of an experiment."""
 
-    name: Literal["split", "responses", "fallbacks", "crossovers", "missing", "aa", "truth"]
+    name: Literal["split", "responses", "fallbacks", "units", "crossovers", "missing", "aa", "truth"]
     """`split`: units came as the shares say; `responses`: both arms draw feedback equally often; `fallbacks`: assigned
-    versions answered; `crossovers`: nobody was in two arms; `missing`: all outcomes are there; `aa`: equal halves of
-    control look equal; `truth`: experts agree with each other."""
+    versions answered; `units`: pictures come from more than a few; `crossovers`: nobody was in two arms; `missing`: all
+    outcomes are there; `aa`: equal halves of control look equal; `truth`: experts agree with each other."""
     status: Status
     """`failed` makes the verdict `invalid`; `unknown`: nothing to check yet."""
     summary: str

@@ -28,9 +28,11 @@ class ArmMeasure(Part):
     images: int
     """Pictures that the estimate rests on. Of paired accuracy: pictures that both versions answered."""
     labels: int | None
-    """Labels that it rests on; null where it needs none."""
+    """Labels that the difference rests on; null where it needs none."""
     estimate: Measured | None
     """Null while there is nothing to estimate from."""
+    estimate_labels: int | None
+    """Labels that the estimate rests on: a paired difference may rest on others; null where it needs none."""
     difference: Measured | None
     """This arm minus control, with its confidence sequence; null for control, and while data are too few."""
     log10_e: float | None
@@ -39,7 +41,7 @@ class ArmMeasure(Part):
     """Anytime-valid, adjusted for the number of candidates (Holm)."""
     verdict: Verdict | None
     images_needed: int | None
-    """Further pictures, at the present shares, until the interval is as narrow as the difference seen or the
+    """Further pictures, shared out as now, until the interval is as narrow as the difference seen or the
     smallest that matters, whichever is larger; 0: it is. Null: not to be told yet."""
 
 
@@ -52,6 +54,8 @@ class Metric(Part):
     is_primary: bool
     method: str
     """How it was reckoned, in a few words."""
+    basis: str | None
+    """What the estimates rest on, where that is labels."""
     caveat: str | None
     """What must be known before it is believed, as that feedback is biased."""
     arms: list[ArmMeasure]

@@ -8,13 +8,13 @@ from typing import Final, Literal
 
 import numpy as np
 
+from splitleaf.analysis.census import Census
 from splitleaf.analysis.contrasts import Contrast, Planned, contrast_arms, estimate_alone
 from splitleaf.analysis.exposures import Grouping, Ints, Sample, count_units
-from splitleaf.analysis.frame import ArmSpec
-from splitleaf.analysis.labels import Answer, LabelledPicture
+from splitleaf.analysis.labels import LabelledPicture, answer_of
 from splitleaf.analysis.mcnemar import compare_paired
 from splitleaf.analysis.pairs import LabelledPairs, Pairs, disagree
-from splitleaf.analysis.records import Difference, Estimate, Floats
+from splitleaf.analysis.records import Difference, Estimate, Floats, Interval
 from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.sections.metrics import Comparisons
 from splitleaf.analysis.sections.rows import Judging, compared_row, control_row, judge_all
@@ -32,6 +32,15 @@ PICKED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
+class Level:
+    """How often an arm is right."""
+
+    estimate: Estimate
+    labels: int
+    """That it rests on."""
+
+
+@dataclass(frozen=True, slots=True)
 class Labelled:
     """All that is known of the truth."""
 
@@ -39,10 +48,24 @@ class Labelled:
     """By experts, audits and imports."""
     said: Sequence[LabelledPicture]
     """By users."""
+    census: Census | None = None
 
     @property
-    def audit(self) -> Sequence[LabelledPicture]:
+    def representative(self) -> Sequence[LabelledPicture]:
+        """Return what tells how often a version is right: all pictures' labels, else those drawn at random."""
+        if self.census:
+            return self.census.pictures
         return [one for one in self.asked if one.sampling_probability is not None]
+
+    @property
+    def basis(self) -> str | None:
+        """Say what the levels rest on; None where there are none."""
+        count = len(self.representative)
+        if self.census:
+            missing = max(self.census.missing.values())
+            gap = f"; at most {100 * missing:.2g} % of an arm's are missing" if missing else ""
+            return f"Levels: labels of all pictures ({count:,}{gap})"
+        return f"Levels: {count:,} labels drawn at random" if count else None
 
 
 class PairedAccuracy:
@@ -67,8 +90,8 @@ class PairedAccuracy:
         rho = mixture_width(counts.variance * planned / images, alpha)
         return Contrast(difference, len(pairs.control), counts.variance, float(images), rho)
 
-    def metric(self, judging: Judging, levels: Mapping[str, Estimate], *, is_primary: bool) -> Metric:
-        """Return the metric; `levels` are the arms' accuracies by audit, where there is one."""
+    def metric(self, judging: Judging, levels: Mapping[str, Level], basis: str | None, *, is_primary: bool) -> Metric:
+        """Return the metric; `levels` are the arms' accuracies where they can be told, `basis` says from what."""
         judged = judge_all(list(self.pairs), self.contrast, judging)
         rows = []
         for arm, one in judged.items():
@@ -82,29 +105,43 @@ class PairedAccuracy:
             better="higher",
             is_primary=is_primary,
             method="labels of disagreements on the same pictures, anytime McNemar",
+            basis=basis,
             caveat=None,
             arms=[self._row(first, self._frame.control.name, levels), *rows],
         )
 
-    def _row(self, pair: str, arm: str, levels: Mapping[str, Estimate]) -> ArmMeasure:
+    def _row(self, pair: str, arm: str, levels: Mapping[str, Level]) -> ArmMeasure:
         rows = self.pairs[pair].control
         units = count_units(self._frame.rows.unit[rows])
-        return control_row(arm, units, len(rows), levels.get(arm), len(self.labelled[pair]))
+        level = levels.get(arm)
+        estimate, labels = (level.estimate, level.labels) if level else (None, None)
+        return control_row(arm, units, len(rows), estimate, len(self.labelled[pair]), estimate_labels=labels)
 
 
 class LiveAccuracy:
     """Accuracy of what was shown, variant against variant: in the audit, or by users."""
 
-    def __init__(self, comparisons: Comparisons, labels: Sequence[LabelledPicture]) -> None:
+    def __init__(
+        self, comparisons: Comparisons, labels: Sequence[LabelledPicture], census: Census | None = None
+    ) -> None:
+        """With a `census` of which they are, nothing is made of labels that are missing."""
         self._frame = comparisons.frame
         self._comparisons = comparisons
+        self._census = census
         self._places = {arm.name: place for place, arm in enumerate(self._frame.arms)}
         self._labels = labels
         self._units: dict[str, int] = {}
 
     def contrast(self, arm: str, alpha: float) -> Contrast:
         sample, planned, _ = self._sample(self._places[arm], None)
-        return contrast_arms(sample, planned, alpha)
+        return self._contrast(arm, sample, planned, alpha)
+
+    def _contrast(self, arm: str, sample: Sample, planned: Planned, alpha: float) -> Contrast:
+        missing = self._missing(self._frame.control.name) + self._missing(arm)
+        return contrast_arms(sample, planned, alpha).allow_for(missing)
+
+    def _missing(self, arm: str) -> float:
+        return self._census.missing.get(arm, 0.0) if self._census else 0.0
 
     def course(self, arm: str, alpha: float, looks: int) -> Iterator[tuple[int, int, Difference]]:
         """Yield (time, labels, difference) by the pictures' times, with the labels that are known now."""
@@ -113,7 +150,7 @@ class LiveAccuracy:
         for end in np.unique(np.ceil(np.linspace(0, len(times), min(looks, len(times)) + 1)[1:]).astype(int)):
             until_ms = int(times[end - 1])
             sample, _, _ = self._sample(place, until_ms)
-            yield until_ms, int(end), contrast_arms(sample, planned, alpha).difference
+            yield until_ms, int(end), self._contrast(arm, sample, planned, alpha).difference
 
     def _sample(self, place: int, until_ms: int | None) -> tuple[Sample, Planned, Ints]:
         """Return the totals of control and an arm, what the plan makes of them, and the labels' times in order."""
@@ -123,14 +160,17 @@ class LiveAccuracy:
         sample = Grouping.of(revision, is_candidate, unit).total(right, weight)
         return sample, self._planned(place, float(weight.sum())), np.sort(at_ms)
 
-    def level(self, place: int, alpha: float) -> Estimate | None:
+    def level(self, place: int, alpha: float) -> Level | None:
         revision, unit, right, weight, _ = self._columns(place)
         if not len(right):
             return None
         sample = Grouping.of(revision, np.zeros(len(right), bool), unit).total(right, weight)
-        return estimate_alone(
-            sample.control, sample.overlaps[0], self._planned(place, float(weight.sum())).images, alpha
-        )
+        planned = self._planned(place, float(weight.sum())).images
+        told = estimate_alone(sample.control, sample.overlaps[0], planned, alpha)
+        missing = self._missing(self._frame.arms[place].name)
+        # What has no label may be all wrong, or all right.
+        interval = Interval(told.interval.low * (1 - missing), told.interval.high * (1 - missing) + missing)
+        return Level(Estimate(told.value, interval), len(right))
 
     def metric(
         self,
@@ -150,23 +190,32 @@ class LiveAccuracy:
                 rows.append(compared_row(row, judged[arm.name], judging))
             elif arm.role == "control" or (row.images and name != "feedback_accuracy"):
                 rows.append(row)
-        titles = {"audited_accuracy": "Accuracy in the audit", "feedback_accuracy": "Right by users' word"}
-        method = "labels weighted by one over their probability" if name != "feedback_accuracy" else "what users said"
+        audited = "Accuracy on all pictures" if self._census else "Accuracy in the audit"
+        titles = {"audited_accuracy": audited, "feedback_accuracy": "Right by users' word"}
         return Metric(
             metric=name,
             title=titles.get(name, "Accuracy"),
             unit="share",
             better="higher",
             is_primary=is_primary,
-            method=f"{method}; by revision, clustered by unit",
+            method=f"{self._method(name)}; by revision, clustered by unit",
+            basis=None,
             caveat=caveat,
             arms=rows,
         )
 
+    def _method(self, name: str) -> str:
+        if name == "feedback_accuracy":
+            return "what users said"
+        return "labels of all pictures" if self._census else "labels weighted by one over their probability"
+
     def _row(self, place: int, alpha: float) -> ArmMeasure:
         _, unit, right, _, _ = self._columns(place)
-        level = self.level(place, alpha)
-        return control_row(self._frame.arms[place].name, count_units(unit), len(right), level, len(right))
+        level, labels = self.level(place, alpha), len(right)
+        estimate = level.estimate if level else None
+        return control_row(
+            self._frame.arms[place].name, count_units(unit), labels, estimate, labels, estimate_labels=labels
+        )
 
     def _planned(self, place: int, labels: float) -> Planned:
         """Return how many labels there would be if as many pictures in a hundred were labelled up to the plan's end."""
@@ -191,10 +240,3 @@ class LiveAccuracy:
             np.array([1 / (one.sampling_probability or 1.0) for one, _ in told], np.float64),
             np.array([one.created_ms for one, _ in told], np.int64),
         )
-
-
-def answer_of(arm: ArmSpec, picture: LabelledPicture) -> Answer | None:
-    """Return what was shown to the arm's units, or what a shadow said of everybody's pictures."""
-    if arm.role == "shadow":
-        return picture.answers.get(arm.version)
-    return picture.shown if picture.variant == arm.name else None

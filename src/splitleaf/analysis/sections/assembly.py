@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Literal
 
+from splitleaf.analysis.census import take_census
 from splitleaf.analysis.exposures import count_units
 from splitleaf.analysis.frame import Frame
 from splitleaf.analysis.pairs import find_pairs
-from splitleaf.analysis.records import Estimate
 from splitleaf.analysis.report import Arm, AuditRow, Report, Subject
 from splitleaf.analysis.report.comparisons import Agreement
 from splitleaf.analysis.report.curves import Course, Segment
 from splitleaf.analysis.report.health import Health
 from splitleaf.analysis.report.measures import GuardrailState, Metric
 from splitleaf.analysis.sections import courses
-from splitleaf.analysis.sections.accuracy import BIASED, PICKED, Labelled, LiveAccuracy, PairedAccuracy
+from splitleaf.analysis.sections.accuracy import BIASED, PICKED, Labelled, Level, LiveAccuracy, PairedAccuracy
 from splitleaf.analysis.sections.agreement import IdsOf, describe_agreement
 from splitleaf.analysis.sections.guardrails import GuardrailTable
 from splitleaf.analysis.sections.health import check_health
@@ -64,9 +64,10 @@ class _Assembly:
         self._frame = facts.frame
         self._plan = facts.frame.plan
         self._comparisons = Comparisons(facts.frame, find_pairs(facts.frame))
-        self._paired = PairedAccuracy(self._comparisons, facts.labelled.asked)
-        self._audited = LiveAccuracy(self._comparisons, facts.labelled.audit)
-        self._said = LiveAccuracy(self._comparisons, facts.labelled.said)
+        self._labelled = replace(facts.labelled, census=take_census(facts.frame, facts.labelled.asked))
+        self._paired = PairedAccuracy(self._comparisons, self._labelled.asked)
+        self._audited = LiveAccuracy(self._comparisons, self._labelled.representative, self._labelled.census)
+        self._said = LiveAccuracy(self._comparisons, self._labelled.said)
 
     @cached_property
     def _slowness(self) -> Slowness:
@@ -78,7 +79,7 @@ class _Assembly:
 
     @cached_property
     def _health(self) -> Health:
-        return check_health(self._frame, self._facts.labelled, self._facts.set_aside)
+        return check_health(self._frame, self._labelled, self._facts.set_aside)
 
     def report(self) -> Report:
         frame, facts = self._frame, self._facts
@@ -99,9 +100,9 @@ class _Assembly:
             metrics=metrics,
             guardrails=guardrails,
             agreements=agreements,
-            recalls=[one for arm in others for one in describe_recalls(frame, arm, facts.labelled.audit)],
-            reliability=[one for arm in frame.arms if (one := describe_reliability(arm, facts.labelled)) is not None],
-            tradeoff=describe_tradeoff(frame, metrics, latency),
+            recalls=[one for arm in others for one in describe_recalls(frame, arm, self._labelled.representative)],
+            reliability=[one for arm in frame.arms if (one := describe_reliability(arm, self._labelled)) is not None],
+            tradeoff=describe_tradeoff(frame, metrics, latency, is_census=self._labelled.census is not None),
             latency=latency,
             courses=self._courses(),
             traffic=count_traffic(frame),
@@ -169,17 +170,17 @@ class _Assembly:
         return sorted(found, key=lambda one: not one.is_primary)
 
     def _accuracies(self) -> list[Metric]:
-        plan, labelled = self._plan, self._facts.labelled
+        plan, labelled = self._plan, self._labelled
         is_primary = plan.primary.metric == "accuracy"
         found = []
         if self._paired.pairs:
             judging = self._judging("accuracy", "higher")
-            found.append(self._paired.metric(judging, self._audited_levels(), is_primary=is_primary))
+            found.append(self._paired.metric(judging, self._levels(), labelled.basis, is_primary=is_primary))
         elif is_primary and labelled.asked:
-            caveat = None if labelled.audit else PICKED
+            caveat = None if labelled.representative else PICKED
             judging = self._judging("accuracy", "higher")
             found.append(self._audited.metric("accuracy", judging, is_primary=True, caveat=caveat))
-        if labelled.audit:
+        if labelled.representative:
             judging = self._judging("audited_accuracy", "higher")
             found.append(self._audited.metric("audited_accuracy", judging, is_primary=False, caveat=None))
         if labelled.said:
@@ -188,7 +189,7 @@ class _Assembly:
             found.append(self._said.metric("feedback_accuracy", judging, is_primary=decides, caveat=BIASED))
         return found
 
-    def _audited_levels(self) -> dict[str, Estimate]:
+    def _levels(self) -> dict[str, Level]:
         levels = {arm.name: self._audited.level(place, self._plan.alpha) for place, arm in enumerate(self._frame.arms)}
         return {name: level for name, level in levels.items() if level is not None}
 

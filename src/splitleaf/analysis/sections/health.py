@@ -28,6 +28,9 @@ MOST_CROSSOVERS: Final = 0.001
 MOST_MISSING_SHADOWS: Final = 0.2
 MOST_CONTESTED: Final = 0.05
 LEAST_SHADOWS: Final = 20
+LEAST_UNITS: Final = 10
+"""Fewer are a warning once there are `LEAST_PICTURES` of them."""
+LEAST_PICTURES: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,7 @@ def check_health(frame: Frame, labelled: Labelled, set_aside: int) -> Health:
         "split": _judge_split(split, split_log_e),
         "responses": _judge_responses(responses, is_uneven, decides=frame.plan.primary.metric == "feedback_accuracy"),
         "fallbacks": _judge_fallbacks(frame, fallback_share),
+        "units": _judge_units(frame),
         "crossovers": _judge_crossovers(frame, crossovers),
         "missing": _judge_missing(missing, expected, set_aside),
         "aa": _judge_halves(frame),
@@ -145,6 +149,21 @@ def _judge_fallbacks(frame: Frame, share: float) -> _Finding:
     if share > MOST_FALLBACKS:
         return _Finding("warning", f"{summary} They count against the assigned one; see that it is loaded everywhere.")
     return _Finding("ok", summary)
+
+
+def _judge_units(frame: Frame) -> _Finding:
+    units, pictures = int(frame.is_first.sum()), int(frame.shown.sum())
+    told = f"{pictures:,} pictures came from {units:,} units."
+    if not units:
+        return _Finding("unknown", "No unit has come yet.")
+    if units >= LEAST_UNITS or pictures < LEAST_PICTURES:
+        return _Finding("ok", told)
+    whose = "one unit" if units == 1 else f"only {units} units"
+    return _Finding(
+        "warning",
+        f"All {pictures:,} pictures came from {whose}, and units are what is counted: they may all be of one kind. Let "
+        "each grower have a unit: the page's cookie, the header `Splitleaf-Unit`, or `splitleaf predict --units`.",
+    )
 
 
 def _count_crossovers(frame: Frame) -> int:

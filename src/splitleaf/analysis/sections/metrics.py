@@ -108,6 +108,7 @@ class MetricTable:
             better=measure.better,
             is_primary=is_primary,
             method=measure.method if frame.candidates else "means on the same pictures, clustered by unit",
+            basis=None,
             caveat=None,
             arms=rows,
         )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Literal
 
 import numpy as np
 
 from splitleaf.analysis.calibration import BINS, Reliability, measure_reliability
 from splitleaf.analysis.classes import compare_recalls
 from splitleaf.analysis.frame import ArmSpec, Frame
-from splitleaf.analysis.labels import Answer, LabelledPicture
+from splitleaf.analysis.labels import Answer, LabelledPicture, answer_of
 from splitleaf.analysis.proportions import estimate_rate
 from splitleaf.analysis.records import Estimate
 from splitleaf.analysis.report.comparisons import ClassRecall, ReliabilityBin, Tradeoff
@@ -18,10 +18,11 @@ from splitleaf.analysis.report.comparisons import Reliability as ReliabilityPart
 from splitleaf.analysis.report.curves import Latency, LatencyPart
 from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.report.parts import Measured
-from splitleaf.analysis.sections.accuracy import Labelled, answer_of
+from splitleaf.analysis.sections.accuracy import Labelled
 from splitleaf.analysis.sections.rows import measured
 
-TruthName = Literal["audit", "expert", "feedback"]
+TradeoffTruth = Literal["census", "audit", "feedback"]
+TruthName = Literal["census", "audit", "expert", "feedback"]
 
 
 def describe_recalls(frame: Frame, arm: ArmSpec, audit: Sequence[LabelledPicture]) -> list[ClassRecall]:
@@ -60,7 +61,7 @@ def describe_recalls(frame: Frame, arm: ArmSpec, audit: Sequence[LabelledPicture
 def describe_reliability(arm: ArmSpec, labelled: Labelled) -> ReliabilityPart | None:
     """Compare an arm's confidences with its rightness by the best truth that there is; None without any."""
     sources: tuple[tuple[TruthName, Sequence[LabelledPicture]], ...] = (
-        ("audit", labelled.audit),
+        ("census" if labelled.census else "audit", labelled.representative),
         ("expert", labelled.asked),
         ("feedback", labelled.said),
     )
@@ -102,22 +103,22 @@ def _bins(found: Reliability) -> list[ReliabilityBin]:
     ]
 
 
-_LEVELS: Final[tuple[tuple[str, Literal["audit", "feedback"]], ...]] = (
-    ("audited_accuracy", "audit"),
-    ("feedback_accuracy", "feedback"),
-)
-
-
-def describe_tradeoff(frame: Frame, metrics: Sequence[Metric], latency: Latency) -> list[Tradeoff]:
-    """Return a point for each arm; accuracy by the audit, or by users where there is no audit."""
+def describe_tradeoff(
+    frame: Frame, metrics: Sequence[Metric], latency: Latency, *, is_census: bool = False
+) -> list[Tradeoff]:
+    """Return a point for each arm; accuracy by a census or the audit, or by users where there is neither."""
+    levels: tuple[tuple[str, TradeoffTruth], ...] = (
+        ("audited_accuracy", "census" if is_census else "audit"),
+        ("feedback_accuracy", "feedback"),
+    )
     by_name: dict[str, Metric] = {one.metric: one for one in metrics}
     # A shadow waits behind everybody: beside it, only the work itself can be compared.
     part: LatencyPart = "inference" if frame.shadows else "total"
     points = []
     for arm in frame.arms:
         accuracy: Measured | None = None
-        truth: Literal["audit", "feedback"] | None = None
-        for metric, name in _LEVELS:
+        truth: TradeoffTruth | None = None
+        for metric, name in levels:
             row = _row(by_name.get(metric), arm.name)
             if accuracy is None and row is not None and row.estimate is not None:
                 accuracy, truth = row.estimate, name

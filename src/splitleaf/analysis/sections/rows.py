@@ -76,13 +76,22 @@ def turned(difference: Difference) -> Difference:
     return replace(difference, value=-difference.value, interval=interval)
 
 
-def control_row(arm: str, units: int, images: int, estimate: Estimate | None, labels: int | None = None) -> ArmMeasure:
+def control_row(
+    arm: str,
+    units: int,
+    images: int,
+    estimate: Estimate | None,
+    labels: int | None = None,
+    *,
+    estimate_labels: int | None = None,
+) -> ArmMeasure:
     return ArmMeasure(
         arm=arm,
         units=units,
         images=images,
         labels=labels,
         estimate=measured(estimate),
+        estimate_labels=estimate_labels,
         difference=None,
         log10_e=None,
         p_value=None,

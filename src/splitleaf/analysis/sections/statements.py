@@ -91,17 +91,26 @@ def _missing(findings: Findings, primary: Metric | None, row: ArmMeasure | None,
     if findings.plan.primary.metric == "accuracy":
         if row is None:
             yield "Labels by experts, and a shadow or an audit share that gives them something to be compared by."
+        elif verdict is Verdict.NOT_ENOUGH_DATA and any(one.arm == arm for one in findings.agreements):
+            yield f"At least {LEAST_DISCORDANT} units with labelled pictures on which exactly one version is right."
         elif verdict is Verdict.NOT_ENOUGH_DATA:
-            yield f"At least {LEAST_DISCORDANT} labelled pictures on which exactly one version is right."
+            yield f"At least {LEAST_OF_EACH} units with right and as many with wrong labelled answers in each arm."
         if unlabelled:
             yield f"Labels: {unlabelled:,} pictures on which the versions disagree have none yet."
     elif verdict is Verdict.NOT_ENOUGH_DATA:
         yield f"At least {LEAST_OF_EACH} units of either outcome in each arm."
     if row and row.images_needed:
-        yield f"About {row.images_needed:,} more pictures at the present shares."
+        yield f"About {row.images_needed:,} more pictures{_where(findings, arm)}."
     exposed = max((one.images for one in primary.arms), default=0) if primary else 0
     if exposed < findings.plan.planned_n:
         yield f"The plan asks for {findings.plan.planned_n:,} pictures."
+
+
+def _where(findings: Findings, arm: str) -> str:
+    if any(one.role == "candidate" for one in findings.arms):
+        return " at the present shares"
+    paired = findings.plan.primary.metric == "accuracy" and any(one.arm == arm for one in findings.agreements)
+    return ", labelled where the versions disagree" if paired else ""
 
 
 def _unlabelled(agreements: Sequence[Agreement], arm: str) -> int:

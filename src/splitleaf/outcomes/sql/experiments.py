@@ -29,7 +29,8 @@ CHANGING: Final = 7_205_759_405
 """Changes of the routing and of experiments come one after the other: each looks at all others. Any number will do, as
 long as nothing else in the database takes the same lock."""
 
-_CHUNK: Final = 5_000
+_CHUNK: Final = 1_000
+"""Rows that stay in a processor's cache until they are columns: five times as many take a fifth longer."""
 _PICTURE: Final = case(
     (tables.outcomes.c.role == "shadow", tables.outcomes.c.primary_id), else_=tables.outcomes.c.prediction_id
 )

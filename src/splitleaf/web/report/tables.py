@@ -108,7 +108,7 @@ def show_audit(report: Report) -> str:
 
 
 def _metric(report: Report, metric: Metric) -> str:
-    notes = [metric.method, *([metric.caveat] if metric.caveat else [])]
+    notes = [metric.method, *(one for one in (metric.basis, metric.caveat) if one)]
     primary = " — decides" if metric.is_primary else ""
     head = f"{escape(numbers.heading(metric))}{primary}<br><span class='soft'>{escape('. '.join(notes))}</span>"
     rows = "".join(_arm(report, metric, row) for row in metric.arms)

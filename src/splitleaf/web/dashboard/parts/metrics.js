@@ -58,6 +58,7 @@ function name({ metric }) {
     metric.title,
     metric.is_primary && h("span", {}, " ", chip("decides", "good")),
     h("div", { class: "small soft method" }, `${metric.better} is better · ${metric.method}`),
+    metric.basis && h("div", { class: "small soft basis" }, metric.basis),
     metric.caveat && h("div", { class: "small caveat" }, metric.caveat),
   ].filter(Boolean);
 }

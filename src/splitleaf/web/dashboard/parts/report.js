@@ -34,6 +34,7 @@ const CHECKS = {
   split: "Split of the units",
   responses: "Feedback from all arms alike",
   fallbacks: "Assigned versions answered",
+  units: "Many units",
   crossovers: "Nobody in two arms",
   missing: "All outcomes are there",
   aa: "Halves of control look alike",

@@ -4,6 +4,7 @@ import { count, number, percent } from "../parts/format.js";
 import { colour, plotFigure } from "../parts/plots.js";
 
 const TRUTHS = {
+  census: "labels of all pictures",
   audit: "a random audit",
   expert: "picked labels, which is biased",
   feedback: "feedback of users, which is biased",
