@@ -17,14 +17,12 @@ from pathlib import Path
 
 from splitleaf.core.access import new_key
 
-# What the scripts and the client use, by name, so that a stolen password can neither read the configuration nor
-# change it, nor wipe the broker. A test runs a whole system as this user.
+# What the scripts and the adapters give, by name, so that a stolen password can neither read the configuration nor
+# change it, nor wipe the broker. Tests hold it against the sources and run a whole system as this user.
 COMMANDS = """
-    auth blpop client|setinfo client|setname del discard eval evalsha exec exists get hdel hget hgetall hincrby hmget
-    hset info lindex llen lpop lpos lpush lrange lrem mget multi pexpire ping publish rpush sadd script|load select
-    set smembers srem subscribe time ttl unlink unsubscribe xack xadd xautoclaim xclaim xdel xgroup|create
-    xgroup|createconsumer xgroup|delconsumer xinfo|consumers xinfo|groups xinfo|stream xlen xpending xrange xread
-    xreadgroup xrevrange zadd zcount zrange zrangebyscore zrem zscore
+    auth blpop del eval evalsha exec exists get hdel hget hincrby hmget hset info lindex llen lpop lpos lpush mget multi
+    pexpire ping publish rpush sadd select set smembers srem subscribe time unlink xack xadd xclaim xdel xgroup|create
+    xgroup|delconsumer xinfo|groups xlen xpending xrange xreadgroup xrevrange zadd zcount zrem
 """
 ADMIN_KEY = Path("operator/admin-key")
 

@@ -2,19 +2,78 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 import redis
 
+from splitleaf.api.sessions import SESSION_HEADER
 from splitleaf.processes.backup import back_up
 from splitleaf.settings import Settings
-from tests.production.broker import Broker
+from tests.experiments.plans import RAMP, table
+from tests.production.broker import Broker, start_broker
 from tests.support.pictures import jpeg
-from tests.system.running import RunningSystem
+from tests.support.repositories import add_version
+from tests.system.running import RunningSystem, start_system
 
 pytestmark = pytest.mark.slow
+
+WHY = {"reason": "to find out"}
+
+
+@pytest.fixture
+def busy_system(tmp_path: Path) -> Iterator[RunningSystem]:
+    """Two versions, limits of one client, kept pictures: all that goes to the broker beside plain predictions."""
+    broker = start_broker(tmp_path / "broker")
+    for version in ("v1", "v2"):
+        add_version(tmp_path / "models", version)
+    settings = {
+        "SPLITLEAF_REDIS_URL": broker.url,
+        "SPLITLEAF_LIMITS__PER_ADDRESS": "1000",
+        "SPLITLEAF_LIMITS__PER_KEY": "1000",
+        "SPLITLEAF_RETENTION__ENABLED": "true",
+    }
+    try:
+        running = start_system(tmp_path / "models", tmp_path / "data", **settings)
+        yield running
+        running.stop()
+    finally:
+        broker.stop()
+
+
+def test_limits_sessions_experiments_and_review_want_no_more_than_that(busy_system: RunningSystem) -> None:
+    session = {SESSION_HEADER: "1"}
+    with busy_system.admin() as admin, httpx.Client(base_url=f"{busy_system.url}/admin/api", timeout=30) as browser:
+        login = browser.post("/session", json={"key": busy_system.admin_key.strip()}, headers=session)
+        assert login.status_code == 200, login.text
+        plan = table(key="leaf", ramp=RAMP, guardrails=[{"metric": "error_rate"}], shadows=[{"version": "v2"}])
+        for path, body in (("", {"plan": plan}), ("/leaf/start", {}), ("/leaf/ramp", {"stage": 1})):
+            done = admin.post(f"/experiments{path}", json={**WHY, **body})
+            assert done.is_success, done.text
+        with httpx.Client(base_url=busy_system.url, timeout=30) as client:
+            for number in range(6):
+                headers = {"Prefer": "wait=20", "Splitleaf-Unit": f"visitor-{number}"}
+                made = client.post("/v1/predictions", content=jpeg(), headers=headers)
+                assert (made.status_code, "RateLimit" in made.headers) == (200, True), made.text
+        give_up_at = time.monotonic() + 20
+        while not (watched := admin.get("/experiments/leaf/control").json()["watch"]):
+            assert time.monotonic() < give_up_at, "nobody watches the experiment"
+            time.sleep(0.05)
+        assert watched
+        assert browser.post("/review/next", json={}, headers=session).status_code == 200
+        for path in ("/control", "/workers", "/traffic", "/queue", "/session"):
+            assert browser.get(path).status_code == 200, path
+        assert admin.post("/experiments/leaf/rollback", json=WHY).is_success
+    busy_system.stop()
+    assert refusals(busy_system) == []
+
+
+def refusals(system: RunningSystem) -> list[str]:
+    """Return what a process said of a command that it may not give."""
+    return [line for line in (system.data / "up.log").read_text().splitlines() if "NOPERM" in line]
 
 
 def test_a_whole_system_works_with_the_commands_it_is_allowed(system: RunningSystem) -> None:
@@ -28,8 +87,7 @@ def test_a_whole_system_works_with_the_commands_it_is_allowed(system: RunningSys
     with system.admin() as admin:
         assert admin.get("/dead-letters", params={"version": "v1"}).status_code == 200
         assert admin.get("/queue").status_code == 200
-    refused = [line for line in (system.data / "up.log").read_text().splitlines() if "NOPERM" in line]
-    assert refused == []
+    assert refusals(system) == []
 
 
 def test_a_backup_wants_no_more_than_that(broker: Broker, system: RunningSystem, tmp_path: Path) -> None:

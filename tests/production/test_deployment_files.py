@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 import yaml
 
 from splitleaf.settings import known_variables
+from tests.production.door import load
 
 ROOT = Path(__file__).parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -184,3 +186,36 @@ def test_no_mapping_of_the_file_names_a_key_twice() -> None:
         return twice + [fault for _, value in node.value for fault in repeated(value)]
 
     assert repeated(yaml.compose((ROOT / "compose.yaml").read_text(encoding="utf-8"))) == []
+
+
+SUBCOMMANDS = {"xgroup", "xinfo", "client", "script"}
+OTHER_WORDS = {"block", "idle", "loading", "nogroup", "noscript", "oom"}
+"""Words in the adapters' sources that look like commands: options, and the beginnings of error replies."""
+
+
+def given_commands() -> set[str]:
+    """Return the commands in the scripts' and the adapters' sources, as an access list names them."""
+    jobs = ROOT / "src/splitleaf/jobs"
+    patterns = {
+        "*.lua": r"redis\.p?call\('(\w+)'(?:,\s*'(\w+)')?",
+        "*.py": r"[(\[]\s*\"([A-Z]{3,})\"(?:,\s*\"([A-Z]+)\")?",
+    }
+    found = [
+        tuple(word.lower() for word in match)
+        for kind, pattern in patterns.items()
+        for path in jobs.rglob(kind)
+        for match in re.findall(pattern, path.read_text(encoding="utf-8"))
+    ]
+    return {f"{first}|{second}" if first in SUBCOMMANDS else first for first, second in found} - OTHER_WORDS
+
+
+def test_the_brokers_user_may_give_the_commands_that_the_services_give_and_no_others() -> None:
+    secrets = load("make_secrets", ROOT / "deploy/secrets/make_secrets.py")
+    assert set(secrets.COMMANDS.split()) == given_commands()
+
+
+def test_a_broker_that_is_configured_otherwise_is_started_anew_by_the_next_up() -> None:
+    """It reads its users and its configuration at the start, and neither is part of what Compose compares."""
+    secrets = load("make_secrets", ROOT / "deploy/secrets/make_secrets.py")
+    read = (ROOT / "deploy/valkey/valkey.conf").read_text(encoding="utf-8") + secrets.access_list("", "")
+    assert SERVICES["redis"]["labels"] == {"splitleaf.configuration": hashlib.sha256(read.encode()).hexdigest()[:12]}
