@@ -193,3 +193,12 @@ def test_every_problem_of_nginx_has_a_documented_code() -> None:
     for problem in problems:
         assert CODES[problem["code"]][0] == problem["status"]
         assert problem["type"] == f"/problems/{problem['code']}"
+
+
+@pytest.mark.parametrize("path", ["/grafana/", "/prometheus/graph"])
+def test_who_looks_for_the_dashboards_without_their_profile_is_told_how_to_start_them(door: Door, path: str) -> None:
+    answer = httpx.get(f"{door.inner_url}{path}")
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert answer.json()["code"] == "unavailable"
+    assert "--profile observability" in answer.json()["detail"]
+    assert httpx.get(f"{door.url}{path}").status_code == 404
