@@ -45,7 +45,7 @@ from splitleaf.processes.ports import require_free
 from splitleaf.processes.repository import default_alias
 from splitleaf.processes.runner import run_role, stop_on_signals
 from splitleaf.processes.secrets import read_secret
-from splitleaf.processes.store import new_store
+from splitleaf.processes.store import migrate_when_it_answers, new_store
 from splitleaf.processes.traces import traces
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.repository import CHAMPION
@@ -206,18 +206,21 @@ async def _keeping(
 
 @contextlib.asynccontextmanager
 async def _kept_fresh(monitor: ServingMonitor, store: OutcomeStore) -> AsyncIterator[None]:
+    tried = asyncio.Event()
+
     async def keep() -> None:
-        # A database that is down at the start must not keep the pages from coming up.
-        with contextlib.suppress(Exception):
-            await asyncio.to_thread(store.migrate)
+        # Once, so that nobody is answered by a default while the aliases are in tables of an older form. But a database
+        # that is down at the start must not keep the pages from coming up.
+        await tried.wait()
         while monitor.snapshot.problems:
             await monitor.refresh()
             await asyncio.sleep(REFRESH_UNTIL_READY_S)
         await monitor.run(REFRESH_S)
 
-    task = asyncio.create_task(keep())
+    tasks = [asyncio.create_task(migrate_when_it_answers(store, tried)), asyncio.create_task(keep())]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
+
+import structlog
 
 from splitleaf.core.clock import SystemClock
+from splitleaf.core.errors import DependencyDown
 from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.processes.data import is_in_use, make_data_dir
 from splitleaf.settings import Settings, read_settings
+
+log = structlog.get_logger(__name__)
+
+TRY_AGAIN_S: Final = 2.0
 
 
 def new_store(settings: Settings) -> OutcomeStore:
@@ -20,6 +28,24 @@ def new_store(settings: Settings) -> OutcomeStore:
     if not settings.database_url:
         make_data_dir(settings.data_dir)
     return SqlOutcomeStore(settings.effective_database_url)
+
+
+async def migrate_when_it_answers(store: OutcomeStore, tried: asyncio.Event, again_s: float = TRY_AGAIN_S) -> None:
+    """Bring the database up to date, however late it comes; `tried` is set after the first attempt."""
+    while True:
+        try:
+            await asyncio.to_thread(store.migrate)
+        except DependencyDown as error:
+            log.warning("not_migrated_yet", detail=error.detail, retry_in_s=again_s)
+        except Exception:
+            # Of a newer release, for example. Pictures are answered all the same.
+            log.exception("not_migrated")
+            return
+        else:
+            return
+        finally:
+            tried.set()
+        await asyncio.sleep(again_s)
 
 
 class LocalHand:
