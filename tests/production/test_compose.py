@@ -43,6 +43,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         "SPLITLEAF_INNER": f"127.0.0.1:{inner_port}",
         "SPLITLEAF_MODELS": str(models),
         "SPLITLEAF_WORKER_THREADS": "1",
+        "SPLITLEAF_TAG": "test",  # an installation beside it keeps its images
     }
     made = Installation(
         f"splitleaf-test-{os.getpid()}", environment, f"http://127.0.0.1:{port}", f"http://127.0.0.1:{inner_port}"
