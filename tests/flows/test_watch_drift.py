@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
-import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from splitleaf.core.errors import Conflict
-from splitleaf.core.tensor import ImageTensor
-from splitleaf.engine.classifier import Classifier
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
-from splitleaf.flows.watch_drift import watch_drift
-from splitleaf.outcomes.events import Outcome
+from splitleaf.experiments.routing import Routing
+from splitleaf.flows.watch_drift import watch_answering, watch_drift
 from splitleaf.outcomes.memory import MemoryOutcomeStore
+from splitleaf.registry.catalogue import Catalogue
+from splitleaf.registry.manifest import Manifest
 from tests.api.served import READ_KEY, Served, code
-from tests.importing.photos import NAMES, labelled_folder
+from tests.importing.photos import labelled_folder
 from tests.outcomes.facts import outcome
 from tests.support.insightful import import_insightful
-
-
-def photo(rng: np.random.Generator, light: float = 1.0) -> ImageTensor:
-    """What `labelled_folder` draws, at the size that the network sees."""
-    pixels = rng.integers(60, 130, (48, 48, 3))
-    pixels[..., rng.integers(0, len(NAMES))] += 100
-    small = Image.fromarray((pixels * light).astype(np.uint8)).resize((16, 16), Image.Resampling.BILINEAR)
-    return ImageTensor((16, 16, 3), "uint8", small.tobytes())
-
-
-def answered(classifier: Classifier, rng: np.random.Generator, count: int, light: float = 1.0) -> list[Outcome]:
-    facts = []
-    for _ in range(count):
-        (said,) = classifier.classify([photo(rng, light)]).classifications
-        measures, best = json.dumps(said.measures), said.best
-        facts.append(
-            outcome(
-                served_digest=classifier.digest,
-                label=best.label,
-                confidence=best.confidence,
-                measures=measures,
-                heat="",
-            )
-        )
-    return facts
+from tests.support.repositories import add_version
+from tests.support.sightings import answered
 
 
 def test_darker_pictures_are_an_alarm_and_those_before_stay_what_they_were(tmp_path: Path) -> None:
@@ -92,3 +68,29 @@ async def test_the_admin_api_shows_windows(tmp_path: Path) -> None:
         assert code(await client.get("/admin/api/models/v7/drift")) == (404, "version_not_found")
     async with served.client() as client:
         assert code(await client.get("/admin/api/models/v9/drift")) == (401, "unauthorized")
+
+
+def test_the_versions_that_answer_are_watched_and_those_that_cannot_be_judged_left_out(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 100))
+    add_version(models, "v2")
+    classifier, store, rng = load_classifier(folder, OnnxRuntime), MemoryOutcomeStore(), np.random.default_rng(2)
+    folders = Catalogue(models).scan()
+    assert [one.alarms_in_a_row for one in watch_answering(store, folders, Routing("v1"))] == [0]
+    store.record_outcomes(answered(classifier, rng, 500))
+    (calm,) = watch_answering(store, folders, Routing("v1"))
+    assert (calm.version, len(calm.windows), calm.alarms_in_a_row) == ("v1", 1, 0)
+    store.record_outcomes(answered(classifier, rng, 1_000, light=0.6))
+    (dark,) = watch_answering(store, folders, Routing("v1"))
+    assert (len(dark.windows), dark.alarms_in_a_row) == (3, 2)
+    assert watch_answering(store, folders, Routing("v2")) == []
+    (folder / "artifact/insight.npz").write_bytes(b"no arrays")
+    changed = [replace(one, manifest=renewed(one.manifest)) for one in folders]
+    assert watch_answering(store, changed, Routing("v1")) == []
+
+
+def renewed(manifest: Manifest | None) -> Manifest | None:
+    """Return the manifest of an artifact whose file was not read yet."""
+    if manifest is None or manifest.insight is None:
+        return manifest
+    return manifest.model_copy(update={"insight": manifest.insight.model_copy(update={"sha256": "f" * 64})})

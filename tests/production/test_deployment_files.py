@@ -219,3 +219,18 @@ def test_a_broker_that_is_configured_otherwise_is_started_anew_by_the_next_up() 
     secrets = load("make_secrets", ROOT / "deploy/secrets/make_secrets.py")
     read = (ROOT / "deploy/valkey/valkey.conf").read_text(encoding="utf-8") + secrets.access_list("", "")
     assert SERVICES["redis"]["labels"] == {"splitleaf.configuration": hashlib.sha256(read.encode()).hexdigest()[:12]}
+
+
+def test_versions_can_be_read_by_all_who_answer_or_judge_and_written_by_the_importer_alone() -> None:
+    mounts = {
+        name: one if isinstance(one, str) else one["read_only"]
+        for name, service in SERVICES.items()
+        for one in service.get("volumes", [])
+        if (one.startswith("models:") if isinstance(one, str) else one["source"] == "models")
+    }
+    assert mounts == {
+        "importer": "models:/var/lib/splitleaf/models",
+        "api": True,
+        "worker": True,
+        "controller": True,
+    }

@@ -5,10 +5,17 @@ import time
 from collections.abc import Callable, Iterator
 
 import httpx
+import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support.repositories import add_version
+from splitleaf.engine.loading import load_classifier
+from splitleaf.engine.onnx import OnnxRuntime
+from splitleaf.flows.watch_drift import WINDOW
+from splitleaf.outcomes.sql import SqlOutcomeStore
+from tests.importing.photos import labelled_folder
+from tests.support.insightful import import_insightful
+from tests.support.sightings import answered
 from tests.system.running import RunningSystem, start_system
 
 
@@ -46,11 +53,16 @@ def ports() -> tuple[int, int, int]:
 
 @pytest.fixture(scope="module")
 def measured(ports: tuple[int, int, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    """A system whose processes serve metrics."""
-    models = tmp_path_factory.mktemp("models")
-    add_version(models, "v1")
+    """A system whose processes serve metrics, with a window of pictures that are what they were at import."""
+    made, data = tmp_path_factory.mktemp("made"), tmp_path_factory.mktemp("data")
+    classifier = load_classifier(import_insightful(made, labelled_folder(made / "photos", 100)), OnnxRuntime)
+    store = SqlOutcomeStore(f"sqlite:///{data / 'outcomes.sqlite3'}")
+    store.migrate()
+    store.record_outcomes(answered(classifier, np.random.default_rng(2), WINDOW))
+    store.close()
+    models = made / "models"
     (models / "repository.toml").write_text('schema = 1\nname = "colours"\n[aliases]\nchampion = "v1"\n')
-    running = start_system(models, tmp_path_factory.mktemp("data"), SPLITLEAF_METRICS__PORT=str(ports[0]))
+    running = start_system(models, data, SPLITLEAF_METRICS__PORT=str(ports[0]))
     yield running
     assert running.stop() == 0
 

@@ -36,6 +36,15 @@ def test_each_process_counts_its_part_of_a_picture(measured: RunningSystem, port
     wait_for(ports[2], lambda seen: seen.value("splitleaf_workers") == 1 and seen.value("splitleaf_broker_up") == 1)
 
 
+def test_the_controller_judges_the_newest_window_of_the_champion(
+    measured: RunningSystem, ports: tuple[int, int, int]
+) -> None:
+    seen = wait_for(ports[2], lambda seen: "splitleaf_drift_ratio" in {name for name, _ in seen.samples})
+    assert 0 < seen.value("splitleaf_drift_ratio", **OF, measure="brightness") < 1
+    assert seen.value("splitleaf_drift_alarms_in_a_row", **OF) == 0
+    assert measured.process.poll() is None
+
+
 def test_problems_are_counted_by_code_and_unknown_addresses_as_one_route(
     measured: RunningSystem, ports: tuple[int, int, int]
 ) -> None:

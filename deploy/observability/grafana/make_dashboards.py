@@ -153,6 +153,18 @@ EXPERIMENTS = {
         Panel("Inference of a batch", quantiles("splitleaf_inference_duration_seconds", "version"), "s"),
         Panel("Queue", quantiles("splitleaf_queue_duration_seconds", "version"), "s"),
     ],
+    "Pictures": [
+        Panel(
+            "Drift by measure",
+            newest("splitleaf_drift_ratio", "version, measure"),
+            text="The newest full window beside training's pictures; above 1 it differs by more than it may.",
+        ),
+        Panel(
+            "Windows of drift in a row",
+            newest("splitleaf_drift_alarms_in_a_row", "version"),
+            text="One may be one person with one device; from two on somebody is told.",
+        ),
+    ],
 }
 
 

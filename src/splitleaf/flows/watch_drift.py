@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+import structlog
 
 from splitleaf.analysis.baseline import Baseline, read_baseline
 from splitleaf.analysis.windows import MeasureDrift, judge_window
 from splitleaf.core.errors import Conflict, InvalidArtifact
 from splitleaf.core.measures import MEASURES
+from splitleaf.experiments.routing import Routing
 from splitleaf.outcomes.events import Sighting
 from splitleaf.outcomes.store import OutcomeStore
+from splitleaf.registry.catalogue import VersionFolder
 from splitleaf.registry.manifest import Manifest
+
+log = structlog.get_logger(__name__)
 
 WINDOW: Final = 500
 """Pictures: the index of ten bins is noise in much fewer."""
 CONFIDENCE: Final = "confidence"
+NEWEST: Final = 4
+"""Windows that are looked at where only a lasting drift matters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,11 @@ class DriftReport:
         """Whether the newest full window is one."""
         return bool(self.windows) and self.windows[-1].is_alarm
 
+    @property
+    def alarms_in_a_row(self) -> int:
+        """How many of these windows, from the newest back to the first calm one, are alarms."""
+        return sum(1 for _ in takewhile(lambda one: one.is_alarm, reversed(self.windows)))
+
 
 def watch_drift(
     store: OutcomeStore, folder: Path, manifest: Manifest, *, window: int = WINDOW, windows: int = 12
@@ -87,6 +100,25 @@ def watch_drift(
     return DriftReport(
         manifest.version, manifest.digest, insight.reference, insight.reference_images, window, images, judged
     )
+
+
+def watch_answering(store: OutcomeStore, folders: Iterable[VersionFolder], routing: Routing) -> Sequence[DriftReport]:
+    """Judge the `NEWEST` windows of each version that answers at present; those that cannot be judged are left out.
+
+    Blocks; call it off the event loop. Raises `DependencyDown`.
+    """
+    answering = {routing.champion, *routing.versions}
+    reports = []
+    for one in folders:
+        if one.manifest is None or one.version not in answering:
+            continue
+        try:
+            reports.append(watch_drift(store, one.folder, one.manifest, windows=NEWEST))
+        except Conflict:
+            log.debug("no_baseline", version=one.version)
+        except InvalidArtifact as error:
+            log.warning("drift_not_judged", version=one.version, detail=error.detail)
+    return reports
 
 
 def _judge(baseline: Baseline, sightings: Sequence[Sighting], number: int) -> DriftWindow:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING
 
 from splitleaf.core.clock import SystemClock
 from splitleaf.flows.curate_reviews import ReviewCurator
 from splitleaf.flows.guard_experiments import ExperimentGuardian
+from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.record_outcomes import Recorder
+from splitleaf.flows.watch_drift import DriftReport, watch_answering
 from splitleaf.jobs.queue import OutcomeFeed
 from splitleaf.jobs.redis import (
     RedisControlDesk,
@@ -19,12 +21,16 @@ from splitleaf.jobs.redis import (
     RedisWorkerDirectory,
     new_worker_name,
 )
+from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.processes.broker import queue_limits, require_broker_url
 from splitleaf.processes.logs import configure_logs
 from splitleaf.processes.metrics import start_metrics
 from splitleaf.processes.pictures import new_archive, retention
+from splitleaf.processes.repository import default_alias
 from splitleaf.processes.runner import run_role, stop_on_signals
 from splitleaf.processes.store import new_store
+from splitleaf.registry.catalogue import Catalogue
+from splitleaf.registry.repository import CHAMPION
 from splitleaf.settings import Settings, read_settings
 
 if TYPE_CHECKING:
@@ -48,7 +54,7 @@ async def _control(settings: Settings, parent_fd: int | None) -> None:
         feed, desk = RedisOutcomeFeed(url, limits), RedisControlDesk(url, limits)
         stack.push_async_callback(feed.close)
         stack.push_async_callback(desk.close)
-        metrics = await stack.enter_async_context(_measured(settings, url, feed))
+        metrics = await stack.enter_async_context(_measured(settings, url, feed, store))
         recorder = Recorder(feed, store, metrics.recorded) if metrics else Recorder(feed, store)
         guardian = ExperimentGuardian(store, desk, SystemClock(), new_worker_name())
         share, pictures = settings.review.audit_share, new_archive(settings)
@@ -57,8 +63,10 @@ async def _control(settings: Settings, parent_fd: int | None) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _measured(settings: Settings, url: str, feed: OutcomeFeed) -> AsyncIterator[ControllerMetrics | None]:
-    """Look at the broker on behalf of all processes, where metrics are asked for."""
+async def _measured(
+    settings: Settings, url: str, feed: OutcomeFeed, store: OutcomeStore
+) -> AsyncIterator[ControllerMetrics | None]:
+    """Look at the broker, and for drift, on behalf of all processes, where metrics are asked for."""
     instruments = start_metrics(settings)
     if instruments is None:
         yield None
@@ -67,11 +75,25 @@ async def _measured(settings: Settings, url: str, feed: OutcomeFeed) -> AsyncIte
 
     metrics, limits = ControllerMetrics(instruments), queue_limits(settings)
     queue, directory = RedisJobQueue(url, limits), RedisWorkerDirectory(url, limits)
-    looking = asyncio.create_task(metrics.keep_looking(queue, feed, directory))
+    tasks = [
+        asyncio.create_task(metrics.keep_looking(queue, feed, directory)),
+        asyncio.create_task(metrics.keep_watching(_drift_watch(settings, store))),
+    ]
     try:
         yield metrics
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await queue.close()
         await directory.close()
+
+
+def _drift_watch(settings: Settings, store: OutcomeStore) -> Callable[[], Sequence[DriftReport]]:
+    catalogue = Catalogue(settings.models_dir)
+
+    def watch() -> Sequence[DriftReport]:
+        routing = load_routing(store, default_alias(settings.models_dir, CHAMPION))
+        return watch_answering(store, catalogue.scan(), routing)
+
+    return watch

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+
+import structlog
+from prometheus_client import Gauge
 
 from splitleaf.core.errors import SplitleafError
+from splitleaf.flows.watch_drift import DriftReport
 from splitleaf.jobs.queue import JobQueue, JobState, OutcomeFeed, Priority, QueueDepth, WorkerDirectory
 from splitleaf.telemetry.instruments import Instruments
 
+log = structlog.get_logger(__name__)
+
 SAMPLE_S = 2.0
+DRIFT_S = 300.0
+DRIFT_RETRY_S = 5.0
+"""At a first start the database is migrated a moment later."""
 
 
 class ControllerMetrics:
-    """Outcomes by status and variant; the queue's depths, leases and dead letters; the recorder's backlog."""
+    """Outcomes by status and variant; the queue's depths, leases and dead letters; the recorder's backlog; drift."""
 
     def __init__(self, instruments: Instruments) -> None:
         self._model = instruments.model
@@ -32,6 +41,13 @@ class ControllerMetrics:
         self._backlog = instruments.gauge("recorder_backlog", "Final states that are not written down yet.")
         self._workers = instruments.gauge("workers", "Workers that live and take work.")
         self._broker = instruments.gauge("broker_up", "1 when the broker answered the last look.")
+        self._drift = instruments.gauge(
+            "drift_ratio", "Index of the newest full window by its limit: above 1 is drift.", ("version", "measure")
+        )
+        self._drift_alarms = instruments.gauge(
+            "drift_alarms_in_a_row", "How many of the newest full windows, one after another, are alarms.", ("version",)
+        )
+        self._drifting: set[tuple[Gauge, tuple[str, ...]]] = set()
 
     def recorded(self, states: Sequence[JobState]) -> None:
         """Count what was written down."""
@@ -65,3 +81,31 @@ class ControllerMetrics:
             self._oldest.labels(*of).set(one.oldest_waiting_ms / 1000)
             self._bytes.labels(self._model, one.version).set(one.payload_bytes)
             self._dead.labels(self._model, one.version).set(one.dead_letters)
+
+    async def keep_watching(self, watch: Callable[[], Sequence[DriftReport]]) -> None:
+        """Look for drift for ever. `watch` may block."""
+        while True:
+            pause_s = DRIFT_S
+            try:
+                self.watched(await asyncio.to_thread(watch))
+            except SplitleafError as error:
+                log.debug("drift_not_watched", detail=error.detail)
+                pause_s = DRIFT_RETRY_S
+            except Exception:
+                # Whatever it is: an old figure must not stand for ever.
+                log.exception("drift_not_watched")
+            await asyncio.sleep(pause_s)
+
+    def watched(self, reports: Sequence[DriftReport]) -> None:
+        """Take over the newest windows, and forget the versions that answer no more."""
+        present: set[tuple[Gauge, tuple[str, ...]]] = set()
+        for one in reports:
+            of = (self._model, one.version)
+            self._drift_alarms.labels(*of).set(one.alarms_in_a_row)
+            present.add((self._drift_alarms, of))
+            for drift in one.windows[-1].drifts if one.windows else ():
+                self._drift.labels(*of, drift.measure).set(drift.index / drift.limit)
+                present.add((self._drift, (*of, drift.measure)))
+        for gauge, labels in self._drifting - present:
+            gauge.remove(*labels)
+        self._drifting = present
