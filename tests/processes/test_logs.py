@@ -59,13 +59,3 @@ def test_the_trace_of_a_failure_shows_where_it_happened_and_no_local_variable(lo
     text = "\n".join(logged(FAILURE, LOG_FORMAT=log_format))
     assert "ZeroDivisionError" in text
     assert "slk-secret" not in text
-
-
-@pytest.mark.parametrize("role", ["up", "api", "worker", "controller"])
-def test_no_role_spends_time_on_importing_what_draws_tables(role: str) -> None:
-    script = f"import sys, splitleaf.processes.{role}; sys.exit('rich' in sys.modules)"
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
-
-
-def test_what_draws_tables_can_still_be_imported_afterwards() -> None:
-    subprocess.run([sys.executable, "-c", "import splitleaf.processes, rich.console"], check=True, timeout=60)

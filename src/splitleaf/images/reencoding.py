@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-import simplejpeg
-
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.core.tensor import ImageTensor
 
@@ -19,6 +16,10 @@ def bounded_spec(width: int, height: int, max_side: int) -> InputSpec:
 
 def to_jpeg(tensor: ImageTensor) -> bytes:
     """Return an 8-bit RGB tensor as JPEG."""
+    # Imported here: an API process that keeps no pictures has no other use for them.
+    import numpy as np
+    import simplejpeg
+
     pixels = np.frombuffer(tensor.data, dtype=np.uint8).reshape(tensor.shape)
     encoded: bytes = simplejpeg.encode_jpeg(pixels, quality=QUALITY, colorspace="RGB", colorsubsampling="420")
     return encoded

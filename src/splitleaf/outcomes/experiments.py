@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from splitleaf.outcomes.events import Outcome
-from splitleaf.outcomes.exposures import Exposures
+
+if TYPE_CHECKING:
+    from splitleaf.outcomes.exposures import Exposures
 
 OPEN_STATES = ("running", "paused")
 """While an experiment is in one of these, no static split can be set."""

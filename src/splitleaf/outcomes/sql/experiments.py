@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import Connection, Select, Text, and_, case, cast, func, literal, or_, select
 
@@ -20,10 +20,12 @@ from splitleaf.outcomes.experiments import (
     RatedExposure,
     RevisionRecord,
 )
-from splitleaf.outcomes.exposures import Exposures, read_exposures
 from splitleaf.outcomes.sql import rows, tables
 from splitleaf.outcomes.sql.aliases import append_move
 from splitleaf.outcomes.sql.database import SqlDatabase
+
+if TYPE_CHECKING:
+    from splitleaf.outcomes.exposures import Exposures
 
 CHANGING: Final = 7_205_759_405
 """Changes of the routing and of experiments come one after the other: each looks at all others. Any number will do, as
@@ -109,6 +111,9 @@ class SqlExperiments(SqlDatabase):
         return [rows.read_outcome(row) for row in self._all(query)]
 
     def exposures(self, experiment: str, *, with_pictures: bool = True) -> Exposures:
+        # Imported here: it brings numpy, which an API process has no other use for.
+        from splitleaf.outcomes.exposures import read_exposures
+
         with self._streaming(_columns_of(experiment, with_pictures)) as fetch:
             return read_exposures(iter(lambda: fetch(_CHUNK), []))
 
