@@ -61,7 +61,8 @@ def test_pairs_cover_the_truth_and_see_a_difference_that_is_there() -> None:
 def test_pictures_of_one_unit_count_for_what_they_tell() -> None:
     assert pairs_design_effect([1, -1, 1], [1, 1, 1]) == 1
     assert pairs_design_effect([5, -5, 5], [5, 5, 5]) == 5
-    assert pairs_design_effect([0, 0], [4, 2]) == 1, "wins and losses that cancel out make nobody surer"
+    assert pairs_design_effect([0] * 10, [2] * 10) == 1, "wins and losses that cancel out make nobody surer"
+    assert pairs_design_effect([0, 0], [4, 2]) == 3, "two units tell no more than two pictures, whatever they look like"
     assert pairs_design_effect([], []) == 1
     once = compare_paired(PairedCounts(1000, 30, 60), 2000)
     five = compare_paired(PairedCounts(5000, 150, 300, design_effect=5.0), 10_000)

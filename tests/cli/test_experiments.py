@@ -9,7 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from splitleaf.cli import app
+from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import Conflict, DependencyDown, NotFound, SplitleafError, Unprocessable
+from splitleaf.flows.run_experiment import Hand, start_experiment
+from splitleaf.outcomes.sql import SqlOutcomeStore
 from tests.experiments.plans import WRITTEN
 from tests.support.repositories import add_version
 
@@ -82,6 +85,17 @@ def test_what_does_not_follow_is_refused(place: Path) -> None:
     refused(NotFound, "experiment_not_found", "show", "other")
     assert run("ramp", "v2-against-v1", "candidate=5", "--stage", "1").exit_code == 2
     assert run("ramp", "v2-against-v1", "candidate").exit_code == 2
+
+
+def test_a_promotion_that_was_taken_back_is_told_as_past(place: Path) -> None:
+    said("create", "plan.toml")
+    (database,) = place.rglob("*.sqlite3")
+    store, by, clock = SqlOutcomeStore(f"sqlite:///{database}"), Hand("ann", "to see"), SystemClock()
+    start_experiment(store, "v2-against-v1", {"v1", "v2", "v3"}, by, clock)
+    store.close()
+    said("stop", "v2-against-v1")
+    assert "promoted, revision 1, candidate won" in said("promote", "v2-against-v1", "candidate")
+    assert "rolled_back, revision 1, candidate had won" in said("rollback", "v2-against-v1")
 
 
 def test_without_a_running_system_nothing_starts(place: Path) -> None:

@@ -167,6 +167,27 @@ def test_a_shadow_without_labels_asks_for_them() -> None:
     assert report.agreements[0].agreement is not None
 
 
+def test_pictures_of_one_unit_are_a_concern_that_says_what_to_do() -> None:
+    world = World(accuracy={"v1": 0.88, "v2": 0.94}, labels_disagreements=True)
+    report = judge(Synthetic(shadow_plan(), world).run(400, units=1))
+    assert check(report, "units") == "warning"
+    (concern,) = report.statement.concerns
+    assert concern.startswith("All 400 pictures came from one unit")
+    assert "splitleaf predict --units" in concern
+    assert report.statement.verdict is Verdict.NOT_ENOUGH_DATA
+    assert report.statement.missing[0].startswith("At least 10 units")
+    assert check(judge(Synthetic(shadow_plan(), world).run(400)), "units") == "ok"
+
+
+def test_what_more_a_shadow_takes_does_not_speak_of_shares() -> None:
+    world = World(accuracy={"v1": 0.9, "v2": 0.92}, labels_disagreements=True)
+    wanted = [
+        one for one in judge(Synthetic(shadow_plan(), world).run(600)).statement.missing if "more pictures" in one
+    ]
+    assert len(wanted) == 1
+    assert wanted[0].endswith("more pictures, labelled where the versions disagree.")
+
+
 def test_half_of_the_labels_give_the_same_difference_less_surely() -> None:
     world = World(accuracy={"v1": 0.86, "v2": 0.94}, labels_disagreements=True)
     whole = Synthetic(shadow_plan(), world).run(1500)

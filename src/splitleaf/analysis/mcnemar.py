@@ -70,10 +70,15 @@ def win_share(counts: PairedCounts, alpha: float = 0.05) -> Estimate:
 def pairs_design_effect(net: ArrayLike, discordant: ArrayLike) -> float:
     """Return the variance of the units' wins less losses over what it were if no two pictures were of one unit.
 
-    Both arguments (units,). At least 1: a unit whose wins and losses cancel out does not make the others surer.
+    Both arguments (units,). At least 1: a unit whose wins and losses cancel out does not make the others surer. From
+    few units it cannot be learnt: while fewer than `LEAST_DISCORDANT` have any, each tells as much as one picture.
     """
-    total = float(np.sum(discordant))
-    return max(1.0, float(np.sum(np.square(np.asarray(net, dtype=np.float64)))) / total) if total else 1.0
+    pictures = np.asarray(discordant, dtype=np.float64)
+    total, units = float(pictures.sum()), int(np.count_nonzero(pictures))
+    if not total:
+        return 1.0
+    learnt = float(np.square(np.asarray(net, dtype=np.float64)).sum()) / total
+    return max(1.0, learnt, total / units if units < LEAST_DISCORDANT else 0.0)
 
 
 def compare_paired(counts: PairedCounts, planned_images: int, alpha: float = 0.05) -> Difference:

@@ -236,5 +236,6 @@ def _line(record: ExperimentRecord) -> str:
     if shadows := [one["version"] for one in plan.get("shadows", ())]:
         arms += f"; shadows {', '.join(shadows)}"
     revision = f", revision {record.revision}" if record.revision else ""
-    won = f", {record.promoted} won" if record.promoted else ""
+    word = "won" if record.state == "promoted" else "had won"
+    won = f", {record.promoted} {word}" if record.promoted else ""
     return f"{record.key}: {record.state}{revision}{won}  ({plan['mode']}: {arms})"
