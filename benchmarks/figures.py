@@ -168,12 +168,13 @@ def memory(bench: Bench) -> Figure:
     """Resident memory after a load, of each process of the system."""
     with bench.system(mobilenet_v2(), 224) as system:
         bench.load(system, 16)
-        sizes = {role: max(map(_resident_mb, system.pids(role))) for role in ("api", "worker", "controller")}
+        sizes = {role: max(map(resident_mb, system.pids(role))) for role in ("api", "worker", "controller")}
     measured = ", ".join(f"{role} {size:.0f} MB" for role, size in sizes.items())
     return Figure("memory with a MobileNet-size model", measured, "API <= 150 MB, worker <= 300 MB")
 
 
-def _resident_mb(pid: int) -> float:
+def resident_mb(pid: int) -> float:
+    """Return the memory of a process, what it shares counted by halves, thirds and so on."""
     for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
         if line.startswith("Pss:"):
             return int(line.split()[1]) / 1000
