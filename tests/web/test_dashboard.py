@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -13,6 +14,10 @@ from tests.system.running import RunningSystem
 from tests.web.conftest import OpenPage
 from tests.web.dashboard import PHONE, READ_KEY, accessible, confirm, go, log_in, service_with_past
 from tests.web.seeds import NASTY
+
+from splitleaf.analysis.windows import MeasureDrift
+from splitleaf.api.admin_drift import DriftShape
+from splitleaf.flows.watch_drift import DriftReport, DriftWindow
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -152,6 +157,53 @@ def test_the_report_is_downloaded_as_json(operator: Page) -> None:
         operator.get_by_role("link", name="Report as JSON").click()
     report = json.loads(download.value.path().read_text(encoding="utf-8"))
     assert report["experiment"]["key"] == "v2-unseen"
+
+
+def test_a_versions_page_draws_the_windows_of_its_pictures(operator: Page, shots: Path | None) -> None:
+    go(operator, "/admin/models/v1", "v1")
+    expect(operator.get_by_text("nothing says which pictures are usual")).to_be_visible()
+    version = operator.request.get(f"{operator.url.partition('/admin')[0]}/admin/api/models/v1").json()
+    version["manifest"]["insight"] = {"reference_images": 2_463}
+    operator.route("**/admin/api/models/v1", lambda route: route.fulfill(json=version))
+    operator.route("**/admin/api/models/v1/drift", lambda route: route.fulfill(json=drift_of(3, dark_from=3)))
+    operator.reload()
+    expect(operator.get_by_role("img", name="1 of 3 windows differ: brightness.")).to_be_visible()
+    expect(operator.locator(".plot svg circle")).to_have_count(6)
+    if shots:
+        operator.screenshot(path=shots / "drift.png", full_page=True)
+    operator.locator("summary", has_text="As a table").click()
+    expect(operator.get_by_role("table", name="Measures by their limits").get_by_role("row")).to_have_count(7)
+    accessible(operator)
+    trouble = {"status": 500, "code": "invalid_artifact", "detail": "insight.npz of v1 cannot be read"}
+    operator.unroute("**/admin/api/models/v1/drift")
+    operator.route("**/admin/api/models/v1/drift", lambda route: route.fulfill(status=500, json=trouble))
+    operator.reload()
+    expect(operator.get_by_text("insight.npz of v1 cannot be read")).to_be_visible()
+    expect(operator.get_by_role("heading", name="Workers")).to_be_visible()
+
+
+def drift_of(windows: int, dark_from: int) -> dict[str, Any]:
+    report = DriftReport(
+        "v1",
+        "d" * 64,
+        "tomato/train",
+        2_463,
+        500,
+        1_612,
+        tuple(
+            DriftWindow(
+                number,
+                number * 86_400_000,
+                (number + 1) * 86_400_000,
+                (
+                    MeasureDrift("brightness", 0.8 if number >= dark_from else 0.1, 0.25),
+                    MeasureDrift("label", 0.2, 0.3),
+                ),
+            )
+            for number in range(1, windows + 1)
+        ),
+    )
+    return DriftShape.of(report).model_dump()
 
 
 def test_texts_of_others_stay_texts(operator: Page) -> None:

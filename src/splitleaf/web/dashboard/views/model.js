@@ -1,11 +1,13 @@
 // One version: what it is, and what its import found.
 
 import { h, icon } from "../js/dom.js";
+import { Problem } from "../js/problems.js";
 import { call } from "../parts/api.js";
 import { bytes, chip, count, milliseconds, moment, percent } from "../parts/format.js";
 import { facts, pageHead, panel } from "../parts/panel.js";
 import { standingOf } from "../parts/service.js";
 import { table } from "../parts/table.js";
+import { windowPlot } from "../plots/windows.js";
 
 const FORMATS = {
   "h5-keras2": "Keras 2 (HDF5)",
@@ -15,16 +17,41 @@ const FORMATS = {
   onnx: "ONNX",
 };
 
+const WITHOUT = "It was imported without --reference: nothing says which pictures are usual.";
+
 export async function show(main, { signal, parameters: [version] }) {
   const { model, manifest, report } = await call(`models/${encodeURIComponent(version)}`, { signal });
+  const hasReference = Boolean(manifest?.insight?.reference_images);
+  const drift = hasReference ? await askDrift(version, signal) : null;
   const { tone, word, reason } = standingOf(model);
   main.append(
     pageHead([version, chip(word, tone)], { lede: reason || model.title, back: ["/admin/models", "Models"] }),
     panel("What it is", manifest ? manifestFacts(model, manifest) : h("p", { class: "nothing" }, notImported(model))),
     manifest ? labelPanel(manifest) : "",
     report ? reportPanel(report) : "",
+    manifest ? driftPanel(drift) : "",
     workerPanel(model),
   );
+}
+
+/** Return the report, or the problem that keeps it away: the rest of the page is to be seen all the same. */
+async function askDrift(version, signal) {
+  try {
+    return await call(`models/${encodeURIComponent(version)}/drift`, { signal });
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return { problem: error };
+  }
+}
+
+function driftPanel(drift) {
+  return panel("Are pictures still what training saw?", drift ? driftOf(drift) : h("p", { class: "nothing" }, WITHOUT));
+}
+
+function driftOf(drift) {
+  if (drift.problem) return h("p", { class: "nothing" }, drift.problem.message);
+  const waiting = `${count(drift.images)} of ${count(drift.window)} pictures that a first window takes are there.`;
+  return windowPlot(drift) ?? h("p", { class: "nothing" }, waiting);
 }
 
 function notImported({ state, version }) {
