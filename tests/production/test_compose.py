@@ -136,6 +136,8 @@ async def test_an_api_and_a_worker_die_under_load_and_nothing_accepted_is_lost(i
     assert set(ledger.accepted) == set(ledger.finals), "accepted, and without an end"
     assert ledger.by_status() == {"succeeded": PICTURES}
     assert (len(ledger.changed), ledger.mixed_up()) == (0, 0)
+    # What was in flight on the one that died, and as much again on its successor before that has seen the workers.
+    assert sum(count for (status, _), count in ledger.refusals.items() if status != 429) <= 2 * crowd.clients
     await asyncio.to_thread(installation.wait_until_ready)
     restarts = {one["Id"]: one["RestartCount"] for one in installation.containers()}
     assert [restarts[victim] for victim in victims] == [1, 1], "the engine starts again what died"
