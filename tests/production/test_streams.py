@@ -42,7 +42,8 @@ def test_events_arrive_when_they_happen(door: Door, asleep: int) -> None:
         lines = stream.iter_lines()
         started = time.monotonic()
         first = next(line for line in lines if line.startswith("event:"))
-        assert first == "event: queued"
+        # Running, though its worker sleeps: the worker's next look lay in the broker already, which gave it the picture.
+        assert first in ("event: queued", "event: running")
         assert time.monotonic() - started < 1.0, "the first event was held back until there were more"
         os.kill(asleep, signal.SIGCONT)
         assert "event: done" in list(lines)

@@ -93,7 +93,7 @@ def test_every_page_is_accessible_in_every_size_and_colour(
 
 
 def test_the_overview_shows_traffic_as_plots_and_as_tables(operator: Page) -> None:
-    drawings = operator.locator(".plot svg")
+    drawings = operator.locator(".plot .plot-svg")
     expect(drawings).to_have_count(2)
     expect(operator.get_by_role("img", name="Predictions.")).to_be_visible()
     operator.locator("summary", has_text="As a table").first.click()

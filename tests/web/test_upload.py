@@ -204,6 +204,8 @@ def test_everything_is_done_by_keyboard(open_page: OpenPage, stub: StubService) 
         page.keyboard.press("Enter")
     chooser.value.set_files([chosen()])
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Why this answer?")).to_be_focused()
     for name in ("Signs", "Steps"):  # two summaries
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.tagName") == "SUMMARY", name

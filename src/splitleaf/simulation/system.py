@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from splitleaf.settings import PREFIX
 START_WITHIN_S: Final = 90.0
 STOP_WITHIN_S: Final = 60.0
 FIRST_PORT: Final = 8100
+LAST_PORT: Final = 9100
 HOST: Final = "127.0.0.1"
 
 
@@ -32,9 +34,13 @@ class System:
     url: str
     data: Path
 
+    @property
+    def key_file(self) -> Path:
+        return self.data / "admin.key"
+
     def admin(self) -> httpx.Client:
         """Return a client of the admin API with the key that the system made for itself."""
-        key = (self.data / "admin.key").read_text(encoding="ascii").strip()
+        key = self.key_file.read_text(encoding="ascii").strip()
         headers = {"Authorization": f"Bearer {key}"}
         return httpx.Client(base_url=f"{self.url}/admin/api", headers=headers, timeout=30)
 
@@ -43,7 +49,8 @@ class System:
 def running_system(models: Path, data: Path, **settings: str) -> Iterator[System]:
     """Start everything and stop it at the end. Raises `DependencyDown` when it does not come up."""
     data.mkdir(parents=True, exist_ok=True)
-    port = next_free(HOST, FIRST_PORT)
+    # Not always the same first one: two simulations that begin together would take each other for themselves.
+    port = next_free(HOST, random.randrange(FIRST_PORT, LAST_PORT))  # noqa: S311 - not for secrets
     command = [sys.executable, "-m", "splitleaf", "up", "--host", HOST, "--port", str(port)]
     command += ["--models", str(models), "--data", str(data)]
     log = data / "up.log"
@@ -73,7 +80,8 @@ def _wait_until_ready(system: System, process: subprocess.Popen[Any], log: Path)
     with httpx.Client(timeout=2) as client:
         while time.monotonic() < deadline and process.poll() is None:
             with contextlib.suppress(httpx.TransportError):
-                if client.get(f"{system.url}/readyz").status_code == httpx.codes.OK:
+                is_ready = client.get(f"{system.url}/readyz").status_code == httpx.codes.OK
+                if is_ready and system.key_file.exists():
                     return
             time.sleep(0.05)
     text = log.read_text(encoding="utf-8", errors="replace")
