@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -81,9 +82,10 @@ def test_ctrl_c_prints_the_answers_that_there_are(system: RunningSystem, picture
     for number in range(1500):
         (pictures / "red" / f"{number}.jpg").write_bytes(jpeg(RED))
     before = _recorded(system)
-    with subprocess.Popen(
-        command(system, str(pictures), "--json", "--concurrency", "1"), stdout=-1, stderr=-1, text=True
-    ) as running:
+    words = command(system, str(pictures), "--json", "--concurrency", "1")
+    # As from a terminal: whoever runs these tests in the background has Ctrl-C ignored, and children inherit that.
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(words, stdout=-1, stderr=-1, text=True, preexec_fn=heard) as running:
         # One at a time: when the second is recorded, the first has arrived.
         _wait_for_outcomes(system, before + 2)
         running.send_signal(signal.SIGINT)

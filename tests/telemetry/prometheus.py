@@ -36,7 +36,10 @@ class Prometheus:
     process: subprocess.Popen[bytes]
 
     def ask(self, path: str, **parameters: str) -> Any:
-        answer = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=10).json()
+        response = httpx.get(f"{self.url}/api/v1/{path}", params=parameters, timeout=10)
+        if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:  # it starts: in its own words, not in JSON
+            response.raise_for_status()
+        answer = response.json()
         assert answer["status"] == "success", answer
         return answer["data"]
 
@@ -50,7 +53,7 @@ class Prometheus:
             try:
                 if is_there():
                     return
-            except httpx.TransportError:
+            except httpx.HTTPError:
                 pass
             assert time.monotonic() < give_up_at, "not in time"
             time.sleep(0.2)

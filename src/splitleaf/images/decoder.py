@@ -127,7 +127,10 @@ class Decoder(asyncio.BufferedProtocol):
         if not self.pending:
             self.busy_since = asyncio.get_running_loop().time()
         self.pending.append(job)
-        self._transport.writelines((head, job.upload))
+        if not self._transport.is_closing():
+            # Else it is about to be lost, and its pictures go to another child. asyncio's own transport would go on to
+            # watch the descriptor of such a one for room to write, also when it is another file's.
+            self._transport.writelines((head, job.upload))
 
     def kill(self, verdict: str | None) -> None:
         """End the child now; `owner.decoder_lost` follows. The verdict is what its oldest picture is refused with."""

@@ -103,7 +103,7 @@ class Wire(asyncio.Protocol):
 
     def send(self, commands: Sequence[Command], asked: Asked) -> None:
         """Send commands; their answers go to `asked`. Small ones share a write: the event loop gathers them."""
-        if self._transport is None:
+        if self._transport is None or self._transport.is_closing():
             asked.fail(ConnectionResetError("the connection to the broker has ended"))
             return
         self.asked.append(asked)
