@@ -85,7 +85,7 @@ def test_ctrl_c_prints_the_answers_that_there_are(system: RunningSystem, picture
     words = command(system, str(pictures), "--json", "--concurrency", "1")
     # As from a terminal: whoever runs these tests in the background has Ctrl-C ignored, and children inherit that.
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(words, stdout=-1, stderr=-1, text=True, preexec_fn=heard) as running:
+    with subprocess.Popen(words, stdout=-1, stderr=-1, text=True, preexec_fn=heard) as running:  # noqa: PLW1509 - no threads
         # One at a time: when the second is recorded, the first has arrived.
         _wait_for_outcomes(system, before + 2)
         running.send_signal(signal.SIGINT)
