@@ -81,6 +81,7 @@ def test_a_broken_picture_does_not_stop_the_others(system: RunningSystem, pictur
 def test_ctrl_c_prints_the_answers_that_there_are(system: RunningSystem, pictures: Path) -> None:
     for number in range(1500):
         (pictures / "red" / f"{number}.jpg").write_bytes(jpeg(RED))
+    _wait_for_what_came_before(system, pictures)
     before = _recorded(system)
     words = command(system, str(pictures), "--json", "--concurrency", "1")
     # As from a terminal: whoever runs these tests in the background has Ctrl-C ignored, and children inherit that.
@@ -100,6 +101,17 @@ def test_what_is_not_splitleaf_is_told_from_nothing_at_all(system: RunningSystem
     run = predict(system, str(pictures), "--url", f"{system.url}/elsewhere")
     assert run.returncode == 1
     assert "is not Splitleaf" in run.stderr
+
+
+def _wait_for_what_came_before(system: RunningSystem, pictures: Path) -> None:
+    """Outcomes are written down in the order in which they came: once a new one is, all of earlier tests are."""
+    run = predict(system, str(pictures / "red/leaf.jpg"), "--json")
+    newest = json.loads(run.stdout)[0]["prediction_id"]
+    give_up_at = time.monotonic() + 60
+    with system.admin() as admin:
+        while newest not in admin.get("/outcomes", params={"limit": 100}).text:
+            assert time.monotonic() < give_up_at, newest
+            time.sleep(0.1)
 
 
 def _recorded(system: RunningSystem) -> int:
