@@ -141,8 +141,8 @@ def test_fingers_find_what_they_aim_at(open_page: OpenPage, stub: StubService) -
     for target in page.locator("button:visible, label.button:visible").all():
         box = target.bounding_box()
         assert box is not None
-        assert box["height"] >= 44, target.inner_text()
-        assert box["width"] >= 44, target.inner_text()
+        assert round(box["height"], 2) >= 44, target.inner_text()  # laid out in fractions of a pixel
+        assert round(box["width"], 2) >= 44, target.inner_text()
 
 
 def test_without_scripts_a_plain_form_remains(open_page: OpenPage, stub: StubService) -> None:
