@@ -28,7 +28,9 @@ from splitleaf.outcomes.events import AliasChange, RoutingRevision
 
 def admin_router(services: ApiServices) -> APIRouter:
     """Return the routes under `/admin/api`."""
-    problems: dict[int | str, dict[str, Any]] = {s: problem(s) for s in (401, 403, 404, 409, 422, 429, 500, 503)}
+    problems: dict[int | str, dict[str, Any]] = {
+        s: problem(s) for s in (400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 503)
+    }
     router = APIRouter(prefix="/admin/api", tags=["Admin"], responses=problems)
     may_read = Depends(require(Scope.READ, services.access))
     may_write = Depends(require(Scope.WRITE, services.access))

@@ -11,10 +11,11 @@ from starlette.responses import Response, StreamingResponse
 
 from splitleaf.api import review_shapes as shapes
 from splitleaf.api.admin_shapes import Name, Text
+from splitleaf.api.bodies import media_type
 from splitleaf.api.responses import problem
 from splitleaf.api.services import ApiServices
 from splitleaf.core.clock import as_rfc3339
-from splitleaf.core.errors import NotFound, PayloadTooLarge, Unprocessable, UnsupportedMedia
+from splitleaf.core.errors import NotFound, Unprocessable, UnsupportedMedia
 from splitleaf.core.ids import is_prediction_id
 from splitleaf.flows import review_pictures as flow
 from splitleaf.flows.discard_picture import discard_picture
@@ -24,7 +25,6 @@ from splitleaf.flows.run_experiment import find_experiment
 from splitleaf.outcomes.audit import entry_of
 from splitleaf.registry.catalogue import known_labels
 
-MAX_CSV_BYTES = 10_000_000
 _JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "The picture."}}
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "The labels."}}
 _CSV_BODY = {
@@ -123,7 +123,7 @@ def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_writ
         "/labels/import",
         summary="Keep the labels of a CSV file, all or none",
         openapi_extra=_CSV_BODY,
-        responses={status: problem(status) for status in (413, 415)},
+        responses={415: problem(415)},
     )
     async def take(
         request: Request,
@@ -181,13 +181,9 @@ def _checked(prediction_id: str) -> str:
 
 
 async def _read_csv(request: Request) -> str:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "text/csv":
+    if media_type(request) != "text/csv":
         raise UnsupportedMedia("send text/csv")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_CSV_BYTES:
-            raise PayloadTooLarge(f"the file is larger than {MAX_CSV_BYTES / 1e6:g} MB")
+    body = await request.body()  # bounded before it comes here, as all bodies of the admin API
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:

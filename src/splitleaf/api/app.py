@@ -12,6 +12,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from splitleaf.api import problems
+from splitleaf.api.bodies import receive_bounded
 from splitleaf.api.codes import problem_page
 from splitleaf.api.edge import Edge, RequestFacts
 from splitleaf.api.health import Health
@@ -83,7 +84,8 @@ class _LateInterface:
         async with self._building:
             if self._app is None:
                 self._app = await asyncio.to_thread(self._build)
-        await self._app(scope, receive, send)
+        bounded = await receive_bounded(Request(scope, receive), self._services.limits.body_timeout_s)
+        await self._app(scope, bounded, send)
 
     def _build(self) -> ASGIApp:
         from splitleaf.api.interface import build_interface

@@ -74,7 +74,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "no_answer_to_explain": (409, "The prediction has no answer to explain.", "Wait until it has succeeded."),
     "nothing_to_undo": (409, "The expert said nothing of this picture.", "See the name under `expert`."),
     "retention_off": (409, "No pictures are kept.", "Set `SPLITLEAF_RETENTION__ENABLED=true`."),
-    "payload_too_large": (413, "The body is larger than the limit.", "Send at most 10 MB."),
+    "payload_too_large": (413, "The body is larger than the limit.", "Send at most 10 MB; of JSON, 250 KB."),
     "address_too_long": (414, "The address is longer than 8 KB.", "Send what is long in the body."),
     "unsupported_media_type": (415, "Not a picture of an accepted kind.", "Send JPEG, PNG, WebP, HEIC or AVIF."),
     "unsupported_encoding": (415, "The body is compressed once more.", "Send it without Content-Encoding."),

@@ -21,6 +21,7 @@ from splitleaf.web.pages import SECURITY_HEADERS
 log = structlog.get_logger(__name__)
 
 MAX_HEADER_BYTES = 32_768
+HEADERS_TOO_LARGE: Final = (431, "headers_too_large", "the request's headers are too large")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 NO_PATHS: Final[Mapping[Callable[..., Any], str]] = MappingProxyType({})
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
@@ -127,8 +128,8 @@ def _header_bytes(scope: Scope) -> int:
 
 
 async def _refuse_headers(scope: Scope, receive: Receive, send: Send) -> None:
-    scope[PROBLEM_CODE] = "headers_too_large"
-    response = problem_response(431, "headers_too_large", "the request's headers are too large")
+    scope[PROBLEM_CODE] = HEADERS_TOO_LARGE[1]
+    response = problem_response(*HEADERS_TOO_LARGE)
     await response(scope, receive, send)
 
 

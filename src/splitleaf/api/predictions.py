@@ -11,6 +11,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from splitleaf.api.bodies import media_type, read_body
 from splitleaf.api.headers import header
 from splitleaf.api.keys import Scope, require
 from splitleaf.api.services import ApiServices
@@ -22,7 +23,6 @@ from splitleaf.core.errors import (
     DependencyDown,
     EngineFailed,
     Overloaded,
-    PayloadTooLarge,
     RejectedInput,
     Unprocessable,
     UnsupportedMedia,
@@ -101,7 +101,7 @@ class Predictions:
     async def feedback(self, request: Request) -> Response:
         """`POST /v1/predictions/{id}/feedback`."""
         counted = await self._counted(request)
-        said = await _read_json(request)
+        said = await self._read_feedback(request)
         unit = identify_unit(request, self._services.secrets)
         state = await self._results.read(request.path_params["id"])
         feedback = await record_feedback(
@@ -159,6 +159,12 @@ class Predictions:
         if not separator:
             raise RejectedInput("Splitleaf-Variant is EXPERIMENT/VARIANT", code="invalid_request")
         return experiment, variant
+
+    async def _read_feedback(self, request: Request) -> dict[str, Any]:
+        if media_type(request) != "application/json":
+            raise UnsupportedMedia("send application/json")
+        body = await read_body(request, max_bytes=MAX_FEEDBACK_BYTES, timeout_s=self._limits.body_timeout_s)
+        return _parse_feedback(body)
 
     def _preferred_wait_s(self, request: Request) -> float | None:
         """Return the wait of RFC 7240's `Prefer`, capped; None when the client did not ask for one."""
@@ -218,14 +224,7 @@ def _priority(request: Request) -> Priority:
     return _PRIORITIES[name]
 
 
-async def _read_json(request: Request) -> dict[str, Any]:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise UnsupportedMedia("send application/json")
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_FEEDBACK_BYTES:
-            raise PayloadTooLarge("the feedback is too long")
+def _parse_feedback(body: bytes) -> dict[str, Any]:
     try:
         said = json.loads(body)
     except (ValueError, RecursionError) as error:

@@ -46,6 +46,9 @@ PROBLEM_CODE: Final = "splitleaf.problem_code"
 # Codes of what the framework itself refuses.
 _FRAMEWORK_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 
+# Python before 3.13 has the names of RFC 7231 and older.
+_RENAMED: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
+
 # Only these say more than their class's own sentence to the outside; the text of others may name internals.
 _SPEAKING: Final = (errors.RejectedInput, errors.NotFound, errors.Conflict, errors.Overloaded, errors.InvalidArtifact)
 
@@ -55,13 +58,18 @@ def status_of(kind: type[errors.SplitleafError]) -> int:
     return next(STATUS[above] for above in kind.__mro__ if above in STATUS)
 
 
+def title_of(status: int) -> str:
+    """Return the name of a status as RFC 9110 has it, whichever Python runs this."""
+    return _RENAMED.get(status) or HTTPStatus(status).phrase
+
+
 def problem_response(
     status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **members: Any
 ) -> Response:
     """Return a problem document; `members` are extensions (RFC 9457, section 3.2)."""
     body = {
         "type": f"/problems/{code}",
-        "title": HTTPStatus(status).phrase,
+        "title": title_of(status),
         "status": status,
         "code": code,
         "detail": detail,
@@ -94,8 +102,14 @@ def respond_to_refusal(request: Request, error: Exception) -> Response:
     code = _FRAMEWORK_CODES.get(error.status_code, "invalid_request")
     request.scope[PROBLEM_CODE] = code
     headers = dict(error.headers) if error.headers else None
-    detail = "there is nothing at this address" if error.status_code == 404 else str(error.detail)
-    return problem_response(error.status_code, code, detail, headers=headers)
+    return problem_response(error.status_code, code, _refusal_detail(error), headers=headers)
+
+
+def _refusal_detail(error: HTTPException) -> str:
+    if error.status_code == 404:
+        return "there is nothing at this address"
+    allowed = (error.headers or {}).get("Allow")
+    return f"this address answers to {allowed}" if allowed else str(error.detail)
 
 
 def respond_to_crash(request: Request, error: Exception) -> Response:

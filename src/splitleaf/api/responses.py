@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import Any, Final
 
 from fastapi import FastAPI
 
 from splitleaf.api.codes import CODES
+from splitleaf.api.problems import title_of
 from splitleaf.api.public import Call
 
 PROBLEMS: Final = {
@@ -18,7 +18,7 @@ PROBLEMS: Final = {
     405: "The address knows no such method.",
     408: "The body did not arrive in time.",
     409: "The request contradicts the present state.",
-    413: "The picture is larger than the limit.",
+    413: "The body is larger than the limit.",
     415: "Not a picture of an accepted kind.",
     422: "The picture is broken or out of bounds, or the request does not fit.",
     429: "Too many requests of this client; see `Retry-After`.",
@@ -59,7 +59,7 @@ def problem(status: int) -> dict[str, Any]:
 
 def _examples(status: int) -> dict[str, Any]:
     """Return one example for each code that comes with this status."""
-    title = HTTPStatus(status).phrase
+    title = title_of(status)
     return {
         code: {
             "summary": meaning,

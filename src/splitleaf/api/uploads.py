@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
 
 from starlette.requests import ClientDisconnect, Request
 
+from splitleaf.api.bodies import bounded_chunks
 from splitleaf.api.headers import header
 from splitleaf.core.errors import (
     MalformedRequest,
@@ -62,22 +62,7 @@ def _require_raw(media_type: str) -> None:
 
 
 async def _read_raw(request: Request, max_bytes: int) -> bytes:
-    return b"".join([chunk async for chunk in _bounded(request, max_bytes)])
-
-
-async def _bounded(request: Request, max_bytes: int, overhead_bytes: int = 0) -> AsyncIterator[bytes]:
-    """Yield the body's chunks; raise as soon as it is known to be too long for a picture and what wraps it."""
-    length = header(request.scope, b"content-length") or ""
-    bound = max_bytes + overhead_bytes
-    if length.isdigit() and int(length) > bound:
-        raise _too_large(max_bytes)
-    total = 0
-    async for chunk in request.stream():
-        total += len(chunk)
-        if total > bound:
-            raise _too_large(max_bytes)
-        if chunk:
-            yield chunk
+    return b"".join([chunk async for chunk in bounded_chunks(request, max_bytes, _too_large(max_bytes))])
 
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:
@@ -92,9 +77,10 @@ async def _read_multipart(request: Request, boundary: bytes, max_bytes: int) -> 
     if not boundary or len(boundary) > 256:
         raise MalformedRequest("the multipart body has no boundary")
     form = _Form(max_bytes)
-    parser = MultipartParser(boundary, form.callbacks(), max_size=max_bytes + MULTIPART_OVERHEAD_BYTES)
+    whole = max_bytes + MULTIPART_OVERHEAD_BYTES
+    parser = MultipartParser(boundary, form.callbacks(), max_size=whole)
     try:
-        async for chunk in _bounded(request, max_bytes, MULTIPART_OVERHEAD_BYTES):
+        async for chunk in bounded_chunks(request, whole, _too_large(max_bytes)):
             parser.write(chunk)
         parser.finalize()
     except FormParserError as error:

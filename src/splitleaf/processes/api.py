@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 from splitleaf.api.app import build_app
 from splitleaf.api.client_limits import ClientLimits, ClientRates
 from splitleaf.api.keys import Access, KeyRing
+from splitleaf.api.protocol import ProblemProtocol
 from splitleaf.api.services import ApiLimits, ApiServices
 from splitleaf.api.sessions import SessionSigner
 from splitleaf.api.units import derive_secrets
@@ -110,7 +111,7 @@ def _server_config(settings: Settings) -> uvicorn.Config:
         host=edge.host,
         port=edge.port,
         loop="none",
-        http="httptools",
+        http=ProblemProtocol,
         ws="none",
         lifespan="off",
         log_config=None,
