@@ -36,7 +36,7 @@ def simulate(*words: str) -> dict[str, Any]:
 def require_nothing_lost(findings: dict[str, Any]) -> None:
     assert (findings["lost"], findings["recorded_twice"]) == (0, 0)
     assert set(findings["statuses"]) <= {"succeeded", "failed"}
-    exposures = sum(arm["pictures"] for name, arm in findings["arms"].items() if name != "shadow")
+    exposures = sum(arm["pictures"] for name, arm in findings["arms"].items() if not name.startswith("shadow"))
     assert exposures <= findings["pictures"]
 
 
@@ -64,11 +64,16 @@ def test_a_bad_candidate_at_one_percent_is_rolled_back_by_itself(name: str, metr
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_good_candidate_is_ramped_stage_by_stage(tmp_path: Path) -> None:
+def test_a_good_candidate_is_ramped_stage_by_stage_and_promoted(tmp_path: Path) -> None:
     findings = simulate("ramp", "--keep", str(tmp_path / "kept"))
     require_nothing_lost(findings)
-    steps = [step.split(":")[0] for step in findings["story"]]
-    assert steps[2:] == ["ramp by controller", "ramp by controller"]
+    steps = [step.split(" ")[0] for step in findings["story"]]
+    assert steps == ["create", "start", "ramp", "ramp", "stop", "promote"]
+    assert [step for step in findings["story"] if step.startswith("ramp by controller:")] == findings["story"][2:4]
+    assert findings["state"] == "promoted"
+    assert findings["verdict"].startswith("v2 is more accurate than v1.")
+    assert 0 < findings["decided_after"] < 1_200
+    assert findings["arms"].keys() == {"candidate", "control", "shadow v1", "shadow v2"}
     assert findings["arms"]["candidate"]["right"] > findings["arms"]["control"]["right"]
     assert (tmp_path / "kept/models/v2/model.toml").exists()
     assert (tmp_path / "kept/data/outcomes.sqlite3").exists()

@@ -46,8 +46,8 @@ def simulate(
         raise typer.BadParameter(f"{scenario!r} is none of {', '.join(SCENARIOS)}")
     field = None
     if photos is not None:
-        if not SCENARIOS[scenario].has_expert:
-            raise typer.BadParameter("--photos belong to the scenario `better`; the faulty versions are made")
+        if scenario != "better":
+            raise typer.BadParameter("--photos belong to the scenario `better`; the others make their versions")
         field = FieldTest(repository_dir(models), photos, control, candidate)
     wishes = Wishes(SCENARIOS[scenario], seed, pictures, clients, keep, field)
     findings = simulate(wishes, lambda line: typer.echo(line, err=as_json))
@@ -55,6 +55,12 @@ def simulate(
         typer.echo(json.dumps(asdict(findings), ensure_ascii=False))
     else:
         _echo(findings)
+        typer.echo("")
+        typer.echo(
+            f"To look at it in the dashboard: splitleaf up --models {keep}/models --data {keep}/data"
+            if keep and photos is None
+            else "Nothing of it is left; with --keep FOLDER it can be looked at in the dashboard."
+        )
 
 
 def _echo(findings: Findings) -> None:
@@ -68,13 +74,15 @@ def _echo(findings: Findings) -> None:
         typer.echo(f"{name} ({arm.version}): {arm.pictures:,} pictures: {statuses}{right}")
     if findings.labelled:
         typer.echo(f"an expert labelled {findings.labelled:,} pictures")
+    if findings.decided_after is not None:
+        typer.echo(f"the evidence was in after about {findings.decided_after:,} pictures")
     if findings.rolled_back_after is not None:
         typer.echo(f"the candidate was given {findings.rolled_back_after} pictures before it was rolled back,")
         typer.echo(f"and {findings.later_than_2_s} later than 2 s after that")
     seen = ", ".join(f"{count:,} {status}" for status, count in sorted(findings.statuses.items()))
     kept = f"{findings.lost} lost, {findings.recorded_twice} recorded twice"
     typer.echo(f"visitors: {findings.pictures:,} pictures: {seen}; {kept}")
-    typer.echo(f"the experiment is {findings.state}")
+    typer.echo(f"the experiment is {findings.state.replace('_', ' ')}")
     typer.echo("")
     typer.echo(findings.verdict)
     for line in findings.advice:

@@ -13,13 +13,11 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import httpx
-from pydantic import TypeAdapter
 
-from splitleaf.experiments.watch import ExperimentWatch
-from splitleaf.flows.guard_candidate import tell
-from splitleaf.simulation.crowd import Crowd
+from splitleaf.simulation.crowd import Crowd, Visit
 from splitleaf.simulation.expert import Expert
-from splitleaf.simulation.findings import Findings, find_out, is_recorded
+from splitleaf.simulation.findings import Findings, count_answered_by, find_out, is_recorded
+from splitleaf.simulation.news import state_of, tell_state
 from splitleaf.simulation.pictures import DrawnLeaves, LabelledPhotos, PictureSource
 from splitleaf.simulation.scenarios import KEY, Scenario, paired_plan
 from splitleaf.simulation.system import System, running_system
@@ -27,14 +25,15 @@ from splitleaf.simulation.versions import make_repository
 
 LOOK_EVERY_S: Final = 1.0
 AFTERWARDS: Final = 200
-"""Pictures that come after a rollback, to show who answers them."""
+"""Pictures that come after a rollback or a promotion, to show who answers them."""
+OBEYED_WITHIN_S: Final = 1.0
+"""API processes ask for what is in force twice a second."""
 RECORDED_WITHIN_S: Final = 30.0
 SETTINGS: Final = MappingProxyType({"SPLITLEAF_RETENTION__ENABLED": "true", "SPLITLEAF_REVIEW__AUDIT_SHARE": "0.05"})
 """An expert needs to be shown the pictures, and a short run needs a larger audit than a long one."""
 READY_WITHIN_S: Final = 30.0
 LABELLED_WITHIN_S: Final = 30.0
 _WHY: Final = "a simulation"
-_WATCH: Final[TypeAdapter[ExperimentWatch]] = TypeAdapter(ExperimentWatch)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +92,29 @@ class _Run:
             if expert:
                 expert.finish(crowd.truths, LABELLED_WITHIN_S)
                 self._say(f"the expert has labelled {expert.labelled} pictures")
-            return find_out(admin, KEY, crowd.visits, expert.labelled if expert else 0)
+            visits = crowd.visits
+            if self._scenario.promotes:
+                visits += self._promote(admin, system, source)
+            return find_out(admin, KEY, visits, expert.labelled if expert else 0)
+
+    def _promote(self, admin: httpx.Client, system: System, source: PictureSource) -> list[Visit]:
+        """Do what the report advises, and see who answers from then on; return the visits that came."""
+        statement = admin.get(f"/experiments/{KEY}/report").raise_for_status().json()["statement"]
+        if statement["verdict"] != "better":
+            self._say(f"nobody is promoted: {statement['headline']}")
+            return []
+        self._say(f"{statement['headline']} It is stopped and promoted")
+        for step, more in (("stop", {}), ("promote", {"variant": statement["arm"]})):
+            body = {"reason": statement["headline"], **more}
+            admin.post(f"/experiments/{KEY}/{step}", json=body).raise_for_status()
+        time.sleep(OBEYED_WITHIN_S)
+        # Other visitors, with the same leaves: no answer is the repetition of an earlier one.
+        later = Crowd(system.url, source.bring, min(AFTERWARDS, source.count), self._wishes.seed + 1)
+        asyncio.run(later.run(asyncio.Event()))
+        self._wait_until_recorded(admin, later)
+        by_winner = count_answered_by(admin, statement["version"], later.visits)
+        self._say(f"{len(later.visits)} more pictures come: {statement['version']} answers {by_winner} of them")
+        return later.visits
 
     def _repository(self) -> Path:
         if field := self._wishes.field:
@@ -115,6 +136,7 @@ class _Run:
         plan = dict(self._scenario.plan) if field is None else paired_plan(field.control, field.candidate)
         plan |= {"key": KEY, "hypothesis": self._scenario.about, "salt": f"seed-{self._wishes.seed}"}
         _ask_until_ready(admin, "/experiments", {"plan": plan, "reason": _WHY})
+        _wait_for_leader(admin)
         _ask_until_ready(admin, f"/experiments/{KEY}/start", {"reason": _WHY})
 
     async def _play(self, admin: httpx.Client, crowd: Crowd, expert: Expert | None) -> None:
@@ -134,18 +156,17 @@ class _Run:
         while True:
             await asyncio.sleep(LOOK_EVERY_S)
             with suppress(httpx.HTTPError):
-                news = [f"{time.monotonic() - began:4.0f} s", f"{len(crowd.visits):6,} pictures"]
-                news.append(await asyncio.to_thread(_control, admin))
-                if expert:
-                    news.append(f"{expert.labelled} labelled")
-                self._say("  ".join(news))
-                if await asyncio.to_thread(_state, admin) == "rolled_back":
+                state = await asyncio.to_thread(state_of, admin, KEY)
+                labelled = expert.labelled if expert else None
+                news = await asyncio.to_thread(tell_state, admin, KEY, state, labelled)
+                self._say(f"{time.monotonic() - began:4.0f} s {len(crowd.visits):6,} pictures  {news}")
+                if state == "rolled_back":
                     self._after_rollback(crowd, stop)
 
     def _after_rollback(self, crowd: Crowd, stop: asyncio.Event) -> None:
         if self._ended_at is None:
             self._ended_at = len(crowd.visits)
-            self._say("rolled back; some more visitors come")
+            self._say("rolled back by itself; some more visitors come")
         elif len(crowd.visits) >= self._ended_at + AFTERWARDS:
             stop.set()
 
@@ -175,14 +196,11 @@ async def _label(expert: Expert, crowd: Crowd) -> None:
         await asyncio.sleep(LOOK_EVERY_S / 2)
 
 
-def _state(admin: httpx.Client) -> str:
-    return str(admin.get(f"/experiments/{KEY}").raise_for_status().json()["experiment"]["state"])
-
-
-def _control(admin: httpx.Client) -> str:
-    """Return what the controller says, in one line."""
-    said: dict[str, Any] = admin.get(f"/experiments/{KEY}/control").raise_for_status().json()
-    if said["watch"] is None:
-        return str(said["summary"])
-    watch = _WATCH.validate_python(said["watch"])
-    return "; ".join([watch.summary, *(tell(one) for one in watch.guardrails)])
+def _wait_for_leader(admin: httpx.Client) -> None:
+    """Begin when somebody watches: what comes before would go unguarded for a moment."""
+    deadline = time.monotonic() + READY_WITHIN_S
+    while time.monotonic() < deadline:
+        with suppress(httpx.HTTPError):
+            if admin.get("/control").raise_for_status().json()["leader"]:
+                return
+        time.sleep(0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,13 +40,15 @@ class Findings:
     """Accepted, and never answered or recorded."""
     recorded_twice: int
     arms: Mapping[str, ArmFinding]
-    """By variant, or `shadow`."""
+    """By variant, or `shadow`; with several shadows, each by its version."""
     rolled_back_after: int | None
     """Pictures that the candidate was given until the decision."""
     later_than_2_s: int | None
     """Pictures that it was given later than two seconds after the decision: 0 is promised."""
     labelled: int
     """Pictures that an expert labelled."""
+    decided_after: int | None
+    """Pictures after which, with their labels, the evidence was in."""
     verdict: str
     """What the report says of all that, in plain language."""
     advice: Sequence[str]
@@ -59,7 +62,8 @@ def find_out(admin: httpx.Client, key: str, visits: Sequence[Visit], labelled: i
     answered = [one for one in visits if one.prediction_id]
     everything = Counter(one["prediction_id"] for one in _pages(admin, "/outcomes", "outcomes"))
     detail = admin.get(f"/experiments/{key}").raise_for_status().json()
-    statement = admin.get(f"/experiments/{key}/report").raise_for_status().json()["statement"]
+    report = admin.get(f"/experiments/{key}/report").raise_for_status().json()
+    statement = report["statement"]
     decided_ms = _decided_ms(admin, key)
     mine = [one for one in outcomes if one["role"] == "primary" and one["variant"] == "candidate"]
     return Findings(
@@ -74,10 +78,30 @@ def find_out(admin: httpx.Client, key: str, visits: Sequence[Visit], labelled: i
         if decided_ms is None
         else sum(one["created_ms"] > decided_ms + OBEYED_WITHIN_MS for one in mine),
         labelled=labelled,
+        decided_after=_decided_after(report),
         verdict=f"{statement['headline']} {statement['certainty']}",
         advice=[*statement["concerns"], *statement["missing"], *statement["next_steps"]],
         story=[f"{one['action']} by {one['actor']}: {one['reason']}" for one in reversed(detail["audit"])],
     )
+
+
+def _decided_after(report: Mapping[str, Any]) -> int | None:
+    subject = report["experiment"]
+    looks = [
+        look
+        for course in report["courses"]
+        if course["metric"] == subject["primary_metric"]
+        for look in course["looks"]
+        if look["log10_e"] >= -math.log10(subject["alpha"])
+    ]
+    return min((one["images"] for one in looks), default=None)
+
+
+def count_answered_by(admin: httpx.Client, version: str, visits: Sequence[Visit]) -> int:
+    """Return how many of the visits' pictures a version answered."""
+    mine = {one.prediction_id for one in visits}
+    answered = _pages(admin, "/outcomes", "outcomes")
+    return sum(one["prediction_id"] in mine and one["served_version"] == version for one in answered)
 
 
 def is_recorded(admin: httpx.Client, visits: Sequence[Visit]) -> bool:
@@ -87,9 +111,15 @@ def is_recorded(admin: httpx.Client, visits: Sequence[Visit]) -> bool:
 
 
 def _arms(outcomes: Sequence[dict[str, Any]], truths: Mapping[str, str]) -> Iterator[tuple[str, ArmFinding]]:
-    names = sorted({_arm_of(one) for one in outcomes})
-    for name in names:
-        of_arm = [one for one in outcomes if _arm_of(one) == name]
+    shadows = {one["assigned_version"] for one in outcomes if one["role"] == "shadow"}
+
+    def arm_of(outcome: Mapping[str, Any]) -> str:
+        if outcome["role"] != "shadow":
+            return str(outcome["variant"])
+        return f"shadow {outcome['assigned_version']}" if len(shadows) > 1 else "shadow"
+
+    for name in sorted({arm_of(one) for one in outcomes}):
+        of_arm = [one for one in outcomes if arm_of(one) == name]
         judged = [
             one["label"] == truths[picture]
             for one in of_arm
@@ -104,10 +134,6 @@ def _arms(outcomes: Sequence[dict[str, Any]], truths: Mapping[str, str]) -> Iter
                 round(sum(judged) / len(judged), 4) if judged else None,
             ),
         )
-
-
-def _arm_of(outcome: Mapping[str, Any]) -> str:
-    return "shadow" if outcome["role"] == "shadow" else str(outcome["variant"])
 
 
 def _exposures(admin: httpx.Client, key: str) -> Iterator[dict[str, Any]]:

@@ -33,6 +33,8 @@ class Scenario:
     """How much light the pictures lose from the first to the last: 0 to 1."""
     has_expert: bool = False
     """Whether somebody labels what the review queue gives out."""
+    promotes: bool = False
+    """Whether a winner is promoted in the end."""
 
 
 def _live(guardrail: Mapping[str, Any], ramp: tuple[Mapping[str, Any], ...] = _RAMP) -> dict[str, Any]:
@@ -60,7 +62,9 @@ def paired_plan(control: str, candidate: str) -> dict[str, Any]:
     }
 
 
-_QUICK: Final = ({"share": 5, "min_n": 400}, {"share": 25, "min_n": 400}, {"share": 50})
+_QUICK: Final = ({"share": 5, "min_n": 300}, {"share": 25, "min_n": 300}, {"share": 50})
+_EACH_OTHER: Final = {"shadows": [{"version": CONTROL}, {"version": CANDIDATE}]}
+"""What one version answers, the other one scores unseen: a label then counts for both."""
 _SCENARIOS: Final = (
     Scenario(
         "better",
@@ -73,10 +77,12 @@ _SCENARIOS: Final = (
     ),
     Scenario(
         "ramp",
-        "v2 is better and is shown to 5, 25 and 50 % of the visitors, stage by stage",
+        "v2 is better; it is shown to 5, 25 and 50 % of the visitors, stage by stage, and promoted",
         Fault.NONE,
-        1_600,
-        _live({"metric": "error_rate"}, _QUICK),
+        1_200,
+        {**_live({"metric": "error_rate"}, _QUICK), **_EACH_OTHER, "planned_n": 1_000},
+        has_expert=True,
+        promotes=True,
     ),
     Scenario(
         "errors",
