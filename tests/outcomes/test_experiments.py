@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -178,6 +179,17 @@ def test_the_audit_log_tells_who_did_what_and_why_newest_first_page_by_page(stor
     second = store.audit_log("experiment/leaf", before=first[-1].number, limit=10)
     assert [*first, *second] == entries[::-1]
     assert store.audit_log("experiment/root") == []
+
+
+def test_the_audit_log_is_told_without_the_labels_of_single_pictures(store: OutcomeStore) -> None:
+    steps = [audit_entry(action="start"), audit_entry(action="stop")]
+    label = replace(audit_entry(action="label"), subject="label/abc")
+    of_file = replace(audit_entry(action="import"), subject="labels")
+    for one in (steps[0], label, of_file, label, steps[1]):
+        store.record_audit(one)
+    assert store.audit_log(with_labels=False) == [steps[1], of_file, steps[0]]
+    assert store.audit_log(limit=2, with_labels=False) == [steps[1], of_file]
+    assert len(store.audit_log()) == 5
 
 
 def test_the_outcomes_of_an_experiment_are_read_page_by_page(store: OutcomeStore) -> None:

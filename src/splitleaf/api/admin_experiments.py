@@ -71,8 +71,9 @@ def _add_reading(router: APIRouter, services: ApiServices, may_read: Any) -> Non
         subject: Annotated[str | None, Query(max_length=128)] = None,
         before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
         limit: Limit = 100,
+        labels: Annotated[bool, Query(description="False: without the labels of single pictures")] = True,
     ) -> shapes.AuditLogShape:
-        entries = await asyncio.to_thread(store.audit_log, subject, before, limit)
+        entries = await asyncio.to_thread(store.audit_log, subject, before, limit, with_labels=labels)
         return shapes.AuditLogShape(entries=[shapes.AuditShape.of(one) for one in entries])
 
 

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 OPEN_STATES = ("running", "paused")
 """While an experiment is in one of these, no static split can be set."""
+OF_LABEL = "label/"
+"""How the subjects of audit entries on labels of single pictures begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +186,12 @@ class ExperimentStore(Protocol):
         ...
 
     def audit_log(
-        self, subject: str | None = None, before: int | None = None, limit: int = 100
+        self, subject: str | None = None, before: int | None = None, limit: int = 100, *, with_labels: bool = True
     ) -> Sequence[AuditEntry]:
-        """Newest first; `before` is the number of the last entry of the page before."""
+        """Newest first; `before` is the number of the last entry of the page before.
+
+        Without labels of single pictures, of which there are hundreds, the steps of experiments are found sooner.
+        """
         ...
 
     def exposures_after(self, experiment: str, number: int, limit: int) -> Sequence[Outcome]:

@@ -20,6 +20,7 @@ from splitleaf.outcomes.events import (
     TrafficCount,
 )
 from splitleaf.outcomes.experiments import (
+    OF_LABEL,
     AliasMove,
     AuditEntry,
     ExperimentChange,
@@ -191,12 +192,14 @@ class MemoryOutcomeStore:
             self._experiments.note(entry)
 
     def audit_log(
-        self, subject: str | None = None, before: int | None = None, limit: int = 100
+        self, subject: str | None = None, before: int | None = None, limit: int = 100, *, with_labels: bool = True
     ) -> Sequence[AuditEntry]:
         entries = [
             one
             for one in reversed(self._experiments.entries)
-            if subject in (None, one.subject) and (before is None or one.number < before)
+            if subject in (None, one.subject)
+            and (before is None or one.number < before)
+            and (with_labels or not one.subject.startswith(OF_LABEL))
         ]
         return entries[:limit]
 

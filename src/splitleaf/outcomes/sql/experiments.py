@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Select, Text, and_, case, cast, func, literal
 from splitleaf.core.errors import Conflict
 from splitleaf.outcomes.events import FeedbackSource, Outcome
 from splitleaf.outcomes.experiments import (
+    OF_LABEL,
     OPEN_STATES,
     AuditEntry,
     ExperimentChange,
@@ -90,7 +91,7 @@ class SqlExperiments(SqlDatabase):
             connection.execute(tables.audit_log.insert(), rows.audit_row(entry))
 
     def audit_log(
-        self, subject: str | None = None, before: int | None = None, limit: int = 100
+        self, subject: str | None = None, before: int | None = None, limit: int = 100, *, with_labels: bool = True
     ) -> Sequence[AuditEntry]:
         table = tables.audit_log
         query = select(table).order_by(table.c.number.desc()).limit(limit)
@@ -98,6 +99,8 @@ class SqlExperiments(SqlDatabase):
             query = query.where(table.c.subject == subject)
         if before is not None:
             query = query.where(table.c.number < before)
+        if not with_labels:
+            query = query.where(~table.c.subject.startswith(OF_LABEL))
         return [rows.read_audit(row) for row in self._all(query)]
 
     def exposures_after(self, experiment: str, number: int, limit: int) -> Sequence[Outcome]:

@@ -8,6 +8,7 @@ import { table } from "./table.js";
 
 const LEVELS = 5;
 const SHOWN = 12;
+const FEW = 6; // conditions, whose cells may be large
 
 export function agreementSection(agreements, picturesAreKept) {
   const parts = agreements.filter((one) => one.images > 0).map((one) => agreementOf(one, picturesAreKept));
@@ -21,7 +22,7 @@ function agreementOf(agreement, picturesAreKept) {
     "div",
     { class: "stack" },
     h("p", {}, `${control} and ${other} said the same of ${share} of ${counted(images, "picture")}.`),
-    h("div", { class: "pair" }, matrix(agreement), disagreements(agreement)),
+    h("div", { class: "pair plots" }, matrix(agreement), disagreements(agreement)),
     agreement.examples.length > 0 && gallery(agreement, picturesAreKept),
   );
 }
@@ -42,7 +43,7 @@ function matrix({ labels, matrix: rows, control_version: control, other_version:
       { class: "scroll", tabindex: "0", role: "region", "aria-label": `What ${control} and ${other} said` },
       h(
         "table",
-        { class: "matrix" },
+        { class: labels.length > FEW ? "matrix" : "matrix few" },
         h(
           "thead",
           {},
@@ -124,14 +125,16 @@ function gallery({ examples, control_version: control, other_version: other }, p
               {},
               h("span", { class: "soft" }, `${control}: `),
               plain(one.control_label),
-              h("span", { class: "soft" }, ` ${percent(one.control_confidence, 0)}`),
+              " ",
+              h("span", { class: "soft whole" }, percent(one.control_confidence, 0)),
             ),
             h(
               "p",
               {},
               h("span", { class: "soft" }, `${other}: `),
               plain(one.other_label),
-              h("span", { class: "soft" }, ` ${percent(one.other_confidence, 0)}`),
+              " ",
+              h("span", { class: "soft whole" }, percent(one.other_confidence, 0)),
             ),
             one.truth && h("p", {}, h("span", { class: "soft" }, "truth: "), h("strong", {}, plain(one.truth))),
           ),

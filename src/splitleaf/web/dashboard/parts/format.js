@@ -6,12 +6,19 @@ const WHOLE = new Intl.NumberFormat("en-GB", { maximumFractionDigits: 0 });
 const RELATIVE = new Intl.RelativeTimeFormat("en-GB", { numeric: "auto" });
 const MOMENT = new Intl.DateTimeFormat("en-GB", { dateStyle: "medium", timeStyle: "short" });
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+const SECONDS = new Intl.DateTimeFormat("en-GB", { timeStyle: "medium" });
+const SHORT = new Intl.NumberFormat("en-GB", { notation: "compact" });
 const DAY = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short" });
 const WEEKDAY = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric" });
 const NOTHING = "–";
 
 export function count(value) {
   return value === null || value === undefined ? NOTHING : WHOLE.format(value);
+}
+
+/** Return a number for an axis: 200, 9,500, 12K. */
+export function short(value) {
+  return value < 10_000 ? WHOLE.format(value) : SHORT.format(value);
 }
 
 /** Return "1 picture", "2 pictures". */
@@ -28,6 +35,12 @@ export function percent(share, digits = 1) {
 export function points(difference, digits = 1) {
   if (difference === null || difference === undefined) return NOTHING;
   return `${signed(difference * 100, digits)} pp`;
+}
+
+/** Return "1.2 to 3.4 %": two formatted numbers with their common unit once. */
+export function range(low, high) {
+  const unit = high.slice(high.lastIndexOf(" "));
+  return `${unit.startsWith(" ") && low.endsWith(unit) ? low.slice(0, -unit.length) : low} to ${high}`;
 }
 
 export function signed(value, digits = 1) {
@@ -79,6 +92,11 @@ export function moment(value) {
 
 export function clock(value) {
   return CLOCK.format(new Date(value));
+}
+
+/** Return the time of day with its seconds, for what lasts minutes. */
+export function clockSeconds(value) {
+  return SECONDS.format(new Date(value));
 }
 
 export function day(value) {

@@ -2,7 +2,7 @@
 
 import { h } from "../js/dom.js";
 import { evidence } from "../plots/courses.js";
-import { chip, count, counted, milliseconds, percent, points, signed } from "./format.js";
+import { chip, count, counted, milliseconds, percent, points, range, signed } from "./format.js";
 import { panel } from "./panel.js";
 import { table } from "./table.js";
 
@@ -73,7 +73,7 @@ function change({ unit }) {
 
 function measured(one, show) {
   if (!one) return "–";
-  return [show(one.value), h("div", { class: "small soft" }, `${show(one.low)} to ${show(one.high)}`)];
+  return [show(one.value), h("div", { class: "small soft" }, range(show(one.low), show(one.high)))];
 }
 
 function verdict({ verdict: said }) {

@@ -50,7 +50,7 @@ function tableOf(title, columns, rows) {
     body,
   );
   details.addEventListener("toggle", () => {
-    if (details.open && !body.hasChildNodes()) body.append(table({ caption: title, columns, rows, isDense: true }));
+    if (details.open && !body.hasChildNodes()) body.append(table({ caption: title, columns, rows, isDense: true, isFramed: true }));
   });
   return details;
 }

@@ -9,7 +9,7 @@ import { recallPlot } from "../plots/recalls.js";
 import { reliabilityPlot } from "../plots/reliability.js";
 import { tradeoffPlot } from "../plots/tradeoff.js";
 import { agreementSection } from "./agreement.js";
-import { count, points, signed } from "./format.js";
+import { count, points, range, signed } from "./format.js";
 import { metricsPanel } from "./metrics.js";
 import { panel } from "./panel.js";
 import { fill } from "./polling.js";
@@ -144,7 +144,7 @@ function segmentsPanel(segments, metrics) {
           name: "Interval",
           value: (row) =>
             row.difference
-              ? `${show(row, row.difference.low)} to ${show(row, row.difference.high)}`
+              ? range(show(row, row.difference.low), show(row, row.difference.high))
               : "not enough data",
           number: true,
         },

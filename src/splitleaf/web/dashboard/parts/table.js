@@ -2,13 +2,16 @@
 
 import { h } from "../js/dom.js";
 
-const MOST_COLUMNS = 6; // more do not fit everywhere: such a table can be scrolled sideways by itself
+// More do not fit everywhere: such a table can be scrolled sideways by itself. A dense one never becomes cards.
+const MOST_COLUMNS = 6;
+const MOST_DENSE_COLUMNS = 3;
 
 /**
  * Return a table. A column is `{name, value, number, says}`: `value(row)` is text or an element, `number` aligns it
- * to the right, `long` may break anywhere, `says` is heard in place of a name that is not shown. Roles are written out because a style that lays a table out as cards takes them away.
+ * to the right, `long` may break anywhere, `says` is heard in place of a name that is not shown.
+ * `isFramed`: what it stands in can be scrolled already. Roles are written out because a style that lays a table out as cards takes them away.
  */
-export function table({ caption, columns, rows, empty = "Nothing yet.", isDense = false }) {
+export function table({ caption, columns, rows, empty = "Nothing yet.", isDense = false, isFramed = false }) {
   if (rows.length === 0) return h("p", { class: "nothing" }, empty);
   const head = columns.map((column) =>
     h(
@@ -34,7 +37,7 @@ export function table({ caption, columns, rows, empty = "Nothing yet.", isDense 
       ),
     ),
   );
-  if (columns.length <= MOST_COLUMNS) return element;
+  if (isFramed || columns.length <= (isDense ? MOST_DENSE_COLUMNS : MOST_COLUMNS)) return element;
   return h("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": caption }, element);
 }
 

@@ -9,6 +9,7 @@ const TONES = {
   not_worse: ["check", "good"],
   equivalent: ["check", "calm"],
   worse: ["cross", "bad"],
+  harmful: ["cross", "bad"],
   invalid: ["alert", "bad"],
   undecided: ["question", "warn"],
   not_enough_data: ["question", "calm"],

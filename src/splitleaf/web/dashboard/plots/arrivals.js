@@ -1,6 +1,6 @@
 // Pictures by arm over time, with the stages of the ramp.
 
-import { clock, count, counted, day, moment } from "../parts/format.js";
+import { clock, count, counted, day, moment, short } from "../parts/format.js";
 import { colour, plotFigure } from "../parts/plots.js";
 import { timeAxis } from "./axes.js";
 
@@ -13,16 +13,20 @@ export function arrivalPlot(traffic, ramp, arms) {
     images: shown.map(({ name }) => traffic.images[name][period] ?? 0),
   }));
   const bars = rows.flatMap((row) => stacked(row, shown));
+  // One stage of which control has everything is no stage.
+  const staged = ramp.length > 1 || shown.length > 1 ? ramp : [];
   const total = rows.reduce((sum, row) => sum + row.images.reduce((one, other) => one + other, 0), 0);
   return plotFigure({
-    title: "Pictures and stages",
-    note: "Each line up is a stage: from then on the candidate had the share that stands beside it.",
+    title: staged.length ? "Pictures and stages" : "Pictures",
+    note: staged.length
+      ? "Each line up is a stage: from then on the candidate had the share that stands beside it."
+      : "",
     summary: `${counted(total, "picture")} in ${counted(ramp.length, "stage")}.`,
     legend: shown,
     draw: (Plot, space) => ({
       marginTop: 34,
       x: timeAxis(rows[0].start, rows.at(-1).end, space),
-      y: { label: null, grid: true, ticks: 4, tickFormat: "~s" },
+      y: { label: null, grid: true, ticks: 4, tickFormat: short },
       marks: [
         Plot.rectY(bars, {
           x1: "start",
@@ -34,7 +38,7 @@ export function arrivalPlot(traffic, ramp, arms) {
           insetRight: 0.5,
         }),
         Plot.ruleY([0], { stroke: "var(--edge)" }),
-        stages(Plot, ramp, arms[0].name, space),
+        stages(Plot, staged, arms[0].name, rows[0].start, space),
         Plot.tip(
           rows,
           Plot.pointerX({
@@ -62,8 +66,9 @@ function stacked(row, shown) {
   });
 }
 
-function stages(Plot, ramp, control, { isNarrow }) {
-  const marks = ramp.map((stage) => ({ at: new Date(stage.at_ms), word: shareOf(stage, control) }));
+function stages(Plot, ramp, control, first, { isNarrow }) {
+  // A stage that began before the first picture stands at the axis, and not beyond it.
+  const marks = ramp.map((stage) => ({ at: new Date(Math.max(stage.at_ms, first.getTime())), word: shareOf(stage, control) }));
   return [
     Plot.ruleX(marks, { x: "at", stroke: "var(--ink)", strokeWidth: 1.5 }),
     !isNarrow || marks.length < 4

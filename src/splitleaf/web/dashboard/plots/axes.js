@@ -1,18 +1,20 @@
 // Axes that several plots have alike.
 
-import { clock, weekday } from "../parts/format.js";
+import { clock, clockSeconds, weekday } from "../parts/format.js";
 
 const DAY_MS = 86_400_000;
+const BRIEF_MS = 600_000; // within which several ticks would say the same minute
 
-/** Return options for an axis of time between two moments: hours of one day, else days. */
+/** Return options for an axis of time between two moments: seconds of some minutes, hours of one day, else days. */
 export function timeAxis(start, end, { isNarrow }) {
   const isLong = end - start > 2.5 * DAY_MS;
+  const time = end - start < BRIEF_MS ? clockSeconds : clock;
   return {
     type: "time",
     label: null,
     domain: [new Date(start), new Date(end)],
     ticks: isNarrow ? 3 : 6,
-    tickFormat: (date) => (isLong || isMidnight(date) ? weekday(date) : clock(date)),
+    tickFormat: (date) => (isLong || isMidnight(date) ? weekday(date) : time(date)),
   };
 }
 

@@ -12,6 +12,9 @@ const EVIDENCE_SHOWN = 6; // powers of ten; beyond that it makes no difference t
 export function coursePlots(courses, metric, subject, armIndex) {
   const lines = courses.filter((one) => one.looks.length).map((one) => ({ ...one, index: armIndex(one.arm) }));
   if (!lines.length) return [];
+  if (lines.every(({ looks }) => looks.every(({ value, log10_e: evidence }) => value === null && !evidence))) {
+    return [note(`Difference in ${metric.title.toLowerCase()} over time`, "There are too few data for an interval yet.")];
+  }
   return [differencePlot(lines, metric, subject), evidencePlot(lines, metric, subject)];
 }
 

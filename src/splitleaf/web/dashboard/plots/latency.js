@@ -1,7 +1,7 @@
 // How many pictures were done within how many milliseconds.
 
 import { freshId, h } from "../js/dom.js";
-import { milliseconds, number, percent } from "../parts/format.js";
+import { milliseconds, number, percent, range } from "../parts/format.js";
 import { colour, plotFigure } from "../parts/plots.js";
 import { table } from "../parts/table.js";
 
@@ -98,7 +98,7 @@ function quantileTable(latency, part) {
       {
         name: "Interval",
         value: ({ measured }) =>
-          measured ? `${milliseconds(measured.low)} to ${milliseconds(measured.high)}` : "not enough data",
+          measured ? range(milliseconds(measured.low), milliseconds(measured.high)) : "not enough data",
         number: true,
       },
     ],

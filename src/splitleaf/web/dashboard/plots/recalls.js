@@ -1,7 +1,7 @@
 // Which conditions one version finds better than the other.
 
 import { h } from "../js/dom.js";
-import { count, percent, plain, points, signed } from "../parts/format.js";
+import { count, percent, plain, points, range, signed } from "../parts/format.js";
 import { colour, plotFigure } from "../parts/plots.js";
 import { table } from "../parts/table.js";
 
@@ -15,7 +15,7 @@ const COLUMNS = [
   {
     name: "Interval",
     value: ({ difference }) =>
-      difference ? `${points(difference.low)} to ${points(difference.high)}` : "too few labels",
+      difference ? range(points(difference.low), points(difference.high)) : "too few labels",
     number: true,
   },
 ];

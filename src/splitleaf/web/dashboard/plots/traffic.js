@@ -1,6 +1,6 @@
 // What came in, and how long it took.
 
-import { clock, count, counted, day, milliseconds } from "../parts/format.js";
+import { clock, count, counted, day, milliseconds, short } from "../parts/format.js";
 import { colour, plotFigure } from "../parts/plots.js";
 import { timeAxis } from "./axes.js";
 
@@ -47,7 +47,7 @@ function arrivals(rows, traffic) {
         grid: true,
         domain: [0, Math.max(1, ...rows.map((row) => row.answered + row.missed))],
         ticks: 4,
-        tickFormat: "~s",
+        tickFormat: short,
       },
       marks: [
         Plot.rectY(
@@ -92,7 +92,7 @@ function latencies(rows, traffic) {
     legend: lines,
     draw: (Plot, space) => ({
       x: timeAxis(rows[0].start, rows.at(-1).end, space),
-      y: { label: "ms", grid: true, domain: [0, highest], ticks: 4, tickFormat: "~s" },
+      y: { label: "ms", grid: true, domain: [0, highest], ticks: 4, tickFormat: short },
       marks: [
         lines.map(({ key, index }) =>
           Plot.lineY(rows, {

@@ -8,6 +8,8 @@ import { pageHead, panel } from "../parts/panel.js";
 import { problemNote } from "../parts/problem.js";
 
 const PAGE = 50;
+const ALL = "*";
+
 export async function show(main, { signal }) {
   const list = h("ol", { class: "entries" });
   const foot = h("div", { class: "buttons" });
@@ -20,7 +22,7 @@ export async function show(main, { signal }) {
   async function load(before) {
     turn += 1;
     const mine = turn;
-    const { entries } = await call("audit", { query: { subject: filter.value(), before, limit: PAGE }, signal });
+    const { entries } = await call("audit", { query: { ...filter.query(), before, limit: PAGE }, signal });
     if (mine !== turn) return; // another filter was chosen meanwhile
     if (before === null) list.replaceChildren();
     list.append(...entries.map(entryOf));
@@ -46,11 +48,17 @@ export async function show(main, { signal }) {
 function subjectFilter(search, onChange) {
   const id = freshId("subject");
   const wanted = new URLSearchParams(search).get("subject") ?? "";
-  const select = h("select", { id, onchange: () => onChange(select.value) }, h("option", { value: "" }, "Everything"));
-  if (wanted) select.append(h("option", { value: wanted, selected: true }, wanted));
+  // An expert labels hundreds of pictures, and among them nobody would find the steps of an experiment.
+  const select = h(
+    "select",
+    { id, onchange: () => onChange(select.value) },
+    h("option", { value: "" }, "Everything but labels"),
+    h("option", { value: ALL, selected: wanted === ALL }, "Everything"),
+  );
+  if (wanted && wanted !== ALL) select.append(h("option", { value: wanted, selected: true }, wanted));
   return {
     element: h("div", { class: "filters" }, h("div", { class: "field" }, h("label", { for: id }, "About"), select)),
-    value: () => select.value,
+    query: () => (select.value && select.value !== ALL ? { subject: select.value } : { labels: select.value === ALL }),
     async fill(signal) {
       const [{ experiments }, { aliases }] = await Promise.all([
         call("experiments", { signal }),

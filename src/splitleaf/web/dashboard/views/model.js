@@ -91,7 +91,7 @@ function labelPanel(manifest) {
       caption: "Labels in the order of the outputs",
       isDense: true,
       columns: [
-        { name: "Output", value: ({ index }) => String(index), number: true },
+        { name: "Output", value: ({ index }) => String(index) },
         { name: "Condition", value: ({ name }) => name },
         { name: "Label", value: ({ label }) => h("code", {}, label) },
       ],
