@@ -149,13 +149,6 @@ def test_revisions_with_shares_of_their_own_are_judged_together() -> None:
     assert ratio.is_mismatch([[49_500, 500], [5000, 5600]], shares)
 
 
-def test_more_feedback_from_one_arm_is_noticed() -> None:
-    assert ratio.is_response_uneven([2000, 2500], [10_000, 10_000])
-    assert not ratio.is_response_uneven([2000, 2010], [10_000, 10_000])
-    assert not ratio.is_response_uneven([[1900, 20], [900, 905]], [[9900, 100], [5000, 5000]])
-    assert not ratio.is_response_uneven([200, 0], [10_000, 0])
-
-
 def test_an_arm_without_a_share_is_refused() -> None:
     with pytest.raises(ValueError, match="share"):
         ratio.log_evidence([10, 1], [1, 0])

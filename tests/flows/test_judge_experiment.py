@@ -62,9 +62,12 @@ def test_a_worse_candidate_is_called_worse_and_is_to_be_rolled_back() -> None:
     plan = plan_of(guardrails=[{"metric": "error_rate"}])
     experiment = Synthetic(plan, World(error_rate={"v1": 0.01, "v2": 0.2})).run(1500)
     report = judge(experiment)
-    assert report.statement.verdict is Verdict.WORSE
+    assert row(report, "error_rate").verdict is Verdict.WORSE
     assert report.guardrails[0].is_fired
-    assert "guardrail error_rate has fired" in " ".join(report.statement.concerns)
+    assert report.statement.verdict is Verdict.HARMFUL
+    assert report.statement.headline == "v2 does harm: it is failing more often than v1."
+    assert report.statement.certainty.startswith("The guardrail error_rate has fired: ")
+    assert report.statement.concerns[0].startswith("v2 is failing more often than v1. ")
     assert "rollback" in report.statement.next_steps[0]
     roll_back_experiment(experiment.store, plan.key, HAND, experiment.clock)
     assert judge(experiment).statement.next_steps == [
@@ -234,6 +237,24 @@ def test_what_control_answers_in_a_candidates_place_counts_against_the_candidate
     assert report.statement.verdict is Verdict.WORSE
     assert check(report, "fallbacks") == "warning"
     assert report.health.fallback_share == pytest.approx(0.05, abs=0.02)
+
+
+def test_those_whom_a_ramp_hands_over_answer_as_often_as_before() -> None:
+    plan = plan_of(ramp=[{"share": 5}, {"share": 25}, {"share": 50}])
+    experiment = Synthetic(plan, World(response={True: 0.2, False: 0.2}))
+    for stage in range(3):
+        if stage:
+            experiment.ramp(stage)
+        experiment.run(1500, units=600)
+    report = judge(experiment)
+    assert check(report, "responses") == "ok"
+    arms = {one.name: one.units for one in report.arms}
+    assert arms["candidate"] > 200, "of 600 who all came in the first stage"
+    rates = {one.arm: one for one in report.health.responses}
+    assert {arm: one.units for arm, one in rates.items()} == arms
+    # Everybody brings some pictures in each stage, and speaks of a fifth of them.
+    assert rates["candidate"].rate.low < 0.5 < rates["control"].rate.high
+    assert rates["candidate"].responding < rates["candidate"].units
 
 
 def test_a_ramp_under_drift_is_no_effect() -> None:

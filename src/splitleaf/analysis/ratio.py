@@ -43,19 +43,6 @@ def is_mismatch(counts: ArrayLike, shares: ArrayLike, alpha: float = ALPHA) -> b
     return float(np.sum(log_evidence(counts, shares))) >= -math.log(alpha)
 
 
-def is_response_uneven(responses: ArrayLike, units: ArrayLike, alpha: float = ALPHA) -> bool:
-    """Return whether feedback comes from one arm more often than from the other, (arms,) or (revisions, arms).
-
-    However many responses there are, each should come from an arm with that arm's share of the units. The units that
-    came stand for the shares that were asked for; since responses are some of them, that errs on the safe side.
-    """
-    seen = np.atleast_2d(np.asarray(units, dtype=np.float64))
-    given = np.atleast_2d(np.asarray(responses, dtype=np.float64))
-    # A revision in which an arm has no units yet has nothing to compare.
-    complete = np.all(seen > 0, axis=-1)
-    return bool(complete.any()) and is_mismatch(given[complete], seen[complete], alpha)
-
-
 def single_look_p_value(counts: ArrayLike, shares: ArrayLike) -> float:
     """Return Pearson's chi-square p-value. Valid for one look, planned beforehand; counts and shares (arms,)."""
     seen, expected = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)

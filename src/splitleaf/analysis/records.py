@@ -104,6 +104,8 @@ class Verdict(StrEnum):
 
     INVALID = "invalid"
     """The split is not what was asked for: no difference means anything until that is explained."""
+    HARMFUL = "harmful"
+    """A guardrail has fired: whatever the primary metric says, this candidate must not be shown."""
     NOT_ENOUGH_DATA = "not_enough_data"
     UNDECIDED = "undecided"
     BETTER = "better"

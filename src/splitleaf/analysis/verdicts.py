@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import MappingProxyType
 from typing import Final
 
@@ -17,11 +18,13 @@ COMPARATIVES: Final = MappingProxyType(
         "latency_ms": ("quicker", "slower", "as quick"),
         "confidence": ("surer of its answers", "less sure of its answers", "as sure of its answers"),
         "cost_ms": ("cheaper to run", "dearer to run", "as cheap to run"),
+        "fallback_rate": ("replaced less often", "replaced by another version more often", "as often there"),
     }
 )
 """Metric -> how a candidate is that is better, that is worse, and that is neither."""
 PREFERENCE: Final = (
     Verdict.INVALID,
+    Verdict.HARMFUL,
     Verdict.BETTER,
     Verdict.NOT_WORSE,
     Verdict.EQUIVALENT,
@@ -50,8 +53,14 @@ def judge(difference: Difference, margin: float, *, is_mismatch: bool = False) -
     return next((verdict for applies, verdict in rules if applies), Verdict.UNDECIDED)
 
 
+def headline_of_harm(guardrails: Sequence[str], candidate: str, control: str) -> str:
+    """Return what the guardrails that have fired say, in a sentence."""
+    worse = " and ".join(COMPARATIVES[one][1] for one in guardrails)
+    return f"{candidate} does harm: it is {worse} than {control}."
+
+
 def headline(verdict: Verdict, metric: str, candidate: str, control: str, margin: str) -> str:
-    """Return the verdict in a sentence; `margin` in words."""
+    """Return the verdict on the primary metric in a sentence; `margin` in words."""
     better, worse, alike = COMPARATIVES[metric]
     sentences = {
         Verdict.INVALID: f"Nothing can be said of {candidate}: the experiment is not sound.",

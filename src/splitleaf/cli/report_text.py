@@ -25,6 +25,7 @@ _STYLES: Final = {
     "equivalent": "green",
     "not_worse": "green",
     "worse": "red",
+    "harmful": "red",
     "invalid": "red",
     "ok": "green",
     "warning": "yellow",

@@ -51,7 +51,7 @@ def advise(situation: Situation, health: Health) -> list[str]:
 
 
 def _advise_aa(situation: Situation) -> list[str]:
-    if situation.verdict in (Verdict.BETTER, Verdict.WORSE):
+    if situation.verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.HARMFUL):
         return ["Both arms are of one version: find out what else treats them differently before any A/B experiment."]
     return ["Nothing speaks against the set-up. Let it run to its planned pictures, then stop it."]
 
@@ -114,6 +114,7 @@ def _wait(situation: Situation) -> list[str]:
 _BY_VERDICT = {
     Verdict.BETTER: _take,
     Verdict.WORSE: _drop,
+    Verdict.HARMFUL: _drop,
     Verdict.EQUIVALENT: _choose,
     Verdict.NOT_WORSE: _choose,
     Verdict.UNDECIDED: _wait,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -106,28 +107,35 @@ def _judge_split(split: Sequence[SplitCount], log_e: float) -> _Finding:
 
 
 def _count_responses(frame: Frame, said: Sequence[LabelledPicture]) -> tuple[list[ResponseRate], bool]:
-    """Return how many units of each arm said something, and whether the arms differ in that."""
+    """Return how many units of each arm said something, and whether one arm's do so more often than another's.
+
+    A unit's first word counts, in the revision and arm in which it was said: whoever speaks at all would be an arm's
+    with that arm's share, however many did not speak.
+    """
     places = {arm.name: place for place, arm in enumerate(frame.arms) if arm.role != "shadow"}
-    heard: dict[int, dict[str, int]] = {place: {} for place in places.values()}
+    heard: dict[str, set[str]] = {arm: set() for arm in places}
+    first_words: Counter[tuple[int, str]] = Counter()
+    spoke: set[str] = set()
     for one in said:
         if one.variant in places:
-            # A unit counts once, in the revision in which it was first heard.
-            heard[places[one.variant]].setdefault(one.unit_hash, one.revision)
-    revisions = sorted(frame.slots)
-    responses = [[sum(r == revision for r in heard[place].values()) for place in heard] for revision in revisions]
-    arrived = [
-        [int((frame.is_first & (frame.arm == place) & (frame.rows.revision == revision)).sum()) for place in heard]
-        for revision in revisions
-    ]
+            heard[one.variant].add(one.unit_hash)
+            if one.unit_hash not in spoke:
+                spoke.add(one.unit_hash)
+                first_words[one.revision, one.variant] += 1
     rates = []
     for arm, place in places.items():
-        units = int((frame.is_first & (frame.arm == place)).sum())
-        count = min(len(heard[place]), units)
+        # Those too who came first to another arm, and were handed over by the ramp.
+        units = count_units(frame.rows.unit[frame.arm == place])
+        count = min(len(heard[arm]), units)
         rate = measured(estimate_rate(count, units - count, frame.plan.alpha))
         assert rate is not None
         rates.append(ResponseRate(arm=arm, units=units, responding=count, rate=rate))
-    is_uneven = len(places) > 1 and any(map(any, responses)) and ratio.is_response_uneven(responses, arrived)
-    return rates, is_uneven
+    log_e = sum(
+        float(ratio.log_evidence([first_words[revision, arm] for arm in slots], list(slots.values())))
+        for revision, slots in frame.slots.items()
+        if len(slots) > 1
+    )
+    return rates, log_e >= -math.log(ratio.ALPHA)
 
 
 def _judge_responses(rates: Sequence[ResponseRate], is_uneven: bool, *, decides: bool) -> _Finding:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 from splitleaf.analysis.frame import ArmSpec
 from splitleaf.analysis.mcnemar import LEAST_DISCORDANT
@@ -14,8 +16,20 @@ from splitleaf.analysis.report.measures import ArmMeasure, GuardrailState, Metri
 from splitleaf.analysis.report.statement import Statement
 from splitleaf.analysis.sections.advice import Situation, advise
 from splitleaf.analysis.sequences import LEAST_OF_EACH
-from splitleaf.analysis.verdicts import COMPARATIVES, PREFERENCE, headline
+from splitleaf.analysis.verdicts import COMPARATIVES, PREFERENCE, headline, headline_of_harm
 from splitleaf.experiments.plan import Plan
+
+_OVER: Final = frozenset({"promoted", "rejected", "rolled_back"})
+"""States after which nothing more is wanted."""
+_UNSOUND: Final = "The numbers below are shown, but mean nothing until the failed check is explained."
+_BAD: Final = MappingProxyType(
+    {
+        "error_rate": "without an answer",
+        "slow_rate": "too slow",
+        "fallback_rate": "answered by another version",
+        "feedback_accuracy": "said to be wrong",
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +61,37 @@ def _state(findings: Findings, arm: ArmSpec) -> Statement:
     primary = next((one for one in findings.metrics if one.is_primary), None)
     row = next((one for one in primary.arms if one.arm == arm.name), None) if primary else None
     verdict = row.verdict if row and row.verdict else Verdict.NOT_ENOUGH_DATA
-    if not findings.health.is_sound:
-        verdict = Verdict.INVALID
+    fired = [one for one in findings.guardrails if one.arm == arm.name and one.is_fired]
     control = findings.arms[0]
     # In an A/A experiment both are one version, and only the arms' names tell them apart.
     names = (arm.name, control.name) if arm.version == control.version else (arm.version, control.version)
     margin = _amount(findings.plan.primary.margin, primary)
-    metric = findings.plan.primary.metric
-    situation = Situation(findings.plan, findings.state, arm, verdict, findings.stages_left, _has_fired(findings, arm))
+    said = headline(verdict, findings.plan.primary.metric, *names, margin)
+    certainty = _certainty(findings.plan, primary, row)
+    concerns = list(_concerns(findings, arm, primary))
+    if not findings.health.is_sound:
+        verdict = Verdict.INVALID
+        said, certainty = headline(verdict, findings.plan.primary.metric, *names, margin), _UNSOUND
+        concerns = [*map(_tell_fired, fired), *concerns]
+    elif fired:
+        if verdict is not Verdict.NOT_ENOUGH_DATA:
+            concerns = [f"{said} {certainty}", *concerns]
+        verdict = Verdict.HARMFUL
+        said, certainty = headline_of_harm([one.metric for one in fired], *names), " ".join(map(_tell_fired, fired))
+    situation = Situation(findings.plan, findings.state, arm, verdict, findings.stages_left, bool(fired))
     return Statement(
         verdict=verdict,
         arm=arm.name,
         version=arm.version,
-        headline=headline(verdict, metric, *names, margin),
-        certainty=_certainty(findings.plan, primary, row, verdict),
-        missing=list(_missing(findings, primary, row, verdict)),
-        concerns=list(_concerns(findings, arm, primary)),
+        headline=said,
+        certainty=certainty,
+        missing=list(_missing(findings, primary, row, verdict)) if findings.state not in _OVER else [],
+        concerns=concerns,
         next_steps=advise(situation, findings.health),
     )
 
 
-def _certainty(plan: Plan, primary: Metric | None, row: ArmMeasure | None, verdict: Verdict) -> str:
-    if verdict is Verdict.INVALID:
-        return "The numbers below are shown, but mean nothing until the failed check is explained."
+def _certainty(plan: Plan, primary: Metric | None, row: ArmMeasure | None) -> str:
     if primary is None or row is None or row.log10_e is None:
         return "There is nothing to reckon from yet."
     evidence = f"the evidence against no difference is e = {_power(row.log10_e)}, where {1 / plan.alpha:g} is a proof"
@@ -120,12 +142,6 @@ def _unlabelled(agreements: Sequence[Agreement], arm: str) -> int:
 
 def _concerns(findings: Findings, arm: ArmSpec, primary: Metric | None) -> Iterator[str]:
     yield from (one.summary for one in findings.health.checks if one.status == "failed")
-    for one in findings.guardrails:
-        if one.arm == arm.name and one.is_fired:
-            yield (
-                f"The guardrail {one.metric} has fired: {one.candidate_bad:,} of {one.candidate_units:,} units against "
-                f"control's {one.control_bad:,} of {one.control_units:,}."
-            )
     if primary and primary.caveat:
         yield primary.caveat
     for metric in findings.metrics:
@@ -136,8 +152,14 @@ def _concerns(findings: Findings, arm: ArmSpec, primary: Metric | None) -> Itera
     yield from (one.summary for one in findings.health.checks if one.status == "warning")
 
 
-def _has_fired(findings: Findings, arm: ArmSpec) -> bool:
-    return any(one.is_fired for one in findings.guardrails if one.arm == arm.name)
+def _tell_fired(rail: GuardrailState) -> str:
+    bad = _BAD[rail.metric] if rail.threshold_ms is None else f"slower than {rail.threshold_ms:,.0f} ms"
+    candidate = f"{rail.candidate_bad:,} of {rail.candidate_units:,} units {bad}"
+    return (
+        f"The guardrail {rail.metric} has fired: {candidate}, against control's {rail.control_bad:,} of "
+        f"{rail.control_units:,}. The evidence is e = {_power(rail.log10_e)}, where {1 / rail.alpha:,.0f} is a proof "
+        "however often one looks."
+    )
 
 
 def _amount(share: float, metric: Metric | None) -> str:
