@@ -117,17 +117,19 @@ def test_an_answer_may_be_put_right_and_changed_again(open_page: OpenPage, stub:
     page = open_page()
     ask(page)
     page.get_by_role("button", name="No", exact=True).click()
-    expect(page.get_by_role("radio")).to_have_count(11)
+    expect(page.get_by_role("radio")).to_have_count(10)
+    expect(page.get_by_role("radio", name="Late blight")).to_have_count(0)  # "No" was pressed to it
     page.get_by_role("radio", name="Leaf mold").check()
     page.get_by_role("button", name="Save").click()
     expect(page.locator(".thanks")).to_contain_text("Thank you. You say it is Leaf mold.")
     page.get_by_role("button", name="Change").click()
     page.get_by_role("button", name="No", exact=True).click()
     expect(page.get_by_role("radio", name="Leaf mold")).to_be_checked()
-    page.get_by_role("radio", name="Late blight").check()
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Never mind").click()
+    page.get_by_role("button", name="Change").click()
+    page.get_by_role("button", name="Yes", exact=True).click()
     expect(page.locator(".thanks")).to_contain_text("Thank you. You say this is right.")
-    assert [answer for _, answer in stub.feedback] == [{"label": "Leaf_Mold"}, {"label": "Late_blight"}]
+    assert [answer for _, answer in stub.feedback] == [{"label": "Leaf_Mold"}, {"correct": True}]
     assert len({identifier for identifier, _ in stub.feedback}) == 1
 
 
@@ -180,7 +182,7 @@ def test_a_list_of_conditions_that_does_not_load_is_asked_for_again(open_page: O
     stub.labels_status = 200
     page.get_by_role("button", name="Try again").click()
     page.get_by_role("button", name="No", exact=True).click()
-    expect(page.get_by_role("radio")).to_have_count(11)
+    expect(page.get_by_role("radio")).to_have_count(10)
 
 
 def test_the_history_comes_back_with_pictures_answers_and_feedback(open_page: OpenPage, stub: StubService) -> None:
@@ -300,6 +302,21 @@ def test_the_drawing_lies_where_the_photo_lies(open_page: OpenPage, stub: StubSe
         ".map((each) => (each.naturalWidth ?? each.width) / (each.naturalHeight ?? each.height))"
     )
     assert ratios[0] == pytest.approx(ratios[1], rel=0.02)
+
+
+def test_on_a_phone_the_evidence_is_drawn_on_more_than_a_thumbnail(open_page: OpenPage, stub: StubService) -> None:
+    page = open_page(width=360, height=740, has_touch=True, is_mobile=True)
+    ask(page)
+    why = page.get_by_role("button", name="Why this answer?")
+    why.click()
+    expect(page.locator("canvas.heat")).to_be_visible()
+    box = page.locator("canvas.heat").bounding_box()
+    assert box is not None
+    assert box["width"] > 250
+    why.click()
+    small = page.locator(".card-picture img").bounding_box()
+    assert small is not None
+    assert small["width"] < 100
 
 
 def test_where_no_map_is_offered_it_says_so(open_page: OpenPage, stub: StubService) -> None:

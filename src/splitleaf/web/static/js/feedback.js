@@ -53,6 +53,8 @@ class Feedback {
       this.#trouble();
       return;
     }
+    const { is_sure, label: answered } = this.#record.result;
+    const denied = (label) => is_sure && label === answered; // "No" was pressed to it
     const group = freshId("condition");
     const chosen = this.#record.feedback?.label ?? (this.#record.feedback ? NOT_THIS.label : null);
     const form = h(
@@ -65,8 +67,8 @@ class Feedback {
         h(
           "div",
           { class: "condition-list" },
-          conditions.map((condition) => choice(condition, group, chosen)),
-          this.#record.result.is_sure ? choice(NOT_THIS, group, chosen) : null,
+          conditions.filter(({ label }) => !denied(label)).map((condition) => choice(condition, group, chosen)),
+          is_sure ? choice(NOT_THIS, group, chosen, "choice choice-wide") : null,
         ),
       ),
       h(
@@ -132,11 +134,11 @@ class Feedback {
   }
 }
 
-function choice({ label, display_name: name }, group, chosen) {
+function choice({ label, display_name: name }, group, chosen, className = "choice") {
   const id = freshId(group);
   return h(
     "div",
-    { class: "choice" },
+    { class: className },
     h("input", { type: "radio", name: "condition", id, value: label, required: true, checked: label === chosen }),
     h("label", { for: id }, name),
   );
