@@ -50,6 +50,7 @@ def test_the_library_behind_heic_and_avif_is_recent() -> None:
     assert Version(pillow_heif.libheif_version()) >= Version(LIBHEIF_FLOOR)
 
 
+@pytest.mark.slow
 def test_a_bill_of_materials_names_every_locked_version_with_its_digests(tmp_path: Path) -> None:
     bill = tmp_path / "api.cdx.json"
     command = [sys.executable, "-m", "cyclonedx_py", "requirements", str(ROOT / "requirements/api.txt")]

@@ -24,6 +24,7 @@ def alarms(rng: np.random.Generator, images: int, shift: float = 0.0, shares: tu
     return any(one.is_drift for one in judged)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("images", [100, 500])
 def test_without_drift_at_most_one_window_in_a_hundred_is_an_alarm(images: int) -> None:
     rng = np.random.default_rng(7)

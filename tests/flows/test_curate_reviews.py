@@ -140,6 +140,7 @@ def test_the_draw_knows_nothing_of_the_shadows_the_slots_or_the_order() -> None:
         assert abs(both - 2_500) < 200, name
 
 
+@pytest.mark.slow
 def test_audited_labels_give_back_the_accuracy_of_the_whole_though_disagreements_are_labelled_first() -> None:
     """Simulated: 20,000 pictures, v1 right on 90 %, wrong more often where v2 disagrees; an expert labels all items."""
     rng = random.Random(7)
