@@ -14,7 +14,7 @@ from splitleaf.flows.curate_reviews import ReviewCurator
 from splitleaf.images.directory import DirectoryPictureArchive
 from splitleaf.outcomes.events import FeedbackSource, Outcome
 from tests.api.served import READ_KEY, WRITE_KEY, Served, code
-from tests.outcomes.facts import outcome
+from tests.outcomes.facts import outcome, step
 
 PICTURE = b"\xff\xd8 what is kept of a picture \xff\xd9"
 AUDITED = 1.0
@@ -22,7 +22,9 @@ AUDITED = 1.0
 
 @pytest.fixture
 async def served(tmp_path: Path) -> Served:
-    return await Served(tmp_path / "models", pictures=DirectoryPictureArchive(tmp_path / "pictures")).start()
+    served = Served(tmp_path / "models", pictures=DirectoryPictureArchive(tmp_path / "pictures"))
+    served.store.change_experiment(step())
+    return await served.start()
 
 
 def scores(*labels: str) -> tuple[tuple[str, str, float], ...]:
@@ -287,3 +289,15 @@ async def test_labels_of_a_file_are_kept_and_come_out_again(served: Served) -> N
     assert code(wrong) == (422, "invalid_labels")
     assert "line 2 no version knows a class 'rust'" in wrong.json()["detail"]
     assert (code(not_csv), code(not_text)) == ((415, "unsupported_media_type"), (422, "invalid_labels"))
+
+
+async def test_a_mistyped_experiment_is_not_taken_for_one_without_pictures(served: Served) -> None:
+    async with served.client(WRITE_KEY) as client:
+        for answer in (
+            await client.post("/admin/api/review/next", json={"experiment": "leef"}),
+            await client.get("/admin/api/review/progress?experiment=leef"),
+            await client.get("/admin/api/review/agreement?experiment=leef"),
+            await client.get("/admin/api/labels/export?experiment=leef"),
+        ):
+            assert code(answer) == (404, "experiment_not_found")
+        assert (await client.post("/admin/api/review/next", json={})).json()["items"] == []

@@ -6,9 +6,10 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DatabaseError
 
 from splitleaf.core.errors import ConfigurationError, DependencyDown, SplitleafError, Unprocessable
@@ -166,3 +167,28 @@ def test_a_database_that_takes_no_writes_is_down(shared_postgres: PostgresServer
     with pytest.raises(DependencyDown):
         store.record_outcomes([outcome()])
     assert store.count_by_status() == {}
+
+
+def test_pictures_with_measures_are_counted_in_their_index_alone(url: str, open_store: OpenStore) -> None:
+    store = open_store(url)
+    asked: list[tuple[str, Any]] = []
+
+    @event.listens_for(Engine, "before_cursor_execute")
+    def note(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        asked.append((statement, values))
+
+    try:
+        store.count_sightings("a" * 64)
+        store.newest_sightings("a" * 64, 5)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+    is_sqlite, engine = url.startswith("sqlite"), open_engine(url)
+    explain = "EXPLAIN QUERY PLAN " if is_sqlite else "EXPLAIN "
+    with engine.connect() as connection:
+        if not is_sqlite:
+            connection.exec_driver_sql("SET enable_seqscan = off")
+        for statement, values in asked:
+            plan = " ".join(str(row) for row in connection.exec_driver_sql(explain + statement, values))
+            assert "outcomes_by_artifact" in plan, plan
+    engine.dispose()
+    assert len(asked) == 2

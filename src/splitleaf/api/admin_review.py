@@ -21,7 +21,7 @@ from splitleaf.flows import review_pictures as flow
 from splitleaf.flows.discard_picture import discard_picture
 from splitleaf.flows.import_labels import export_labels, import_labels
 from splitleaf.flows.measure_agreement import compare_experts
-from splitleaf.flows.run_experiment import find_experiment
+from splitleaf.flows.run_experiment import find_experiment, require_known
 from splitleaf.outcomes.audit import entry_of
 from splitleaf.registry.catalogue import known_labels
 
@@ -51,6 +51,7 @@ def _add_queue(
 ) -> None:
     @router.post("/review/next", summary="Get the next pictures to label")
     async def next_items(body: shapes.NextBody, actor: str = may_write) -> shapes.ReviewItemsShape:
+        await asyncio.to_thread(require_known, services.store, body.experiment)
         wanted = flow.Request(body.expert or actor, body.experiment, body.count, body.opinions)
         tasks = await asyncio.to_thread(review.next_items, wanted)
         return shapes.ReviewItemsShape.of(tasks, known_labels(services.monitor.folders))
@@ -97,6 +98,7 @@ def _add_numbers(router: APIRouter, services: ApiServices, may_read: Any) -> Non
 
     @router.get("/review/progress", dependencies=[may_read], summary="Count what is labelled and what is not")
     async def progress(experiment: Experiment = "") -> shapes.ProgressShape:
+        await asyncio.to_thread(require_known, store, experiment)
         return shapes.ProgressShape(
             experiment=experiment,
             pictures_are_kept=services.pictures is not None,
@@ -106,6 +108,7 @@ def _add_numbers(router: APIRouter, services: ApiServices, may_read: Any) -> Non
 
     @router.get("/review/agreement", dependencies=[may_read], summary="Show how far experts agree")
     async def agreement(experiment: Experiment = "") -> shapes.AgreementShape:
+        await asyncio.to_thread(require_known, store, experiment)
         found = await asyncio.to_thread(compare_experts, store, experiment)
         return shapes.AgreementShape.of(experiment, found)
 
@@ -149,6 +152,7 @@ def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_writ
     async def give(
         experiment: Annotated[str | None, Query(max_length=64, description="Its key; all labels unless given.")] = None,
     ) -> StreamingResponse:
+        await asyncio.to_thread(require_known, store, experiment or "")
         headers = {"Content-Disposition": 'attachment; filename="labels.csv"', "Cache-Control": "no-store"}
         return StreamingResponse(export_labels(store, experiment), media_type="text/csv", headers=headers)
 

@@ -53,6 +53,12 @@ def find_experiment(store: OutcomeStore, key: str) -> ExperimentRecord:
     return record
 
 
+def require_known(store: OutcomeStore, key: str) -> None:
+    """Raise `NotFound` for a mistyped key: an empty answer would look like one. Without a key: of no experiment."""
+    if key:
+        find_experiment(store, key)
+
+
 def create_experiment(store: OutcomeStore, plan: Plan, hand: Hand, clock: Clock) -> ExperimentRecord:
     """Keep a draft. Raises `Conflict` (`experiment_exists`)."""
     now_ms = clock.now_ms()

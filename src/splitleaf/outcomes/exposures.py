@@ -14,12 +14,19 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 Row = Sequence[Any]
-"""(number, kind, unit hash, picture id, label, confidence, created, total, queue, work, batch size), times in ms; the
-kind is `role/revision/variant/version that answered/status/fallback`, none of which can have a slash."""
+"""(number, kind, unit hash, confidence, created, total, queue, work, and the picture's id where it is wanted); times in
+ms.
+
+The kind is `role/revision/variant/version that answered/status/fallback/batch size/label`, of which the label alone can
+have a slash, and is left out with its own where there is none. Of a million rows there are some hundred kinds, and each
+column that a row does not have is a million objects that Python need not make.
+"""
 
 _UNANSWERED: Final = frozenset({"failed", "expired"})
-_INTEGERS: Final = (np.int64,) * 7
+_INTEGERS: Final = (np.int64,) * 5
 _REALS: Final = (np.float64,) * 4
+_NO_LABEL: Final = 7
+"""Facts of a kind without a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,61 +73,54 @@ class Exposures:
 
 def read_exposures(chunks: Iterable[Sequence[Row]]) -> Exposures:
     """Turn rows, in the order of their numbers, into columns, chunk by chunk: rows take ten times the memory."""
-    kinds, units, labels = _Names(), _Names(), _Names()
-    parts = [_columns(chunk, kinds, units, labels) for chunk in chunks if chunk]
+    kinds = _Names()
+    parts = [_columns(chunk, kinds) for chunk in chunks if chunk]
     if not parts:
         parts = [[np.empty(0, dtype) for dtype in (*_INTEGERS, *_REALS)]]
     pieces = [list(column) for column in zip(*parts, strict=True)]
     parts.clear()
     # Each column's pieces go as soon as it is whole: both together would take twice the memory.
     columns = [np.concatenate(pieces.pop(0)) for _ in range(len(pieces))]
-    number, kind, unit, picture, label, created, batch = columns[: len(_INTEGERS)]
+    number, kind, unit, picture, created = columns[: len(_INTEGERS)]
     confidence, total, queue, work = columns[len(_INTEGERS) :]
+    facts, batch_size = _facts(kind, kinds.names)
     return Exposures(
         number=number,
-        unit=unit,
+        unit=_numbered(unit),
         picture=picture,
-        label=label,
         confidence=confidence,
         created_ms=created,
         total_ms=total,
         queue_ms=queue,
         work_ms=work,
-        cost_ms=work / np.maximum(batch, 1),
-        labels=tuple(labels.names),
-        **_facts(kind, kinds.names),
+        cost_ms=work / np.maximum(batch_size, 1),
+        **facts,
     )
 
 
-class _Names(dict[object, int]):
-    """Text -> small number, counted as they come; None -> -1. Looked up by `map`, a million times."""
+class _Names(dict[str, int]):
+    """Text -> small number, counted as they come. Looked up by `map`, a million times."""
 
-    def __init__(self) -> None:
-        super().__init__({None: -1})
-
-    def __missing__(self, name: object) -> int:
-        # None has a place, too.
-        self[name] = number = len(self) - 1
+    def __missing__(self, name: str) -> int:
+        self[name] = number = len(self)
         return number
 
     @property
     def names(self) -> list[str]:
-        return [str(name) for name in self if name is not None]
+        return list(self)
 
-    def read(self, column: Sequence[object]) -> Ints:
+    def read(self, column: Sequence[str]) -> Ints:
         return np.fromiter(map(self.__getitem__, column), np.int64, len(column))
 
 
-def _columns(chunk: Sequence[Row], kinds: _Names, units: _Names, labels: _Names) -> list[NDArray[Any]]:
-    number, kind, unit, picture, label, confidence, created, total, queue, work, batch = zip(*chunk, strict=True)
+def _columns(chunk: Sequence[Row], kinds: _Names) -> list[NDArray[Any]]:
+    number, kind, unit, confidence, created, total, queue, work, *picture = zip(*chunk, strict=True)
     return [
         np.array(number, np.int64),
         kinds.read(kind),
-        units.read(unit),
-        _hashes(picture),
-        labels.read(label),
+        _hashes(unit),
+        _hashes(picture[0]) if picture else np.zeros(len(chunk), np.int64),
         np.array(created, np.int64),
-        np.array(batch, np.int64),
         *(np.array(column, np.float64) for column in (confidence, total, queue, work)),
     ]
 
@@ -130,16 +130,34 @@ def _hashes(column: Sequence[str]) -> Ints:
     return np.fromiter(map(hash, column), np.int64, len(column))
 
 
-def _facts(kind: Ints, kinds: Sequence[str]) -> dict[str, Any]:
-    """Return what the kinds say of each row: looked up, because there are few of them."""
-    columns = zip(*(one.split("/") for one in kinds), strict=True) if kinds else ((),) * 6
-    roles, revisions, variants, versions, statuses, fallbacks = columns
+def _numbered(hashes: Ints) -> Ints:
+    """Return the same number for the same hash: 0 for the first that came, and so on.
+
+    To keep a million texts apart would take a hundred megabytes, and longer.
+    """
+    if not len(hashes):
+        return hashes
+    _, first, place = np.unique(hashes, return_index=True, return_inverse=True)
+    number = np.empty(len(first), np.int64)
+    number[np.argsort(first)] = np.arange(len(first))
+    numbers: Ints = number[place]
+    return numbers
+
+
+def _facts(kind: Ints, kinds: Sequence[str]) -> tuple[dict[str, Any], Ints]:
+    """Return what the kinds say of each row, and the size of its batch: looked up, because there are few of them."""
+    split = [one.split("/", _NO_LABEL) for one in kinds]
+    columns = zip(*(one[:_NO_LABEL] for one in split), strict=True) if kinds else ((),) * _NO_LABEL
+    roles, revisions, variants, versions, statuses, fallbacks, sizes = columns
     variant_names, version_names = tuple(dict.fromkeys(variants)), tuple(dict.fromkeys(versions))
+    labels = [one[_NO_LABEL] if len(one) > _NO_LABEL else None for one in split]
+    place_of = {label: place for place, label in enumerate(dict.fromkeys(one for one in labels if one is not None))}
 
     def column(values: Iterator[int] | Iterator[bool], dtype: type[np.generic]) -> NDArray[Any]:
         return np.array(list(values), dtype)[kind] if kinds else np.empty(0, dtype)
 
-    return {
+    facts = {
+        "label": column((-1 if one is None else place_of[one] for one in labels), np.int64),
         "revision": column((int(one) for one in revisions), np.int64),
         "variant": column((variant_names.index(one) for one in variants), np.int64),
         "version": column((version_names.index(one) for one in versions), np.int64),
@@ -153,4 +171,6 @@ def _facts(kind: Ints, kinds: Sequence[str]) -> dict[str, Any]:
         ),
         "variants": variant_names,
         "versions": version_names,
+        "labels": tuple(place_of),
     }
+    return facts, column((int(one) for one in sizes), np.int64)

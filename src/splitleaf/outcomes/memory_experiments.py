@@ -101,19 +101,18 @@ def rating_of(number: int, said: Feedback, about: Outcome | None, experiment: st
 
 def exposure_row(one: Outcome) -> Row:
     """Return the outcome as `exposures.read_exposures` takes it."""
-    facts = (one.role, one.revision, one.variant, one.served_version, one.status, one.fallback)
+    facts = (one.role, one.revision, one.variant, one.served_version, one.status, one.fallback, one.batch_size)
+    label = () if one.label is None else (one.label,)
     return (
         one.number,
-        "/".join(str(fact) for fact in facts),
+        "/".join(str(fact) for fact in (*facts, *label)),
         one.unit_hash,
-        picture_of(one),
-        one.label,
         one.confidence,
         one.created_ms,
         one.intake_ms + one.finished_ms - one.created_ms,
         one.queue_ms,
         one.preprocess_ms + one.inference_ms,
-        one.batch_size,
+        picture_of(one),
     )
 
 

@@ -9,6 +9,7 @@ from splitleaf.flows.discard_picture import discard_picture
 from splitleaf.flows.import_labels import LabelImport, export_labels, import_labels
 from splitleaf.flows.measure_agreement import ExpertAgreement, compare_experts
 from splitleaf.flows.review_pictures import PictureReview, Request, ReviewTask, Word
+from splitleaf.flows.run_experiment import require_known
 from splitleaf.images.archive import PictureArchive
 from splitleaf.outcomes.events import Feedback
 from splitleaf.outcomes.reviews import ReviewCount
@@ -21,6 +22,7 @@ class Reviewer(Operator):
     """Raises what the flows raise. Without a name, the user labels."""
 
     def next_items(self, experiment: str, expert: str, opinions: int) -> list[ReviewTask]:
+        require_known(self._store, experiment)
         return self._review.next_items(Request(expert or self._actor, experiment, opinions=opinions))
 
     def picture(self, prediction_id: str) -> bytes:
@@ -37,9 +39,11 @@ class Reviewer(Operator):
         return self._review.undo(prediction_id, expert or self._actor)
 
     def progress(self, experiment: str) -> Sequence[ReviewCount]:
+        require_known(self._store, experiment)
         return self._store.count_reviews(experiment)
 
     def agreement(self, experiment: str) -> ExpertAgreement:
+        require_known(self._store, experiment)
         return compare_experts(self._store, experiment)
 
     def import_labels(self, text: str, author: str, *, dry_run: bool) -> LabelImport:
@@ -49,6 +53,7 @@ class Reviewer(Operator):
         )
 
     def export_labels(self, experiment: str | None) -> Iterator[str]:
+        require_known(self._store, experiment or "")
         return export_labels(self._store, experiment)
 
     def discard_picture(self, prediction_id: str, reason: str) -> bool:

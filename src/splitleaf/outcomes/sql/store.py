@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Insert, case, func, select
+from sqlalchemy import ColumnElement, Insert, case, func, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from splitleaf.core.errors import Conflict
@@ -84,14 +84,14 @@ class SqlOutcomeStore(SqlExperiments, SqlReviews, SqlTruths, SqlKeys):
 
     def count_sightings(self, served_digest: str) -> int:
         columns = tables.outcomes.c
-        query = select(func.count()).where(columns.served_digest == served_digest, columns.measures != "")
+        query = select(func.count()).where(columns.served_digest == served_digest, _has_measures())
         return int(self._all(query)[0][0])
 
     def newest_sightings(self, served_digest: str, limit: int) -> Sequence[Sighting]:
         columns = tables.outcomes.c
         query = (
             select(columns.label, columns.confidence, columns.measures, columns.created_ms)
-            .where(columns.served_digest == served_digest, columns.measures != "")
+            .where(columns.served_digest == served_digest, _has_measures())
             .order_by(columns.number.desc())
             .limit(limit)
         )
@@ -166,3 +166,8 @@ class SqlOutcomeStore(SqlExperiments, SqlReviews, SqlTruths, SqlKeys):
         if self._engine.dialect.name == "postgresql":
             return postgresql.insert(tables.outcomes).on_conflict_do_nothing()
         return sqlite.insert(tables.outcomes).on_conflict_do_nothing()
+
+
+def _has_measures() -> ColumnElement[bool]:
+    # Written out: a plan that is made before the values are known could not use the index that leaves the others out.
+    return tables.outcomes.c.measures != literal_column("''")

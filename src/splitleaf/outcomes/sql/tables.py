@@ -74,8 +74,8 @@ outcomes = Table(
     Index("outcomes_by_time", "created_ms"),
     Index("outcomes_by_revision", "revision", "assigned_version", "created_ms"),
     Index("outcomes_by_version", "assigned_version", "created_ms"),
-    Index("outcomes_by_artifact", "served_digest", "number"),
-    # Only what they are for: most outcomes belong to no experiment.
+    # Only what they are for: most outcomes belong to no experiment, and many versions take no measures.
+    Index("outcomes_by_artifact", "served_digest", "number", **_where("measures <> ''")),
     Index("outcomes_by_experiment", "experiment", "number", **_where("experiment <> ''")),
     Index("outcomes_by_primary", "primary_id", **_where("primary_id <> ''")),
 )
