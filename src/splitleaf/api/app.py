@@ -13,7 +13,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from splitleaf.api import problems
 from splitleaf.api.bodies import receive_bounded
-from splitleaf.api.codes import problem_page
 from splitleaf.api.edge import Edge, RequestFacts
 from splitleaf.api.health import Health
 from splitleaf.api.predictions import Predictions
@@ -33,7 +32,6 @@ def build_app(services: ApiServices, on_answer: Callable[[RequestFacts], None] |
             *page_routes(),
             *dashboard_routes(),
             *reference_routes(),
-            Route("/problems/{code}", problem_page),
         ],
         exception_handlers={
             SplitleafError: problems.respond_to_error,

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Response
 
 from splitleaf.api.codes import CODES
 from splitleaf.api.problems import title_of
-from splitleaf.api.public import Call
+from splitleaf.api.public import RETRY_AFTER, Call
 
 PROBLEMS: Final = {
     400: "The request cannot be understood.",
@@ -37,7 +37,9 @@ def document_calls(app: FastAPI, calls: list[Call]) -> None:
             summary=call.summary,
             description=f"{call.summary}.".replace("?.", "?"),  # not the handler's docstring
             tags=[call.tag],
+            operation_id=call.name,
             response_model=None,
+            response_class=Response,  # FastAPI's own would declare an empty JSON beside what a call declares
             status_code=next(iter(call.success), 200),
             responses=_responses(call),
             openapi_extra=call.extra or None,
@@ -46,7 +48,13 @@ def document_calls(app: FastAPI, calls: list[Call]) -> None:
 
 def _responses(call: Call) -> dict[int | str, dict[str, Any]]:
     documented: dict[int | str, dict[str, Any]] = {
-        status: {"model": shape, "description": text or "As it is."} for status, (shape, text) in call.success.items()
+        status: {
+            "model": one.shape,
+            "description": one.text,
+            "content": {"application/json": {"example": one.example}},
+            "headers": one.headers,
+        }
+        for status, one in call.success.items()
     }
     return documented | {status: problem(status) for status in call.problems}
 
@@ -54,7 +62,8 @@ def _responses(call: Call) -> dict[int | str, dict[str, Any]]:
 def problem(status: int) -> dict[str, Any]:
     """Return the documentation of a problem response."""
     content = {"schema": {"$ref": "#/components/schemas/ProblemShape"}, "examples": _examples(status)}
-    return {"description": PROBLEMS[status], "content": {"application/problem+json": content}}
+    documented = {"description": PROBLEMS[status], "content": {"application/problem+json": content}}
+    return documented | {"headers": RETRY_AFTER} if status in (429, 503) else documented
 
 
 def _examples(status: int) -> dict[str, Any]:

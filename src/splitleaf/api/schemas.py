@@ -6,12 +6,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from splitleaf.api import examples
+
 
 class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-_ID = "mfrggzdfmztwq2lknnwg23tpoa"
+_ID = examples.ID
 _OWN = f"/v1/predictions/{_ID}"
 
 

@@ -32,6 +32,16 @@ function example(schema, depth = 0) {
   return { string: "…", integer: 0, number: 0, boolean: true }[shape.type] ?? null;
 }
 
+/** Return what is given as examples of a body, or one made of its schema. */
+function samples(json) {
+  if (json.examples) return Object.values(json.examples);
+  return [{ value: json.example ?? example(json.schema) }];
+}
+
+function listing(value) {
+  return element("pre", { tabindex: "0" }, code(JSON.stringify(value, null, 2)));
+}
+
 function table(headings, rows) {
   const head = element("tr", {}, ...headings.map((text) => element("th", { scope: "col" }, text)));
   const body = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))));
@@ -61,7 +71,10 @@ function body(call) {
   if (!content) return [];
   const parts = [element("h4", {}, "Body: " + Object.keys(content).join(", "))];
   const json = content["application/json"];
-  if (json) parts.push(element("pre", { tabindex: "0" }, code(JSON.stringify(example(json.schema), null, 2))));
+  for (const { summary, value } of json ? samples(json) : []) {
+    if (summary) parts.push(element("p", {}, summary));
+    parts.push(listing(value));
+  }
   return parts;
 }
 
@@ -71,7 +84,7 @@ function responses(call) {
   for (const [status, one] of Object.entries(call.responses)) {
     const json = one.content?.["application/json"];
     if (!json || status >= "300") continue;
-    parts.push(element("pre", { tabindex: "0" }, code(JSON.stringify(example(json.schema), null, 2))));
+    parts.push(...samples(json).map(({ value }) => listing(value)));
     break;
   }
   return parts;

@@ -1,0 +1,103 @@
+"""The OpenAPI document: every public answer has an example, and each is one that the service could give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from splitleaf.api import examples, schemas
+from tests.api.served import Served
+from tests.support.pictures import jpeg
+
+Document = dict[str, Any]
+
+
+@pytest.fixture
+async def served(tmp_path: Path) -> Served:
+    return await Served(tmp_path).start()
+
+
+@pytest.fixture
+async def document(served: Served) -> Document:
+    made: Document = (await served.client().get("/openapi.json")).json()
+    return made
+
+
+def public(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, call in methods.items():
+            if not path.startswith("/admin/"):
+                yield f"{method} {path}", call
+
+
+async def test_every_public_body_and_answer_has_an_example(document: Document) -> None:
+    seen = 0
+    for name, call in public(document):
+        for status, answer in call["responses"].items():
+            for media_type, content in answer.get("content", {}).items():
+                assert "example" in content or content.get("examples"), f"{name} {status} {media_type}"
+                seen += 1
+        for content in call.get("requestBody", {}).get("content", {}).values():
+            schema = content["schema"]
+            assert "examples" in content or "binary" in str(schema), name
+    assert seen > 50
+
+
+async def test_every_answer_of_200_has_its_one_form(document: Document) -> None:
+    kinds = {
+        name: list(answer["content"])
+        for name, call in public(document)
+        for status, answer in call["responses"].items()
+        if status.startswith("2")
+    }
+    others = {"get /v1/predictions/{id}/events": ["text/event-stream"], "get /problems/{code}": ["text/plain"]}
+    assert kinds == {name: ["application/json"] for name in kinds} | others
+
+
+async def test_every_call_has_a_name_of_its_own(document: Document) -> None:
+    names = [call["operationId"] for methods in document["paths"].values() for call in methods.values()]
+    assert len(names) == len(set(names))
+    assert {call["operationId"] for _, call in public(document)} >= {"createPrediction", "followPrediction", "predict"}
+
+
+async def test_what_a_client_has_to_read_in_the_headers_is_declared(document: Document) -> None:
+    created = document["paths"]["/v1/predictions"]["post"]["responses"]
+    assert "Location" in created["202"]["headers"]
+    for name, call in public(document):
+        for status in {"429", "503"} & set(call["responses"]):
+            assert "Retry-After" in call["responses"][status].get("headers", {}), f"{name} {status}"
+
+
+@pytest.mark.parametrize(
+    ("shape", "example"),
+    [
+        (schemas.PredictionShape, examples.QUEUED),
+        (schemas.PredictionShape, examples.SUCCEEDED),
+        (schemas.PredictionShape, examples.CANCELED),
+        (schemas.ExplanationShape, examples.EXPLANATION),
+        (schemas.FeedbackShape, examples.FEEDBACK_NOTED),
+        (schemas.SimpleAnswerShape, examples.SIMPLE_ANSWER),
+        (schemas.LabelsShape, examples.LABELS),
+        (schemas.HealthShape, examples.HEALTH),
+        (schemas.StatusShape, examples.NOT_READY),
+        *((schemas.FeedbackBody, one["value"]) for one in examples.FEEDBACK.values()),
+    ],
+)
+def test_every_example_is_of_its_shape(shape: type[BaseModel], example: dict[str, Any]) -> None:
+    assert shape.model_validate(example).model_dump(exclude_unset=True) == example
+
+
+async def test_what_is_sent_has_the_form_of_the_examples(served: Served) -> None:
+    client = served.client()
+    sent = (await client.post("/v1/predictions", files={"file": jpeg()})).json()
+    assert sent.keys() == examples.QUEUED.keys()
+    assert sent["links"].keys() == examples.QUEUED["links"].keys()
+    assert sent["status"] == "queued"
+    labels = (await client.get("/v1/labels")).json()["labels"]
+    assert labels[0].keys() == examples.LABELS["labels"][0].keys()
+    page = await client.get("/problems/image_too_small")
+    assert page.text == examples.PROBLEM_PAGE
