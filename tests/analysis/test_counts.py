@@ -54,6 +54,17 @@ def test_a_paired_difference_waits_for_the_exact_evidence() -> None:
     assert compare_paired(PairedCounts(100_000, 3125, 2875), 100_000).interval.high == 0
 
 
+@pytest.mark.parametrize("planned", [300, 20_000])
+@pytest.mark.parametrize("images", [100, 3000])
+def test_a_paired_difference_leaves_zero_out_just_when_the_evidence_is_in(images: int, planned: int) -> None:
+    for discordant in range(10, 100):
+        for wins in range(discordant + 1):
+            found = compare_paired(PairedCounts(images, discordant - wins, wins), planned)
+            is_told = found.interval.low > 0 or found.interval.high < 0
+            assert is_told is (found.log_e_value >= math.log(20)), (discordant, wins)
+            assert found.interval.low <= found.value <= found.interval.high
+
+
 def test_a_rate_is_covered_at_all_looks() -> None:
     generator = np.random.default_rng(1)
     for rate in (0.02, 0.5, 0.9):

@@ -85,8 +85,9 @@ def compare_paired(counts: PairedCounts, planned_images: int, alpha: float = 0.0
     """Return the difference in accuracy with a confidence sequence; the evidence is the exact one.
 
     The interval is the normal mixture over +1, 0, -1 an image, with one pseudo-win and one pseudo-loss; the gate is
-    that the exact evidence, which needs none, has 10 discordant pictures to speak of. It never leaves zero out before
-    the exact evidence is in.
+    that the exact evidence, which needs none, has 10 discordant pictures to speak of. It leaves zero out just when the
+    exact evidence is in: from then on its end at zero is what the exact share of wins comes to on so many discordant
+    pictures, where the mixture is still wider than that.
     """
     evidence = counts.evidence
     if counts.images == 0:
@@ -100,6 +101,10 @@ def compare_paired(counts: PairedCounts, planned_images: int, alpha: float = 0.0
     low, high = max(-1.0, value - half), min(1.0, value + half)
     if evidence < -math.log(alpha):
         low, high = min(low, 0.0), max(high, 0.0)
+    else:
+        wins = win_share(counts, alpha).interval
+        least, most = ((2 * share - 1) * counts.discordant / n for share in (wins.low, wins.high))
+        low, high = (max(low, least), high) if net > 0 else (low, min(high, most))
     return Difference(value, Interval(low, high), evidence, is_enough=True)
 
 

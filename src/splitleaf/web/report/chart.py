@@ -10,7 +10,7 @@ from typing import Final
 
 WIDTH: Final = 640
 HEIGHT: Final = 260
-_LEFT, _RIGHT, _TOP, _BOTTOM = 58, 12, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 76, 24, 14, 40
 _STEPS: Final = (1, 2, 2.5, 5, 10)
 
 Points = Sequence[tuple[float, float]]
@@ -76,13 +76,13 @@ class Chart:
         self._marks.append(f'<line class="level {name}" x1="{left}" y1="{at}" x2="{right}" y2="{at}"/>')
         self._marks.append(f'<text class="note" x="{right - 4}" y="{at - 4}" text-anchor="end">{escape(text)}</text>')
 
-    def moment(self, x: float, text: str) -> None:
-        """Draw a line upwards, with a word at its top."""
+    def moment(self, x: float, text: str, down: float = 0) -> None:
+        """Draw a line upwards, with a word at its top, or so far below it."""
         if not self.x.low <= x <= self.x.high:
             return
         (at, top), (_, bottom) = self.at(x, self.y.high), self.at(x, self.y.low)
         self._marks.append(f'<line class="level" x1="{at}" y1="{top}" x2="{at}" y2="{bottom}"/>')
-        self._marks.append(f'<text class="note" x="{at + 3}" y="{top + 10}">{escape(text)}</text>')
+        self._marks.append(f'<text class="note" x="{at + 3}" y="{top + 10 + down}">{escape(text)}</text>')
 
     def bar(self, left: float, right: float, low: float, high: float, name: str) -> None:
         (x1, y1), (x2, y2) = self.at(left, high), self.at(right, low)
@@ -129,8 +129,8 @@ class Chart:
         for value in self.x.ticks():
             at, bottom = self.at(value, self.y.low)
             label = escape(self.x.label(value))
-            parts.append(f'<text class="tick" x="{at}" y="{bottom + 15}" text-anchor="middle">{label}</text>')
+            parts.append(f'<text class="tick" x="{at}" y="{bottom + 17}" text-anchor="middle">{label}</text>')
         end, bottom = self.at(self.x.high, self.y.low)
         title = escape(self.x.title)
-        parts.append(f'<text class="tick" x="{end}" y="{bottom + 29}" text-anchor="end">{title}</text>')
+        parts.append(f'<text class="tick" x="{end}" y="{bottom + 35}" text-anchor="end">{title}</text>')
         return "".join(parts)

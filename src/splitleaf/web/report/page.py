@@ -26,7 +26,7 @@ def render_report(report: Report) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{title}</title><style>{style}</style></head><body>{body}</body></html>\n"
+        f"<title>{title}</title><style>{style}</style></head><body><main>{body}</main></body></html>\n"
     )
 
 

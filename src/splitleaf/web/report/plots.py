@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Final
 
 from splitleaf.analysis.report import Report
 from splitleaf.analysis.report.curves import Course, Look
 from splitleaf.core.clock import as_utc
 from splitleaf.web.report.chart import Axis, Chart
+
+MOST_SHOWN: Final = 6.0
+"""Powers of ten of the evidence."""
 
 
 def arm_classes(report: Report) -> Mapping[str, str]:
@@ -44,13 +48,14 @@ def draw_evidence(report: Report, course: Course) -> str:
     if not course.looks:
         return ""
     proof = -math.log10(report.experiment.alpha)
-    values = [one.log10_e for one in course.looks]
+    # Beyond a million it makes no difference to anybody, and the line of the proof would lie on the ground.
+    values = [min(one.log10_e, MOST_SHOWN) for one in course.looks]
     chart = Chart(
-        f"Evidence on {course.arm}: e is 10 to the power of {values[-1]:.2g} at the end",
+        f"Evidence on {course.arm}: e is 10 to the power of {course.looks[-1].log10_e:.2g} at the end",
         _time(course.looks),
-        Axis.around([*values, 0.0, proof], lambda y: f"10^{y:g}"),
+        Axis.around([*values, 0.0, proof], lambda y: ">10^6" if y >= MOST_SHOWN else f"10^{y:g}"),
     )
-    chart.line([(one.at_ms, one.log10_e) for one in course.looks], arm_classes(report)[course.arm])
+    chart.line([(one.at_ms, e) for one, e in zip(course.looks, values, strict=True)], arm_classes(report)[course.arm])
     chart.level(proof, "margin", f"proof: e = {1 / report.experiment.alpha:g}")
     chart.level(0.0, "zero", "e = 1")
     return chart.svg()
@@ -106,7 +111,7 @@ def draw_latency(report: Report, part: str) -> str:
             text = f"{one.arm} p{100 * one.quantile:g}: {found.value:.1f} ms, {found.low:.1f} to {found.high:.1f}"
             chart.point(found.value, one.quantile, classes[one.arm], text)
     if report.latency.threshold_ms and part == "total":
-        chart.moment(report.latency.threshold_ms, "slow from here")
+        chart.moment(report.latency.threshold_ms, "slow from here", down=24)
     return chart.svg()
 
 

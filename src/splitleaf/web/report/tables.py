@@ -14,7 +14,7 @@ from splitleaf.web.report import numbers
 
 
 def show_statement(statement: Statement) -> str:
-    parts = [f"<strong>{escape(statement.headline)}</strong><p>{escape(statement.certainty)}</p>"]
+    parts = [f"<h2>{escape(statement.headline)}</h2><p>{escape(statement.certainty)}</p>"]
     lists = (
         ("To be known first", statement.concerns),
         ("Still missing", statement.missing),
@@ -30,13 +30,13 @@ def show_health(report: Report) -> str:
 
 
 def show_metrics(report: Report) -> str:
-    head = ("", "units", "pictures", "labels", "estimate", "difference", "e", "verdict", "still needed")
+    head = ("arm", "units", "pictures", "labels", "estimate", "difference", "e", "verdict", "still needed")
     body = "".join(_metric(report, one) for one in report.metrics)
-    return _table(head, body) if body else "<p>Nothing has been measured yet.</p>"
+    return _table("Metrics", head, body) if body else "<p>Nothing has been measured yet.</p>"
 
 
 def show_guardrails(report: Report) -> str:
-    head = ("guardrail", "candidate", "bad of its units", "bad of control's", "e (peak)", "fires at", "")
+    head = ("guardrail", "candidate", "bad of its units", "bad of control's", "e (peak)", "fires at", "state")
     rows = (
         (
             one.metric,
@@ -49,7 +49,7 @@ def show_guardrails(report: Report) -> str:
         )
         for one in report.guardrails
     )
-    return _table(head, _rows(rows))
+    return _table("Guardrails", head, _rows(rows), words=2)
 
 
 def show_matrix(agreement: Agreement) -> str:
@@ -62,16 +62,17 @@ def show_matrix(agreement: Agreement) -> str:
             for column, count in enumerate(agreement.matrix[row])
         )
         body += f"<tr><th>{escape(label)}</th>{cells}</tr>"
-    return _table(head, body)
+    return _table(f"What {agreement.control_version} and {agreement.other_version} said", head, body)
 
 
 def show_disagreements(agreement: Agreement) -> str:
-    head = (agreement.control_version, agreement.other_version, "pictures", "labelled", "right", "right")
+    control, other = agreement.control_version, agreement.other_version
+    head = (control, other, "pictures", "labelled", f"{control} right", f"{other} right")
     rows = (
         (one.control_label, one.other_label, one.images, one.labelled, one.control_right, one.other_right)
         for one in agreement.disagreements[:20]
     )
-    return _table(head, _rows(rows))
+    return _table(f"Disagreements of {control} and {other}", head, _rows(rows), words=2)
 
 
 def show_segments(report: Report) -> str:
@@ -87,7 +88,8 @@ def show_segments(report: Report) -> str:
         )
         for one in report.segments
     )
-    return _table(("by", "segment", "candidate", "metric", "pictures", "difference"), _rows(rows))
+    head = ("by", "segment", "candidate", "metric", "pictures", "difference")
+    return _table("Segments", head, _rows(rows), words=4)
 
 
 def show_drift(report: Report, measure: str) -> str:
@@ -104,7 +106,7 @@ def show_drift(report: Report, measure: str) -> str:
 
 def show_audit(report: Report) -> str:
     rows = ((numbers.moment(one.at_ms), one.actor, one.action, one.reason) for one in report.audit)
-    return _table(("when", "who", "what", "why"), _rows(rows))
+    return _table("Who did what", ("when", "who", "what", "why"), _rows(rows), words=4)
 
 
 def _metric(report: Report, metric: Metric) -> str:
@@ -112,7 +114,7 @@ def _metric(report: Report, metric: Metric) -> str:
     primary = " — decides" if metric.is_primary else ""
     head = f"{escape(numbers.heading(metric))}{primary}<br><span class='soft'>{escape('. '.join(notes))}</span>"
     rows = "".join(_arm(report, metric, row) for row in metric.arms)
-    return f'<tr class="metric"><th colspan="9">{head}</th></tr>{rows}'
+    return f'<tr class="metric"><th colspan="9"><div>{head}</div></th></tr>{rows}'
 
 
 def _arm(report: Report, metric: Metric, row: ArmMeasure) -> str:
@@ -144,9 +146,12 @@ def _rows(rows: Iterable[Sequence[object]]) -> str:
     return "".join(f"<tr>{row}</tr>" for row in made)
 
 
-def _table(head: Sequence[str], body: str) -> str:
+def _table(title: str, head: Sequence[str], body: str, words: int = 1) -> str:
+    """Return a table of which the first columns are words, and the others numbers."""
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
-    return f'<div class="scroll"><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>'
+    # It can be wider than a phone: then it is moved by itself, by keys too.
+    frame = f'class="scroll words{words}" tabindex="0" role="region" aria-label="{escape(title)}"'
+    return f"<div {frame}><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
 
 
 def _with_code(text: str) -> str:
