@@ -151,6 +151,15 @@ def test_the_leaves_on_which_versions_differ_are_shown_and_timings_can_be_told_a
     expect(shown).not_to_have_text(before)
 
 
+def test_other_shares_begin_with_those_in_force(operator: Page) -> None:
+    go(operator, "/admin/experiments/v2-against-v1", "v2-against-v1")
+    operator.get_by_role("button", name="Other shares").click()
+    dialog = operator.get_by_role("dialog")
+    expect(dialog.get_by_label("control, percent")).to_have_value("50")
+    expect(dialog.get_by_label("candidate, percent")).to_have_value("50")
+    dialog.get_by_role("button", name="Cancel").click()
+
+
 def test_the_report_is_downloaded_as_json(operator: Page) -> None:
     go(operator, "/admin/experiments/v2-unseen", "v2-unseen")
     with operator.expect_download() as download:

@@ -151,6 +151,7 @@ function askShares(experiment) {
       min: "0",
       max: "100",
       step: "0.01",
+      value: experiment.shares[name] ?? 0,
       required: true,
     });
     return field(id, `${name}, percent of all units`, input);

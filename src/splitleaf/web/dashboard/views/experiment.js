@@ -57,7 +57,8 @@ export async function show(main, { signal, parameters: [key] }) {
 }
 
 function fillState(places, detail, control, refresh) {
-  const { experiment } = detail;
+  // The shares in force beside the planned ones.
+  const experiment = { ...detail.experiment, shares: detail.revisions[0]?.shares ?? {} };
   fill(places.head, [experiment.state, experiment.plan.hypothesis, experiment.changed_at], () => head(experiment));
   fill(places.steps, [experiment, mayWrite()], () => stepsOf(experiment, refresh));
   fill(places.control, control, () => controlPanel(control));
