@@ -6,6 +6,7 @@ from splitleaf.core.preprocessing import ColorOrder, ResizeFilter
 from splitleaf.importing.preprocessing import (
     FILTERS,
     SCALINGS,
+    assume,
     complete,
     describe_values,
     parse_preprocessing,
@@ -85,3 +86,26 @@ def test_a_network_of_one_channel_is_tried_in_gray_alone() -> None:
 def test_a_scaling_without_a_name_is_described_by_its_numbers() -> None:
     one = Preprocessing(height=8, width=8, scale=1 / 64, mean=(0.5,), std=(0.25,))
     assert describe_values(one) == "(x*0.015625 - 0.5) / 0.25"
+
+
+@pytest.mark.parametrize(
+    ("layers", "values"),
+    [
+        ({"InputLayer": 1, "Conv2D": 3, "Dense": 2}, "x/255"),
+        ({"InputLayer": 1, "Rescaling": 1, "Conv2D": 3}, "0..255"),
+        ({"InputLayer": 1, "Normalization": 1, "Conv2D": 3}, "0..255"),
+        (None, "0..255"),
+    ],
+)
+def test_what_nobody_says_is_assumed_by_the_layers_and_said_to_be(layers: dict[str, int] | None, values: str) -> None:
+    found, origin = assume(PreprocessingDraft(resize=ResizeFilter.PILLOW_NEAREST), SHAPE, layers)
+    assert (describe_values(found), found.resize) == (values, ResizeFilter.PILLOW_NEAREST)
+    (warning,) = origin.warnings
+    assert f"{values} is assumed" in warning
+
+
+def test_what_somebody_says_is_taken_as_declared() -> None:
+    found, origin = assume(PreprocessingDraft(scale=1.0), SHAPE, {"Conv2D": 3})
+    assert describe_values(found) == "0..255"
+    assert origin.warnings == ()
+    assert origin.words.startswith("as declared")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from splitleaf.core.errors import ImportRefused
 from splitleaf.importing.assignment import assign
 from splitleaf.importing.calibration import calibration_error, fit_temperature
-from splitleaf.importing.parity import Parity, compare
+from splitleaf.importing.parity import Parity, compare, nudge
 from splitleaf.importing.statistics import paired_p_value, wilson_interval
 from tests.importing.refusing import refused
 
@@ -57,6 +57,38 @@ def test_another_top_1_is_refused_however_near() -> None:
 def test_a_tie_that_float32_cannot_tell_apart_is_no_difference() -> None:
     original = np.array([[0.5, 0.5, 0.0]], dtype=np.float32)
     assert compared(original + np.array([-1e-7, 1e-7, 0]), original).same_top_1 == 1
+
+
+@pytest.mark.parametrize(
+    ("apart", "own", "is_equal"),
+    [(3e-4, 1e-4, True), (3e-4, 1e-5, False), (3e-4, 0.0, False), (2e-3, 1.0, False)],
+    ids=["the original moves as far", "it moves less", "it does not move", "too far whatever it does"],
+)
+def test_nobody_can_be_nearer_to_the_original_than_a_rounding_of_its_pictures_moves_it(
+    apart: float, own: float, is_equal: bool
+) -> None:
+    def proof() -> Parity:
+        return compare(
+            ANSWERS,
+            (ANSWERS + np.array([apart, -apart, 0])).astype(np.float32),
+            output="probabilities",
+            random_pictures=1,
+            reference="the original",
+            nudged=lambda: (ANSWERS + np.array([-own, own, 0])).astype(np.float32),
+        )
+
+    if is_equal:
+        assert proof().same_top_1 == 2
+    else:
+        with refused("parity_failed"):
+            proof()
+
+
+def test_a_nudge_is_one_rounding_of_every_value() -> None:
+    batch = np.random.default_rng(1).uniform(1, 255, (2, 8, 8, 3)).astype(np.float32)
+    moved = nudge(batch)
+    assert ((moved != batch) & (np.abs(moved - batch) <= np.spacing(batch))).all()
+    assert 0.3 < (moved > batch).mean() < 0.7
 
 
 @given(st.integers(1, 5), st.integers(0, 2), st.integers(0, 10_000))

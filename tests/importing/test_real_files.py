@@ -11,6 +11,7 @@ import pytest
 
 from splitleaf.core.preprocessing import ResizeFilter
 from splitleaf.engine.onnx import OnnxRuntime
+from splitleaf.importing.bare import import_bare
 from splitleaf.importing.evaluation import score
 from splitleaf.importing.importer import import_model
 from splitleaf.importing.labels import match_by_answers
@@ -89,3 +90,23 @@ def test_the_second_seed_file_wants_nearest_neighbours(tmp_path: Path, import_py
     rows = [row for row in report.table if (row.values, row.preprocessing.color) == ("x/255", "rgb")]
     accuracy = {row.preprocessing.resize: row.accuracy for row in rows}
     assert accuracy[ResizeFilter.PILLOW_NEAREST] - accuracy[ResizeFilter.PILLOW_BILINEAR] > 0.05
+
+
+@pytest.mark.parametrize("declared", ["", "[preprocessing]\nscale = 1.0\n"], ids=["nothing", "what is wrong"])
+def test_bare_files_are_imported_whatever_the_repository_says_of_their_pictures(
+    tmp_path: Path, import_python: Path, declared: str
+) -> None:
+    """On pixels of 0 to 255 the second network is so steep that two runtimes differ by more than 1e-4."""
+    models = tmp_path / "models"
+    for version in ("v1", "v2"):
+        shutil.copytree(KERAS_FILES / "seed" / version, models / version, copy_function=shutil.copyfile)
+        (models / version).chmod(0o755)
+    labels = REPOSITORY.read_text(encoding="utf-8").partition("# Pixels")[0]
+    (models / "repository.toml").write_text(labels + declared, encoding="utf-8")
+    options = ImportRequest(Path(), "", models, import_python=import_python)
+    outcomes = import_bare(models, options, lambda _: lambda _: None)
+    for version in ("v1", "v2"):
+        report = outcomes[version]
+        assert isinstance(report, ImportReport), report
+        assert describe_values(report.manifest.preprocessing) == ("0..255" if declared else "x/255")
+        assert bool(report.warnings) is not bool(declared)

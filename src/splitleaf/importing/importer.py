@@ -24,7 +24,7 @@ from splitleaf.importing.labelling import Labelling
 from splitleaf.importing.labels import canonical
 from splitleaf.importing.latency import measure_latency_ms
 from splitleaf.importing.pictures import find_pictures, read_all, read_labelled_folder
-from splitleaf.importing.preprocessing import complete
+from splitleaf.importing.preprocessing import Origin, assume, complete
 from splitleaf.importing.reference import Reference, learn, look
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import ImportRequest, Progress, ProgressCallback
@@ -104,7 +104,7 @@ class _Import:
         )
         selection = self._select(network)
         labels, labels_origin = self._labelling.choose(network.classes, selection)
-        preprocessing = selection.preprocessing if selection else self._declared(network).base
+        preprocessing, origin = self._preprocessing(network, selection)
         calibration = self._calibrate(network, preprocessing, labels)
         temperature = calibration.temperature if calibration else 1.0
         proof = self._prove(network, preprocessing, artifact, selection)
@@ -126,12 +126,12 @@ class _Import:
             network.layers,
             proof,
             labels_origin,
-            self._preprocessing_origin(selection),
+            origin.words,
             selection.table if selection else (),
             selection.orders if selection else (),
             calibration,
             selection.scores.refused if selection else 0,
-            selection.warnings if selection else (),
+            (*origin.warnings, *(selection.warnings if selection else ())),
             network.tools,
             {"network_cut": network_is_cut()} if self._sandbox else {},
             self._clock.monotonic() - started,
@@ -184,6 +184,16 @@ class _Import:
         stated = declared.stated().keys() & {"resize", "scale", "mean", "std", "color"}
         base = complete(self._preprocessing_draft(), network.shape)
         return Declared(base, self._request.preprocessing, bool(stated), self._labelling.stated(network.classes))
+
+    def _preprocessing(self, network: Network, selection: Selection | None) -> tuple[Preprocessing, Origin]:
+        """Return what the version will do to pictures, and on whose word."""
+        if self._request.preprocessing.stated():
+            stated = selection.preprocessing if selection else self._declared(network).base
+            return stated, Origin("stated with --preprocessing")
+        if selection is not None:
+            return selection.preprocessing, Origin("chosen on labelled pictures")
+        is_keras = network.format in {"h5-keras2", "h5-keras3", "keras"}
+        return assume(self._preprocessing_draft(), network.shape, network.layers if is_keras else None)
 
     # What is measured
 
@@ -251,6 +261,7 @@ class _Import:
             output=network.output,
             random_pictures=len(synthetic),
             reference="the original in its own framework" if network.loader else "itself: an ONNX source has no other",
+            nudged=lambda: original_answers(network, parity.nudge(batch), self._child()),
         )
         # Golden: half of either kind where there are real ones, and what the original said of them.
         first = len(synthetic) - len(kept)
@@ -284,13 +295,6 @@ class _Import:
             accuracy_high=round(high, 4),
             latency_ms=round(measure_latency_ms(network.runtime, network.shape), 3),
         )
-
-    def _preprocessing_origin(self, selection: Selection | None) -> str:
-        if self._request.preprocessing.stated():
-            return "stated with --preprocessing"
-        if selection is not None:
-            return "chosen on labelled pictures"
-        return "as declared; give labelled pictures with --evaluate to prove it"
 
     def _keep_source(self, staged: Path, network: Network, digest: str) -> Source:
         source = self._request.source.resolve()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 
@@ -47,6 +47,9 @@ FILTERS = (
     ResizeFilter.TF_AREA,
 )
 """In the order of preference among equals."""
+
+_SCALING_LAYERS = frozenset({"Rescaling", "Normalization", "TFOpLambda", "TrueDivide"})
+"""The last two are arithmetic written between layers, as in `x / 255`."""
 
 _PRESETS = {
     "raw": RAW,
@@ -106,6 +109,34 @@ def complete(draft: PreprocessingDraft, shape: tuple[int, int, int]) -> Preproce
             code="invalid_preprocessing",
         )
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """On whose word a preprocessing is taken, and what should make one look twice."""
+
+    words: str
+    warnings: tuple[str, ...] = ()
+
+
+def assume(
+    draft: PreprocessingDraft, shape: tuple[int, int, int], layers: Mapping[str, int] | None
+) -> tuple[Preprocessing, Origin]:
+    """Return the draft, completed by what is most customary, for a version that no labelled picture was shown to.
+
+    Most Keras networks without a layer that scales were trained on x/255. `layers` is None for a graph of operations,
+    which does not tell its layers: those are exported with their scaling inside more often than not.
+    """
+    if draft.stated().keys() & {"scale", "mean", "std"}:
+        return complete(draft, shape), Origin("as declared; give labelled pictures with --evaluate to prove it")
+    scaling = RAW if layers is None or layers.keys() & _SCALING_LAYERS else SCALINGS[1]
+    assumed = PreprocessingDraft.model_validate(_scaling_entries(scaling)).over(draft)
+    doubt = (
+        f"nothing says how training scaled its pictures: {scaling.name} is assumed, and a wrong scaling answers "
+        "wrongly without any error. Give labelled pictures with --evaluate, or say it with --preprocessing or in "
+        "repository.toml"
+    )
+    return complete(assumed, shape), Origin("assumed", (doubt,))
 
 
 def plausible(base: Preprocessing, fixed: PreprocessingDraft) -> tuple[Preprocessing, ...]:
