@@ -40,7 +40,9 @@ def to_keras(network: LeafNetwork, classes: int) -> keras.Model:
     """
     model = build_keras(network.recipe, classes)
     for name, unit in network.units.items():
-        model.get_layer(f"{name}_conv").set_weights([_array(unit.convolution.weight).transpose(2, 3, 1, 0)])
+        model.get_layer(f"{name}_conv").set_weights(
+            [_array(unit.kernel.unflatten(1, (-1, 3, 3))).transpose(2, 3, 1, 0)]
+        )
         norm = unit.norm
         values = [_array(part) for part in (norm.weight, norm.bias, norm.running_mean, norm.running_var)]
         model.get_layer(f"{name}_norm").set_weights(values)

@@ -6,6 +6,8 @@ layer, so that the feature vector and class activation maps (Zhou et al. 2016) c
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -21,15 +23,16 @@ class Unit(nn.Module):
     def __init__(self, inputs: int, outputs: int, stride: int = 1, scale: float = 1.0) -> None:
         super().__init__()
         self.stride = stride
-        self.convolution = nn.Conv2d(inputs, outputs, 3, stride, padding=0 if stride == 2 else 1, bias=False)
+        # A matrix (outputs, inputs * 9), because Muon works on matrices.
+        self.kernel = nn.Parameter(torch.randn(outputs, inputs * 9) * math.sqrt(2 / (outputs * 9)))
         self.norm = nn.BatchNorm2d(outputs, eps=EPSILON)
-        nn.init.kaiming_normal_(self.convolution.weight, mode="fan_out", nonlinearity="relu")
         nn.init.constant_(self.norm.weight, scale)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if self.stride == 2:
             x = functional.pad(x, (0, 1, 0, 1))
-        return self.norm(self.convolution(x))
+        kernel = self.kernel.unflatten(1, (-1, 3, 3))
+        return self.norm(functional.conv2d(x, kernel, stride=self.stride, padding=0 if self.stride == 2 else 1))
 
 
 class LeafNetwork(nn.Module):

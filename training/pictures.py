@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -79,7 +80,7 @@ def _cached(rows: Sequence[tuple[Path, bool]], side: int, cache: Path) -> np.nda
             decoded = pool.map(_decode_row, rows, [side] * len(rows), chunksize=64)
             for index, row in enumerate(tqdm(decoded, "decoding", len(rows), unit="photo")):
                 pixels[index] = row
-        part = file.with_suffix(".part.npy")
+        part = file.with_suffix(f".{os.getpid()}.npy")
         np.save(part, pixels)
         part.rename(file)
     return np.load(file, mmap_mode="r")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate, pairwise
 
 WARM_UP = 0.05
 """Share of the steps in which the learning rate rises."""
@@ -32,9 +33,12 @@ class Recipe:
     """Residual blocks of each stage."""
     phases: tuple[Phase, ...]
     """On small pictures first, then on larger ones (progressive resizing): most is learned at a part of the cost."""
-    learning_rate: float = 2e-3
+    learning_rate: float = 1.5e-2
+    """The highest of the kernels (Muon)."""
+    other_rate: float = 0.5
+    """Of scales, offsets and the last layer (AdamW), as a share of the kernels'."""
     batch_size: int = 64
-    weight_decay: float = 0.05
+    weight_decay: float = 0.1
     dropout: float = 0.2
     label_smoothing: float = 0.05
     average_decay: float = 0.998
@@ -46,6 +50,13 @@ class Recipe:
     @property
     def epochs(self) -> int:
         return sum(phase.epochs for phase in self.phases)
+
+    def stretched(self, epochs: int) -> Recipe:
+        """Return the same in that many epochs, each phase longer or shorter in proportion."""
+        ends = [round(epochs * end / self.epochs) for end in accumulate(phase.epochs for phase in self.phases)]
+        lengths = [end - start for start, end in pairwise([0, *ends])]
+        phases = zip(self.phases, lengths, strict=True)
+        return replace(self, phases=tuple(replace(phase, epochs=length) for phase, length in phases))
 
     def phase_of(self, epoch: int) -> Phase:
         """Return the phase of a zero-based epoch; the last one goes on for ever."""
@@ -72,17 +83,15 @@ def learning_rate_at(progress: float, highest: float) -> float:
 
 RECIPES = {
     "v1": Recipe(
-        side=96,
+        side=112,
         widths=(16, 40, 80, 128),
         blocks=(0, 1, 1, 1),
-        phases=(Phase(64, 10, 0.5), Phase(96, 20, 0.6), Phase(96, 4, 0.3)),
-        learning_rate=3e-3,
+        phases=(Phase(64, 8, 0.5), Phase(96, 24, 0.5), Phase(112, 24, 0.5), Phase(112, 4, 0.3)),
     ),
     "v2": Recipe(
-        side=144,
-        widths=(24, 48, 96, 160),
+        side=160,
+        widths=(32, 64, 96, 160),
         blocks=(0, 1, 2, 1),
-        # Twenty-three epochs were too few (docs/reference/models.md); the whole of this has not been run yet.
-        phases=(Phase(80, 8, 0.5), Phase(112, 18, 0.6), Phase(128, 14, 0.6), Phase(128, 6, 0.3)),
+        phases=(Phase(80, 8, 0.5), Phase(112, 14, 0.5), Phase(128, 22, 0.5), Phase(128, 4, 0.3)),
     ),
 }

@@ -58,7 +58,7 @@ def main() -> None:
         "training_minutes": round(sum(row["seconds"] for row in fitting.history) / 60, 1),
         "training_photos": run.train.photos,
         "trained_with": trained_with(),
-        "teacher": arguments.teacher.name if arguments.teacher else None,
+        "teachers": [folder.name for folder in arguments.teacher],
         "merged_with": fitting.merged_with,
         "parameters": int(model.count_params()),
         "file_bytes": file.stat().st_size,
@@ -78,9 +78,16 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--extra", type=Path, help="further photos of the same classes, reduced to 144 pixels")
     parser.add_argument("--test", type=Path, help="photos for the final evaluation; never trained or selected on")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
-    parser.add_argument("--teacher", type=Path, help="folder of a finished run that teaches this one (distillation)")
+    parser.add_argument(
+        "--teacher",
+        type=Path,
+        action="append",
+        default=[],
+        help="folder of a run that teaches this one (distillation); may be given again",
+    )
     parser.add_argument("--merge", type=Path, help="folder of a copy of this run that is as far under another seed")
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--epochs", type=int, help="in place of the recipe's; its phases are stretched")
     parser.add_argument("--more", type=int, default=0, help="epochs to add to the recipe's, at a lower rate")
     parser.add_argument("--limit", type=int, help="photos a class, for a quick try")
     parser.add_argument("--threads", type=int, help="of the processor; all cores by default")
@@ -95,18 +102,20 @@ def prepare(arguments: argparse.Namespace, names: Sequence[str]) -> tuple[Run, S
     split = split_photos(photos, len(names))
     print(f"{len(split.train)} photos to train on, {len(split.held)} held back, {len(names)} classes")
     recipe = RECIPES[arguments.recipe]
-    teacher = load_teacher(arguments.teacher, len(names)) if arguments.teacher else None
+    if arguments.epochs:
+        recipe = recipe.stretched(arguments.epochs)
+    teachers = tuple(load_teacher(folder, len(names)) for folder in arguments.teacher)
     # Larger sides than this are of no use: most photos have no more pixels.
     train = read_pictures(split.train, max(one.side for one in RECIPES.values()), CACHE, both_forms=True)
     held = read_pictures(split.held, recipe.side, CACHE)
-    return Run(recipe, len(names), train, held, arguments.out, teacher, arguments.seed), split
+    return Run(recipe, arguments.recipe, len(names), train, held, arguments.out, teachers, arguments.seed), split
 
 
 def load_teacher(folder: Path, classes: int) -> LeafNetwork:
     """Return the averaged network of another run, ready to answer."""
-    recipe = RECIPES[json.loads((folder / "evaluation.json").read_text(encoding="utf-8"))["recipe"]]
-    network = LeafNetwork(recipe, classes)
-    network.load_state_dict(torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)["average"])
+    state = torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True)
+    network = LeafNetwork(RECIPES[state["recipe"]], classes)
+    network.load_state_dict(state["average"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return network.to(device, memory_format=torch.channels_last).eval().requires_grad_(requires_grad=False)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def _uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch, "compile", lambda network, **_: network)
 
 
-def begin(folder: Path, seed: int = 1, teacher: Any = None) -> Any:
+def begin(folder: Path, seed: int = 1, teachers: Sequence[Any] = ()) -> Any:
     """Return a training in that folder, resumed where there is something to resume."""
     rng = np.random.default_rng(0)
     train, held = (
@@ -40,7 +41,7 @@ def begin(folder: Path, seed: int = 1, teacher: Any = None) -> Any:
         for count, side in ((100, 48), (20, 32))
     )
     folder.mkdir(exist_ok=True)
-    state = fitting.Fitting(fitting.Run(RECIPE, 3, train, held, folder, teacher, seed))
+    state = fitting.Fitting(fitting.Run(RECIPE, "small", 3, train, held, folder, tuple(teachers), seed))
     state.resume()
     return state
 
@@ -84,15 +85,17 @@ def test_two_runs_are_merged_where_they_are_equally_far(tmp_path: Path) -> None:
     assert begin(tmp_path / "one").merged_with == "two"
 
 
-def test_a_teacher_changes_what_is_learned_and_the_network_is_handed_over(tmp_path: Path) -> None:
+def test_teachers_change_what_is_learned_and_the_network_is_handed_over(tmp_path: Path) -> None:
     networks: Any = importlib.import_module("training.networks")
     keras_network: Any = importlib.import_module("training.keras_network")
-    alone, taught = (
-        begin(tmp_path / "alone"),
-        begin(tmp_path / "taught", teacher=networks.LeafNetwork(LARGER, 3).eval()),
-    )
-    alone.fit(1)
-    taught.fit(1)
-    assert weights(alone) != weights(taught)
+    one, two = (networks.LeafNetwork(LARGER, 3).eval() for _ in range(2))
+    alone = begin(tmp_path / "alone")
+    taught = begin(tmp_path / "taught", teachers=[one])
+    taught_by_two = begin(tmp_path / "taught_by_two", teachers=[one, two])
+    learned = []
+    for state in (alone, taught, taught_by_two):
+        state.fit(1)
+        learned.append(weights(state))
+    assert learned[0] != learned[1] != learned[2]
     # It raises when Keras answers differently.
     assert keras_network.to_keras(taught.settled(), 3).output_shape == (None, 3)

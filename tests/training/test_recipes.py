@@ -14,6 +14,13 @@ def test_phases_follow_each_other_and_the_last_goes_on() -> None:
     assert RECIPE.epochs == 5
 
 
+@pytest.mark.parametrize("epochs", [1, 4, 5, 12, 500])
+def test_phases_stretch_to_any_number_of_epochs(epochs: int) -> None:
+    stretched = RECIPE.stretched(epochs)
+    assert stretched.epochs == epochs
+    assert stretched.phases[0].epochs == pytest.approx(epochs * 2 / 5, abs=0.5)
+
+
 def test_the_rate_rises_then_falls_to_a_hundredth() -> None:
     rates = [learning_rate_at(step / 1000, 1.0) for step in range(1001)]
     assert max(rates) == pytest.approx(1.0, abs=1e-3)
