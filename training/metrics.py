@@ -12,6 +12,8 @@ Floats = NDArray[np.float32] | NDArray[np.float64]
 Labels = NDArray[np.int64]
 
 BINS = 15
+ANSWERED_FROM, POINTS = 0.5, 51
+"""Of the abstention curve."""
 TEMPERATURES = np.exp(np.linspace(np.log(0.2), np.log(5.0), 641))
 
 
@@ -41,6 +43,7 @@ def evaluate(logits: Floats, labels: Labels, names: Sequence[str], temperature: 
         "ece_uncalibrated": round(calibration_error(plain, labels), 4),
         "ece": round(calibration_error(calibrated, labels), 4),
         "reliability": reliability(calibrated, labels),
+        "abstention": abstention(calibrated, labels),
     }
 
 
@@ -86,6 +89,24 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
     rows = np.arange(len(labels))
     losses = [-np.log(np.maximum(softmax(logits / t)[rows, labels], 1e-12)).mean() for t in TEMPERATURES]
     return round(float(TEMPERATURES[int(np.argmin(losses))]), 4)
+
+
+def abstention(probabilities: Floats, labels: Labels) -> list[dict[str, float]]:
+    """Return how right the answers are, at each share of the photos that get one: the most confident ones come first."""
+    order = np.argsort(-probabilities.max(axis=1), kind="stable")
+    right = (probabilities.argmax(axis=1) == labels)[order]
+    answered = np.arange(1, len(labels) + 1)
+    shown = np.unique(np.rint(np.linspace(ANSWERED_FROM, 1.0, POINTS) * len(labels)).astype(int))
+    accuracy = np.cumsum(right) / answered
+    confidence = probabilities.max(axis=1)[order]
+    return [
+        {
+            "answered": round(count / len(labels), 4),
+            "accuracy": round(float(accuracy[count - 1]), 4),
+            "confidence": round(float(confidence[count - 1]), 4),
+        }
+        for count in map(int, shown)
+    ]
 
 
 def _rounded(interval: tuple[float, float]) -> list[float]:

@@ -30,6 +30,10 @@ expect it to be wrong with confidence. It is a hint for a person who looks at th
 
 {confusions}
 
+| ![Confusion matrix](plots/confusion.png) | ![Reliability: accuracy by confidence](plots/reliability.png) |
+|---|---|
+| ![Accuracy by the share of photos without an answer](plots/abstention.png) | ![Learning curves](plots/learning.png) |
+
 ## How it was trained
 
 Photos are turned, mirrored, zoomed, shifted, relit, tinted, blurred or sharpened at random; some get another background
@@ -78,7 +82,7 @@ def write_card(path: Path, file: str, report: dict[str, Any]) -> None:
 
 def _others(report: dict[str, Any]) -> str:
     """Return the other runs that had a part in this one."""
-    taught = f", taught by {report['teacher']}" if report.get("teacher") else ""
+    taught = f", taught by {' and '.join(report['teachers'])}" if report.get("teachers") else ""
     merged = ", averaged once with a copy that went on under another seed" if report.get("merged_with") else ""
     return taught + merged
 

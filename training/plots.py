@@ -1,4 +1,4 @@
-"""Learning curves, the confusion matrix and the reliability curve as pictures."""
+"""Learning curves, the confusion matrix, the reliability and the abstention curve as pictures."""
 
 from __future__ import annotations
 
@@ -55,6 +55,18 @@ def draw_reliability(rows: Sequence[dict[str, float]], ece: float, file: Path) -
         [row["confidence"] for row in rows], [row["accuracy"] for row in rows], [8 + row["photos"] for row in rows]
     )
     axes.set(xlabel="confidence", ylabel="accuracy", xlim=(0, 1.02), ylim=(0, 1.02), title=f"ECE {ece:.3f}")
+    axes.grid(alpha=0.3)
+    figure.savefig(file, dpi=DOTS_PER_INCH)
+    plt.close(figure)
+
+
+def draw_abstention(rows: Sequence[dict[str, float]], file: Path) -> None:
+    """Accuracy of the answers that are given, by the share of photos that get none."""
+    figure, axes = plt.subplots(figsize=(4.5, 4.5), layout="constrained")
+    axes.plot([100 * (1 - row["answered"]) for row in rows], [100 * row["accuracy"] for row in rows])
+    axes.set(xlabel="photos without an answer, the least confident (%)", ylabel="right among the answers (%)")
+    lowest = min(row["accuracy"] for row in rows)
+    axes.set(xlim=(0, 50), ylim=(min(95.0, 100 * lowest - 0.5), 100.1))
     axes.grid(alpha=0.3)
     figure.savefig(file, dpi=DOTS_PER_INCH)
     plt.close(figure)

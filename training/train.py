@@ -24,7 +24,7 @@ from training.model_card import write_card
 from training.networks import LeafNetwork
 from training.photos import Photo, Split, class_names, list_photos, split_photos
 from training.pictures import Pictures, read_pictures
-from training.plots import draw_confusion, draw_learning, draw_reliability
+from training.plots import draw_abstention, draw_confusion, draw_learning, draw_reliability
 from training.recipes import RECIPES
 
 CACHE = Path(__file__).parent / "runs" / "cache"
@@ -171,6 +171,7 @@ def draw(report: dict[str, Any], names: Sequence[str], folder: Path) -> None:
     draw_learning(report["history"], folder / "learning.png")
     draw_confusion(measured["confusion"], names, folder / "confusion.png")
     draw_reliability(measured["reliability"], measured["ece"], folder / "reliability.png")
+    draw_abstention(measured["abstention"], folder / "abstention.png")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import pytest
 
 from splitleaf.importing.calibration import calibration_error as served_calibration_error
 from splitleaf.importing.calibration import fit_temperature as served_fit
-from training.metrics import calibration_error, evaluate, fit_temperature, reliability, softmax, wilson
+from training.metrics import abstention, calibration_error, evaluate, fit_temperature, reliability, softmax, wilson
 
 
 def answers(seed: int = 1, photos: int = 2000, classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
@@ -45,6 +45,16 @@ def test_a_network_that_is_right_as_often_as_it_says_has_no_calibration_error() 
     probabilities = np.tile([0.75, 0.25], (4, 1))
     assert calibration_error(probabilities, np.array([0, 0, 0, 1])) == 0.0
     assert reliability(probabilities, np.array([0, 0, 0, 1])) == [{"photos": 4, "confidence": 0.75, "accuracy": 0.75}]
+
+
+def test_the_least_confident_go_first_where_answers_are_withheld() -> None:
+    confidence = np.linspace(0.99, 0.6, 100)
+    labels = np.zeros(100, np.int64)
+    labels[90:] = 1  # the ten least confident answers are wrong
+    rows = abstention(np.stack([confidence, 1 - confidence], axis=1), labels)
+    assert [row["answered"] for row in (rows[0], rows[-1])] == [0.5, 1.0]
+    assert [row["accuracy"] for row in rows if row["answered"] <= 0.9] == [1.0] * 41
+    assert rows[-1] == {"answered": 1.0, "accuracy": 0.9, "confidence": 0.6}
 
 
 def test_recall_and_confusion_count_by_true_class() -> None:

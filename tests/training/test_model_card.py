@@ -20,7 +20,7 @@ def test_a_card_has_figures_with_intervals_attribution_and_the_warning(tmp_path:
         "training_minutes": 1.5,
         "training_photos": 1234,
         "trained_with": "one core",
-        "teacher": None,
+        "teachers": ["v2", "v3"],
         "parameters": 1000,
         "file_bytes": 5000,
         "side": 144,
@@ -37,6 +37,7 @@ def test_a_card_has_figures_with_intervals_attribution_and_the_warning(tmp_path:
     assert f"0.6000 (95 % interval {low:.4f} to {high:.4f}) on 5 photos" in card
     assert "| Leaf Mold | 0.500 |" in card
     assert "Leaf Mold taken for healthy (1)" in card
+    assert ", seed 1, taught by v2 and v3 |" in card
     del report["test"]
     write_card(tmp_path / "MODEL_CARD.md", "leaf.h5", report)
     assert "not measured" in (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
