@@ -92,7 +92,7 @@ def fit_temperature(logits: Floats, labels: Labels) -> float:
 
 
 def abstention(probabilities: Floats, labels: Labels) -> list[dict[str, float]]:
-    """Return how right the answers are, at each share of the photos that get one: the most confident ones come first."""
+    """Return how right the answers are at each share of the photos that get one, the most confident first."""
     order = np.argsort(-probabilities.max(axis=1), kind="stable")
     right = (probabilities.argmax(axis=1) == labels)[order]
     answered = np.arange(1, len(labels) + 1)
