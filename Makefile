@@ -4,9 +4,10 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/uv
 IMPORT_VENV ?= .venv-import
+TRAINING_VENV ?= .venv-training
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast check lint types contracts format lock audit sbom import-env bench bench-statistics browser clean int8
+.PHONY: help up test test-fast check lint types contracts format lock audit sbom import-env bench bench-statistics browser clean train int8
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -77,7 +78,18 @@ sbom: $(VENV)/.dev ## Write bills of materials (CycloneDX 1.6) of what is instal
 	        --output-reproducible --of JSON -o build/sbom/$$part.cdx.json && echo build/sbom/$$part.cdx.json; \
 	done
 
-# PHOTOS holds `train` and `test`, each a folder of class folders.
+$(TRAINING_VENV)/.ready: $(UV) training/requirements.txt
+	$(UV) venv --quiet --clear --python $(BIN)/python $(TRAINING_VENV)
+	$(UV) pip install --quiet --python $(TRAINING_VENV)/bin/python -r training/requirements.txt
+	@touch $@
+
+# PHOTOS holds `train` and `test`, each a folder of class folders, and perhaps `train_extra_144px` with further ones. What was
+# cut off goes on where it stopped.
+train: $(TRAINING_VENV)/.ready ## Train both versions into training/runs: make train PHOTOS=DIR
+	$(TRAINING_VENV)/bin/python -m training.train --recipe v2 $(TRAIN_WITH) --out training/runs/v2
+	$(TRAINING_VENV)/bin/python -m training.train --recipe v1 $(TRAIN_WITH) --out training/runs/v1 --teacher training/runs/v2
+TRAIN_WITH = --data $(PHOTOS)/train --test $(PHOTOS)/test $(addprefix --extra ,$(wildcard $(PHOTOS)/train_extra_144px))
+
 int8: $(VENV)/.dev $(IMPORT_VENV)/.ready ## Make models/v2-int8 of models/v2: make int8 PHOTOS=DIR
 	$(BIN)/splitleaf models quantize v2 --as v2-int8 --calibration $(PHOTOS)/train --evaluate $(PHOTOS)/test
 
@@ -85,4 +97,4 @@ lock: $(UV) ## Bring the lock files in step with pyproject.toml (UPGRADE=1: to t
 	PATH="$(BIN):$$PATH" sh scripts/lock.sh
 
 clean: ## Remove environments and caches (never models or data)
-	rm -rf $(VENV) $(IMPORT_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(IMPORT_VENV) $(TRAINING_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
