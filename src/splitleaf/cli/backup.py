@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitleaf.cli.models import AsJson, Data, Repository
+from splitleaf.cli.options import AsJson, Data, Repository
 
 if TYPE_CHECKING:
     from splitleaf.processes.backup import Account

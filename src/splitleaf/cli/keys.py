@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitleaf.cli.models import AsJson, Data, Why, warn_if_idle
+from splitleaf.cli.options import AsJson, Data, Why, warn_if_idle
 from splitleaf.core.access import Scope
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitleaf.cli.models import AsJson, Data, Repository, repository_dir, warn_if_idle
+from splitleaf.cli.options import AsJson, Data, Repository, repository_dir, warn_if_idle
 
 if TYPE_CHECKING:
     from splitleaf.processes.reviewer import Reviewer

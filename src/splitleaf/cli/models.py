@@ -1,130 +1,21 @@
-"""`splitleaf models ...`: import, list, show, verify; aliases and their history."""
+"""`splitleaf models ...`: import, quantize, list, show, verify; aliases and their history."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from splitleaf.cli.importing import import_model_files, quantize
+from splitleaf.cli.options import AsJson, Data, Repository, Why, open_operator, repository_dir, warn_if_idle
+
 if TYPE_CHECKING:
-    from splitleaf.importing.request import ProgressCallback
-    from splitleaf.processes.local import Operator
-    from splitleaf.processes.store import LocalHand
     from splitleaf.registry.catalogue import VersionFolder
 
 app = typer.Typer(name="models", help="The versions in the repository.", no_args_is_help=True, rich_markup_mode=None)
-
-Repository = Annotated[Path | None, typer.Option("--models", help="The repository of versions.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Data = Annotated[Path | None, typer.Option("--data", help="The data folder, as given to `splitleaf up`.")]
-Why = Annotated[str, typer.Option("--why", help="The reason; kept with the change.")]
-
-
-def repository_dir(models: Path | None) -> Path:
-    from splitleaf.settings import read_settings
-
-    return models or read_settings().models_dir
-
-
-def open_operator(models: Path | None, data: Path | None) -> Operator:
-    from splitleaf.processes.local import Operator
-
-    return Operator(repository_dir(models), data)
-
-
-def warn_if_idle(operator: LocalHand) -> None:
-    """Nothing is so puzzling as a change that lands in the database of another system."""
-    if (folder := operator.idle_data_dir) is not None:
-        typer.echo(f"note: nothing runs on {folder}; this holds when it is started (see --data)", err=True)
-
-
-@app.command("import")
-def import_command(
-    file: Annotated[
-        Path | None, typer.Argument(help="H5, .keras, .onnx, or a SavedModel folder; without it, all bare versions.")
-    ] = None,
-    version: Annotated[str | None, typer.Option(help="The version's name, for example v3.")] = None,
-    models: Repository = None,
-    labels: Annotated[str | None, typer.Option(help="Labels in the order of the outputs: a file, or a,b,c.")] = None,
-    preprocessing: Annotated[
-        str, typer.Option(help="What training did: 1/255, tf, torch, caffe, raw; resize=pillow-nearest, ...")
-    ] = "",
-    evaluate: Annotated[Path | None, typer.Option(help="Folder of class folders, to measure on.")] = None,
-    golden: Annotated[Path | None, typer.Option(help="Pictures to keep as golden ones.")] = None,
-    calibrate: Annotated[
-        Path | None, typer.Option(help="Folder of class folders, to fit the temperature on (not those of --evaluate).")
-    ] = None,
-    reference: Annotated[
-        Path | None,
-        typer.Option(help="Folder of class folders of training: what is familiar, and what drift is measured from."),
-    ] = None,
-    replace: Annotated[bool, typer.Option("--replace", help="Import again what is imported already.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Turn Keras files into served versions, proved equal to the original."""
-    from splitleaf.core.errors import ConfigurationError
-    from splitleaf.importing.labels import parse_labels
-    from splitleaf.importing.preprocessing import parse_preprocessing
-    from splitleaf.importing.request import ImportRequest
-    from splitleaf.settings import read_settings
-
-    if (file is None) != (version is None):
-        raise ConfigurationError("name both a file and --version, or neither to import all bare versions")
-    settings = read_settings()
-    request = ImportRequest(
-        source=file or Path(),
-        version=version or "",
-        models_dir=models or settings.models_dir,
-        labels=parse_labels(labels) if labels else None,
-        preprocessing=parse_preprocessing(preprocessing),
-        evaluate=evaluate,
-        golden=golden,
-        calibrate=calibrate,
-        reference=reference,
-        replace=replace,
-        import_python=settings.import_python,
-    )
-    if file is None:
-        _import_all(request, as_json)
-    else:
-        _import_one(request, as_json)
-
-
-@app.command("quantize")
-def quantize_command(
-    version: Annotated[str, typer.Argument(help="The version to make smaller and faster, for example v2.")],
-    new_version: Annotated[str, typer.Option("--as", help="The new version's name, for example v2-int8.")],
-    calibration: Annotated[Path, typer.Option(help="Folder of class folders of training.")],
-    evaluate: Annotated[Path, typer.Option(help="Folder of class folders that no training saw: the gate.")],
-    largest_loss: Annotated[float, typer.Option(help="Accuracy that may be lost at most, as a share.")] = 0.01,
-    models: Repository = None,
-    as_json: AsJson = False,
-) -> None:
-    """Make a version in 8-bit integers, if the labelled pictures allow it; say what that costs and brings."""
-    from dataclasses import asdict
-
-    from splitleaf.importing.quantizing import QuantizationRequest, quantize_version
-    from splitleaf.settings import read_settings
-
-    settings = read_settings()
-    place = models or settings.models_dir
-    request = QuantizationRequest(
-        version, new_version, place, calibration, evaluate, largest_loss, import_python=settings.import_python
-    )
-    with _Progress() as progress:
-        report = quantize_version(request, progress.of(new_version))
-    made = report.manifest
-    if as_json:
-        typer.echo(json.dumps(asdict(report) | {"manifest": made.model_dump(mode="json", by_alias=True)}, indent=2))
-        return
-    typer.echo(
-        f"{new_version}: right {report.accuracy:.4f} (before {report.accuracy_before:.4f}) of {report.images}; "
-        f"same label on {report.same_top_1}, largest difference of a probability {report.largest_difference:.3f}\n"
-        f"{report.latency_ms:.2f} ms a picture on one thread (before {report.latency_before_ms:.2f}), "
-        f"{made.artifact.size_bytes / 1e6:.1f} MB (before {report.size_before_bytes / 1e6:.1f})"
-    )
+app.command("import")(import_model_files)
+app.command("quantize")(quantize)
 
 
 @app.command("list")
@@ -238,76 +129,6 @@ def history_command(
         typer.echo(f"{as_rfc3339(change.created_ms)}  {change.version}  by {change.actor}  {change.reason}".rstrip())
     if not history:
         typer.echo(f"{alias} has never been moved; repository.toml names its version")
-
-
-def _import_one(request: object, as_json: bool) -> None:
-    from splitleaf.importing.importer import import_model
-    from splitleaf.importing.request import ImportRequest
-
-    assert isinstance(request, ImportRequest)
-    with _Progress() as progress:
-        report = import_model(request, progress.of(request.version))
-    _print_report(report, as_json)
-
-
-def _import_all(request: object, as_json: bool) -> None:
-    from splitleaf.core.errors import SplitleafError
-    from splitleaf.importing.bare import import_bare
-    from splitleaf.importing.request import ImportRequest
-
-    assert isinstance(request, ImportRequest)
-    with _Progress() as progress:
-        outcomes = import_bare(request.models_dir, request, progress.of)
-    for version, outcome in outcomes.items():
-        if isinstance(outcome, SplitleafError):
-            typer.secho(f"{version}: {outcome.detail} [{outcome.error_code}]", err=True)
-        else:
-            _print_report(outcome, as_json)
-    if not outcomes:
-        typer.echo("nothing to import: every version is imported already")
-    if any(isinstance(outcome, SplitleafError) for outcome in outcomes.values()):
-        raise typer.Exit(1)
-
-
-def _print_report(report: object, as_json: bool) -> None:
-    from rich.console import Console
-
-    from splitleaf.importing.report import ImportReport, render_report
-
-    assert isinstance(report, ImportReport)
-    if as_json:
-        typer.echo(report.as_json().rstrip())
-    else:
-        Console().print(render_report(report))
-
-
-class _Progress:
-    """A line that says which step of which version is under way; nothing where nobody watches."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        console = Console(stderr=True)
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-        self._progress = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._progress.add_task("Importing")
-
-    def __enter__(self) -> Self:
-        self._progress.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def of(self, version: str) -> ProgressCallback:
-        from splitleaf.importing.request import Progress
-
-        def tell(progress: Progress) -> None:
-            count = f" {progress.done} of {progress.total}" if progress.total else ""
-            self._progress.update(self._task, description=f"{version}: {progress.step}{count}")
-
-        return tell
 
 
 def _record(one: VersionFolder) -> dict[str, object]:

@@ -109,7 +109,7 @@ def _with_progress(ask: Callable[[Callable[[Answer], None]], None], answers: dic
 def _ask_version(
     version: str, models: Path | None, pictures: Sequence[Path], on_answer: Callable[[Answer], None]
 ) -> None:
-    from splitleaf.cli.models import repository_dir
+    from splitleaf.cli.options import repository_dir
     from splitleaf.processes.local import classify_here
 
     for path, result in classify_here(version, repository_dir(models), pictures):

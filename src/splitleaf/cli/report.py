@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitleaf.cli.models import AsJson, Data
+from splitleaf.cli.options import AsJson, Data
 
 NOT_SOUND = 1
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from splitleaf.cli.labels import open_reviewer
-from splitleaf.cli.models import AsJson, Data, Repository, warn_if_idle
+from splitleaf.cli.options import AsJson, Data, Repository, warn_if_idle
 
 if TYPE_CHECKING:
     from splitleaf.flows.review_pictures import ReviewTask

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitleaf.cli.models import AsJson, Data, Repository, Why, open_operator, warn_if_idle
+from splitleaf.cli.options import AsJson, Data, Repository, Why, open_operator, warn_if_idle
 from splitleaf.cli.shares import parse_shares, sentence
 
 if TYPE_CHECKING:

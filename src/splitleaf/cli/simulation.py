@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitleaf.cli.models import AsJson, Repository, repository_dir
+from splitleaf.cli.options import AsJson, Repository, repository_dir
 
 if TYPE_CHECKING:
     from splitleaf.simulation.findings import Findings

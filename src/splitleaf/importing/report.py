@@ -42,8 +42,12 @@ class ImportReport:
     seconds: float = 0.0
 
     def as_json(self) -> str:
-        """Return the report as it is kept beside the artifact; without paths of this machine."""
-        table: dict[str, Any] = {
+        """Return the report as it is kept beside the artifact."""
+        return json.dumps(self.as_record(), indent=2) + "\n"
+
+    def as_record(self) -> dict[str, Any]:
+        """Return the report as JSON has it; without paths of this machine."""
+        return {
             "manifest": self.manifest.model_dump(mode="json", by_alias=True),
             "layers": self.layers,
             "parity": asdict(self.parity),
@@ -58,7 +62,6 @@ class ImportReport:
             "isolation": self.isolation,
             "seconds": round(self.seconds, 1),
         }
-        return json.dumps(table, indent=2) + "\n"
 
 
 def render_report(report: ImportReport) -> RenderableType:
