@@ -1,0 +1,186 @@
+"""What the API stands on: opened in order, closed in the reverse order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from splitleaf.api.client_limits import ClientLimits, ClientRates
+from splitleaf.api.keys import Access, KeyRing
+from splitleaf.api.services import ApiLimits, ApiServices
+from splitleaf.api.sessions import SessionSigner
+from splitleaf.api.units import derive_secrets
+from splitleaf.core.clock import SystemClock
+from splitleaf.core.tracing import NO_TRACER, Tracer
+from splitleaf.flows.keep_pictures import PictureKeeping
+from splitleaf.flows.load_routing import load_routing
+from splitleaf.flows.serving import Serving, ServingMonitor
+from splitleaf.images.archive import PictureArchive
+from splitleaf.images.limits import ImageLimits
+from splitleaf.images.pool import PooledIntake
+from splitleaf.jobs.queue import Task, WorkerDirectory
+from splitleaf.jobs.rates import Rate
+from splitleaf.jobs.redis import (
+    RedisControlDesk,
+    RedisDeadLetters,
+    RedisJobQueue,
+    RedisRateLimiter,
+    RedisWorkerDirectory,
+)
+from splitleaf.outcomes.store import OutcomeStore
+from splitleaf.processes.broker import queue_limits, require_broker_url
+from splitleaf.processes.pictures import new_archive, review_terms
+from splitleaf.processes.repository import default_alias
+from splitleaf.processes.secrets import read_secret
+from splitleaf.processes.store import migrate_when_it_answers, new_store
+from splitleaf.registry.catalogue import Catalogue
+from splitleaf.registry.repository import CHAMPION
+from splitleaf.settings import Settings
+
+REFRESH_S = 1.0
+REFRESH_UNTIL_READY_S = 0.1
+DECODING_CHILDREN = 2
+KEEPING_NICENESS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class ApiObservers:
+    """Who is told of what happens in this process."""
+
+    tracer: Tracer = NO_TRACER
+    accepted: Callable[[Task], None] = lambda _task: None
+    kept: Callable[[bool], None] = lambda _is_kept: None
+    looked: Callable[[Serving], None] = lambda _serving: None
+
+
+@contextlib.asynccontextmanager
+async def open_services(
+    settings: Settings, is_draining: Callable[[], bool], observers: ApiObservers
+) -> AsyncIterator[ApiServices]:
+    """Open everything that the API stands on, and close it in order."""
+    secrets, clock = derive_secrets(read_secret(settings)), SystemClock()
+    url, limits = require_broker_url(settings), queue_limits(settings)
+    async with contextlib.AsyncExitStack() as stack:
+        intake = await stack.enter_async_context(_closing(await _start_intake(settings)))
+        queue = await stack.enter_async_context(_closing(RedisJobQueue(url, limits)))
+        directory = await stack.enter_async_context(_closing(RedisWorkerDirectory(url, limits)))
+        desk = await stack.enter_async_context(_closing(RedisControlDesk(url, limits)))
+        store = stack.enter_context(contextlib.closing(await asyncio.to_thread(new_store, settings)))
+        monitor = _new_monitor(settings, store, directory, observers.looked)
+        await stack.enter_async_context(_kept_fresh(monitor, store))
+        archive = new_archive(settings)
+        keeping = await stack.enter_async_context(_keeping(settings, archive, observers.kept)) if archive else None
+        keys = KeyRing(store, clock, settings.admin_read_keys, settings.admin_write_keys)
+        await stack.enter_async_context(_closing(keys))
+        access = Access(keys, SessionSigner(secrets.session_key, settings.api.session_ttl_s, clock))
+        rates = _client_rates(settings)
+        yield ApiServices(
+            intake=intake,
+            queue=queue,
+            dead_letters=RedisDeadLetters(queue),
+            desk=desk,
+            store=store,
+            monitor=monitor,
+            clock=clock,
+            secrets=secrets,
+            access=access,
+            client_limits=ClientLimits(rates, RedisRateLimiter(queue), access, secrets.unit_pepper),
+            limits=_limits(settings),
+            pictures=archive,
+            keeping=keeping,
+            review=review_terms(settings),
+            is_draining=is_draining,
+            default_alias=lambda alias: default_alias(settings.models_dir, alias),
+            tracer=observers.tracer,
+            on_accepted=observers.accepted,
+        )
+
+
+def _limits(settings: Settings) -> ApiLimits:
+    edge = settings.api
+    return ApiLimits(
+        max_upload_bytes=edge.max_upload_bytes,
+        body_timeout_s=edge.body_timeout_s,
+        max_wait_s=edge.max_wait_s,
+        prediction_ttl_s=edge.prediction_ttl_s,
+    )
+
+
+def _client_rates(settings: Settings) -> ClientRates:
+    given = settings.limits
+    return ClientRates(
+        Rate("address", given.per_address, given.window_s) if given.per_address else None,
+        Rate("key", given.per_key, given.window_s) if given.per_key else None,
+    )
+
+
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+_Opened = TypeVar("_Opened", bound=_Closable)
+
+
+@contextlib.asynccontextmanager
+async def _closing(opened: _Opened) -> AsyncIterator[_Opened]:
+    try:
+        yield opened
+    finally:
+        await opened.close()
+
+
+async def _start_intake(settings: Settings) -> PooledIntake:
+    limits = ImageLimits(max_bytes=settings.api.max_upload_bytes)
+    return await PooledIntake.start(limits, settings.intake.children or DECODING_CHILDREN)
+
+
+@contextlib.asynccontextmanager
+async def _keeping(
+    settings: Settings, archive: PictureArchive, on_done: Callable[[bool], None]
+) -> AsyncIterator[PictureKeeping]:
+    """Keep pictures with a decoding child of their own, which gives way to those that answers wait for."""
+    limits = ImageLimits(max_bytes=settings.api.max_upload_bytes, niceness=KEEPING_NICENESS)
+    async with _closing(await PooledIntake.start(limits, 1)) as intake:
+        keeping = PictureKeeping(intake, archive, settings.retention.max_side, on_done)
+        yield keeping
+        await keeping.finish()
+
+
+def _new_monitor(
+    settings: Settings, store: OutcomeStore, directory: WorkerDirectory, on_change: Callable[[Serving], None]
+) -> ServingMonitor:
+    def champion() -> str:
+        return default_alias(settings.models_dir, CHAMPION)
+
+    return ServingMonitor(
+        Catalogue(settings.models_dir).scan,
+        lambda: load_routing(store, champion()),
+        directory,
+        champion,
+        on_change=on_change,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _kept_fresh(monitor: ServingMonitor, store: OutcomeStore) -> AsyncIterator[None]:
+    tried = asyncio.Event()
+
+    async def keep() -> None:
+        # Once, so that nobody is answered by a default while the aliases are in tables of an older form. But a database
+        # that is down at the start must not keep the pages from coming up.
+        await tried.wait()
+        while monitor.snapshot.problems:
+            await monitor.refresh()
+            await asyncio.sleep(REFRESH_UNTIL_READY_S)
+        await monitor.run(REFRESH_S)
+
+    tasks = [asyncio.create_task(migrate_when_it_answers(store, tried)), asyncio.create_task(keep())]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
