@@ -49,17 +49,23 @@ def own_postgres() -> Iterator[PostgresServer]:
 
 
 @pytest.fixture(params=DATABASES)
-def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """The URL of an empty database, on SQLite and on PostgreSQL."""
+    yield from empty_database(request, tmp_path / "outcomes.sqlite3")
+
+
+def empty_database(request: pytest.FixtureRequest, file: Path) -> Iterator[str]:
     if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'outcomes.sqlite3'}"
+        yield f"sqlite:///{file}"
+        return
     server: PostgresServer = request.getfixturevalue("shared_postgres")
-    return server.new_database()
+    with server.database() as url:
+        yield url
 
 
 @pytest.fixture(params=DATABASES)
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The URL of a migrated database, on SQLite and on PostgreSQL."""
+    """The URL of a migrated database that holds no row, on SQLite and on PostgreSQL."""
     return _migrated_url(request, tmp_path)
 
 
@@ -81,18 +87,10 @@ def open_store(request: pytest.FixtureRequest) -> Iterator[Callable[[str], SqlOu
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OutcomeStore]:
     """The same port, in memory, on SQLite and on PostgreSQL."""
     made: OutcomeStore = (
-        MemoryOutcomeStore() if request.param == "memory" else SqlOutcomeStore(_store_url(request, tmp_path))
+        MemoryOutcomeStore() if request.param == "memory" else SqlOutcomeStore(_migrated_url(request, tmp_path))
     )
     yield made
     made.close()
-
-
-def _store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the URL of a database that nothing but a store touches: one is emptied and used again, which is quicker."""
-    if request.param == "sqlite":
-        return _migrated_url(request, tmp_path)
-    server: PostgresServer = request.getfixturevalue("shared_postgres")
-    return server.emptied_database(template="test_1")
 
 
 def _migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
@@ -103,5 +101,5 @@ def _migrated_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         made.close()
         return url
     server: PostgresServer = request.getfixturevalue("shared_postgres")
-    # The first database is migrated already; a copy of it is quicker.
-    return server.new_database(template="test_1")
+    # The first database is migrated already, and one copy of it serves all, which is quicker.
+    return server.emptied_database(template="test_1")

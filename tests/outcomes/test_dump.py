@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,20 +16,17 @@ from splitleaf.outcomes.migrations import run
 from splitleaf.outcomes.sql import SqlOutcomeStore, tables
 from splitleaf.outcomes.sql.dump import Row, SqlArchive
 from splitleaf.outcomes.sql.engine import open_engine
+from tests.outcomes.conftest import empty_database
 from tests.outcomes.facts import NOW_MS, outcome, revision
-from tests.outcomes.servers import PostgresServer
 from tests.outcomes.test_databases import one_row_in_each
 
 OpenStore = Callable[[str], SqlOutcomeStore]
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def other_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database beside that of `url`."""
-    if request.param == "sqlite":
-        return f"sqlite:///{tmp_path / 'other.sqlite3'}"
-    server: PostgresServer = request.getfixturevalue("shared_postgres")
-    return server.new_database()
+    yield from empty_database(request, tmp_path / "other.sqlite3")
 
 
 def dumped(url: str) -> list[Row]:
