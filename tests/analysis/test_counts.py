@@ -58,11 +58,18 @@ def test_a_paired_difference_waits_for_the_exact_evidence() -> None:
 @pytest.mark.parametrize("images", [100, 3000])
 def test_a_paired_difference_leaves_zero_out_just_when_the_evidence_is_in(images: int, planned: int) -> None:
     for discordant in range(10, 100):
-        for wins in range(discordant + 1):
+        for wins in _near_the_border(discordant):
             found = compare_paired(PairedCounts(images, discordant - wins, wins), planned)
             is_told = found.interval.low > 0 or found.interval.high < 0
             assert is_told is (found.log_e_value >= math.log(20)), (discordant, wins)
             assert found.interval.low <= found.value <= found.interval.high
+
+
+def _near_the_border(discordant: int) -> list[int]:
+    """Return the wins of so many on both sides of the exact evidence's border, and those at the ends and the middle."""
+    wins = np.arange(discordant + 1)
+    short = np.abs(mcnemar.log_evidence(discordant - wins, wins) - math.log(20))
+    return sorted({0, discordant // 2, discordant, *np.flatnonzero(short < 1).tolist()})
 
 
 def test_a_rate_is_covered_at_all_looks() -> None:

@@ -130,8 +130,8 @@ class Predictions:
         return json_response({"labels": [{"label": label, "display_name": name} for label, name in labels]})
 
     async def _submit(self, request: Request, wait_s: float) -> tuple[JobState, dict[str, str]]:
-        unit = identify_unit(request, self._services.secrets)
         key, priority = _idempotency_key(request), _priority(request)
+        unit = identify_unit(request, self._services.secrets, key)
         forced = await self._forced_variant(request)
         if self._services.is_draining():
             raise DependencyDown("this server is being replaced; please try again")

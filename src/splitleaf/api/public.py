@@ -97,7 +97,11 @@ def _create(predictions: Predictions) -> Call:
         | {
             "parameters": [
                 _header("Prefer", "`wait=N`: answer with the result if it is there within N seconds.", "wait=10"),
-                _header("Idempotency-Key", "The same key, sent again, returns the same prediction.", "b9c1…"),
+                _header(
+                    "Idempotency-Key",
+                    "Sent again with the same picture, it returns the same prediction.",
+                    "b9c1…",
+                ),
                 _header("Splitleaf-Unit", "Who asks (a device, a person); browsers get a cookie.", "device-17"),
                 _query(
                     "priority",

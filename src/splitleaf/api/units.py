@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from splitleaf.api.addresses import client_network
 from splitleaf.api.headers import header
 from splitleaf.api.services import ApiSecrets
 from splitleaf.core.errors import RejectedInput
@@ -30,8 +31,12 @@ class Unit:
     set_cookie: str = ""
 
 
-def identify_unit(request: Request, unit_secrets: ApiSecrets) -> Unit:
-    """Return the unit of a request; raise `RejectedInput` (code `invalid_unit`) for a header out of bounds."""
+def identify_unit(request: Request, unit_secrets: ApiSecrets, idempotency_key: str = "") -> Unit:
+    """Return the unit of a request; raise `RejectedInput` (code `invalid_unit`) for a header out of bounds.
+
+    A client whose first answer was lost has no cookie when it asks again: by the same `idempotency_key`, from the same
+    network, it is the unit that it was.
+    """
     named = header(request.scope, HEADER)
     if named is not None:
         if not _NAMED.fullmatch(named):
@@ -40,11 +45,17 @@ def identify_unit(request: Request, unit_secrets: ApiSecrets) -> Unit:
     token, _, signature = request.cookies.get(COOKIE, "").partition(".")
     if token and hmac.compare_digest(signature, _sign(token, unit_secrets.signing_key)):
         return Unit(hash_unit(f"cookie:{token}", unit_secrets.unit_pepper))
-    token = secrets.token_urlsafe(16)
+    token = _repeatable_token(request, idempotency_key, unit_secrets) if idempotency_key else secrets.token_urlsafe(16)
     secure = "; Secure" if request.url.scheme == "https" else ""
     cookie = f"{COOKIE}={token}.{_sign(token, unit_secrets.signing_key)}"
     cookie += f"; Max-Age={YEAR_S}; Path=/; HttpOnly; SameSite=Lax{secure}"
     return Unit(hash_unit(f"cookie:{token}", unit_secrets.unit_pepper), cookie)
+
+
+def _repeatable_token(request: Request, idempotency_key: str, unit_secrets: ApiSecrets) -> str:
+    said = f"{client_network(request)}\0{idempotency_key}".encode()
+    digest = hashlib.blake2b(said, key=unit_secrets.signing_key, digest_size=16, person=b"splitleaf-first").digest()
+    return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 
 def derive_secrets(secret: bytes) -> ApiSecrets:
