@@ -138,3 +138,16 @@ def test_the_reference_of_the_api_reads_as_text(open_page: OpenPage) -> None:
     expect(first).to_contain_text("Classify a picture")
     expect(first.locator("td code", has_text="Prefer: wait=N")).to_have_count(1)
     assert "`" not in page.locator("body").inner_text()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(360, True), (1440, False)])
+def test_the_reference_of_the_api_has_every_call_and_fits(open_page: OpenPage, width: int, dark: bool) -> None:
+    page = open_page(width=width, dark=dark)
+    paths = httpx.get(page.url + "openapi.json").json()["paths"]
+    page.goto(page.url + "docs")
+    calls = [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
+    expect(page.locator("nav a")).to_have_count(len(calls))
+    assert sorted(" ".join(text.split()) for text in page.locator("nav a").all_inner_texts()) == sorted(calls)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()

@@ -42,11 +42,12 @@ function listing(value) {
   return element("pre", { tabindex: "0" }, code(JSON.stringify(value, null, 2)));
 }
 
-function table(headings, rows) {
+/** A group and not a region: a page with a landmark for each table would be hard to find one's way in. */
+function table(name, headings, rows) {
   const head = element("tr", {}, ...headings.map((text) => element("th", { scope: "col" }, text)));
   const body = rows.map((cells) => element("tr", {}, ...cells.map((cell) => element("td", {}, cell))));
   const made = element("table", {}, element("thead", {}, head), element("tbody", {}, ...body));
-  return element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Table" }, made);
+  return element("div", { class: "scroll", tabindex: "0", role: "group", "aria-label": name }, made);
 }
 
 function code(text) {
@@ -60,10 +61,17 @@ function prose(text) {
   return made;
 }
 
+/** Return the path so that a narrow column breaks it before a slash. */
+function breakable(path) {
+  const made = document.createDocumentFragment();
+  for (const part of path.split(/(?=\/)/)) made.append(element("wbr"), part);
+  return made;
+}
+
 function parameters(call) {
   if (!call.parameters?.length) return [];
   const rows = call.parameters.map((one) => [code(one.name), one.in, prose(one.description ?? one.schema?.enum?.join(", ") ?? "")]);
-  return [element("h4", {}, "Parameters"), table(["name", "in", "what"], rows)];
+  return [element("h4", {}, "Parameters"), table("Parameters", ["name", "in", "what"], rows)];
 }
 
 function body(call) {
@@ -80,7 +88,7 @@ function body(call) {
 
 function responses(call) {
   const rows = Object.entries(call.responses).map(([status, one]) => [code(status), prose(one.description ?? "")]);
-  const parts = [element("h4", {}, "Answers"), table(["status", "when"], rows)];
+  const parts = [element("h4", {}, "Answers"), table("Answers", ["status", "when"], rows)];
   for (const [status, one] of Object.entries(call.responses)) {
     const json = one.content?.["application/json"];
     if (!json || status >= "300") continue;
@@ -92,10 +100,14 @@ function responses(call) {
 
 function article(path, method, call) {
   const id = `${method}-${path}`.replaceAll(/[^a-z0-9]+/gi, "-");
-  const title = element("h3", {}, element("span", { class: `method ${method}` }, method.toUpperCase()), code(path));
+  const title = element("h3", {}, named(method), " ", code(breakable(path)));
   const what = element("p", {}, prose(call.summary ?? ""));
   const made = element("article", { id }, title, what, ...parameters(call), ...body(call), ...responses(call));
-  return { made, link: element("a", { href: `#${id}` }, element("span", { class: `method ${method}` }, method.toUpperCase()), path) };
+  return { made, link: element("a", { href: `#${id}` }, named(method), " ", breakable(path)) };
+}
+
+function named(method) {
+  return element("span", { class: `method ${method}` }, method.toUpperCase());
 }
 
 const groups = new Map();
