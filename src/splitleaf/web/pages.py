@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final, cast
 
@@ -58,14 +59,20 @@ _FOREVER: Final = "public, max-age=31536000, immutable"
 _ASK_FIRST: Final = "no-cache"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Asset:
-    """One file of the page, ready to send. `packed` is its gzip form where that is smaller."""
+    """One file of the page."""
 
     body: bytes
     media_type: str
     etag: str
-    packed: bytes | None
+
+    @cached_property
+    def packed(self) -> bytes | None:
+        """Its gzip form where that is smaller; made when it is first asked for, so that no start waits for it."""
+        # mtime=0 keeps the packed bytes, and with them caches and tests, the same from start to start.
+        packed = gzip.compress(self.body, compresslevel=9, mtime=0)
+        return packed if len(packed) < len(self.body) * 0.9 else None
 
 
 class PageAssets:
@@ -138,16 +145,13 @@ def _respond(request: Request, asset: Asset, cache_control: str) -> Response:
     if asset.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
     body = asset.body
-    if asset.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+    if "gzip" in request.headers.get("accept-encoding", "") and asset.packed is not None:
         body, headers["Content-Encoding"] = asset.packed, "gzip"
     return Response(body, headers=headers, media_type=asset.media_type)
 
 
 def _asset(name: str, body: bytes) -> Asset:
-    # mtime=0 keeps the packed bytes, and with them caches and tests, the same from start to start.
-    packed = gzip.compress(body, compresslevel=9, mtime=0)
-    etag = f'W/"{hashlib.sha256(body).hexdigest()[:20]}"'
-    return Asset(body, _MEDIA_TYPES[Path(name).suffix], etag, packed if len(packed) < len(body) * 0.9 else None)
+    return Asset(body, _MEDIA_TYPES[Path(name).suffix], f'W/"{hashlib.sha256(body).hexdigest()[:20]}"')
 
 
 def _fingerprint(sources: dict[str, bytes]) -> str:
