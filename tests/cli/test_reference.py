@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from splitleaf.cli import app
 
@@ -50,3 +51,11 @@ def test_every_option_of_the_page_exists() -> None:
     named = {name for row in rows for name in re.findall(r"`(-[^`]+)`", row)}
     assert len(named) > 20
     assert named <= known
+
+
+@pytest.mark.parametrize("group", ["", "models", "routing", "experiments", "review", "labels", "keys"])
+def test_no_command_is_introduced_by_half_a_sentence(group: str) -> None:
+    shown = CliRunner().invoke(app, [*group.split(), "--help"], env={"COLUMNS": "80"}).stdout
+    listed = shown.split("Commands:\n")[1].rstrip().splitlines()
+    assert len(listed) > 1
+    assert [line for line in listed if not line.endswith(".") or line.endswith("...")] == []

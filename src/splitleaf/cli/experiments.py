@@ -26,7 +26,7 @@ Key = Annotated[str, typer.Argument(help="The experiment's key.")]
 PlanFile = Annotated[Path, typer.Argument(help="The plan: TOML, or JSON.")]
 
 
-@app.command("create")
+@app.command("create", short_help="Create a draft from a plan.")
 def create(
     plan: PlanFile, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
@@ -35,7 +35,7 @@ def create(
     _change(models, data, as_json, lambda experimenter: experimenter.create(wanted, why))
 
 
-@app.command("edit")
+@app.command("edit", short_help="Give an experiment another plan.")
 def edit(plan: PlanFile, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Give an experiment the plan of a file; what would spoil its results is refused once it runs."""
     wanted = _read(plan)
@@ -56,7 +56,7 @@ def list_command(models: Repository = None, data: Data = None, as_json: AsJson =
         typer.echo("there is no experiment")
 
 
-@app.command("show")
+@app.command("show", short_help="Show one: its plan, counts and story.")
 def show(key: Key, models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Show one: its plan, revisions, counts and story, and what the controller waits for."""
     from splitleaf.api.admin_control import control_of
@@ -97,7 +97,7 @@ def _echo_control(control: ExperimentControlShape) -> None:
         typer.echo(f"guardrail {guardrail.state}  {tell(guardrail)}")
 
 
-@app.command("size")
+@app.command("size", short_help="Say how many pictures and days it takes.")
 def size(
     baseline: Annotated[float, typer.Argument(help="What the control achieves, as a share: 0.9 is 90 %.")],
     mde: Annotated[float, typer.Argument(help="Smallest difference to be noticed, as a share.")],
@@ -127,13 +127,13 @@ def size(
         typer.echo(f"{name}: {one.images} pictures ({one.fixed_images} for one look), {one.labels} labels, {days}")
 
 
-@app.command("start")
+@app.command("start", short_help="Start it, once its versions are loaded.")
 def start(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Start, once every version that the plan names is loaded by a worker."""
     _change(models, data, as_json, lambda experimenter: experimenter.start(key, why))
 
 
-@app.command("pause")
+@app.command("pause", short_help="Assign nobody for a while.")
 def pause(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Assign nobody for a while; everybody is answered as if there were no experiment."""
     _change(models, data, as_json, lambda experimenter: experimenter.pause(key, why))
@@ -145,7 +145,7 @@ def resume(key: Key, why: Why = "", models: Repository = None, data: Data = None
     _change(models, data, as_json, lambda experimenter: experimenter.resume(key, why))
 
 
-@app.command("ramp")
+@app.command("ramp", short_help="Give the candidates more units.")
 def ramp(
     key: Key,
     shares: Annotated[
@@ -173,7 +173,7 @@ def stop(key: Key, why: Why = "", models: Repository = None, data: Data = None, 
     _change(models, data, as_json, lambda experimenter: experimenter.stop(key, why))
 
 
-@app.command("promote")
+@app.command("promote", short_help="Point the champion at the winner.")
 def promote(
     key: Key,
     variant: Annotated[str, typer.Argument(help="The variant that won, or the version of a shadow.")],
@@ -192,7 +192,7 @@ def reject(key: Key, why: Why = "", models: Repository = None, data: Data = None
     _change(models, data, as_json, lambda experimenter: experimenter.reject(key, why))
 
 
-@app.command("rollback")
+@app.command("rollback", short_help="Take everything back at once.")
 def rollback(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Take everything back at once: a running experiment's units, or a promotion."""
     _change(models, data, as_json, lambda experimenter: experimenter.roll_back(key, why))

@@ -44,7 +44,7 @@ def create(
         warn_if_idle(keeper)
 
 
-@app.command("list")
+@app.command("list", short_help="List the keys that were made here.")
 def list_command(
     every: Annotated[bool, typer.Option("--all", help="Those that are revoked or over, too.")] = False,
     data: Data = None,

@@ -43,7 +43,7 @@ def import_command(
         raise typer.Exit(1)
 
 
-@app.command("export")
+@app.command("export", short_help="Write the labels that count as CSV.")
 def export(
     experiment: Annotated[
         str | None, typer.Option(help="Its key, or an empty one for pictures of no experiment; all labels.")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from splitleaf.registry.catalogue import VersionFolder
 
 app = typer.Typer(name="models", help="The versions in the repository.", no_args_is_help=True, rich_markup_mode=None)
-app.command("import")(import_model_files)
-app.command("quantize")(quantize)
+app.command("import", short_help="Turn Keras files into served versions.")(import_model_files)
+app.command("quantize", short_help="Make a version in 8-bit integers.")(quantize)
 
 
 @app.command("list")
@@ -64,7 +64,7 @@ def show_command(
         typer.echo((found.folder / "model.toml").read_text(encoding="utf-8").rstrip())
 
 
-@app.command("verify")
+@app.command("verify", short_help="Check digests and golden pictures of versions.")
 def verify_command(
     versions: Annotated[list[str] | None, typer.Argument(help="Versions; without any, all.")] = None,
     models: Repository = None,
@@ -107,7 +107,7 @@ def alias_command(
         warn_if_idle(operator)
 
 
-@app.command("history")
+@app.command("history", short_help="Show where an alias pointed when, and why.")
 def history_command(
     alias: Annotated[str, typer.Argument(help="The alias.")] = "champion",
     models: Repository = None,

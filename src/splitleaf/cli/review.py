@@ -23,7 +23,7 @@ Expert = Annotated[str, typer.Option(help="Who labels; this user.")]
 Experiment = Annotated[str, typer.Option(help="Its key; without it, pictures of no experiment.")]
 
 
-@app.command("next")
+@app.command("next", short_help="Get the next picture to label.")
 def next_command(
     experiment: Experiment = "",
     expert: Expert = "",
@@ -58,7 +58,7 @@ def picture(
         file.write_bytes(reviewer.picture(checked(item)))
 
 
-@app.command("label")
+@app.command("label", short_help="Say what a picture shows.")
 def label(
     item: Item,
     label: Annotated[str | None, typer.Argument(help="The class that the picture shows.")] = None,
@@ -90,7 +90,7 @@ def undo(
         typer.echo(json.dumps(_record(task), ensure_ascii=False) if as_json else _line(task))
 
 
-@app.command("progress")
+@app.command("progress", short_help="Say how far the pictures are labelled.")
 def progress(
     experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
@@ -132,7 +132,7 @@ def agreement(
         typer.echo("no picture has the labels of two experts")
 
 
-@app.command("discard")
+@app.command("discard", short_help="Delete a kept picture for good.")
 def discard(
     item: Item,
     why: Annotated[str, typer.Option("--why", help="The reason; kept in the audit log.")],

@@ -32,7 +32,7 @@ def show(models: Repository = None, data: Data = None, as_json: AsJson = False) 
         typer.echo(f"{sentence(shares)}; the champion is {champion}")
 
 
-@app.command("set")
+@app.command("set", short_help="Put a split in force.")
 def set_command(
     shares: Annotated[list[str], typer.Argument(help="VERSION=PERCENT, for example v1=50 v2=50.")],
     why: Why = "",
