@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.repositories import add_version
-from tests.system.running import RunningSystem, start_system
+from tests.system.running import RunningSystem, free_port, start_system
 
 pytestmark = pytest.mark.slow
 
@@ -118,6 +118,22 @@ def test_a_role_that_cannot_run_ends_everything(models: Path, tmp_path: Path) ->
     assert refused.returncode == 2
     assert "must begin with sqlite:/// or postgresql://" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_a_folder_of_bare_files_is_told_at_once_that_they_want_importing(tmp_path: Path) -> None:
+    (tmp_path / "models/v1").mkdir(parents=True)
+    (tmp_path / "models/v1/leaf.h5").write_bytes(b"weights")
+    command = [sys.executable, "-m", "splitleaf", "up", "--port", str(free_port())]
+    command += ["--models", str(tmp_path / "models"), "--data", str(tmp_path / "data")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        told = [line.strip() for line in iter(process.stdout.readline, "  Stop with Ctrl-C.\n")]
+    finally:
+        process.terminate()
+        process.communicate(timeout=60)
+    assert told[1] == "Not ready: no model is ready."
+    assert told[2].startswith("Not imported yet: v1.")
 
 
 def start(*options: str, cwd: Path | None = None, **settings: str) -> subprocess.CompletedProcess[str]:

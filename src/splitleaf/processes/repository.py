@@ -31,3 +31,13 @@ def default_alias(models_dir: Path, alias: str) -> str:
         return named
     imported = Catalogue(models_dir).imported()
     return imported[0].version if imported else ""
+
+
+def unserved_versions(models_dir: Path) -> list[str]:
+    """Return a sentence on each version that no worker can serve: what is wrong, and what to do."""
+    folders = Catalogue(models_dir).scan()
+    if not folders:
+        return [f"There is no version in {models_dir.absolute()}; see `splitleaf models import --help`."]
+    bare = ", ".join(one.version for one in folders if one.state == "bare")
+    sentences = [f"Not imported yet: {bare}. Run `splitleaf models import --models {models_dir}`."] if bare else []
+    return [*sentences, *(f"{one.version} cannot be served: {one.problem}" for one in folders if one.problem)]

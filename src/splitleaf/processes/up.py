@@ -17,9 +17,10 @@ from splitleaf.processes.data import held
 from splitleaf.processes.logs import configure_logs
 from splitleaf.processes.ports import next_free, require_free
 from splitleaf.processes.readiness import ask_ready, reachable
-from splitleaf.processes.repository import require_repository
+from splitleaf.processes.repository import require_repository, unserved_versions
 from splitleaf.processes.secrets import kept_admin_key, read_secret
 from splitleaf.processes.supervisor import Child, Supervisor
+from splitleaf.registry.catalogue import Catalogue
 from splitleaf.settings import PREFIX, Settings, read_settings
 
 log = structlog.get_logger(__name__)
@@ -114,19 +115,24 @@ class _Up:
         return {f"{PREFIX}METRICS__PORT": str(first + place)} if first else {}
 
     async def _greet_when_ready(self) -> None:
-        """Greet as soon as pictures are answered; say what is missing where that takes long."""
+        """Greet as soon as pictures are answered; say what is missing where that takes long, or can never be."""
         loop = asyncio.get_running_loop()
-        slow_at = loop.time() + SLOW_AFTER_S
+        slow_at, is_told = loop.time() + SLOW_AFTER_S, False
+        is_empty = not Catalogue(self._settings.models_dir).imported()
         while not self._stop.is_set():
             problems = await ask_ready(self._settings.api.host, self._port)
             if problems == ():
-                self._say("", "  Splitleaf is ready.", *self._addresses())
+                self._say("", "  Splitleaf is ready.", *self._unserved(), *self._addresses())
                 return
-            if loop.time() > slow_at:
-                slow_at = float("inf")
+            if not is_told and (loop.time() > slow_at or (problems and is_empty)):
+                is_told = True
                 why = ", ".join(problems) if problems else "the API does not answer yet"
-                self._say("", f"  Not ready: {why}. `splitleaf doctor` looks for causes.", *self._addresses())
+                advice = self._unserved() or ["  `splitleaf doctor` looks for causes."]
+                self._say("", f"  Not ready: {why}.", *advice, *self._addresses())
             await asyncio.sleep(0.05)
+
+    def _unserved(self) -> list[str]:
+        return [f"  {sentence}" for sentence in unserved_versions(self._settings.models_dir)]
 
     def _addresses(self) -> tuple[str, ...]:
         host = reachable(self._settings.api.host)
