@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
 import pytest
 
 from splitleaf.api.codes import CODES
-from splitleaf.api.problems import status_of
+from splitleaf.api.problems import problem_response, status_of
 from splitleaf.core.errors import SplitleafError
 from splitleaf.images.refusals import CODES as PICTURE_CODES
 from splitleaf.images.refusals import public_error
@@ -57,3 +58,16 @@ def test_the_reference_says_what_the_service_says() -> None:
         if f"| {status} | `{code}` | {meaning} | {advice} |\n" not in REFERENCE
     ]
     assert not wrong
+
+
+@pytest.mark.parametrize(
+    ("said", "detail"),
+    [
+        ("send one picture a request", "Send one picture a request."),
+        ("The file is empty.", "The file is empty."),
+        ("v2 is not imported", "v2 is not imported."),
+        ("`wait` is a whole number of seconds", "`wait` is a whole number of seconds."),
+    ],
+)
+def test_a_detail_is_a_whole_sentence(said: str, detail: str) -> None:
+    assert json.loads(bytes(problem_response(400, "invalid_request", said).body))["detail"] == detail

@@ -287,7 +287,7 @@ async def test_labels_of_a_file_are_kept_and_come_out_again(served: Served) -> N
     assert header == "prediction_id,label,author,source,verdict,sampling_probability,created_at"
     assert row.startswith(f"{picture},green,field-team,import,answer,1,")
     assert code(wrong) == (422, "invalid_labels")
-    assert "line 2 no version knows a class 'rust'" in wrong.json()["detail"]
+    assert "Line 2: no version knows a class 'rust'" in wrong.json()["detail"]
     assert (code(not_csv), code(not_text)) == ((415, "unsupported_media_type"), (422, "invalid_labels"))
 
 

@@ -118,7 +118,7 @@ def test_what_is_not_csv_is_told_with_its_line(store: MemoryOutcomeStore) -> Non
 
 
 def test_of_many_faults_the_first_twenty_are_told(store: MemoryOutcomeStore) -> None:
-    with pytest.raises(Unprocessable, match=r"^line 2 .*; line 21 .*; and 5 more$"):
+    with pytest.raises(Unprocessable, match=r"^line 2: .*; line 21: .*; and 5 more$"):
         take(store, "prediction_id,label\n" + "".join(f"{new_prediction_id()},rust\n" for _ in range(25)))
 
 

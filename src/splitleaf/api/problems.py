@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -72,7 +73,7 @@ def problem_response(
         "title": title_of(status),
         "status": status,
         "code": code,
-        "detail": detail,
+        "detail": _whole_sentence(detail),
         **members,
     }
     return Response(
@@ -81,6 +82,13 @@ def problem_response(
         {"Cache-Control": "no-store", **(headers or {})},
         "application/problem+json",
     )
+
+
+def _whole_sentence(detail: str) -> str:
+    """Begin with a capital, unless with a name of ours (`v2`, `file`, repository.toml), and end with a full stop."""
+    if re.match(r"[a-z]+[ ,]", detail):
+        detail = detail[0].upper() + detail[1:]
+    return detail if detail.endswith((".", "?", "!", ":")) else f"{detail}."
 
 
 def respond_to_error(request: Request, error: Exception) -> Response:
@@ -130,4 +138,4 @@ def _headers(error: errors.SplitleafError) -> dict[str, str]:
 
 
 def _sentence(kind: type[errors.SplitleafError]) -> str:
-    return (kind.__doc__ or "").strip().splitlines()[0].rstrip(".")
+    return (kind.__doc__ or "").strip().splitlines()[0]

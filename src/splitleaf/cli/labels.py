@@ -35,7 +35,7 @@ def import_command(
             typer.echo(json.dumps(LabelImportShape.of(done).model_dump(mode="json"), ensure_ascii=False))
         else:
             for fault in done.faults:
-                typer.echo(f"line {fault.line} {fault.message}")
+                typer.echo(f"line {fault.line}: {fault.message}")
             what = "would be imported" if dry_run else "imported"
             typer.echo(f"{done.imported} of {done.lines} labels {what}, {done.unchanged} are there already")
         warn_if_idle(reviewer)

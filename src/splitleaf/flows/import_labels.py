@@ -203,7 +203,7 @@ def _feedback(one: LabelLine, said: str | None, chance: float | None, before: Fe
 
 
 def _told(faults: list[LineFault]) -> str:
-    told = "; ".join(f"line {one.line} {one.message}" for one in faults[:MOST_TOLD])
+    told = "; ".join(f"line {one.line}: {one.message}" for one in faults[:MOST_TOLD])
     return f"{told}; and {len(faults) - MOST_TOLD} more" if len(faults) > MOST_TOLD else told
 
 
