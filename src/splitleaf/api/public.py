@@ -68,9 +68,13 @@ def public_calls(predictions: Predictions, health: Health) -> list[Call]:
     """Return every public call."""
     return [
         _create(predictions),
-        *_reading(predictions),
-        *_judging(predictions),
-        *_simple(predictions),
+        _read(predictions),
+        _cancel(predictions),
+        _follow(predictions),
+        _judge(predictions),
+        _explain(predictions),
+        _predict(predictions),
+        _list_labels(predictions),
         *_states(health),
         _problem_call(),
     ]
@@ -113,113 +117,117 @@ def _create(predictions: Predictions) -> Call:
     )
 
 
-def _reading(predictions: Predictions) -> list[Call]:
-    return [
-        Call(
-            "GET",
-            "/v1/predictions/{id}",
-            predictions.read,
-            "readPrediction",
-            "Read a prediction, or wait for it",
-            {200: Success(schemas.PredictionShape, "The prediction as it is.", examples.SUCCEEDED)},
-            (400, 404, 500, 503),
-            {
-                "parameters": [
-                    _id(),
-                    _query(
-                        "wait", "Seconds to wait for a final state.", {"type": "integer", "minimum": 0, "default": 0}
-                    ),
-                ]
-            },
-        ),
-        Call(
-            "DELETE",
-            "/v1/predictions/{id}",
-            predictions.cancel,
-            "cancelPrediction",
-            "Cancel a prediction",
-            {200: Success(schemas.PredictionShape, "Canceled, or final already.", examples.CANCELED)},
-            (404, 500, 503),
-            {"parameters": [_id()]},
-        ),
-        Call(
-            "GET",
-            "/v1/predictions/{id}/events",
-            predictions.events,
-            "followPrediction",
-            "Follow a prediction as server-sent events",
-            {},
-            (404, 500, 503),
-            {
-                "parameters": [_id(), _header("Last-Event-ID", "The last event that was received.", "queued")],
-                "responses": {
-                    "200": {
-                        "description": "Events `queued`, `running` and `done`; the data is the prediction.",
-                        "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.EVENTS}},
-                    }
-                },
-            },
-        ),
-    ]
+def _read(predictions: Predictions) -> Call:
+    return Call(
+        "GET",
+        "/v1/predictions/{id}",
+        predictions.read,
+        "readPrediction",
+        "Read a prediction, or wait for it",
+        {200: Success(schemas.PredictionShape, "The prediction as it is.", examples.SUCCEEDED)},
+        (400, 404, 500, 503),
+        {
+            "parameters": [
+                _id(),
+                _query("wait", "Seconds to wait for a final state.", {"type": "integer", "minimum": 0, "default": 0}),
+            ]
+        },
+    )
 
 
-def _judging(predictions: Predictions) -> list[Call]:
-    return [
-        Call(
-            "POST",
-            "/v1/predictions/{id}/feedback",
-            predictions.feedback,
-            "sendFeedback",
-            "Say whether the answer was right",
-            {
-                201: Success(
-                    schemas.FeedbackShape, "Noted. May be sent again; the last one counts.", examples.FEEDBACK_NOTED
-                )
-            },
-            (400, 404, 408, 409, 413, 415, 422, 429, 500, 503),
-            {"parameters": [_id()], "requestBody": _json_body(schemas.FeedbackBody, examples.FEEDBACK)},
-        ),
-        Call(
-            "GET",
-            "/v1/predictions/{id}/explanation",
-            predictions.explanation,
-            "explainPrediction",
-            "Show what in the picture speaks for the answer",
-            {
-                200: Success(
-                    schemas.ExplanationShape,
-                    "A coarse heat map; `heat` is null where none is offered.",
-                    examples.EXPLANATION,
-                )
-            },
-            (404, 409, 500, 503),
-            {"parameters": [_id()]},
-        ),
-    ]
+def _cancel(predictions: Predictions) -> Call:
+    return Call(
+        "DELETE",
+        "/v1/predictions/{id}",
+        predictions.cancel,
+        "cancelPrediction",
+        "Cancel a prediction",
+        {200: Success(schemas.PredictionShape, "Canceled, or final already.", examples.CANCELED)},
+        (404, 500, 503),
+        {"parameters": [_id()]},
+    )
 
 
-def _simple(predictions: Predictions) -> list[Call]:
-    return [
-        Call(
-            "POST",
-            "/predict",
-            predictions.predict,
-            "predict",
-            "Classify a picture in one call",
-            {200: Success(schemas.SimpleAnswerShape, "The answer.", examples.SIMPLE_ANSWER)},
-            _UPLOAD_PROBLEMS,
-            _UPLOAD,
-        ),
-        Call(
-            "GET",
-            "/v1/labels",
-            predictions.labels,
-            "listLabels",
-            "List the conditions",
-            {200: Success(schemas.LabelsShape, "In the order of training.", examples.LABELS)},
-            (500, 503),
-        ),
-    ]
+def _follow(predictions: Predictions) -> Call:
+    return Call(
+        "GET",
+        "/v1/predictions/{id}/events",
+        predictions.events,
+        "followPrediction",
+        "Follow a prediction as server-sent events",
+        {},
+        (404, 500, 503),
+        {
+            "parameters": [_id(), _header("Last-Event-ID", "The last event that was received.", "queued")],
+            "responses": {
+                "200": {
+                    "description": "Events `queued`, `running` and `done`; the data is the prediction.",
+                    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.EVENTS}},
+                }
+            },
+        },
+    )
+
+
+def _judge(predictions: Predictions) -> Call:
+    return Call(
+        "POST",
+        "/v1/predictions/{id}/feedback",
+        predictions.feedback,
+        "sendFeedback",
+        "Say whether the answer was right",
+        {
+            201: Success(
+                schemas.FeedbackShape, "Noted. May be sent again; the last one counts.", examples.FEEDBACK_NOTED
+            )
+        },
+        (400, 404, 408, 409, 413, 415, 422, 429, 500, 503),
+        {"parameters": [_id()], "requestBody": _json_body(schemas.FeedbackBody, examples.FEEDBACK)},
+    )
+
+
+def _explain(predictions: Predictions) -> Call:
+    return Call(
+        "GET",
+        "/v1/predictions/{id}/explanation",
+        predictions.explanation,
+        "explainPrediction",
+        "Show what in the picture speaks for the answer",
+        {
+            200: Success(
+                schemas.ExplanationShape,
+                "A coarse heat map; `heat` is null where none is offered.",
+                examples.EXPLANATION,
+            )
+        },
+        (404, 409, 500, 503),
+        {"parameters": [_id()]},
+    )
+
+
+def _predict(predictions: Predictions) -> Call:
+    return Call(
+        "POST",
+        "/predict",
+        predictions.predict,
+        "predict",
+        "Classify a picture in one call",
+        {200: Success(schemas.SimpleAnswerShape, "The answer.", examples.SIMPLE_ANSWER)},
+        _UPLOAD_PROBLEMS,
+        _UPLOAD,
+    )
+
+
+def _list_labels(predictions: Predictions) -> Call:
+    return Call(
+        "GET",
+        "/v1/labels",
+        predictions.labels,
+        "listLabels",
+        "List the conditions",
+        {200: Success(schemas.LabelsShape, "In the order of training.", examples.LABELS)},
+        (500, 503),
+    )
 
 
 def _states(health: Health) -> list[Call]:
