@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -19,6 +20,8 @@ WIDTH: Final = 80
 _ARM_WIDTH: Final = 11
 _LINE: Final = "  {:<11} {:>9} {:>18} {:>20} {:>6} {}"
 _LOOKS: Final = 24
+_UNBROKEN: Final = re.compile(r"`[^`]+`\S*|\S+")
+"""A word, or a command between backticks with the sign behind it."""
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _STYLES: Final = {
     "better": "green",
@@ -83,8 +86,19 @@ def _hanging(mark: Text, words: str, width: int) -> Table:
     grid = Table.grid(padding=0)
     grid.add_column(width=width)
     grid.add_column()
-    grid.add_row(mark, Text(words))
+    grid.add_row(mark, Text("\n".join(_lines(words, WIDTH - width))))
     return grid
+
+
+def _lines(words: str, width: int) -> Iterator[str]:
+    """Break between words, but in no command, so that it can be copied whole."""
+    line = ""
+    for part in _UNBROKEN.findall(words):
+        if line and len(line) + 1 + len(part) > width:
+            yield line
+            line = ""
+        line = f"{line} {part}" if line else part
+    yield line
 
 
 def _titled(title: str, note: str = "") -> Iterator[RenderableType]:
