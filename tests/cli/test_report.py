@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,10 @@ def test_a_report_is_printed_with_its_verdict_and_what_to_do(data: Path) -> None
     result = run("v2-against-v1", "--data", str(data))
     assert result.exit_code == 0
     assert "v2 is failing less often than v1." in result.stdout
-    assert "splitleaf experiments promote v2-against-v1 candidate" in " ".join(result.stdout.split())
+    assert any(
+        line.endswith("`splitleaf experiments promote v2-against-v1 candidate`.") for line in result.stdout.splitlines()
+    )
+    assert re.search(r"^  origin +API, units named +225 ", result.stdout, re.MULTILINE)
 
 
 def test_json_is_the_record_that_the_admin_api_sends(data: Path) -> None:
@@ -78,6 +82,14 @@ def test_an_unknown_experiment_is_an_error(data: Path) -> None:
     error = run("v9", "--data", str(data)).exception
     assert isinstance(error, NotFound)
     assert error.error_code == "experiment_not_found"
+
+
+def test_eighty_columns_are_enough_for_segments_in_milliseconds() -> None:
+    plan = plan_of(primary={"metric": "cost_ms", "direction": "decrease"})
+    experiment = Synthetic(plan, World(cost_factor={"v1": 20, "v2": 60})).run(3000)
+    lines = _text(judge_experiment(experiment.store, plan.key, experiment.clock)).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(re.match(r"  origin +/predict +750 +\+\d{3}.*\]$", line) for line in lines)
 
 
 def test_eighty_columns_are_enough_for_every_line() -> None:

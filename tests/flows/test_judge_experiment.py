@@ -16,6 +16,7 @@ from splitleaf.core.errors import NotFound
 from splitleaf.flows.judge_experiment import judge_experiment
 from splitleaf.flows.run_experiment import find_experiment, roll_back_experiment, stop_experiment
 from splitleaf.flows.watch_experiment import ExperimentWatcher
+from splitleaf.outcomes.events import Outcome
 from splitleaf.outcomes.memory import MemoryOutcomeStore
 from tests.flows.golden import golden_report
 from tests.support.alike import assert_alike
@@ -335,6 +336,26 @@ def test_segments_and_traffic_add_up_to_all_pictures() -> None:
     assert sum(visits) == 1500
     assert sum(map(sum, report.traffic.images.values())) == 1500
     assert sum(one.images for one in report.arms) == 1500
+
+
+def test_a_difference_is_shown_by_how_the_pictures_came_as_far_as_that_is_known() -> None:
+    experiment = Synthetic(plan_of(), World(error_rate={"v1": 0.3, "v2": 0.1})).run(2000)
+    older = [
+        replace(one, prediction_id=f"9{one.prediction_id[1:]}", origin="") for one in pictures_of(experiment)[:500]
+    ]
+    experiment.store.record_outcomes(older)
+    report = judge(experiment)
+    found = {one.segment: one for one in report.segments if one.dimension == "origin"}
+    assert list(found) == ["the page", "API, units named", "API, no units named", "/predict"]
+    assert [one.images for one in found.values()] == [500] * 4
+    assert sum(one.images for one in report.arms) == 2500
+    for one in found.values():
+        assert one.difference is not None
+        assert one.difference.low <= -0.2 <= one.difference.high < 0
+
+
+def pictures_of(experiment: Synthetic) -> list[Outcome]:
+    return list(experiment.store.outcomes_after(0, 10_000))
 
 
 def test_honest_confidence_and_recall_come_from_the_audit() -> None:

@@ -70,6 +70,7 @@ async def test_a_final_state_becomes_an_outcome_and_is_acknowledged(parts: Parts
     )
     assert (outcome.revision, outcome.experiment, outcome.variant) == (3, CONTEXT.experiment, CONTEXT.variant)
     assert (outcome.override, outcome.unit_hash, outcome.flags) == (True, CONTEXT.unit_hash, CONTEXT.flags)
+    assert outcome.origin == "page"
     assert (outcome.created_ms, outcome.finished_ms, outcome.worker) == (
         state.created_ms,
         state.finished_ms,

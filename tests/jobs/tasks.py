@@ -16,6 +16,7 @@ CONTEXT = TaskContext(
     override=True,
     intake_ms=4.5,
     flags=("low_information", "ünusual"),
+    origin="page",
     fingerprint="f" * 64,
 )
 

@@ -46,6 +46,7 @@ def outcome(**changes: Any) -> Outcome:
         "batch_size": 4,
         "deliveries": 1,
         "worker": "host-1",
+        "origin": "unit",
     }
     return Outcome(**{**values, **changes})
 

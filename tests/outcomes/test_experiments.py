@@ -274,7 +274,14 @@ def test_outcomes_come_by_column_in_the_order_of_recording_without_overrides(sto
     first, shadowed, forced = new_prediction_id(), new_prediction_id(), new_prediction_id()
     store.record_outcomes(
         [
-            outcome(prediction_id=first, experiment="leaf", variant="control", unit_hash="a" * 32, label="rust"),
+            outcome(
+                prediction_id=first,
+                experiment="leaf",
+                variant="control",
+                unit_hash="a" * 32,
+                label="rust / mould",
+                origin="page",
+            ),
             outcome(prediction_id=forced, experiment="leaf", override=True),
             outcome(experiment="stem"),
             failed_outcome(prediction_id=shadowed, experiment="leaf", variant="candidate", unit_hash="b" * 32),
@@ -288,6 +295,7 @@ def test_outcomes_come_by_column_in_the_order_of_recording_without_overrides(sto
                 label="healthy",
                 fallback="not_ready",
                 revision=12,
+                origin="",
             ),
         ]
     )
@@ -296,7 +304,8 @@ def test_outcomes_come_by_column_in_the_order_of_recording_without_overrides(sto
     assert found.revision.tolist() == [3, 3, 12]
     assert [found.variants[place] for place in found.variant] == ["control", "candidate", "candidate"]
     assert [found.versions[place] for place in found.version] == ["v1", "v1", "v2"]
-    assert [found.labels[place] if place >= 0 else None for place in found.label] == ["rust", None, "healthy"]
+    assert [found.labels[place] if place >= 0 else None for place in found.label] == ["rust / mould", None, "healthy"]
+    assert [found.origins[place] for place in found.origin] == ["page", "unit", ""]
     assert found.picture[1] == found.picture[2] != found.picture[0]
     assert np.isnan(found.confidence).tolist() == [False, True, False]
     flags = (found.is_shadow, found.is_answered, found.is_fallback, found.is_failed, found.is_canceled)

@@ -15,6 +15,7 @@ from splitleaf.core.ids import new_prediction_id
 from splitleaf.outcomes.migrations import run
 from splitleaf.outcomes.sql import SqlOutcomeStore
 from splitleaf.outcomes.sql.engine import open_engine
+from splitleaf.outcomes.sql.rows import outcome_row
 from tests.outcomes.facts import NOW_MS, feedback, outcome
 
 OpenStore = Callable[[str], SqlOutcomeStore]
@@ -98,6 +99,21 @@ def test_every_step_on_the_way_can_be_the_last_and_be_gone_on_from(first: str, o
     store = open_store(first)
     store.migrate()
     assert store.outcome(ID) is not None
+
+
+def test_a_process_of_the_release_before_writes_on_beside_this_one(empty_url: str, open_store: OpenStore) -> None:
+    store = open_store(empty_url)
+    store.migrate()
+    fact = outcome(schema=3, origin="")
+    row = {name: value for name, value in outcome_row(fact).items() if name != "origin"}
+    columns, values = ", ".join(f'"{name}"' for name in row), ", ".join(f":{name}" for name in row)
+    engine = open_engine(empty_url)
+    with engine.begin() as connection:
+        connection.execute(text(f"INSERT INTO outcomes ({columns}) VALUES ({values})"), row)
+    engine.dispose()
+    assert store.record_outcomes([fact, outcome(origin="page")]) == 1
+    assert [one.origin for one in store.outcomes_after(0, 10)] == ["", "page"]
+    assert store.exposures(fact.experiment).origins == ("", "page")
 
 
 def test_an_older_release_says_what_to_do_and_touches_nothing(first: str, open_store: OpenStore) -> None:

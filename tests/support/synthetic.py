@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from splitleaf.core.ids import shadow_prediction_id
+from splitleaf.core.prediction import Origin
 from splitleaf.experiments.bucketing import slot_of
 from splitleaf.experiments.plan import Plan
 from splitleaf.experiments.reading import read_plan
@@ -20,6 +21,8 @@ from splitleaf.outcomes.store import OutcomeStore
 
 START_MS = 1_777_887_000_000
 MINUTE_MS = 60_000
+ORIGINS = (Origin.PAGE, Origin.UNIT, Origin.API, Origin.PREDICT)
+"""How pictures come: each unit's all alike, by its number."""
 LABELS = tuple(f"condition_{number}" for number in range(5))
 HAND = Hand("ann", "to find out")
 
@@ -202,6 +205,7 @@ class Synthetic:
             batch_size=1,
             deliveries=1,
             worker="w",
+            origin=ORIGINS[int(unit, 16) % len(ORIGINS)],
         )
 
     def _words(

@@ -22,6 +22,8 @@ from tests.web.conftest import OpenPage
 from tests.web.pictures import chosen
 from tests.web.stub import StubService
 
+from splitleaf.outcomes.sql import SqlOutcomeStore
+
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 READY_WITHIN_S = 60
@@ -36,9 +38,13 @@ champion = "v1"
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], tuple[StubService, str]]]:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("service")
+
+
+@pytest.fixture(scope="module")
+def served(folder: Path) -> Iterator[Callable[[], tuple[StubService, str]]]:
     """`splitleaf up` in place of the stand-in; its state is nobody's to decide."""
-    folder = tmp_path_factory.mktemp("service")
     add_version(folder / "models", "v1", labels=("Early_blight", "healthy", "Late_blight"))
     (folder / "models" / "repository.toml").write_text(REPOSITORY, encoding="utf-8")
     with socket.socket() as free:
@@ -89,6 +95,18 @@ def test_a_leaf_is_answered_judged_and_remembered(open_page: OpenPage) -> None:
     page.reload()
     page.locator(".memory summary").first.click()
     expect(page.locator(".memory .thanks")).to_contain_text("You say it is something else.")
+
+
+def test_of_what_the_page_sends_it_is_recorded_that_the_page_sent_it(open_page: OpenPage, folder: Path) -> None:
+    page = open_page()
+    page.set_input_files("#picker", chosen("leaf.jpg"))
+    expect(page.locator("[data-phase=answered]")).to_have_count(1)
+    store = SqlOutcomeStore(f"sqlite:///{folder / 'data/outcomes.sqlite3'}")
+    deadline = time.monotonic() + 20
+    while not (recorded := store.outcomes_after(0, 100)) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    store.close()
+    assert {one.origin for one in recorded} == {"page"}
 
 
 def test_many_photos_of_many_kinds_arrive(open_page: OpenPage) -> None:

@@ -14,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 from splitleaf.api.bodies import media_type, read_body
 from splitleaf.api.headers import header
 from splitleaf.api.keys import Scope, require
+from splitleaf.api.origins import find_origin
 from splitleaf.api.services import ApiServices
 from splitleaf.api.units import Unit, identify_unit
 from splitleaf.api.uploads import read_upload
@@ -27,7 +28,7 @@ from splitleaf.core.errors import (
     Unprocessable,
     UnsupportedMedia,
 )
-from splitleaf.core.prediction import PredictionStatus
+from splitleaf.core.prediction import Origin, PredictionStatus
 from splitleaf.flows.read_result import ResultReader
 from splitleaf.flows.record_feedback import Opinion, record_feedback
 from splitleaf.flows.submit_image import ImageSubmission, Submission
@@ -63,7 +64,7 @@ class Predictions:
     async def create(self, request: Request) -> Response:
         """`POST /v1/predictions`."""
         wait_s = self._preferred_wait_s(request)
-        state, headers = await self._submit(request, wait_s or 0.0)
+        state, headers = await self._submit(request, wait_s or 0.0, find_origin(request.scope))
         headers["Location"] = f"/v1/predictions/{state.id}"
         if wait_s is not None:
             headers["Preference-Applied"] = f"wait={wait_s:g}"
@@ -72,7 +73,7 @@ class Predictions:
 
     async def predict(self, request: Request) -> Response:
         """`POST /predict`: one call, one answer."""
-        state, headers = await self._submit(request, self._limits.max_wait_s)
+        state, headers = await self._submit(request, self._limits.max_wait_s, Origin.PREDICT)
         if state.status is PredictionStatus.FAILED:
             raise EngineFailed
         if state.classification is None:
@@ -129,7 +130,7 @@ class Predictions:
         labels = self._services.monitor.snapshot.labels()
         return json_response({"labels": [{"label": label, "display_name": name} for label, name in labels]})
 
-    async def _submit(self, request: Request, wait_s: float) -> tuple[JobState, dict[str, str]]:
+    async def _submit(self, request: Request, wait_s: float, origin: Origin) -> tuple[JobState, dict[str, str]]:
         key, priority = _idempotency_key(request), _priority(request)
         unit = identify_unit(request, self._services.secrets, key)
         forced = await self._forced_variant(request)
@@ -140,7 +141,7 @@ class Predictions:
             request, max_bytes=self._limits.max_upload_bytes, timeout_s=self._limits.body_timeout_s
         )
         request_id = request.scope.get("request_id", "")
-        submission = Submission(data, unit.unit_hash, request_id, wait_s, key, priority, forced)
+        submission = Submission(data, unit.unit_hash, request_id, wait_s, key, priority, origin, forced)
         state = await self._submission.submit(submission)
         return state, counted | _cookie(unit)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Final
 
 from rich.console import Console, Group, RenderableType
@@ -19,6 +20,7 @@ from splitleaf.web.report import numbers
 WIDTH: Final = 80
 _ARM_WIDTH: Final = 11
 _LINE: Final = "  {:<11} {:>9} {:>18} {:>20} {:>6} {}"
+_SEGMENT: Final = "  {:<11} {:<23} {:>9} {:>23}"
 _LOOKS: Final = 24
 _UNBROKEN: Final = re.compile(r"`[^`]+`\S*|\S+")
 """A word, or a command between backticks with the sign behind it."""
@@ -68,6 +70,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
             Text(f"  {each.images:>6,}  {each.control_label} / {each.other_label} ({each.labelled:,} labelled)")
             for each in one.disagreements[:5]
         )
+    yield from _segments(report)
     if drifted := sum(one.is_drift for one in report.drift):
         yield Text()
         yield Text(f"The traffic has changed in {drifted} of {len(report.drift)} stretches.", "yellow")
@@ -145,6 +148,17 @@ def _guardrails(report: Report) -> Table:
             f"{1 / one.alpha:g}",
         )
     return table
+
+
+def _segments(report: Report) -> Iterator[RenderableType]:
+    if report.segments:
+        yield from _titled("Segments", "exploratory: a reason for the next experiment, not for a decision")
+    for (arm, name), segments in groupby(report.segments, key=lambda one: (one.arm, one.metric)):
+        metric = next(one for one in report.metrics if one.metric == name)
+        yield Text.assemble((arm, "bold"), f"  {numbers.heading(metric)}")
+        for one in segments:
+            difference = numbers.measured(one.difference, metric.unit, signed=True) or "too few"
+            yield Text(_SEGMENT.format(one.dimension, one.segment, f"{one.images:,}", difference))
 
 
 def _course(report: Report, course: Course) -> Text:

@@ -22,6 +22,19 @@ class PredictionStatus(StrEnum):
         return self not in (PredictionStatus.QUEUED, PredictionStatus.RUNNING)
 
 
+class Origin(StrEnum):
+    """How a picture came, as far as a request shows it; a program that poses as a browser passes for one."""
+
+    PAGE = "page"
+    """A browser sent it from a page of this host."""
+    UNIT = "unit"
+    """A program that names its units."""
+    API = "api"
+    """Any other call of the API."""
+    PREDICT = "predict"
+    """The call `/predict`, by a program or by the page's form where no script runs."""
+
+
 @dataclass(frozen=True, slots=True)
 class LabelScore:
     """A label with its calibrated probability in [0, 1]."""

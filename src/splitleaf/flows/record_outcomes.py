@@ -137,6 +137,7 @@ def to_outcome(state: JobState) -> Outcome:
         worker=state.worker,
         primary_id=context.primary_id,
         fallback=context.fallback,
+        origin=context.origin,
         is_familiar=result.is_familiar if result else None,
         heat=b64encode(result.heat).decode("ascii") if result else "",
         measures=json.dumps(result.measures, separators=(",", ":")) if result and result.measures else "",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from splitleaf.core.clock import Clock
 from splitleaf.core.errors import Overloaded, Unprocessable
 from splitleaf.core.ids import idempotent_prediction_id, new_prediction_id
-from splitleaf.core.prediction import PredictionStatus
+from splitleaf.core.prediction import Origin, PredictionStatus
 from splitleaf.core.tracing import NO_TRACER, Tracer
 from splitleaf.flows.keep_pictures import PictureKeeping
 from splitleaf.flows.read_result import from_outcome
@@ -41,6 +41,7 @@ class Submission:
     """How long the client is willing to wait for the final state."""
     idempotency_key: str = ""
     priority: Priority = Priority.INTERACTIVE
+    origin: Origin = Origin.API
     forced: tuple[str, str] | None = None
     """An experiment and its variant that is to answer, whoever asks; analysis leaves the prediction out."""
 
@@ -147,6 +148,7 @@ class ImageSubmission:
             fallback=choice.fallback,
             intake_ms=round(intake_ms, 3),
             flags=_flags(picture, choice),
+            origin=submission.origin.value,
             fingerprint=fingerprint,
         )
         return Task(

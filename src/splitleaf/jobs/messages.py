@@ -30,6 +30,7 @@ _CONTEXT_KEYS = {
     "primary_id": "p",
     "intake_ms": "i",
     "flags": "f",
+    "origin": "s",
     "fingerprint": "d",
     "trace": "t",
 }

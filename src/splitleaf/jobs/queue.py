@@ -45,6 +45,8 @@ class TaskContext:
     """Remarks of the intake, such as `low_information`."""
     trace: str = ""
     """The span that submitted it, as a `traceparent` (W3C Trace Context); empty: nobody traces."""
+    origin: str = ""
+    """How the picture came, one of `core.prediction.Origin`; empty: it was not said."""
     fingerprint: str = ""
     """Digest of the upload; detects an idempotency key used again for another picture."""
 

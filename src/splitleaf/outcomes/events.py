@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-SCHEMA = 3
+SCHEMA = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +53,8 @@ class Outcome:
     """Where the label's evidence lies (`core.prediction.HEAT_SIDE` squared bytes, base64); empty: not offered."""
     measures: str = ""
     """JSON: the values of `core.measures.MEASURES`; a text, because most readers have no use for them."""
+    origin: str = ""
+    """How the picture came, one of `core.prediction.Origin`; empty: of older records."""
     schema: int = SCHEMA
     number: int = field(default=0, compare=False)
     """Place in the order of recording, given by the store; a reader that follows goes by it."""

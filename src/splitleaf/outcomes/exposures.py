@@ -17,15 +17,15 @@ Row = Sequence[Any]
 """(number, kind, unit hash, confidence, created, total, queue, work, and the picture's id where it is wanted); times in
 ms.
 
-The kind is `role/revision/variant/version that answered/status/fallback/batch size/label`, of which the label alone can
-have a slash, and is left out with its own where there is none. Of a million rows there are some hundred kinds, and each
-column that a row does not have is a million objects that Python need not make.
+The kind is `role/revision/variant/version that answered/status/fallback/batch size/origin/label`, of which the label
+alone can have a slash, and is left out with its own where there is none. Of a million rows there are some hundred
+kinds, and each column that a row does not have is a million objects that Python need not make.
 """
 
 _UNANSWERED: Final = frozenset({"failed", "expired"})
 _INTEGERS: Final = (np.int64,) * 5
 _REALS: Final = (np.float64,) * 4
-_NO_LABEL: Final = 7
+_NO_LABEL: Final = 8
 """Facts of a kind without a label."""
 
 
@@ -45,6 +45,8 @@ class Exposures:
     """Index into `versions`: who answered."""
     label: Ints
     """Index into `labels`; -1 without an answer."""
+    origin: Ints
+    """Index into `origins`: how the picture came."""
     confidence: Floats
     """NaN without an answer."""
     is_shadow: Bools
@@ -66,6 +68,8 @@ class Exposures:
     variants: tuple[str, ...]
     versions: tuple[str, ...]
     labels: tuple[str, ...]
+    origins: tuple[str, ...]
+    """Of `core.prediction.Origin`; the empty one: of older records."""
 
     def __len__(self) -> int:
         return len(self.number)
@@ -148,8 +152,9 @@ def _facts(kind: Ints, kinds: Sequence[str]) -> tuple[dict[str, Any], Ints]:
     """Return what the kinds say of each row, and the size of its batch: looked up, because there are few of them."""
     split = [one.split("/", _NO_LABEL) for one in kinds]
     columns = zip(*(one[:_NO_LABEL] for one in split), strict=True) if kinds else ((),) * _NO_LABEL
-    roles, revisions, variants, versions, statuses, fallbacks, sizes = columns
+    roles, revisions, variants, versions, statuses, fallbacks, sizes, origins = columns
     variant_names, version_names = tuple(dict.fromkeys(variants)), tuple(dict.fromkeys(versions))
+    origin_names = tuple(dict.fromkeys(origins))
     labels = [one[_NO_LABEL] if len(one) > _NO_LABEL else None for one in split]
     place_of = {label: place for place, label in enumerate(dict.fromkeys(one for one in labels if one is not None))}
 
@@ -161,6 +166,7 @@ def _facts(kind: Ints, kinds: Sequence[str]) -> tuple[dict[str, Any], Ints]:
         "revision": column((int(one) for one in revisions), np.int64),
         "variant": column((variant_names.index(one) for one in variants), np.int64),
         "version": column((version_names.index(one) for one in versions), np.int64),
+        "origin": column((origin_names.index(one) for one in origins), np.int64),
         "is_shadow": column((one == "shadow" for one in roles), np.bool_),
         "is_answered": column((one == "succeeded" for one in statuses), np.bool_),
         "is_canceled": column((one == "canceled" for one in statuses), np.bool_),
@@ -172,5 +178,6 @@ def _facts(kind: Ints, kinds: Sequence[str]) -> tuple[dict[str, Any], Ints]:
         "variants": variant_names,
         "versions": version_names,
         "labels": tuple(place_of),
+        "origins": origin_names,
     }
     return facts, column((int(one) for one in sizes), np.int64)

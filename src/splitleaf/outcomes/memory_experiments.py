@@ -101,7 +101,8 @@ def rating_of(number: int, said: Feedback, about: Outcome | None, experiment: st
 
 def exposure_row(one: Outcome) -> Row:
     """Return the outcome as `exposures.read_exposures` takes it."""
-    facts = (one.role, one.revision, one.variant, one.served_version, one.status, one.fallback, one.batch_size)
+    whose = (one.role, one.revision, one.variant, one.served_version)
+    facts = (*whose, one.status, one.fallback, one.batch_size, one.origin)
     label = () if one.label is None else (one.label,)
     return (
         one.number,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Final
 
 from splitleaf.analysis.contrasts import contrast_arms
 from splitleaf.analysis.frame import Frame
@@ -11,8 +12,16 @@ from splitleaf.analysis.report.curves import Segment
 from splitleaf.analysis.sections.measures import Measure
 from splitleaf.analysis.sections.metrics import Comparisons
 from splitleaf.analysis.sections.rows import measured
+from splitleaf.core.prediction import Origin
 from splitleaf.outcomes.exposures import Bools
 
+_ORIGINS: Final[Mapping[Origin, str]] = {
+    Origin.PAGE: "the page",
+    Origin.UNIT: "API, units named",
+    Origin.API: "API, no units named",
+    Origin.PREDICT: "/predict",
+}
+"""In words. What older releases recorded says nothing of it, and is in no such segment."""
 _QUARTER_MS = 6 * 3_600_000
 _QUARTERS = ("00 to 06 h UTC", "06 to 12 h UTC", "12 to 18 h UTC", "18 to 24 h UTC")
 
@@ -50,5 +59,9 @@ def _segments(frame: Frame) -> Iterator[tuple[str, str, Bools]]:
     quarter = frame.rows.created_ms // _QUARTER_MS % 4
     for place, name in enumerate(_QUARTERS):
         yield "time of day", name, quarter == place
+    rows = frame.rows
+    for origin, name in _ORIGINS.items():
+        if origin in rows.origins:
+            yield "origin", name, rows.origin == rows.origins.index(origin)
     for revision in frame.slots:
         yield "revision", str(revision), frame.rows.revision == revision

@@ -11,7 +11,7 @@ from sqlalchemy import Engine, inspect, text
 
 from splitleaf.core.errors import ConfigurationError
 
-HEAD = "0006"
+HEAD = "0007"
 """The newest migration. A test holds it against the scripts."""
 
 # Any number will do, as long as nothing else in the database takes the same lock.

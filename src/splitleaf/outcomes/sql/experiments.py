@@ -196,7 +196,8 @@ def _columns_of(experiment: str, with_pictures: bool) -> Select[Any]:
     table = tables.outcomes.c
     facts = (table.role, table.revision, table.variant, table.served_version, table.status, table.fallback)
     # The last one is the slash and the label, or nothing.
-    kind = _formatted("%s/%s/%s/%s/%s/%s/%s%s", *facts, table.batch_size, func.coalesce("/" + table.label, ""))
+    label = func.coalesce("/" + table.label, "")
+    kind = _formatted("%s/%s/%s/%s/%s/%s/%s/%s%s", *facts, table.batch_size, table.origin, label)
     total_ms = table.intake_ms + table.finished_ms - table.created_ms
     work_ms = table.preprocess_ms + table.inference_ms
     times = (table.created_ms, total_ms, table.queue_ms, work_ms)

@@ -69,6 +69,7 @@ outcomes = Table(
     Column("is_familiar", Boolean),
     Column("heat", Text, nullable=False, server_default=""),
     Column("measures", Text, nullable=False, server_default=""),
+    Column("origin", String(16), nullable=False, server_default=""),
     Column("schema", Integer, nullable=False),
     UniqueConstraint("prediction_id", name="outcomes_once"),
     Index("outcomes_by_time", "created_ms"),
