@@ -40,7 +40,7 @@ _STYLES: Final = {
 
 def print_report(report: Report, console: Console | None = None) -> None:
     """Print to stdout; colours only on a terminal."""
-    (console or Console(width=WIDTH, highlight=False)).print(Group(*_parts(report)))
+    (console or Console(width=WIDTH, highlight=False)).print(Group(*_parts(report)), crop=False)
 
 
 def _parts(report: Report) -> Iterator[RenderableType]:
@@ -53,7 +53,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield from _titled("Health")
     for check in report.health.checks:
         line = Text(f"{check.status:<8}", _STYLES.get(check.status, "dim"))
-        yield _hanging(line, check.summary, 8)
+        yield _hanging(line, check.summary)
     yield from _titled("Metrics", f"value [interval]; difference to {report.arms[0].name}; intervals hold at all looks")
     yield from _metrics(report)
     if report.guardrails:
@@ -81,16 +81,13 @@ def _statement(statement: Statement) -> Iterator[RenderableType]:
     yield Text(statement.headline, f"bold {_STYLES.get(statement.verdict, '')}".strip())
     yield Text(statement.certainty)
     for title, items in (("!", statement.concerns), ("missing", statement.missing), ("next", statement.next_steps)):
-        yield from (_hanging(Text(f"{title:<8}", "dim"), item, 8) for item in items)
+        yield from (_hanging(Text(f"{title:<8}", "dim"), item) for item in items)
 
 
-def _hanging(mark: Text, words: str, width: int) -> Table:
-    """Return a line whose continuation stays to the right of the mark."""
-    grid = Table.grid(padding=0)
-    grid.add_column(width=width)
-    grid.add_column()
-    grid.add_row(mark, Text("\n".join(_lines(words, WIDTH - width))))
-    return grid
+def _hanging(mark: Text, words: str) -> Text:
+    """Return lines that stay to the right of the mark, and run over the edge rather than break a command."""
+    lines = f"\n{' ' * len(mark)}".join(_lines(words, WIDTH - len(mark)))
+    return Text.assemble(mark, lines, no_wrap=True, overflow="ignore")
 
 
 def _lines(words: str, width: int) -> Iterator[str]:
