@@ -89,7 +89,7 @@ RECIPES = {
         phases=(Phase(64, 8, 0.5), Phase(96, 24, 0.5), Phase(112, 24, 0.5), Phase(112, 4, 0.3)),
     ),
     "v2": Recipe(
-        # Larger than it was trained at: training zooms in, which makes leaves larger there (Touvron et al. 2019, FixRes).
+        # Larger than it was trained at: training zooms in, and leaves are larger there (Touvron et al. 2019, FixRes).
         side=144,
         widths=(32, 64, 96, 160),
         blocks=(0, 1, 2, 1),
