@@ -62,11 +62,16 @@ class Fitting:
         self.forward = torch.compile(self.network, dynamic=False)
         self.teach = [torch.compile(teacher, dynamic=False) for teacher in run.teachers]
 
-    def resume(self) -> None:
-        """Go on where a run in the same folder stopped, if there is one."""
+    def begin_from(self, network: LeafNetwork) -> None:
+        """Begin with another network's weights."""
+        for ours in (self.network, self.average):
+            ours.load_state_dict(network.state_dict())
+
+    def resume(self) -> bool:
+        """Go on where a run in the same folder stopped; return whether there is one."""
         file = self.run.folder / "checkpoint.pt"
         if not file.exists():
-            return
+            return False
         state = torch.load(file, map_location=self.run.device, weights_only=True)
         self.network.load_state_dict(state["network"])
         self.average.load_state_dict(state["average"])
@@ -74,6 +79,7 @@ class Fitting:
             optimizer.load_state_dict(saved)
         self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
         self.merged_with = state.get("merged_with")
+        return True
 
     def save(self) -> None:
         state = {
@@ -148,7 +154,7 @@ class Fitting:
         total, right = 0.0, 0
         for images, labels in tqdm(self._batches(batches), f"epoch {self.epoch + 1}/{epochs}", batches, leave=False):
             rate = recipe.rate(self.step / batches, epochs)
-            logits, loss = self._loss(images, labels)
+            logits, loss = self._loss(*self._mixed(images, labels))
             self.network.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(self.network.parameters(), 2.0)
@@ -166,13 +172,25 @@ class Fitting:
             "accuracy": round(right / (batches * recipe.batch_size), 4),
         }
 
-    def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _mixed(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Lay a part of the batch's next picture over each; return them and the shares of the labels (n, classes).
+
+        Zhang et al. 2018, arXiv 1710.09412, with an even part of up to the phase's `mixed`; a teacher sees it, too.
+        """
+        truth = functional.one_hot(labels, self.run.classes).float()
+        mixed = self.run.recipe.phase_of(self.epoch).mixed
+        if not mixed:
+            return images, truth
+        part = torch.rand(len(images), 1, device=images.device) * mixed
+        return images.lerp(images.roll(1, 0), part[..., None, None]), truth.lerp(truth.roll(1, 0), part)
+
+    def _loss(self, images: torch.Tensor, truth: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         recipe = self.run.recipe
         small = _resized(images, recipe.phase_of(self.epoch).side).contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.run.device.type, torch.bfloat16):
             logits = self.forward(small)
         logits = logits.float()
-        loss = functional.cross_entropy(logits, labels, label_smoothing=recipe.label_smoothing)
+        loss = functional.cross_entropy(logits, truth, label_smoothing=recipe.label_smoothing)
         if not self.teach:
             return logits, loss
         # Hinton et al. 2015: softened answers, their gradient scaled back by the square of the temperature. Of several

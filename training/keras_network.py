@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 # Keras computes with what is installed here anyway; the file that it writes is the same.
 os.environ.setdefault("KERAS_BACKEND", "torch")
@@ -55,6 +56,29 @@ def to_keras(network: LeafNetwork, classes: int) -> keras.Model:
     if not np.allclose(ours, theirs, atol=1e-4):
         raise RuntimeError(f"the Keras network answers differently, by up to {np.abs(ours - theirs).max():.2g}")
     return model
+
+
+def from_keras(file: Path, recipe: Recipe, classes: int) -> LeafNetwork:
+    """Return the network whose weights an H5 file of ours holds; the recipe's side may be another.
+
+    Raises:
+        ValueError: when the file's network has other layers.
+    """
+    model = build_keras(recipe, classes)
+    model.load_weights(file)
+    network = LeafNetwork(recipe, classes)
+    with torch.no_grad():
+        for name, unit in network.units.items():
+            (kernel,) = model.get_layer(f"{name}_conv").get_weights()
+            unit.kernel.copy_(torch.from_numpy(kernel.transpose(3, 2, 0, 1)).flatten(1))
+            norm = unit.norm
+            parts = (norm.weight, norm.bias, norm.running_mean, norm.running_var)
+            for part, value in zip(parts, model.get_layer(f"{name}_norm").get_weights(), strict=True):
+                part.copy_(torch.from_numpy(value))
+        kernel, bias = model.get_layer("condition").get_weights()
+        network.condition.weight.copy_(torch.from_numpy(kernel.T))
+        network.condition.bias.copy_(torch.from_numpy(bias))
+    return network
 
 
 def _keras_unit(x: keras.KerasTensor, width: int, name: str, stride: int = 1) -> keras.KerasTensor:

@@ -82,9 +82,10 @@ def write_card(path: Path, file: str, report: dict[str, Any]) -> None:
 
 def _others(report: dict[str, Any]) -> str:
     """Return the other runs that had a part in this one."""
+    began = f", begun with the weights of {report['started_from']}" if report.get("started_from") else ""
     taught = f", taught by {' and '.join(report['teachers'])}" if report.get("teachers") else ""
     merged = ", averaged once with a copy that went on under another seed" if report.get("merged_with") else ""
-    return taught + merged
+    return began + taught + merged
 
 
 def _line(result: dict[str, Any]) -> str:

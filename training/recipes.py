@@ -19,6 +19,8 @@ class Phase:
     side: int
     epochs: int
     strength: float = 1.0
+    mixed: float = 0.0
+    """Largest part of another picture that is laid over one."""
 
 
 @dataclass(frozen=True)

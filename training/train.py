@@ -12,13 +12,14 @@ import json
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from training.fitting import SEED, Fitting, Run, answer
-from training.keras_network import to_keras
+from training.keras_network import from_keras, to_keras
 from training.metrics import evaluate, fit_temperature
 from training.model_card import write_card
 from training.networks import LeafNetwork
@@ -40,7 +41,8 @@ def main() -> None:
     names = class_names(arguments.data)
     run, split = prepare(arguments, names)
     fitting = Fitting(run)
-    fitting.resume()
+    if not fitting.resume() and arguments.start:
+        fitting.begin_from(from_keras(arguments.start, run.recipe, len(names)))
     if arguments.merge:
         fitting.merge(arguments.merge)
     fitting.fit(run.recipe.epochs + arguments.more)
@@ -58,6 +60,7 @@ def main() -> None:
         "training_minutes": round(sum(row["seconds"] for row in fitting.history) / 60, 1),
         "training_photos": run.train.photos,
         "trained_with": trained_with(),
+        "started_from": arguments.start.name if arguments.start else None,
         "teachers": [folder.name for folder in arguments.teacher],
         "merged_with": fitting.merged_with,
         "parameters": int(model.count_params()),
@@ -85,6 +88,8 @@ def parse_arguments() -> argparse.Namespace:
         default=[],
         help="folder of a run that teaches this one (distillation); may be given again",
     )
+    parser.add_argument("--start", type=Path, help="H5 file of the same network, with whose weights to begin")
+    parser.add_argument("--rate", type=float, default=1.0, help="share of the recipe's learning rate, with --start")
     parser.add_argument("--merge", type=Path, help="folder of a copy of this run that is as far under another seed")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--epochs", type=int, help="in place of the recipe's; its phases are stretched")
@@ -102,6 +107,7 @@ def prepare(arguments: argparse.Namespace, names: Sequence[str]) -> tuple[Run, S
     split = split_photos(photos, len(names))
     print(f"{len(split.train)} photos to train on, {len(split.held)} held back, {len(names)} classes")
     recipe = RECIPES[arguments.recipe]
+    recipe = replace(recipe, learning_rate=recipe.learning_rate * arguments.rate)
     if arguments.epochs:
         recipe = recipe.stretched(arguments.epochs)
     teachers = tuple(load_teacher(folder, len(names)) for folder in arguments.teacher)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,4 +99,20 @@ def test_teachers_change_what_is_learned_and_the_network_is_handed_over(tmp_path
         learned.append(weights(state))
     assert learned[0] != learned[1] != learned[2]
     # It raises when Keras answers differently.
-    assert keras_network.to_keras(taught.settled(), 3).output_shape == (None, 3)
+    handed = keras_network.to_keras(taught.settled(), 3)
+    assert handed.output_shape == (None, 3)
+    handed.save(tmp_path / "leaf.h5", include_optimizer=False)
+    begun = begin(tmp_path / "begun")
+    begun.begin_from(keras_network.from_keras(tmp_path / "leaf.h5", RECIPE, 3))
+    assert weights(begun) == weights(taught)
+    assert weights(begun) != weights(alone)
+
+
+def test_pictures_and_their_labels_are_mixed_in_the_same_parts(tmp_path: Path) -> None:
+    state = begin(tmp_path / "mixed")
+    state.run = replace(state.run, recipe=replace(RECIPE, phases=(Phase(16, 1, mixed=0.5),)))
+    images = torch.stack([torch.full((3, 4, 4), 0.0), torch.full((3, 4, 4), 200.0)])
+    mixed, truth = state._mixed(images, torch.tensor([0, 2]))
+    assert truth.sum(dim=1).tolist() == [1.0, 1.0]
+    assert 0 < truth[0, 2] < 0.5 < truth[1, 2] < 1
+    assert (mixed[:, 0, 0, 0] / 200).tolist() == pytest.approx(truth[:, 2].tolist())
