@@ -271,6 +271,12 @@ def _draw_weights(pictures: Pictures) -> np.ndarray:
     return pictures.shares / np.sqrt(photos[pictures.labels])
 
 
+def draw_shares(pictures: Pictures) -> np.ndarray:
+    """Return the share (classes,) of the drawn pictures that are of each class."""
+    weights = np.bincount(pictures.labels, weights=_draw_weights(pictures))
+    return weights / weights.sum()
+
+
 def _optimizers(network: LeafNetwork, recipe: Recipe) -> tuple[torch.optim.Muon, torch.optim.AdamW]:
     """Return Muon (Jordan et al. 2024) for the kernels, with steps of AdamW's size, and AdamW for all else.
 

@@ -39,7 +39,8 @@ expect it to be wrong with confidence. It is a hint for a person who looks at th
 Photos are turned, mirrored, zoomed, shifted, relit, tinted, blurred or sharpened at random; some get another background
 (out-of-focus leaves, or noise in random colours), after the leaf was cut out of its plain one. Held-back photos
 are contiguous blocks of shots with a border of ten shots on both sides, so that no leaf stands on both sides. What is served
-is a moving average of the weights.
+is a moving average of the weights; how often training drew each class is taken out of its answers, so that all count as
+equally frequent.
 
 ## Data and licence
 

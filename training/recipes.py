@@ -95,6 +95,6 @@ RECIPES = {
         side=144,
         widths=(32, 64, 96, 160),
         blocks=(0, 1, 2, 1),
-        phases=(Phase(80, 8, 0.5), Phase(112, 14, 0.5), Phase(128, 22, 0.5), Phase(128, 4, 0.3)),
+        phases=(Phase(112, 10, 0.7, 0.5), Phase(128, 26, 0.7, 0.5), Phase(128, 4, 0.4)),
     ),
 }

@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from training.fitting import SEED, Fitting, Run, answer
+from training.fitting import SEED, Fitting, Run, answer, draw_shares
 from training.keras_network import from_keras, to_keras
 from training.metrics import evaluate, fit_temperature
 from training.model_card import write_card
@@ -47,6 +47,7 @@ def main() -> None:
         fitting.merge(arguments.merge)
     fitting.fit(run.recipe.epochs + arguments.more)
     network = fitting.settled().cpu()
+    even_out(network, run)
     file = arguments.out / f"tomato_leaf_{arguments.recipe}.h5"
     model = to_keras(network, len(names))
     model.save(file, include_optimizer=False)
@@ -124,6 +125,16 @@ def load_teacher(folder: Path, classes: int) -> LeafNetwork:
     network.load_state_dict(state["average"])
     device = "cuda" if torch.cuda.is_available() else "cpu"
     return network.to(device, memory_format=torch.channels_last).eval().requires_grad_(requires_grad=False)
+
+
+def even_out(network: LeafNetwork, run: Run) -> None:
+    """Take from the last layer's offsets how often training drew each class: that says nothing of a grower's plants.
+
+    Posterior over prior (Saerens et al. 2002), where the logits over their temperature are the posterior's logarithm.
+    """
+    temperature = fit_temperature(answer(network, run.held, torch.device("cpu")).numpy(), run.held.labels)
+    with torch.no_grad():
+        network.condition.bias -= temperature * torch.from_numpy(draw_shares(run.train)).log().to(torch.float32)
 
 
 def measure(network: LeafNetwork, held: Pictures, test: Path | None, names: Sequence[str]) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from training.recipes import Phase, Recipe
 torch: Any = pytest.importorskip("torch", reason="needs the training environment")
 fitting: Any = importlib.import_module("training.fitting")
 pictures: Any = importlib.import_module("training.pictures")
+train: Any = importlib.import_module("training.train")
 
 RECIPE = Recipe(side=32, widths=(8, 12), blocks=(0, 1), phases=(Phase(16, 1, 0.5), Phase(32, 2, 0.3)), batch_size=16)
 LARGER = Recipe(side=48, widths=(8, 16), blocks=(0, 1), phases=(Phase(32, 1),))
@@ -33,7 +34,7 @@ def _uncompiled(monkeypatch: pytest.MonkeyPatch) -> None:
 def begin(folder: Path, seed: int = 1, teachers: Sequence[Any] = ()) -> Any:
     """Return a training in that folder, resumed where there is something to resume."""
     rng = np.random.default_rng(0)
-    train, held = (
+    drawn, held = (
         pictures.Pictures(
             rng.integers(0, 256, (count, side, side, 4), dtype=np.uint8),
             rng.integers(0, 3, count),
@@ -42,7 +43,7 @@ def begin(folder: Path, seed: int = 1, teachers: Sequence[Any] = ()) -> Any:
         for count, side in ((100, 48), (20, 32))
     )
     folder.mkdir(exist_ok=True)
-    state = fitting.Fitting(fitting.Run(RECIPE, "small", 3, train, held, folder, tuple(teachers), seed))
+    state = fitting.Fitting(fitting.Run(RECIPE, "small", 3, drawn, held, folder, tuple(teachers), seed))
     state.resume()
     return state
 
@@ -116,3 +117,17 @@ def test_pictures_and_their_labels_are_mixed_in_the_same_parts(tmp_path: Path) -
     assert truth.sum(dim=1).tolist() == [1.0, 1.0]
     assert 0 < truth[0, 2] < 0.5 < truth[1, 2] < 1
     assert (mixed[:, 0, 0, 0] / 200).tolist() == pytest.approx(truth[:, 2].tolist())
+
+
+def test_how_often_a_class_was_drawn_is_taken_out_of_the_answers(tmp_path: Path) -> None:
+    run = begin(tmp_path / "uneven").run
+    # Nine photos of the first class for each of the second: a class is drawn as the square root of its photos.
+    run = replace(run, train=pictures.Pictures(run.train.pixels, np.repeat([0, 1, 2], [81, 9, 10]), run.train.shares))
+    shares = fitting.draw_shares(run.train)
+    assert shares[0] / shares[1] == pytest.approx(3.0)
+    network = begin(tmp_path / "uneven").settled()
+    before = network.condition.bias.clone()
+    train.even_out(network, run)
+    taken = (before - network.condition.bias) / torch.from_numpy(np.log(shares))
+    assert taken[0] > 0
+    assert taken.tolist() == pytest.approx([float(taken[0])] * 3, rel=1e-4)
