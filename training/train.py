@@ -90,7 +90,7 @@ def parse_arguments() -> argparse.Namespace:
         help="folder of a run that teaches this one (distillation); may be given again",
     )
     parser.add_argument("--start", type=Path, help="H5 file of the same network, with whose weights to begin")
-    parser.add_argument("--rate", type=float, default=1.0, help="share of the recipe's learning rate; below 1 with --start")
+    parser.add_argument("--rate", type=float, default=1.0, help="share of the recipe's learning rate")
     parser.add_argument("--merge", type=Path, help="folder of a copy of this run that is as far under another seed")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--epochs", type=int, help="in place of the recipe's; its phases are stretched")
