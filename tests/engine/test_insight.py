@@ -13,7 +13,7 @@ from splitleaf.core.preprocessing import ColorOrder
 from splitleaf.core.tensor import ImageTensor
 from splitleaf.engine.appearance import measure_appearance
 from splitleaf.engine.familiarity import Familiarity, as_vectors
-from splitleaf.engine.heat import HeatMaps
+from splitleaf.engine.heat import HeatMaps, MapSide
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
 from tests.importing.photos import labelled_folder
@@ -29,6 +29,11 @@ def measured(pixels: np.ndarray, color: ColorOrder = ColorOrder.RGB) -> dict[str
     return dict(zip(APPEARANCE, measure_appearance(pixels, color), strict=True))
 
 
+def evenly(rows: int, columns: int) -> tuple[MapSide, MapSide]:
+    """Return the sides of a map whose places divide the picture evenly."""
+    return MapSide(rows, 0.5 / rows, 1 / rows), MapSide(columns, 0.5 / columns, 1 / columns)
+
+
 def noise(low: int = 0, high: int = 256, side: int = 64) -> np.ndarray:
     return np.random.default_rng(1).integers(low, high, (side, side, 3)).astype(np.uint8)
 
@@ -37,15 +42,28 @@ def noise(low: int = 0, high: int = 256, side: int = 64) -> np.ndarray:
 def test_evidence_in_a_corner_is_hot_in_that_corner_whatever_the_maps_size(shape: tuple[int, int]) -> None:
     activations = np.zeros((1, 2, *shape), np.float32)
     activations[0, 0, 0, -1] = 3.0
-    maps = HeatMaps(np.array([[1, 0], [0, 1]], np.float32), *shape)
+    maps = HeatMaps(np.array([[1, 0], [0, 1]], np.float32), evenly(*shape))
     (heat,) = maps.draw(activations.reshape(1, 2, -1), np.array([0]))
     assert shades(heat).max() == shades(heat)[0, -1] == 255
     assert not shades(heat)[HEAT_SIDE // 2 :, : HEAT_SIDE // 2].any()
 
 
+def test_evidence_is_shown_where_its_place_looks() -> None:
+    # The third of four places, which all look a tenth further down than an even division would have it.
+    activations = np.zeros((1, 1, 4, 1), np.float32)
+    activations[0, 0, 2] = 1.0
+    rows = MapSide(4, 0.125 + 0.1, 0.25)
+    maps = HeatMaps(np.array([[1, 0]], np.float32), (rows, MapSide(1, 0.5, 1.0)))
+    (heat,) = maps.draw(activations.reshape(1, 1, -1), np.array([0]))
+    column = shades(heat)[:, 0].astype(float)
+    cells = (np.arange(HEAT_SIDE) + 0.5) / HEAT_SIDE
+    assert (column * cells).sum() / column.sum() == pytest.approx(0.625 + 0.1, abs=0.01)
+    assert not column[:5].any()
+
+
 def test_evidence_for_all_labels_alike_is_no_evidence() -> None:
     activations = np.full((1, 1, 9), 5.0, np.float32)
-    maps = HeatMaps(np.array([[2, 2, 2]], np.float32), 3, 3)
+    maps = HeatMaps(np.array([[2, 2, 2]], np.float32), evenly(3, 3))
     (heat,) = maps.draw(activations, np.array([1]))
     assert not any(heat)
 
@@ -53,7 +71,7 @@ def test_evidence_for_all_labels_alike_is_no_evidence() -> None:
 def test_each_picture_is_explained_for_its_own_label() -> None:
     activations = np.zeros((2, 2, 4), np.float32)
     activations[:, 0, 0], activations[:, 1, 3] = 1.0, 1.0
-    maps = HeatMaps(np.eye(2, dtype=np.float32), 2, 2)
+    maps = HeatMaps(np.eye(2, dtype=np.float32), evenly(2, 2))
     first, second = maps.draw(activations, np.array([0, 1]))
     assert (shades(first)[0, 0], shades(first)[-1, -1]) == (255, 0)
     assert (shades(second)[0, 0], shades(second)[-1, -1]) == (0, 255)

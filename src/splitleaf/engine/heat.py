@@ -8,6 +8,8 @@ sees nothing else.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -18,11 +20,23 @@ _LEAST = np.float32(1e-6)
 """Evidence below it is rounding."""
 
 
+@dataclass(frozen=True, slots=True)
+class MapSide:
+    """The rows or the columns of a feature map."""
+
+    length: int
+    origin: float
+    """Where in the picture the first one looks, as a share of its side."""
+    pitch: float
+    """From one to the next."""
+
+
 class HeatMaps:
     """Draws the maps of one version."""
 
-    def __init__(self, weights: Floats, rows: int, columns: int) -> None:
-        """`weights` are those of the dense layer, (features, classes); the feature map is rows x columns."""
+    def __init__(self, weights: Floats, sides: tuple[MapSide, MapSide]) -> None:
+        """`weights` are those of the dense layer, (features, classes); the sides are the feature map's two."""
+        rows, columns = sides
         self._contrast = np.ascontiguousarray((weights - weights.mean(axis=1, keepdims=True)).T)
         # One matrix resizes a flat map: place (r, c) takes part in cell (i, j) by the product of two weights.
         self._spread = np.kron(_resizing(rows), _resizing(columns)).T.astype(np.float32)
@@ -39,11 +53,14 @@ class HeatMaps:
         return [row.tobytes() for row in shades]
 
 
-def _resizing(length: int) -> NDArray[np.float64]:
-    """Return (HEAT_SIDE, length): linear interpolation between centres, or mean where cells are coarser than places."""
-    scale = length / HEAT_SIDE
-    centres = (np.arange(HEAT_SIDE) + 0.5) * scale - 0.5
-    reach = max(1.0, scale)
-    weights = np.maximum(0.0, 1 - np.abs(np.clip(centres, 0, length - 1)[:, None] - np.arange(length)) / reach)
+def _resizing(side: MapSide) -> NDArray[np.float64]:
+    """Return (HEAT_SIDE, length): linear interpolation between centres, or mean where cells are coarser than places.
+
+    Beyond the first and the last place the picture is seen by those alone.
+    """
+    centres = ((np.arange(HEAT_SIDE) + 0.5) / HEAT_SIDE - side.origin) / side.pitch
+    reach = max(1.0, 1 / (HEAT_SIDE * side.pitch))
+    last = side.length - 1
+    weights = np.maximum(0.0, 1 - np.abs(np.clip(centres, 0, last)[:, None] - np.arange(side.length)) / reach)
     shares: NDArray[np.float64] = weights / weights.sum(axis=1, keepdims=True)
     return shares

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from splitleaf.core.errors import EngineFailed, InvalidArtifact
 from splitleaf.engine.familiarity import Familiarity, as_vectors
-from splitleaf.engine.heat import HeatMaps
+from splitleaf.engine.heat import HeatMaps, MapSide
+from splitleaf.registry.manifest import Insight as Table
 from splitleaf.registry.manifest import Manifest
 
 Floats = NDArray[np.float32]
@@ -42,7 +43,8 @@ class Insight:
         self._map_shape = table.map_shape
         self._channels_first = table.map_layout == "nchw"
         self._familiarity = familiarity
-        self._maps = HeatMaps(weights, *table.map_shape) if weights is not None and table.map_shape else None
+        has_map = weights is not None and table.map_shape is not None
+        self._maps = HeatMaps(weights, _sides(table)) if weights is not None and has_map else None
 
     @property
     def measures_appearance(self) -> bool:
@@ -90,6 +92,13 @@ def read_insight(manifest: Manifest, folder: Path) -> Insight | None:
             return Insight(manifest, _familiarity(arrays, manifest), arrays.get("head_weights"))
     except (OSError, ValueError, KeyError) as error:
         raise InvalidArtifact(f"{manifest.version}: {manifest.insight.file} cannot be read") from error
+
+
+def _sides(table: Table) -> tuple[MapSide, MapSide]:
+    """Return the feature map's rows and columns; places that nobody has looked for divide the picture evenly."""
+    rows, columns = table.map_shape or (1, 1)
+    origins, pitches = table.map_origin or (0.5 / rows, 0.5 / columns), table.map_pitch or (1 / rows, 1 / columns)
+    return MapSide(rows, origins[0], pitches[0]), MapSide(columns, origins[1], pitches[1])
 
 
 def _familiarity(arrays: Any, manifest: Manifest) -> Familiarity | None:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splitleaf.importing.child import wire
+from splitleaf.importing.places import Node, Places, places_of
 
 MOST_FEATURES: Final = 4096
 """Longer vectors are flattened maps: too long to compare, and no summary of a picture."""
@@ -35,6 +36,8 @@ class Head:
     map_output: str = ""
     """The feature map whose mean the features are; empty: they are something else."""
     map_layout: Literal["nchw", "nhwc"] = "nchw"
+    places: Places | None = None
+    """Where the map's places look; None: nobody can tell, and they divide the picture evenly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,9 @@ class _Graph:
             for name in _views(node, 2):
                 self._makers[bytes(name).decode()] = made
         self.output = wire.text(next(wire.messages(graph, 12)), 1)
+        # Older files list constants among the inputs, too.
+        ports = {wire.text(one, 1): one for one in wire.messages(graph, 11)}
+        self.inputs = {name: _sizes(one) for name, one in ports.items() if name not in self._tensors}
 
     def maker(self, name: str) -> _Node | None:
         return self._makers.get(name)
@@ -83,8 +89,22 @@ class _Graph:
             return None
         return np.frombuffer(raw, dtype="<f4").reshape(dims)
 
-    def integers(self, node: _Node, attribute: str, place: int) -> list[int]:
+    def is_constant(self, name: str) -> bool:
+        return name in self._tensors
+
+    def sides(self, name: str) -> list[int]:
+        """Return the sizes of a constant, none where it is none."""
+        return wire.numbers(self._tensors[name], 1) if name in self._tensors else []
+
+    def word(self, node: Node, attribute: str) -> str:
+        """Return an attribute that is a word, empty where it is missing."""
+        assert isinstance(node, _Node)
+        found = [*_views(node.attributes[attribute], 4)] if attribute in node.attributes else []
+        return bytes(found[-1]).decode() if found else ""
+
+    def integers(self, node: Node, attribute: str, place: int) -> list[int]:
         """Return a list that older operations take as an attribute and newer ones as an input."""
+        assert isinstance(node, _Node)
         if attribute in node.attributes:
             return wire.numbers(node.attributes[attribute], 8)
         tensor = self._tensors.get(node.inputs[place]) if len(node.inputs) > place else None
@@ -118,7 +138,16 @@ def _find(graph: _Graph) -> Head | None:
     if dense.operation == "Gemm" and _integer(dense, "transB"):
         weights = weights.T
     features = graph.behind(dense.inputs[0], _TRANSPARENT | _SHAPES_ALONE)
-    return _with_map(graph, Head(dense.inputs[0], np.ascontiguousarray(weights)), graph.maker(features))
+    head = _with_map(graph, Head(dense.inputs[0], np.ascontiguousarray(weights)), graph.maker(features))
+    return replace(head, places=_places(graph, head.map_output))
+
+
+def _places(graph: _Graph, map_output: str) -> Places | None:
+    pictures = [(name, sizes) for name, sizes in graph.inputs.items() if len(sizes) == 4 and min(sizes[1:3]) > 0]
+    if not map_output or len(pictures) != 1:
+        return None
+    name, (_, height, width, _) = pictures[0]
+    return places_of(graph, name, (height, width), map_output)
 
 
 def _with_map(graph: _Graph, head: Head, pooling: _Node | None) -> Head:
@@ -147,6 +176,11 @@ def _port(name: str, rank: int) -> bytes:
     shape = b"".join(wire.encoded(1, b"") for _ in range(rank))
     kind = wire.encoded(1, bytes([1 << 3, _FLOAT]) + wire.encoded(2, shape))
     return wire.encoded(12, wire.encoded(1, name.encode()) + wire.encoded(2, kind))
+
+
+def _sizes(port: memoryview) -> list[int]:
+    """Return the sizes of a graph's input; 0 where one is left open."""
+    return [(wire.numbers(size, 1) or [0])[-1] for size in wire.messages(port, 2, 1, 2, 1)]
 
 
 def _views(message: memoryview, number: int) -> Iterator[memoryview]:

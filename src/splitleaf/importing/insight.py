@@ -39,6 +39,7 @@ def write_insight(
     path = folder / INSIGHT_NAME
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # the stubs take `allow_pickle` for one of the arrays
     shape = _map_shape(network, preprocessing)
+    places = head.places if head and shape else None
     return Insight(
         file=f"{folder.name}/{INSIGHT_NAME}",
         sha256=sha256_file(path),
@@ -47,6 +48,8 @@ def write_insight(
         map_output=head.map_output if head and shape else "",
         map_shape=shape,
         map_layout=head.map_layout if head else "nchw",
+        map_origin=places.origin if places else None,
+        map_pitch=places.pitch if places else None,
         reference=reference.sightings.pictures.name if reference else "",
         reference_images=len(reference.novelty) if reference else 0,
     )

@@ -28,6 +28,7 @@ from splitleaf.importing.labels import canonical
 from splitleaf.importing.latency import measure_latency_ms
 from splitleaf.importing.parity import Parity
 from splitleaf.importing.pictures import LabelledPictures, read_all, read_labelled_folder
+from splitleaf.importing.places import Places
 from splitleaf.importing.reference import learn, look
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import Progress, ProgressCallback
@@ -128,7 +129,8 @@ class _Quantization:
             )
         with np.load(self._folder / insight.file, allow_pickle=False) as arrays:
             weights: NDArray[np.float32] = arrays["head_weights"]
-        return Head(insight.features_output, weights, insight.map_output, insight.map_layout)
+        places = Places(insight.map_origin, insight.map_pitch) if insight.map_origin and insight.map_pitch else None
+        return Head(insight.features_output, weights, insight.map_output, insight.map_layout, places)
 
     def _quantize(self, target: Path, head: Head) -> dict[str, str]:
         self._progress(Progress("quantizing"))

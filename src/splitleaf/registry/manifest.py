@@ -115,6 +115,10 @@ class Insight(Table):
     map_shape: tuple[int, int] | None = None
     """Its rows and columns."""
     map_layout: Literal["nchw", "nhwc"] = "nchw"
+    map_origin: tuple[float, float] | None = None
+    """Centre of its first place, and the distance of two, in shares of the height and the width; None: its places
+    divide the picture evenly."""
+    map_pitch: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = None
     reference: str = ""
     """The reference pictures, as the report calls them."""
     reference_images: int = 0

@@ -1,0 +1,153 @@
+"""Where the places of a feature map look, held against the network itself: which pixels move which place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import helper
+
+from splitleaf.engine.onnx import OnnxRuntime
+from splitleaf.importing.head import offer_features
+from tests.support.networks import build
+
+HEIGHT, WIDTH = 32, 48
+CONSTANTS: dict[str, np.ndarray] = {
+    "planes": np.array([2, 3], np.int64),
+    "places": np.array([1, 2], np.int64),
+    "weights": np.ones((1, 2), np.float32),
+    "three": np.ones((1, 3, 3, 3), np.float32),
+    "next": np.ones((1, 1, 3, 3), np.float32),
+    "five": np.ones((1, 1, 5, 5), np.float32),
+    "one": np.array(1.0, np.float32),
+    "below and right": np.array([0, 0, 0, 0, 0, 0, 1, 1], np.int64),
+    "above and left": np.array([0, 3, 3, 0, 0, 0, 0, 0], np.int64),
+}
+IN = helper.make_node("Transpose", ["image"], ["x0"], perm=[0, 3, 1, 2])
+
+
+def conv(source: str, target: str, kernel: str = "next", **how: Any) -> onnx.NodeProto:
+    return helper.make_node("Conv", [source, kernel], [target], **how)
+
+
+HALVING: dict[str, Any] = {"strides": [2, 2]}
+EVEN: dict[str, Any] = {"pads": [1, 1, 1, 1]}
+NETWORKS: dict[str, list[onnx.NodeProto]] = {
+    "same as Keras says it": [IN, conv("x0", "map", "three", auto_pad="SAME_UPPER", **HALVING)],
+    "three halvings": [
+        IN,
+        conv("x0", "x1", "three", pads=[0, 0, 1, 1], **HALVING),
+        conv("x1", "x2", auto_pad="SAME_UPPER", **HALVING),
+        conv("x2", "map", auto_pad="SAME_LOWER", **HALVING),
+    ],
+    "padded evenly, as PyTorch does": [IN, conv("x0", "x1", "three", **EVEN, **HALVING), conv("x1", "map", **EVEN)],
+    "nothing padded": [IN, conv("x0", "x1", "three"), conv("x1", "map", auto_pad="VALID", **HALVING)],
+    "a padding of its own": [
+        IN,
+        helper.make_node("Pad", ["x0", "below and right"], ["x1"]),
+        conv("x1", "map", "three", **HALVING),
+    ],
+    "a padding before the layout changes": [
+        helper.make_node("Pad", ["image", "above and left"], ["wide"]),
+        helper.make_node("Transpose", ["wide"], ["x0"], perm=[0, 3, 1, 2]),
+        conv("x0", "map", "three", **HALVING),
+    ],
+    "holes": [IN, conv("x0", "x1", "three", **EVEN), conv("x1", "map", dilations=[2, 2], strides=[2, 1])],
+    "pooling": [
+        IN,
+        conv("x0", "x1", "three", **EVEN),
+        helper.make_node("AveragePool", ["x1"], ["x2"], kernel_shape=[2, 2], strides=[2, 2]),
+        helper.make_node("MaxPool", ["x2"], ["map"], kernel_shape=[3, 3], strides=[1, 1], pads=[1, 1, 1, 1]),
+    ],
+    "a detour": [
+        IN,
+        conv("x0", "x1", "three", pads=[0, 0, 1, 1], **HALVING),
+        conv("x1", "x2", "five", pads=[2, 2, 2, 2]),
+        helper.make_node("Relu", ["x2"], ["x3"]),
+        helper.make_node("Add", ["x3", "x1"], ["map"]),
+    ],
+    "a gate, listed first": [
+        IN,
+        conv("x0", "x1", "three", pads=[0, 0, 1, 1], **HALVING),
+        helper.make_node("GlobalAveragePool", ["x1"], ["x2"]),
+        helper.make_node("Sigmoid", ["x2"], ["gate"]),
+        helper.make_node("Mul", ["gate", "x1"], ["map"]),
+    ],
+}
+"""The last tensor is called map."""
+
+
+def head_of(folder: Path, nodes: Sequence[onnx.NodeProto]) -> tuple[Any, OnnxRuntime]:
+    tail = [
+        helper.make_node("ReduceMean", ["map", "planes"], ["pooled"], keepdims=0),
+        helper.make_node("MatMul", ["pooled", "weights"], ["product"]),
+        helper.make_node("Softmax", ["product"], ["scores"], axis=-1),
+    ]
+    used = {name for node in [*nodes, *tail] for name in node.input}
+    constants = {name: value for name, value in CONSTANTS.items() if name in used}
+    path = folder / "net.onnx"
+    path.write_bytes(build([*nodes, *tail], constants, (HEIGHT, WIDTH, 3), "scores", 2))
+    head = offer_features(path)
+    assert head is not None
+    return head, OnnxRuntime(path)
+
+
+def seen_centres(runtime: OnnxRuntime, output: str, axis: int) -> np.ndarray:
+    """Return, for each place along an axis, the mean of the rows or columns that move it, as a share of the side.
+
+    Their outer pixels are cut off at the border, so only places whose window lies inside can be compared.
+    """
+    side = (HEIGHT, WIDTH)[axis]
+    before = runtime.run_with(np.zeros((1, HEIGHT, WIDTH, 3), np.float32), [output])[1][0, 0]
+    moved = []
+    for place in range(side):
+        picture = np.zeros((1, HEIGHT, WIDTH, 3), np.float32)
+        picture[(0, slice(None), place) if axis else (0, place)] = 1.0
+        after = runtime.run_with(picture, [output])[1][0, 0]
+        moved.append(np.abs(after - before).mean(axis=1 - axis) > 1e-9)
+    table = np.array(moved)  # (pixels, places)
+    windows = table.sum(axis=0)
+    centres = (np.arange(side)[:, None] * table).sum(axis=0) / np.maximum(windows, 1)
+    inside = (windows == windows.max()) & ~table[0] & ~table[-1]
+    found: np.ndarray = np.where(inside, (centres + 0.5) / side, np.nan)
+    return found
+
+
+@pytest.mark.parametrize("kind", NETWORKS)
+def test_places_look_where_the_network_does(tmp_path: Path, kind: str) -> None:
+    head, runtime = head_of(tmp_path, NETWORKS[kind])
+    assert head.places is not None
+    for axis in (0, 1):
+        if kind == "a gate, listed first":
+            # The gate lets every pixel move every place.
+            continue
+        seen = seen_centres(runtime, head.map_output, axis)
+        known = ~np.isnan(seen)
+        assert known.sum() >= 2
+        said = head.places.origin[axis] + head.places.pitch[axis] * np.arange(len(seen))
+        assert said[known] == pytest.approx(seen[known], abs=1e-6)
+
+
+def test_a_gate_moves_no_place(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    gated, _ = head_of(tmp_path, NETWORKS["a gate, listed first"])
+    plain, _ = head_of(tmp_path / "plain", NETWORKS["same as Keras says it"])
+    assert gated.places == plain.places
+
+
+@pytest.mark.parametrize(
+    "nodes",
+    [
+        [IN, conv("x0", "x1", "three"), helper.make_node("Transpose", ["x1"], ["map"], perm=[0, 1, 3, 2])],
+        [IN, conv("x0", "x1", "three"), helper.make_node("ReduceMax", ["x1"], ["map"], keepdims=1)],
+    ],
+    ids=["turned on its side", "one place"],
+)
+def test_where_nobody_can_tell_nothing_is_said(tmp_path: Path, nodes: list[onnx.NodeProto]) -> None:
+    head, _ = head_of(tmp_path, nodes)
+    assert head.map_output == "map"
+    assert head.places is None
