@@ -90,8 +90,10 @@ train: $(TRAINING_VENV)/.ready ## Train both versions into training/runs: make t
 	$(TRAINING_VENV)/bin/python -m training.train --recipe v1 $(TRAIN_WITH) --out training/runs/v1 --teacher training/runs/v2
 TRAIN_WITH = --data $(PHOTOS)/train --test $(PHOTOS)/test $(addprefix --extra ,$(wildcard $(PHOTOS)/train_extra_144px))
 
-int8: $(VENV)/.dev $(IMPORT_VENV)/.ready ## Make models/v2-int8 of models/v2: make int8 PHOTOS=DIR
-	$(BIN)/splitleaf models quantize v2 --as v2-int8 --calibration $(PHOTOS)/train --evaluate $(PHOTOS)/test
+# HELD is the folder of photos that training held back, training/runs/v2/held.
+int8: $(VENV)/.dev $(IMPORT_VENV)/.ready ## Make models/v2-int8 of models/v2: make int8 PHOTOS=DIR HELD=DIR
+	$(BIN)/splitleaf models quantize v2 --as v2-int8 --calibration $(PHOTOS)/train --evaluate $(PHOTOS)/test \
+	    $(addprefix --held ,$(HELD))
 
 lock: $(UV) ## Bring the lock files in step with pyproject.toml (UPGRADE=1: to the newest versions)
 	PATH="$(BIN):$$PATH" sh scripts/lock.sh

@@ -51,7 +51,7 @@ def models(tmp_path: Path, photos: Path) -> Path:
 
 @pytest.mark.importer
 def test_a_version_in_8_bits_is_served_and_says_what_it_cost(models: Path, photos: Path, import_python: Path) -> None:
-    request = QuantizationRequest("v1", "v1-int8", models, photos, photos, import_python=import_python)
+    request = QuantizationRequest("v1", "v1-int8", models, photos, photos, photos, import_python=import_python)
     report = quantize_version(request)
     assert (report.accuracy_before, report.accuracy, report.images, report.same_top_1) == (1.0, 1.0, 120, 120)
     assert 0 < report.largest_difference < 0.1

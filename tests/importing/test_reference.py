@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from splitleaf.core.measures import MEASURES
 from splitleaf.engine.familiarity import as_vectors
 from splitleaf.importing.pictures import LabelledPictures
 from splitleaf.importing.reference import SHARE_REFUSED, Reference, Sightings, learn
+from splitleaf.importing.statistics import tolerance_limit
 from splitleaf.importing.views import change_harmlessly
 from tests.importing.photos import labelled_folder
 from tests.support.insightful import import_insightful
@@ -51,6 +53,33 @@ def test_the_limit_refuses_the_share_it_is_set_for() -> None:
     assert np.mean(reference.novelty > 1) == pytest.approx(SHARE_REFUSED, abs=0.015)
     # Of the same kind, but unseen when the rule was made.
     assert np.mean(novelty(reference, fresh.features, fresh.appearance) > 1) == pytest.approx(SHARE_REFUSED, abs=0.02)
+
+
+@pytest.mark.parametrize("count", [200, 544])
+def test_a_tolerance_limit_is_exceeded_by_no_more_than_its_share_as_often_as_it_says(count: int) -> None:
+    rng = np.random.default_rng(5)
+    # Of a uniform distribution, the share beyond a limit is 1 - limit.
+    beyond = np.array([1 - tolerance_limit(rng.random(count), 0.02) for _ in range(2_000)])
+    assert 0.93 < (beyond <= 0.02).mean() < 0.99
+
+
+def test_too_few_pictures_make_the_largest_the_limit() -> None:
+    assert tolerance_limit(np.array([1.0, 5.0, 3.0]), 0.02) == 5.0
+
+
+def test_what_training_held_back_widens_the_limit_and_never_narrows_it() -> None:
+    everything = sightings(1600)
+    known, fresh = half(everything, 0), half(everything, 1)
+    alone = learn(known)
+    # Training has learnt the reference pictures by heart: what it has not seen lies further out.
+    assert fresh.features is not None
+    further = replace(fresh, features=fresh.features + RNG.normal(0, 0.5, fresh.features.shape).astype(np.float32))
+    wider = learn(known, further)
+    shares = [np.mean(novelty(one, further.features, further.appearance)[:800] > 1) for one in (alone, wider)]
+    assert shares[0] > 0.04
+    assert shares[1] < SHARE_REFUSED
+    near = replace(known, features=known.features * 0 + np.float32(6.0) if known.features is not None else None)
+    assert learn(known, near).familiarity.limit >= alone.familiarity.limit
 
 
 @pytest.mark.parametrize("part", ["features", "appearance"])

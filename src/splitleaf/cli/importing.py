@@ -30,7 +30,8 @@ def import_model_files(
     evaluate: Annotated[Path | None, typer.Option(help="Folder of class folders, to measure on.")] = None,
     golden: Annotated[Path | None, typer.Option(help="Pictures to keep as golden ones.")] = None,
     calibrate: Annotated[
-        Path | None, typer.Option(help="Folder of class folders, to fit the temperature on (not those of --evaluate).")
+        Path | None,
+        typer.Option(help="Folder of class folders that training held back: temperature, and what is familiar."),
     ] = None,
     reference: Annotated[
         Path | None,
@@ -74,6 +75,9 @@ def quantize(
     new_version: Annotated[str, typer.Option("--as", help="The new version's name, for example v2-int8.")],
     calibration: Annotated[Path, typer.Option(help="Folder of class folders of training.")],
     evaluate: Annotated[Path, typer.Option(help="Folder of class folders that no training saw: the gate.")],
+    held: Annotated[
+        Path | None, typer.Option(help="Folder of class folders that training held back: they count as familiar.")
+    ] = None,
     largest_loss: Annotated[float, typer.Option(help="Accuracy that may be lost at most, as a share.")] = 0.01,
     models: Repository = None,
     as_json: AsJson = False,
@@ -88,6 +92,7 @@ def quantize(
         repository_dir(models),
         calibration,
         evaluate,
+        held,
         largest_loss,
         import_python=read_settings().import_python,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -232,16 +233,13 @@ class _Import:
     def _learn(self, network: Network, preprocessing: Preprocessing) -> Reference | None:
         if self._request.reference is None:
             return None
-        pictures = read_labelled_folder(self._request.reference)
-        return learn(
-            look(
-                network.runtime,
-                network.head,
-                preprocessing,
-                pictures,
-                lambda done, total: self._progress(Progress("learning what is familiar", done, total)),
-            )
-        )
+
+        def tick(done: int, total: int) -> None:
+            self._progress(Progress("learning what is familiar", done, total))
+
+        look_at = partial(look, network.runtime, network.head, preprocessing, tick=tick)
+        pictures, held = read_labelled_folder(self._request.reference), self._request.calibrate
+        return learn(look_at(pictures), look_at(read_labelled_folder(held), least=1) if held else None)
 
     def _prove(
         self, network: Network, preprocessing: Preprocessing, artifact: Path, selection: Selection | None

@@ -6,6 +6,7 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,6 +59,8 @@ class QuantizationRequest:
     """Folder of class folders of training: the ranges of activations, and again what is familiar."""
     evaluate: Path
     """Folder of class folders that no training saw: the gate."""
+    held: Path | None = None
+    """Folder of class folders that training held back: what is familiar is not drawn narrower than they need."""
     largest_loss: float = LARGEST_LOSS
     import_python: Path | None = None
     limits: Limits = field(default_factory=Limits)
@@ -202,7 +205,9 @@ class _Quantization:
         artifact, preprocessing = staged / ARTIFACT_FOLDER, self._manifest.preprocessing
         self._progress(Progress("learning what is familiar"))
         pictures = read_labelled_folder(self._request.calibration)
-        reference = learn(look(network.runtime, network.head, preprocessing, pictures, lambda *_: None))
+        look_at = partial(look, network.runtime, network.head, preprocessing, tick=lambda *_: None)
+        held = self._request.held
+        reference = learn(look_at(pictures), look_at(read_labelled_folder(held), least=1) if held else None)
         baseline = baseline_of(reference, network, self._manifest.labels, self._manifest.calibration.temperature)
         latency = measure_latency_ms(network.runtime, network.shape)
         manifest = self._manifest.model_copy(

@@ -1,8 +1,9 @@
 """What the reference pictures teach: when a picture is unfamiliar, and what is usual of all that is measured.
 
-Everything here rests on the pictures of `--reference` alone, which are training's. The limit is set on distances that
-were measured without the picture itself and its neighbours: the folds are contiguous in each class, because
-neighbouring shots often show one object.
+Everything here rests on pictures of training alone. The limit is set on distances that were measured without the
+picture itself and its neighbours: the folds are contiguous in each class, because neighbouring shots often show one
+object. The network itself has learnt from all of them, though, and sees them nearer to each other than what it has not
+learnt from. So where training held pictures back, these widen the limit.
 """
 
 from __future__ import annotations
@@ -23,11 +24,13 @@ from splitleaf.engine.normalization import normalize
 from splitleaf.engine.runtime import Runtime
 from splitleaf.importing.head import Head
 from splitleaf.importing.pictures import LabelledPictures, read_tensors
+from splitleaf.importing.statistics import tolerance_limit
 from splitleaf.importing.views import change_harmlessly
 from splitleaf.registry.manifest import Preprocessing
 
 SHARE_REFUSED = 0.02
-"""Of the reference pictures and their harmless changes, the share that the limit refuses."""
+"""Of the reference pictures and their harmless changes, the share that the limit refuses; of pictures like those that
+training held back, with 95 % confidence, the largest share."""
 LEAST_PICTURES = 100
 MOST_PICTURES = 3000
 FOLDS = 5
@@ -72,7 +75,13 @@ class Reference:
 
 
 def look(
-    runtime: Runtime, head: Head | None, preprocessing: Preprocessing, pictures: LabelledPictures, tick: Tick
+    runtime: Runtime,
+    head: Head | None,
+    preprocessing: Preprocessing,
+    pictures: LabelledPictures,
+    tick: Tick,
+    *,
+    least: int = LEAST_PICTURES,
 ) -> Sightings:
     """Let the network see the pictures and one harmless change of each. Raises `ImportRefused` for too few."""
     pictures = pictures.sample(max(1, MOST_PICTURES // len(pictures.folders)))
@@ -91,9 +100,9 @@ def look(
             seen.append(views)
             tick(done, len(pictures))
     read = [place for place, views in enumerate(seen) if views is not None]
-    if len(read) < LEAST_PICTURES:
+    if len(read) < least:
         raise ImportRefused(
-            f"{len(read)} reference pictures could be read; at least {LEAST_PICTURES} are needed",
+            f"{len(read)} pictures of {pictures.name} could be read; at least {least} are needed",
             code="reference_too_small",
         )
     rows = [views[view] for view in (0, 1) for views in seen if views is not None]
@@ -101,8 +110,8 @@ def look(
     return Sightings(pictures.only(read), scores, features[0] if features else None, appearance)
 
 
-def learn(sightings: Sightings) -> Reference:
-    """Fit the rule and its limit."""
+def learn(sightings: Sightings, held: Sightings | None = None) -> Reference:
+    """Fit the rule and its limit; `held` are pictures that training held back."""
     count, truth = len(sightings.pictures), sightings.truth
     vectors = as_vectors(sightings.features, sightings.appearance)
     features = 0 if sightings.features is None else sightings.features.shape[1]
@@ -112,7 +121,11 @@ def learn(sightings: Sightings) -> Reference:
         inside = folds == fold
         distances[inside] = _fit(vectors[~inside], truth[~inside], features).judge(vectors[inside])[0]
     limit = float(np.quantile(distances, 1 - SHARE_REFUSED))
-    final = replace(_fit(vectors, truth, features), limit=limit)
+    final = _fit(vectors, truth, features)
+    if held is not None:
+        unlearnt = as_vectors(held.features, held.appearance)[: len(held.pictures)]
+        limit = max(limit, tolerance_limit(final.judge(unlearnt)[0], SHARE_REFUSED))
+    final = replace(final, limit=limit)
     _, sketch = final.judge(vectors[:count])
     return Reference(final, distances[:count] / np.float32(limit), sketch, sightings)
 
