@@ -7,7 +7,7 @@ IMPORT_VENV ?= .venv-import
 TRAINING_VENV ?= .venv-training
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast check lint types contracts format lock audit sbom import-env bench bench-statistics browser clean train int8
+.PHONY: help up test test-fast check lint types contracts format lock audit sbom import-env bench bench-statistics browser clean train teachers int8
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -86,8 +86,16 @@ $(TRAINING_VENV)/.ready: $(UV) training/requirements.txt
 # PHOTOS holds `train` and `test`, each a folder of class folders, and perhaps `train_extra_144px` with further ones. What was
 # cut off goes on where it stopped.
 train: $(TRAINING_VENV)/.ready ## Train both versions into training/runs: make train PHOTOS=DIR
-	$(TRAINING_VENV)/bin/python -m training.train --recipe v2 $(TRAIN_WITH) --out training/runs/v2
-	$(TRAINING_VENV)/bin/python -m training.train --recipe v1 $(TRAIN_WITH) --out training/runs/v1 --teacher training/runs/v2
+	$(TRAINING_VENV)/bin/python -m training.train --recipe v2 $(TRAIN_WITH) --out training/runs/v2 $(TEACHERS)
+	$(TRAINING_VENV)/bin/python -m training.train --recipe v1 $(TRAIN_WITH) --out training/runs/v1 \
+	    $(or $(TEACHERS),--teacher training/runs/v2)
+
+teachers: $(TRAINING_VENV)/.ready ## Train what `make train` is then taught by, on a GPU: make teachers PHOTOS=DIR
+	$(TRAIN_TEACHER) --out training/runs/teacher1 --seed 1
+	$(TRAIN_TEACHER) --out training/runs/teacher2 --seed 2 --strength 0.6
+	$(TRAIN_TEACHER) --out training/runs/teacher3 --seed 3
+TRAIN_TEACHER = $(TRAINING_VENV)/bin/python -m training.train --recipe teacher $(TRAIN_WITH) --fit-only
+TEACHERS = $(addprefix --teacher ,$(wildcard training/runs/teacher*))
 TRAIN_WITH = --data $(PHOTOS)/train --test $(PHOTOS)/test $(addprefix --extra ,$(wildcard $(PHOTOS)/train_extra_144px))
 
 # HELD is the folder of photos that training held back, training/runs/v2/held.

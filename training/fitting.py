@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -38,6 +39,7 @@ class Run:
     held: Pictures
     folder: Path
     teachers: tuple[LeafNetwork, ...] = ()
+    teacher_names: tuple[str, ...] = ()
     seed: int = SEED
 
     @property
@@ -50,6 +52,7 @@ class Fitting:
 
     def __init__(self, run: Run) -> None:
         torch.manual_seed(run.seed)
+        torch.backends.cudnn.benchmark = True  # batches are all of one size
         self.run = run
         self.network = LeafNetwork(run.recipe, run.classes).to(run.device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network)
@@ -57,6 +60,8 @@ class Fitting:
         self.epoch, self.step = 0, 0
         self.history: list[dict[str, Any]] = []
         self.merged_with: str | None = None
+        self.machines: list[str] = []
+        self.taught_by: list[str] = []
         self.base: tuple[int, torch.Tensor] | None = None
         # Reused between epochs, so that each side of the pictures is compiled once.
         self.forward = torch.compile(self.network, dynamic=False)
@@ -79,6 +84,7 @@ class Fitting:
             optimizer.load_state_dict(saved)
         self.epoch, self.step, self.history = state["epoch"], state["step"], state["history"]
         self.merged_with = state.get("merged_with")
+        self.machines, self.taught_by = state.get("machines", []), state.get("taught_by", [])
         return True
 
     def save(self) -> None:
@@ -91,6 +97,8 @@ class Fitting:
             "step": self.step,
             "history": self.history,
             "merged_with": self.merged_with,
+            "machines": self.machines,
+            "taught_by": self.taught_by,
         }
         part = self.run.folder / "checkpoint.part"
         torch.save(state, part)
@@ -103,6 +111,9 @@ class Fitting:
             started = time.monotonic()
             row = {"epoch": self.epoch + 1, "side": self.run.recipe.phase_of(self.epoch).side, **self._epoch(epochs)}
             self.epoch += 1
+            # Parts of a run may have been trained elsewhere, or by others.
+            self.machines = list(dict.fromkeys([*self.machines, machine()]))
+            self.taught_by = list(dict.fromkeys([*self.taught_by, *self.run.teacher_names]))
             if self.epoch % VALIDATE_EVERY == 0 or self.epoch == epochs:
                 row |= self._validate()
             row["seconds"] = round(time.monotonic() - started, 1)
@@ -151,7 +162,8 @@ class Fitting:
         torch.manual_seed(run.seed + self.epoch)
         self.network.train()
         batches = run.train.photos // recipe.batch_size
-        total, right = 0.0, 0
+        # Summed where they are: a GPU that is asked after every batch waits for the next one.
+        total, right = torch.zeros((), device=run.device), torch.zeros((), device=run.device)
         for images, labels in tqdm(self._batches(batches), f"epoch {self.epoch + 1}/{epochs}", batches, leave=False):
             rate = recipe.rate(self.step / batches, epochs)
             logits, loss = self._loss(*self._mixed(images, labels))
@@ -164,12 +176,12 @@ class Fitting:
                 optimizer.step()
             self.step += 1
             self._follow()
-            total += float(loss.detach())
-            right += int((logits.detach().argmax(1) == labels).sum())
+            total += loss.detach()
+            right += (logits.detach().argmax(1) == labels).sum()
         return {
             "learning_rate": round(rate, 6),
-            "loss": round(total / batches, 4),
-            "accuracy": round(right / (batches * recipe.batch_size), 4),
+            "loss": round(float(total) / batches, 4),
+            "accuracy": round(float(right) / (batches * recipe.batch_size), 4),
         }
 
     def _mixed(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -196,16 +208,19 @@ class Fitting:
         # Hinton et al. 2015: softened answers, their gradient scaled back by the square of the temperature. Of several
         # teachers, the mean.
         heat = recipe.teacher_temperature
-        whole = images.contiguous(memory_format=torch.channels_last)
+        answers = []
         with torch.no_grad(), torch.autocast(self.run.device.type, torch.bfloat16):
-            taught = torch.stack([(teach(whole).float() / heat).softmax(1) for teach in self.teach]).mean(dim=0)
+            for teach, teacher in zip(self.teach, self.run.teachers, strict=True):
+                seen = _resized(images, teacher.recipe.phases[-1].side).contiguous(memory_format=torch.channels_last)
+                answers.append((teach(seen).float() / heat).softmax(1))
+        taught = torch.stack(answers).mean(dim=0)
         soft = functional.kl_div((logits / heat).log_softmax(1), taught, reduction="batchmean")
         return logits, (1 - recipe.teacher_share) * loss + recipe.teacher_share * heat**2 * soft
 
     def _batches(self, batches: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         recipe, train = self.run.recipe, self.run.train
         phase = recipe.phase_of(self.epoch)
-        # A teacher sees the same picture as the pupil does, at the side at which it was trained last.
+        # A teacher sees the same picture as the pupil does, each at the side at which it was trained last.
         base = self._base(max([phase.side, *(teacher.recipe.phases[-1].side for teacher in self.run.teachers)]))
         drawn = torch.multinomial(torch.from_numpy(_draw_weights(train)), batches * recipe.batch_size, replacement=True)
         labels = torch.from_numpy(train.labels)
@@ -238,6 +253,13 @@ class Fitting:
 
     def _upload(self, base: torch.Tensor, chosen: torch.Tensor) -> torch.Tensor:
         return base[chosen.to(base.device)].float()
+
+
+def machine() -> str:
+    """Return what trains here, in words."""
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f"{torch.get_num_threads()} of {os.cpu_count()} processor cores, shared with other work"
 
 
 def answer(network: LeafNetwork, pictures: Pictures, device: torch.device) -> torch.Tensor:

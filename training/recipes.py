@@ -45,7 +45,7 @@ class Recipe:
     label_smoothing: float = 0.05
     average_decay: float = 0.998
     """Of the moving average of the weights, which is what is served."""
-    teacher_share: float = 0.8
+    teacher_share: float = 0.9
     """Of the loss, where there is a teacher."""
     teacher_temperature: float = 2.0
 
@@ -59,6 +59,10 @@ class Recipe:
         lengths = [end - start for start, end in pairwise([0, *ends])]
         phases = zip(self.phases, lengths, strict=True)
         return replace(self, phases=tuple(replace(phase, epochs=length) for phase, length in phases))
+
+    def weakened(self, share: float) -> Recipe:
+        """Return the same with that share of each phase's augmentation."""
+        return replace(self, phases=tuple(replace(phase, strength=phase.strength * share) for phase in self.phases))
 
     def phase_of(self, epoch: int) -> Phase:
         """Return the phase of a zero-based epoch; the last one goes on for ever."""
@@ -84,17 +88,28 @@ def learning_rate_at(progress: float, highest: float) -> float:
 
 
 RECIPES = {
+    # Not served: large networks whose answers teach the versions that are. They need a GPU.
+    "teacher": Recipe(
+        side=144,
+        widths=(48, 96, 192, 320),
+        blocks=(1, 2, 3, 2),
+        phases=(Phase(128, 69, 0.7, 0.5), Phase(128, 23, 0.3)),
+        batch_size=128,
+    ),
     "v1": Recipe(
-        side=112,
-        widths=(16, 40, 80, 128),
+        side=96,
+        widths=(16, 32, 80, 128),
         blocks=(0, 1, 1, 1),
-        phases=(Phase(64, 8, 0.5), Phase(96, 24, 0.5), Phase(112, 24, 0.5), Phase(112, 4, 0.3)),
+        phases=(Phase(96, 64, 0.5, 0.5), Phase(96, 22, 0.3)),
+        batch_size=128,
+        dropout=0.0,
     ),
     "v2": Recipe(
-        # Larger than it was trained at: training zooms in, and leaves are larger there (Touvron et al. 2019, FixRes).
-        side=144,
+        side=128,
         widths=(32, 64, 96, 160),
-        blocks=(0, 1, 2, 1),
-        phases=(Phase(112, 10, 0.7, 0.5), Phase(128, 26, 0.7, 0.5), Phase(128, 4, 0.4)),
+        blocks=(0, 2, 2, 1),
+        phases=(Phase(128, 64, 0.6, 0.5), Phase(128, 22, 0.3)),
+        batch_size=128,
+        dropout=0.1,
     ),
 }

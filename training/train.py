@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +18,6 @@ from typing import Any
 import torch
 
 from training.fitting import SEED, Fitting, Run, answer, draw_shares
-from training.keras_network import from_keras, to_keras
 from training.metrics import evaluate, fit_temperature
 from training.model_card import write_card
 from training.networks import LeafNetwork
@@ -42,10 +40,17 @@ def main() -> None:
     run, split = prepare(arguments, names)
     fitting = Fitting(run)
     if not fitting.resume() and arguments.start:
+        from training.keras_network import from_keras
+
         fitting.begin_from(from_keras(arguments.start, run.recipe, len(names)))
     if arguments.merge:
         fitting.merge(arguments.merge)
     fitting.fit(run.recipe.epochs + arguments.more)
+    if arguments.fit_only:
+        return
+    # A machine that only trains has no Keras.
+    from training.keras_network import to_keras
+
     network = fitting.settled().cpu()
     even_out(network, run)
     file = arguments.out / f"tomato_leaf_{arguments.recipe}.h5"
@@ -60,9 +65,9 @@ def main() -> None:
         "epochs": fitting.epoch,
         "training_minutes": round(sum(row["seconds"] for row in fitting.history) / 60, 1),
         "training_photos": run.train.photos,
-        "trained_with": trained_with(),
+        "trained_with": ", ".join(fitting.machines),
         "started_from": arguments.start.name if arguments.start else None,
-        "teachers": [folder.name for folder in arguments.teacher],
+        "teachers": fitting.taught_by,
         "merged_with": fitting.merged_with,
         "parameters": int(model.count_params()),
         "file_bytes": file.stat().st_size,
@@ -94,6 +99,8 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--merge", type=Path, help="folder of a copy of this run that is as far under another seed")
     parser.add_argument("--seed", type=int, default=SEED)
     parser.add_argument("--epochs", type=int, help="in place of the recipe's; its phases are stretched")
+    parser.add_argument("--strength", type=float, default=1.0, help="share of the recipe's augmentation")
+    parser.add_argument("--fit-only", action="store_true", help="train; the same command without it hands over")
     parser.add_argument("--more", type=int, default=0, help="epochs to add to the recipe's, at a lower rate")
     parser.add_argument("--limit", type=int, help="photos a class, for a quick try")
     parser.add_argument("--threads", type=int, help="of the processor; all cores by default")
@@ -108,14 +115,16 @@ def prepare(arguments: argparse.Namespace, names: Sequence[str]) -> tuple[Run, S
     split = split_photos(photos, len(names))
     print(f"{len(split.train)} photos to train on, {len(split.held)} held back, {len(names)} classes")
     recipe = RECIPES[arguments.recipe]
-    recipe = replace(recipe, learning_rate=recipe.learning_rate * arguments.rate)
+    recipe = replace(recipe, learning_rate=recipe.learning_rate * arguments.rate).weakened(arguments.strength)
     if arguments.epochs:
         recipe = recipe.stretched(arguments.epochs)
     teachers = tuple(load_teacher(folder, len(names)) for folder in arguments.teacher)
     # Larger sides than this are of no use: most photos have no more pixels.
     train = read_pictures(split.train, max(one.side for one in RECIPES.values()), CACHE, both_forms=True)
     held = read_pictures(split.held, recipe.side, CACHE)
-    return Run(recipe, arguments.recipe, len(names), train, held, arguments.out, teachers, arguments.seed), split
+    taught_by = tuple(folder.name for folder in arguments.teacher)
+    out, seed = arguments.out, arguments.seed
+    return Run(recipe, arguments.recipe, len(names), train, held, out, teachers, taught_by, seed), split
 
 
 def load_teacher(folder: Path, classes: int) -> LeafNetwork:
@@ -174,12 +183,6 @@ def link_photos(photos: Sequence[Photo], names: Sequence[str], folder: Path) -> 
         link.parent.mkdir(parents=True, exist_ok=True)
         if not link.is_symlink():
             link.symlink_to(photo.path.resolve())
-
-
-def trained_with() -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f"{torch.get_num_threads()} of {os.cpu_count()} processor cores, shared with other work"
 
 
 def draw(report: dict[str, Any], names: Sequence[str], folder: Path) -> None:

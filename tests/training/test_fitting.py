@@ -43,7 +43,8 @@ def begin(folder: Path, seed: int = 1, teachers: Sequence[Any] = ()) -> Any:
         for count, side in ((100, 48), (20, 32))
     )
     folder.mkdir(exist_ok=True)
-    state = fitting.Fitting(fitting.Run(RECIPE, "small", 3, drawn, held, folder, tuple(teachers), seed))
+    names = tuple(f"teacher{number}" for number, _ in enumerate(teachers))
+    state = fitting.Fitting(fitting.Run(RECIPE, "small", 3, drawn, held, folder, tuple(teachers), names, seed))
     state.resume()
     return state
 
@@ -99,6 +100,11 @@ def test_teachers_change_what_is_learned_and_the_network_is_handed_over(tmp_path
         state.fit(1)
         learned.append(weights(state))
     assert learned[0] != learned[1] != learned[2]
+    # Who taught stays known when it goes on without them.
+    again = begin(tmp_path / "taught_by_two")
+    again.fit(2)
+    assert again.taught_by == ["teacher0", "teacher1"]
+    assert len(again.machines) == 1
     # It raises when Keras answers differently.
     handed = keras_network.to_keras(taught.settled(), 3)
     assert handed.output_shape == (None, 3)

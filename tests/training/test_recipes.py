@@ -21,6 +21,12 @@ def test_phases_stretch_to_any_number_of_epochs(epochs: int) -> None:
     assert stretched.phases[0].epochs == pytest.approx(epochs * 2 / 5, abs=0.5)
 
 
+def test_a_recipe_is_weakened_without_another_change() -> None:
+    weak = RECIPE.weakened(0.5)
+    assert [phase.strength for phase in weak.phases] == [0.5, 0.25]
+    assert [(phase.side, phase.epochs) for phase in weak.phases] == [(16, 2), (32, 3)]
+
+
 def test_the_rate_rises_then_falls_to_a_hundredth() -> None:
     rates = [learning_rate_at(step / 1000, 1.0) for step in range(1001)]
     assert max(rates) == pytest.approx(1.0, abs=1e-3)
