@@ -21,6 +21,7 @@ CONSTANTS: dict[str, np.ndarray] = {
     "places": np.array([1, 2], np.int64),
     "weights": np.ones((1, 2), np.float32),
     "three": np.ones((1, 3, 3, 3), np.float32),
+    "first": np.ones((1, 3, 1, 1), np.float32),
     "next": np.ones((1, 1, 3, 3), np.float32),
     "five": np.ones((1, 1, 5, 5), np.float32),
     "one": np.array(1.0, np.float32),
@@ -128,6 +129,7 @@ def test_places_look_where_the_network_does(tmp_path: Path, kind: str) -> None:
         seen = seen_centres(runtime, head.map_output, axis)
         known = ~np.isnan(seen)
         assert known.sum() >= 2
+        assert head.places.shape[axis] == len(seen)
         said = head.places.origin[axis] + head.places.pitch[axis] * np.arange(len(seen))
         assert said[known] == pytest.approx(seen[known], abs=1e-6)
 
@@ -137,6 +139,22 @@ def test_a_gate_moves_no_place(tmp_path: Path) -> None:
     gated, _ = head_of(tmp_path, NETWORKS["a gate, listed first"])
     plain, _ = head_of(tmp_path / "plain", NETWORKS["same as Keras says it"])
     assert gated.places == plain.places
+
+
+def test_a_way_that_was_misread_shows_in_the_number_of_places(tmp_path: Path) -> None:
+    # A gate that looks like a branch, and is the shorter way.
+    nodes = [
+        IN,
+        conv("x0", "x1", "three", pads=[0, 0, 1, 1], **HALVING),
+        helper.make_node("AveragePool", ["x0"], ["x2"], kernel_shape=[HEIGHT, WIDTH]),
+        conv("x2", "x3", "first"),
+        helper.make_node("Relu", ["x1"], ["x4"]),
+        helper.make_node("Relu", ["x4"], ["x5"]),
+        helper.make_node("Mul", ["x3", "x5"], ["map"]),
+    ]
+    head, runtime = head_of(tmp_path, nodes)
+    found = runtime.run_with(np.zeros((1, HEIGHT, WIDTH, 3), np.float32), [head.map_output])[1]
+    assert head.places.shape == (1, 1) != found.shape[2:]
 
 
 @pytest.mark.parametrize(

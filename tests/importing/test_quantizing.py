@@ -61,6 +61,9 @@ def test_a_version_in_8_bits_is_served_and_says_what_it_cost(models: Path, photo
     assert manifest.decision.max_distance is not None
     assert manifest.insight is not None
     assert (manifest.insight.map_shape, manifest.insight.reference_images) == ((SIDE, SIDE), 120)
+    # As many places as pixels: each looks at its own.
+    assert manifest.insight.map_origin == pytest.approx((0.5 / SIDE, 0.5 / SIDE))
+    assert manifest.insight.map_pitch == pytest.approx((1 / SIDE, 1 / SIDE))
     with pytest.raises(Conflict):
         quantize_version(request)
 

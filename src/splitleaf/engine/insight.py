@@ -97,7 +97,9 @@ def read_insight(manifest: Manifest, folder: Path) -> Insight | None:
 def _sides(table: Table) -> tuple[MapSide, MapSide]:
     """Return the feature map's rows and columns; places that nobody has looked for divide the picture evenly."""
     rows, columns = table.map_shape or (1, 1)
-    origins, pitches = table.map_origin or (0.5 / rows, 0.5 / columns), table.map_pitch or (1 / rows, 1 / columns)
+    origins, pitches = (0.5 / rows, 0.5 / columns), (1 / rows, 1 / columns)
+    if table.map_origin and table.map_pitch:
+        origins, pitches = table.map_origin, table.map_pitch
     return MapSide(rows, origins[0], pitches[0]), MapSide(columns, origins[1], pitches[1])
 
 

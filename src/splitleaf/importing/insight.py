@@ -39,7 +39,8 @@ def write_insight(
     path = folder / INSIGHT_NAME
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # the stubs take `allow_pickle` for one of the arrays
     shape = _map_shape(network, preprocessing)
-    places = head.places if head and shape else None
+    # A way through the network that was misread shows in their number.
+    places = head.places if head and head.places and head.places.shape == shape else None
     return Insight(
         file=f"{folder.name}/{INSIGHT_NAME}",
         sha256=sha256_file(path),

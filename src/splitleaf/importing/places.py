@@ -66,6 +66,8 @@ class Places:
 
     origin: tuple[float, float]
     pitch: tuple[float, float]
+    shape: tuple[int, int]
+    """How many places there must be; a map with another number of them is not understood."""
 
 
 @dataclass(slots=True)
@@ -108,7 +110,7 @@ def places_of(graph: Graph, source: str, sides: tuple[int, int], target: str) ->
             return None
     (rows, columns), (height, width) = axes, sides
     origin = ((rows.first + 0.5) / height, (columns.first + 0.5) / width)
-    return Places(origin, (rows.pitch / height, columns.pitch / width))
+    return Places(origin, (rows.pitch / height, columns.pitch / width), (rows.length, columns.length))
 
 
 def _way(graph: Graph, source: str, target: str) -> list[Node] | None:
@@ -156,7 +158,7 @@ def _slide(graph: Graph, node: Node, axes: Sequence[_Axis]) -> bool:
     strides = graph.integers(node, "strides", inputs) or [1, 1]
     dilations = graph.integers(node, "dilations", inputs) or [1, 1]
     pads = graph.integers(node, "pads", inputs) or [0, 0, 0, 0]
-    if [len(kernel), len(strides), len(dilations), len(pads)] != [2, 2, 2, 4]:
+    if [len(kernel), len(strides), len(dilations), len(pads)] != [2, 2, 2, 4] or min(*kernel, *strides, *dilations) < 1:
         return False
     rule = graph.word(node, "auto_pad")
     for place, axis in enumerate(axes):

@@ -132,7 +132,9 @@ class _Quantization:
             )
         with np.load(self._folder / insight.file, allow_pickle=False) as arrays:
             weights: NDArray[np.float32] = arrays["head_weights"]
-        places = Places(insight.map_origin, insight.map_pitch) if insight.map_origin and insight.map_pitch else None
+        places = None
+        if insight.map_origin and insight.map_pitch and insight.map_shape:
+            places = Places(insight.map_origin, insight.map_pitch, insight.map_shape)
         return Head(insight.features_output, weights, insight.map_output, insight.map_layout, places)
 
     def _quantize(self, target: Path, head: Head) -> dict[str, str]:
