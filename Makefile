@@ -95,13 +95,14 @@ teachers: $(TRAINING_VENV)/.ready ## Train what `make train` is then taught by, 
 	$(TRAIN_TEACHER) --out training/runs/teacher2 --seed 2 --strength 0.6
 	$(TRAIN_TEACHER) --out training/runs/teacher3 --seed 3
 TRAIN_TEACHER = $(TRAINING_VENV)/bin/python -m training.train --recipe teacher $(TRAIN_WITH) --fit-only
-TEACHERS = $(addprefix --teacher ,$(wildcard training/runs/teacher*))
+TEACHERS = $(patsubst %/checkpoint.pt,--teacher %,$(wildcard $(foreach n,1 2 3,training/runs/teacher$(n)/checkpoint.pt)))
 TRAIN_WITH = --data $(PHOTOS)/train --test $(PHOTOS)/test $(addprefix --extra ,$(wildcard $(PHOTOS)/train_extra_144px))
 
-# HELD is the folder of photos that training held back, training/runs/v2/held.
-int8: $(VENV)/.dev $(IMPORT_VENV)/.ready ## Make models/v2-int8 of models/v2: make int8 PHOTOS=DIR HELD=DIR
-	$(BIN)/splitleaf models quantize v2 --as v2-int8 --calibration $(PHOTOS)/train --evaluate $(PHOTOS)/test \
-	    $(addprefix --held ,$(HELD))
+# RUN is v2's training run, which has the photos that it trained on and those that it held back.
+RUN = training/runs/v2
+int8: $(VENV)/.dev $(IMPORT_VENV)/.ready ## Make models/v2-int8 of models/v2: make int8 PHOTOS=DIR
+	$(BIN)/splitleaf models quantize v2 --as v2-int8 --calibration $(RUN)/reference --held $(RUN)/held \
+	    --evaluate $(PHOTOS)/test
 
 lock: $(UV) ## Bring the lock files in step with pyproject.toml (UPGRADE=1: to the newest versions)
 	PATH="$(BIN):$$PATH" sh scripts/lock.sh

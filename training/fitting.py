@@ -135,6 +135,8 @@ class Fitting:
         for ours, theirs in ((self.network, other["network"]), (self.average, other["average"])):
             _approach(ours, theirs, 0.5)
         self.merged_with = folder.name
+        self.machines = list(dict.fromkeys([*self.machines, *other.get("machines", [])]))
+        self.taught_by = list(dict.fromkeys([*self.taught_by, *other.get("taught_by", [])]))
         self.save()
 
     def settled(self) -> LeafNetwork:
@@ -161,7 +163,7 @@ class Fitting:
         run, recipe = self.run, self.run.recipe
         torch.manual_seed(run.seed + self.epoch)
         self.network.train()
-        batches = run.train.photos // recipe.batch_size
+        batches = max(1, run.train.photos // recipe.batch_size)
         # Summed where they are: a GPU that is asked after every batch waits for the next one.
         total, right = torch.zeros((), device=run.device), torch.zeros((), device=run.device)
         for images, labels in tqdm(self._batches(batches), f"epoch {self.epoch + 1}/{epochs}", batches, leave=False):

@@ -34,7 +34,7 @@ class Recipe:
     blocks: tuple[int, ...]
     """Residual blocks of each stage."""
     phases: tuple[Phase, ...]
-    """On small pictures first, then on larger ones (progressive resizing): most is learned at a part of the cost."""
+    """On a processor, small pictures first (progressive resizing) teach most at a part of the cost."""
     learning_rate: float = 1.5e-2
     """The highest of the kernels (Muon)."""
     other_rate: float = 0.5

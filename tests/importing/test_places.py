@@ -11,8 +11,12 @@ import onnx
 import pytest
 from onnx import helper
 
+from splitleaf.core.errors import InvalidArtifact
 from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.importing.head import offer_features
+from splitleaf.importing.importer import import_model
+from splitleaf.importing.preprocessing import parse_preprocessing
+from splitleaf.importing.request import ImportRequest
 from tests.support.networks import build
 
 HEIGHT, WIDTH = 32, 48
@@ -21,6 +25,7 @@ CONSTANTS: dict[str, np.ndarray] = {
     "places": np.array([1, 2], np.int64),
     "weights": np.ones((1, 2), np.float32),
     "three": np.ones((1, 3, 3, 3), np.float32),
+    "two": np.ones((1, 2, 1, 1), np.float32),
     "first": np.ones((1, 3, 1, 1), np.float32),
     "next": np.ones((1, 1, 3, 3), np.float32),
     "five": np.ones((1, 1, 5, 5), np.float32),
@@ -71,6 +76,28 @@ NETWORKS: dict[str, list[onnx.NodeProto]] = {
         helper.make_node("Relu", ["x2"], ["x3"]),
         helper.make_node("Add", ["x3", "x1"], ["map"]),
     ],
+    "a shortcut of single pixels": [
+        IN,
+        conv("x0", "x1", "three", **EVEN),
+        helper.make_node(
+            "AveragePool",
+            ["x1"],
+            ["x2"],
+            kernel_shape=[3, 3],
+            strides=[2, 2],
+            auto_pad="SAME_UPPER",
+            count_include_pad=1,
+        ),
+        conv("x0", "x3", "first", strides=[2, 2]),
+        helper.make_node("Add", ["x3", "x2"], ["map"]),
+    ],
+    "joined channels": [
+        IN,
+        conv("x0", "x1", "three", auto_pad="SAME_UPPER", **HALVING),
+        conv("x1", "x2", "five", pads=[2, 2, 2, 2]),
+        helper.make_node("Concat", ["x1", "x2"], ["x3"], axis=1),
+        conv("x3", "map", "two"),
+    ],
     "a gate, listed first": [
         IN,
         conv("x0", "x1", "three", pads=[0, 0, 1, 1], **HALVING),
@@ -82,16 +109,18 @@ NETWORKS: dict[str, list[onnx.NodeProto]] = {
 """The last tensor is called map."""
 
 
+TAIL = [
+    helper.make_node("ReduceMean", ["map", "planes"], ["pooled"], keepdims=0),
+    helper.make_node("MatMul", ["pooled", "weights"], ["product"]),
+    helper.make_node("Softmax", ["product"], ["scores"], axis=-1),
+]
+
+
 def head_of(folder: Path, nodes: Sequence[onnx.NodeProto]) -> tuple[Any, OnnxRuntime]:
-    tail = [
-        helper.make_node("ReduceMean", ["map", "planes"], ["pooled"], keepdims=0),
-        helper.make_node("MatMul", ["pooled", "weights"], ["product"]),
-        helper.make_node("Softmax", ["product"], ["scores"], axis=-1),
-    ]
-    used = {name for node in [*nodes, *tail] for name in node.input}
+    used = {name for node in [*nodes, *TAIL] for name in node.input}
     constants = {name: value for name, value in CONSTANTS.items() if name in used}
     path = folder / "net.onnx"
-    path.write_bytes(build([*nodes, *tail], constants, (HEIGHT, WIDTH, 3), "scores", 2))
+    path.write_bytes(build([*nodes, *TAIL], constants, (HEIGHT, WIDTH, 3), "scores", 2))
     head = offer_features(path)
     assert head is not None
     return head, OnnxRuntime(path)
@@ -141,20 +170,19 @@ def test_a_gate_moves_no_place(tmp_path: Path) -> None:
     assert gated.places == plain.places
 
 
-def test_a_way_that_was_misread_shows_in_the_number_of_places(tmp_path: Path) -> None:
-    # A gate that looks like a branch, and is the shorter way.
+def test_a_gate_that_pools_is_no_branch(tmp_path: Path) -> None:
     nodes = [
         IN,
         conv("x0", "x1", "three", pads=[0, 0, 1, 1], **HALVING),
         helper.make_node("AveragePool", ["x0"], ["x2"], kernel_shape=[HEIGHT, WIDTH]),
         conv("x2", "x3", "first"),
         helper.make_node("Relu", ["x1"], ["x4"]),
-        helper.make_node("Relu", ["x4"], ["x5"]),
-        helper.make_node("Mul", ["x3", "x5"], ["map"]),
+        helper.make_node("Mul", ["x3", "x4"], ["map"]),
     ]
-    head, runtime = head_of(tmp_path, nodes)
-    found = runtime.run_with(np.zeros((1, HEIGHT, WIDTH, 3), np.float32), [head.map_output])[1]
-    assert head.places.shape == (1, 1) != found.shape[2:]
+    (tmp_path / "plain").mkdir()
+    gated, _ = head_of(tmp_path, nodes)
+    plain, _ = head_of(tmp_path / "plain", NETWORKS["same as Keras says it"])
+    assert gated.places == plain.places
 
 
 @pytest.mark.parametrize(
@@ -162,10 +190,28 @@ def test_a_way_that_was_misread_shows_in_the_number_of_places(tmp_path: Path) ->
     [
         [IN, conv("x0", "x1", "three"), helper.make_node("Transpose", ["x1"], ["map"], perm=[0, 1, 3, 2])],
         [IN, conv("x0", "x1", "three"), helper.make_node("ReduceMax", ["x1"], ["map"], keepdims=1)],
+        [IN, conv("x0", "x1", "three"), helper.make_node("Concat", ["x1", "x1"], ["map"], axis=-2)],
     ],
-    ids=["turned on its side", "one place"],
+    ids=["turned on its side", "one place", "one above the other"],
 )
 def test_where_nobody_can_tell_nothing_is_said(tmp_path: Path, nodes: list[onnx.NodeProto]) -> None:
     head, _ = head_of(tmp_path, nodes)
     assert head.map_output == "map"
     assert head.places is None
+
+
+@pytest.mark.parametrize(
+    "how",
+    [{"strides": [0, 0]}, {"auto_pad": b"\xff\xfe"}, {"dilations": [0, 1]}],
+    ids=["no stride", "no word", "no dilation"],
+)
+def test_a_malformed_network_is_the_runtimes_to_refuse(tmp_path: Path, how: dict[str, Any]) -> None:
+    nodes = [IN, conv("x0", "map", "three", **how), *TAIL]
+    used = {name for node in nodes for name in node.input}
+    constants = {name: value for name, value in CONSTANTS.items() if name in used}
+    source = tmp_path / "net.onnx"
+    source.write_bytes(build(nodes, constants, (HEIGHT, WIDTH, 3), "scores", 2, check=False))
+    stated = parse_preprocessing("raw,resize=pillow-bilinear")
+    request = ImportRequest(source, "v1", tmp_path / "models", preprocessing=stated)
+    with pytest.raises(InvalidArtifact):
+        import_model(request)

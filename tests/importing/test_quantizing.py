@@ -50,8 +50,11 @@ def models(tmp_path: Path, photos: Path) -> Path:
 
 
 @pytest.mark.importer
-def test_a_version_in_8_bits_is_served_and_says_what_it_cost(models: Path, photos: Path, import_python: Path) -> None:
-    request = QuantizationRequest("v1", "v1-int8", models, photos, photos, photos, import_python=import_python)
+def test_a_version_in_8_bits_is_served_and_says_what_it_cost(
+    tmp_path: Path, models: Path, photos: Path, import_python: Path
+) -> None:
+    held = labelled_folder(tmp_path / "held", 50)
+    request = QuantizationRequest("v1", "v1-int8", models, photos, photos, held, import_python=import_python)
     report = quantize_version(request)
     assert (report.accuracy_before, report.accuracy, report.images, report.same_top_1) == (1.0, 1.0, 120, 120)
     assert 0 < report.largest_difference < 0.1
@@ -61,6 +64,7 @@ def test_a_version_in_8_bits_is_served_and_says_what_it_cost(models: Path, photo
     assert manifest.decision.max_distance is not None
     assert manifest.insight is not None
     assert (manifest.insight.map_shape, manifest.insight.reference_images) == ((SIDE, SIDE), 120)
+    assert manifest.insight.held_images == 150
     # As many places as pixels: each looks at its own.
     assert manifest.insight.map_origin == pytest.approx((0.5 / SIDE, 0.5 / SIDE))
     assert manifest.insight.map_pitch == pytest.approx((1 / SIDE, 1 / SIDE))

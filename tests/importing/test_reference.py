@@ -12,8 +12,8 @@ from splitleaf.analysis.baseline import Baseline, Spread, read_baseline
 from splitleaf.core.errors import ImportRefused
 from splitleaf.core.measures import MEASURES
 from splitleaf.engine.familiarity import as_vectors
-from splitleaf.importing.pictures import LabelledPictures
-from splitleaf.importing.reference import SHARE_REFUSED, Reference, Sightings, learn
+from splitleaf.importing.pictures import LabelledPictures, read_labelled_folder
+from splitleaf.importing.reference import SHARE_REFUSED, Reference, Sightings, apart, learn
 from splitleaf.importing.statistics import tolerance_limit
 from splitleaf.importing.views import change_harmlessly
 from tests.importing.photos import labelled_folder
@@ -59,12 +59,34 @@ def test_the_limit_refuses_the_share_it_is_set_for() -> None:
 def test_a_tolerance_limit_is_exceeded_by_no_more_than_its_share_as_often_as_it_says(count: int) -> None:
     rng = np.random.default_rng(5)
     # Of a uniform distribution, the share beyond a limit is 1 - limit.
-    beyond = np.array([1 - tolerance_limit(rng.random(count), 0.02) for _ in range(2_000)])
+    limits = [tolerance_limit(rng.random(count), 0.02) for _ in range(2_000)]
+    beyond = 1 - np.array(limits, dtype=float)
     assert 0.93 < (beyond <= 0.02).mean() < 0.99
 
 
-def test_too_few_pictures_make_the_largest_the_limit() -> None:
-    assert tolerance_limit(np.array([1.0, 5.0, 3.0]), 0.02) == 5.0
+@pytest.mark.parametrize(("count", "is_said"), [(0, False), (148, False), (149, True)])
+def test_of_too_few_values_no_limit_is_said(count: int, is_said: bool) -> None:
+    assert (tolerance_limit(np.arange(count, dtype=float), 0.02) is not None) is is_said
+
+
+def test_one_picture_that_is_far_off_moves_no_limit() -> None:
+    everything = sightings(1600)
+    known, fresh = half(everything, 0), half(everything, 1)
+    assert fresh.features is not None
+    few = Sightings(fresh.pictures.only(range(50)), fresh.scores, fresh.features * 50, fresh.appearance)
+    alone, widened = learn(known), learn(known, few)
+    assert (widened.familiarity.limit, widened.held) == (alone.familiarity.limit, 0)
+
+
+def test_pictures_that_were_held_back_are_no_reference(tmp_path: Path) -> None:
+    both = read_labelled_folder(labelled_folder(tmp_path / "both", 6))
+    (tmp_path / "held").mkdir()
+    for path in both.paths[:2] + both.paths[-2:]:
+        link = tmp_path / "held" / path.parent.name / path.name
+        link.parent.mkdir(exist_ok=True)
+        link.symlink_to(path)
+    left = apart(both, read_labelled_folder(tmp_path / "held"))
+    assert left.paths == both.paths[2:-2]
 
 
 def test_what_training_held_back_widens_the_limit_and_never_narrows_it() -> None:

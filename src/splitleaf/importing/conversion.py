@@ -67,7 +67,7 @@ def convert_source(
     except Refused as refusal:
         raise ImportRefused(refusal.message, code=refusal.code) from refusal
     height, width, channels = made["shape"]
-    head = offer_features(target)
+    head = _offered(target, (height, width))
     runtime = OnnxRuntime(target)
     return Network(
         source,
@@ -123,6 +123,12 @@ def _is_onnx(source: Path) -> bool:
     return source.suffix.lower() == ".onnx" and source.is_file()
 
 
+def _offered(target: Path, sides: tuple[int, int]) -> Head | None:
+    """Let the network offer what it computes anyway, once the runtime has found nothing wrong with it."""
+    OnnxRuntime(target)
+    return offer_features(target, sides)
+
+
 def _take_onnx(source: Path, target: Path, size: tuple[int, int] | None) -> Network:
     found = inspection.inspect(source)
     checked = onnx_file.read_onnx(source)
@@ -134,7 +140,7 @@ def _take_onnx(source: Path, target: Path, size: tuple[int, int] | None) -> Netw
             "it takes pictures of any size: say which it was trained on, as in --preprocessing height=224,width=224",
             code="input_size_unknown",
         )
-    head = offer_features(target)
+    head = _offered(target, (height, width))
     runtime, shape = OnnxRuntime(target), (height, width, channels)
     classes = runtime.run(np.zeros((2, *shape), dtype=np.float32)).shape[-1]
     return Network(source, "onnx", "", "", found.layers, runtime, shape, classes, output_kind(runtime, shape), head)

@@ -100,7 +100,13 @@ class _Graph:
         """Return an attribute that is a word, empty where it is missing."""
         assert isinstance(node, _Node)
         found = [*_views(node.attributes[attribute], 4)] if attribute in node.attributes else []
-        return bytes(found[-1]).decode() if found else ""
+        return bytes(found[-1]).decode(errors="replace") if found else ""
+
+    def integer(self, node: Node, attribute: str) -> int:
+        """Return an attribute that is a number, 0 where it is missing."""
+        assert isinstance(node, _Node)
+        found = _integer(node, attribute)
+        return found - (1 << 64) if found >= 1 << 63 else found
 
     def integers(self, node: Node, attribute: str, place: int) -> list[int]:
         """Return a list that older operations take as an attribute and newer ones as an input."""
@@ -111,16 +117,21 @@ class _Graph:
         if tensor is None:
             return []
         raw = b"".join(_views(tensor, 9))
+        if len(raw) % 8:
+            return []
         return np.frombuffer(raw, dtype="<i8").tolist() if raw else wire.numbers(tensor, 7)
 
 
-def offer_features(path: Path) -> Head | None:
+def offer_features(path: Path, sides: tuple[int, int] | None = None) -> Head | None:
     """Add the features, and the map that they are the mean of, to the outputs of the network in `path`.
+
+    The runtime must have taken the file before: what is malformed is its to refuse. `sides` are the height and width of
+    its pictures, where the file leaves them open.
 
     Returns what was found; None leaves the file as it is: its last layer is not one dense layer.
     """
     model = wire.open_message(path)
-    head = _find(_Graph(model))
+    head = _find(_Graph(model), sides)
     if head is None:
         return None
     ports = [_port(head.features_output, 2), *([_port(head.map_output, 4)] if head.map_output else [])]
@@ -128,7 +139,7 @@ def offer_features(path: Path) -> Head | None:
     return head
 
 
-def _find(graph: _Graph) -> Head | None:
+def _find(graph: _Graph, sides: tuple[int, int] | None = None) -> Head | None:
     dense = graph.maker(graph.behind(graph.output, _LAST))
     if dense is None or dense.operation not in {"MatMul", "Gemm"} or len(dense.inputs) < 2:
         return None
@@ -139,15 +150,16 @@ def _find(graph: _Graph) -> Head | None:
         weights = weights.T
     features = graph.behind(dense.inputs[0], _TRANSPARENT | _SHAPES_ALONE)
     head = _with_map(graph, Head(dense.inputs[0], np.ascontiguousarray(weights)), graph.maker(features))
-    return replace(head, places=_places(graph, head.map_output))
+    return replace(head, places=_places(graph, head.map_output, sides))
 
 
-def _places(graph: _Graph, map_output: str) -> Places | None:
-    pictures = [(name, sizes) for name, sizes in graph.inputs.items() if len(sizes) == 4 and min(sizes[1:3]) > 0]
+def _places(graph: _Graph, map_output: str, sides: tuple[int, int] | None) -> Places | None:
+    pictures = [(name, sizes[1:3]) for name, sizes in graph.inputs.items() if len(sizes) == 4]
     if not map_output or len(pictures) != 1:
         return None
-    name, (_, height, width, _) = pictures[0]
-    return places_of(graph, name, (height, width), map_output)
+    name, (height, width) = pictures[0]
+    height, width = height or (sides or (0, 0))[0], width or (sides or (0, 0))[1]
+    return places_of(graph, name, (height, width), map_output) if height and width else None
 
 
 def _with_map(graph: _Graph, head: Head, pooling: _Node | None) -> Head:

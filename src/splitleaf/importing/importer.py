@@ -26,7 +26,7 @@ from splitleaf.importing.labels import canonical
 from splitleaf.importing.latency import measure_latency_ms
 from splitleaf.importing.pictures import find_pictures, read_all, read_labelled_folder
 from splitleaf.importing.preprocessing import Origin, assume, complete
-from splitleaf.importing.reference import Reference, learn, look
+from splitleaf.importing.reference import Reference, apart, learn, look
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import ImportRequest, Progress, ProgressCallback
 from splitleaf.importing.sandbox import Sandbox, network_is_cut
@@ -238,8 +238,11 @@ class _Import:
             self._progress(Progress("learning what is familiar", done, total))
 
         look_at = partial(look, network.runtime, network.head, preprocessing, tick=tick)
-        pictures, held = read_labelled_folder(self._request.reference), self._request.calibrate
-        return learn(look_at(pictures), look_at(read_labelled_folder(held), least=1) if held else None)
+        pictures = read_labelled_folder(self._request.reference)
+        if self._request.calibrate is None:
+            return learn(look_at(pictures))
+        held = read_labelled_folder(self._request.calibrate)
+        return learn(look_at(apart(pictures, held)), look_at(held, least=1))
 
     def _prove(
         self, network: Network, preprocessing: Preprocessing, artifact: Path, selection: Selection | None

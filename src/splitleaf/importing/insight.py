@@ -53,6 +53,7 @@ def write_insight(
         map_pitch=places.pitch if places else None,
         reference=reference.sightings.pictures.name if reference else "",
         reference_images=len(reference.novelty) if reference else 0,
+        held_images=reference.held if reference else 0,
     )
 
 

@@ -8,9 +8,9 @@ Receptive Fields of Convolutional Neural Networks", Distill 2019.
 
 from __future__ import annotations
 
-from collections import deque
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 _WINDOWS: Final = frozenset({"Conv", "MaxPool", "AveragePool", "LpPool"})
@@ -39,6 +39,7 @@ _LAYOUTS: Final[Mapping[tuple[str, tuple[int, ...]], str]] = {
     ("nhwc", (0, 3, 1, 2)): "nchw",
     ("nchw", (0, 2, 3, 1)): "nhwc",
 }
+_CHANNELS: Final = {"nchw": (1, -3), "nhwc": (3, -1)}
 
 
 class Node(Protocol):
@@ -56,6 +57,7 @@ class Graph(Protocol):
     def maker(self, name: str) -> Node | None: ...
     def is_constant(self, name: str) -> bool: ...
     def integers(self, node: Node, attribute: str, place: int) -> list[int]: ...
+    def integer(self, node: Node, attribute: str) -> int: ...
     def sides(self, name: str) -> list[int]: ...
     def word(self, node: Node, attribute: str) -> str: ...
 
@@ -70,7 +72,7 @@ class Places:
     """How many places there must be; a map with another number of them is not understood."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Axis:
     """One side of a map, in pixels of the picture."""
 
@@ -78,15 +80,25 @@ class _Axis:
     first: float = 0.0
     """Centre of the first place; that of a pixel is its index."""
     pitch: float = 1.0
+    window: float = 1.0
+    """What a place sees."""
 
-    def pad(self, before: int, behind: int) -> None:
-        self.first -= self.pitch * before
-        self.length += before + behind
+    def padded(self, before: int, behind: int) -> _Axis:
+        return replace(self, first=self.first - self.pitch * before, length=self.length + before + behind)
 
-    def slide(self, window: int, stride: int) -> None:
-        self.first += self.pitch * (window - 1) / 2
-        self.pitch *= stride
-        self.length = (self.length - window) // stride + 1
+    def slid(self, window: int, stride: int) -> _Axis:
+        reach = self.pitch * (window - 1)
+        length = (self.length - window) // stride + 1
+        return _Axis(length, self.first + reach / 2, self.pitch * stride, self.window + reach)
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """How a tensor's places lie over the picture."""
+
+    layout: str
+    rows: _Axis
+    columns: _Axis
 
 
 def places_of(graph: Graph, source: str, sides: tuple[int, int], target: str) -> Places | None:
@@ -94,74 +106,90 @@ def places_of(graph: Graph, source: str, sides: tuple[int, int], target: str) ->
 
     None where the way from one to the other has an operation that is not understood here.
     """
-    way = _way(graph, source, target)
-    if way is None:
+    height, width = sides
+    view = _followed(graph, source, _View("nhwc", _Axis(height), _Axis(width)), target)
+    if view is None:
         return None
-    layout, axes = "nhwc", [_Axis(side) for side in sides]
-    for node in way:
-        if node.operation == "Transpose":
-            layout = _LAYOUTS.get((layout, tuple(graph.integers(node, "perm", len(node.inputs)))), "")
-            if not layout:
-                return None
-        elif node.operation == "Pad":
-            if not _pad(graph, node, axes, 1 if layout == "nhwc" else 2):
-                return None
-        elif node.operation in _WINDOWS and (layout != "nchw" or not _slide(graph, node, axes)):
-            return None
-    (rows, columns), (height, width) = axes, sides
+    rows, columns = view.rows, view.columns
     origin = ((rows.first + 0.5) / height, (columns.first + 0.5) / width)
-    return Places(origin, (rows.pitch / height, columns.pitch / width), (rows.length, columns.length))
+    pitch = (rows.pitch / height, columns.pitch / width)
+    if not all(math.isfinite(one) for one in (*origin, *pitch)):
+        return None
+    return Places(origin, pitch, (rows.length, columns.length))
 
 
-def _way(graph: Graph, source: str, target: str) -> list[Node] | None:
-    """Return the nodes between the two, the first one first. Branches that meet again look at the same places."""
-    after: dict[str, tuple[str, Node] | None] = {target: None}
-    waiting = deque([target])
+def _followed(graph: Graph, source: str, picture: _View, target: str) -> _View | None:
+    """Return the view of a tensor, from those of all that it is made of; without recursion, for networks are deep."""
+    views: dict[str, _View | None] = {source: picture}
+    waiting, met = [target], set[str]()
     while waiting:
-        name = waiting.popleft()
-        if name == source:
-            return _followed(after, source)
+        name = waiting[-1]
         node = graph.maker(name)
-        if node is None or node.operation not in _WINDOWS | _IN_PLACE | {"Pad", "Transpose"}:
+        upstream = _upstream(graph, node) if name not in views and node is not None else []
+        missing = [one for one in upstream if one not in views]
+        if missing and name not in met:
+            met.add(name)
+            waiting += missing
             continue
-        # Of all but these, other inputs are constants that were computed.
-        count = len(node.inputs) if node.operation in _IN_PLACE else 1
-        for upstream in node.inputs[:count]:
-            if upstream and upstream not in after and not graph.is_constant(upstream):
-                after[upstream] = (name, node)
-                waiting.append(upstream)
-    return None
+        waiting.pop()
+        if name not in views:
+            seen = [view for one in upstream if (view := views.get(one)) is not None]
+            views[name] = _made(graph, node, seen) if node is not None and seen else None
+    return views[target]
 
 
-def _followed(after: Mapping[str, tuple[str, Node] | None], source: str) -> list[Node]:
-    way: list[Node] = []
-    step = after[source]
-    while step is not None:
-        name, node = step
-        way.append(node)
-        step = after[name]
-    return way
+def _upstream(graph: Graph, node: Node) -> list[str]:
+    """Return what has places among a node's inputs."""
+    # Of windows, paddings and changes of layout, other inputs are constants that were computed.
+    count = len(node.inputs) if node.operation in _IN_PLACE else 1
+    known = node.operation in _WINDOWS | _IN_PLACE | {"Pad", "Transpose"}
+    return [one for one in node.inputs[:count] if one and not graph.is_constant(one)] if known else []
 
 
-def _pad(graph: Graph, node: Node, axes: Sequence[_Axis], at: int) -> bool:
-    pads = graph.integers(node, "pads", 1)
+def _made(graph: Graph, node: Node, seen: Sequence[_View]) -> _View | None:
+    if node.operation in _IN_PLACE:
+        return _joined(graph, node, seen)
+    view = seen[0]
+    if node.operation == "Transpose":
+        layout = _LAYOUTS.get((view.layout, tuple(graph.integers(node, "perm", len(node.inputs)))))
+        return replace(view, layout=layout) if layout else None
+    if node.operation == "Pad":
+        return _padded(graph, node, view)
+    return _slid(graph, node, view) if view.layout == "nchw" else None
+
+
+def _joined(graph: Graph, node: Node, seen: Sequence[_View]) -> _View | None:
+    """Return the view of what was made of several: the one that sees most, for it says most.
+
+    What has fewer places (a gate) is laid over all. Branches may look at different places: where both halve,
+    a shortcut of single pixels looks at the first of two, and a window of three between them.
+    """
+    if any(view.layout != seen[0].layout for view in seen):
+        return None
+    if node.operation == "Concat" and graph.integer(node, "axis") not in _CHANNELS[seen[0].layout]:
+        return None
+    return max(seen, key=lambda view: (view.rows.length * view.columns.length, view.rows.window + view.columns.window))
+
+
+def _padded(graph: Graph, node: Node, view: _View) -> _View | None:
+    pads, at = graph.integers(node, "pads", 1), 1 if view.layout == "nhwc" else 2
     if len(pads) != 8 or len(node.inputs) > 3:
-        return False
-    for axis, before, behind in zip(axes, pads[at : at + 2], pads[4 + at : 6 + at], strict=True):
-        axis.pad(before, behind)
-    return True
+        return None
+    rows, columns = view.rows.padded(pads[at], pads[at + 4]), view.columns.padded(pads[at + 1], pads[at + 5])
+    return replace(view, rows=rows, columns=columns)
 
 
-def _slide(graph: Graph, node: Node, axes: Sequence[_Axis]) -> bool:
+def _slid(graph: Graph, node: Node, view: _View) -> _View | None:
     inputs = len(node.inputs)
     kernel = graph.integers(node, "kernel_shape", inputs) or (graph.sides(node.inputs[1])[2:] if inputs > 1 else [])
     strides = graph.integers(node, "strides", inputs) or [1, 1]
     dilations = graph.integers(node, "dilations", inputs) or [1, 1]
     pads = graph.integers(node, "pads", inputs) or [0, 0, 0, 0]
-    if [len(kernel), len(strides), len(dilations), len(pads)] != [2, 2, 2, 4] or min(*kernel, *strides, *dilations) < 1:
-        return False
-    rule = graph.word(node, "auto_pad")
-    for place, axis in enumerate(axes):
+    lengths = [len(kernel), len(strides), len(dilations), len(pads)]
+    if lengths != [2, 2, 2, 4] or min(*kernel, *strides, *dilations) < 1:
+        return None
+    rule, axes = graph.word(node, "auto_pad"), []
+    for place, axis in enumerate((view.rows, view.columns)):
         window, stride = (kernel[place] - 1) * dilations[place] + 1, strides[place]
         before, behind = pads[place], pads[place + 2]
         if rule.startswith("SAME"):
@@ -171,6 +199,5 @@ def _slide(graph: Graph, node: Node, axes: Sequence[_Axis]) -> bool:
                 before, behind = behind, before
         elif rule == "VALID":
             before, behind = 0, 0
-        axis.pad(before, behind)
-        axis.slide(window, stride)
-    return True
+        axes.append(axis.padded(before, behind).slid(window, stride))
+    return replace(view, rows=axes[0], columns=axes[1])

@@ -30,7 +30,7 @@ from splitleaf.importing.latency import measure_latency_ms
 from splitleaf.importing.parity import Parity
 from splitleaf.importing.pictures import LabelledPictures, read_all, read_labelled_folder
 from splitleaf.importing.places import Places
-from splitleaf.importing.reference import learn, look
+from splitleaf.importing.reference import apart, learn, look
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import Progress, ProgressCallback
 from splitleaf.importing.sandbox import Limits, Sandbox
@@ -106,6 +106,7 @@ class _Quantization:
         self._folder = request.models_dir / request.version
         self._manifest = verify_version(self._folder)
         self._float = self._folder / self._manifest.artifact.file
+        self._held = read_labelled_folder(request.held) if request.held else None
 
     def run(self) -> QuantizationReport:
         started = self._clock.monotonic()
@@ -208,8 +209,10 @@ class _Quantization:
         self._progress(Progress("learning what is familiar"))
         pictures = read_labelled_folder(self._request.calibration)
         look_at = partial(look, network.runtime, network.head, preprocessing, tick=lambda *_: None)
-        held = self._request.held
-        reference = learn(look_at(pictures), look_at(read_labelled_folder(held), least=1) if held else None)
+        if self._held:
+            reference = learn(look_at(apart(pictures, self._held)), look_at(self._held, least=1))
+        else:
+            reference = learn(look_at(pictures))
         baseline = baseline_of(reference, network, self._manifest.labels, self._manifest.calibration.temperature)
         latency = measure_latency_ms(network.runtime, network.shape)
         manifest = self._manifest.model_copy(

@@ -29,8 +29,11 @@ from splitleaf.importing.views import change_harmlessly
 from splitleaf.registry.manifest import Preprocessing
 
 SHARE_REFUSED = 0.02
-"""Of the reference pictures and their harmless changes, the share that the limit refuses; of pictures like those that
-training held back, with 95 % confidence, the largest share."""
+"""Of the reference pictures and their harmless changes, the share that the limit refuses.
+
+Of what training held back so few may lie beyond it that more than this share of others were a surprise (at 5 %) if all
+were of leaves of their own. They are not, so the limit is wider than their 2 %, but no proof of it.
+"""
 LEAST_PICTURES = 100
 MOST_PICTURES = 3000
 FOLDS = 5
@@ -73,6 +76,14 @@ class Reference:
     sketch: Floats
     """(n, 3) or (n, 0)"""
     sightings: Sightings
+    held: int = 0
+    """Pictures that training held back, as far as they were enough to widen the limit."""
+
+
+def apart(pictures: LabelledPictures, held: LabelledPictures) -> LabelledPictures:
+    """Return the pictures without those that were held back: what made the rule cannot be judged by it as unseen."""
+    known = {path.resolve() for path in held.paths}
+    return pictures.only([place for place, path in enumerate(pictures.paths) if path.resolve() not in known])
 
 
 def look(
@@ -123,12 +134,15 @@ def learn(sightings: Sightings, held: Sightings | None = None) -> Reference:
         distances[inside] = _fit(vectors[~inside], truth[~inside], features).judge(vectors[inside])[0]
     limit = float(np.quantile(distances, 1 - SHARE_REFUSED))
     final = _fit(vectors, truth, features)
+    widened = None
     if held is not None:
         unlearnt = as_vectors(held.features, held.appearance)[: len(held.pictures)]
-        limit = max(limit, tolerance_limit(final.judge(unlearnt)[0], SHARE_REFUSED))
+        widened = tolerance_limit(final.judge(unlearnt)[0], SHARE_REFUSED)
+        limit = max(limit, widened or 0.0)
     final = replace(final, limit=limit)
     _, sketch = final.judge(vectors[:count])
-    return Reference(final, distances[:count] / np.float32(limit), sketch, sightings)
+    count_held = len(held.pictures) if held is not None and widened is not None else 0
+    return Reference(final, distances[:count] / np.float32(limit), sketch, sightings, count_held)
 
 
 def _see(

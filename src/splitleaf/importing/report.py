@@ -158,9 +158,10 @@ def _describe_insight(manifest: Manifest) -> str:
     if offered is None or manifest.decision.max_distance is None:
         return f"{heat}; every picture counts as familiar (no --reference)"
     based_on = f"{offered.features} features and the appearance" if offered.features else "the appearance alone"
+    held = f", not narrower than {offered.held_images} held-back ones need" if offered.held_images else ""
     return (
         f"{heat}; familiar is what is within {manifest.decision.max_distance:.1f} of {offered.reference_images} "
-        f"pictures of {offered.reference}, by {based_on}"
+        f"pictures of {offered.reference}, by {based_on}{held}"
     )
 
 

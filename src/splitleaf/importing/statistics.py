@@ -21,19 +21,19 @@ def wilson_interval(right: int, total: int) -> tuple[float, float]:
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def tolerance_limit(values: NDArray[np.floating[Any]], share: float, confidence: float = 0.95) -> float:
-    """Return the value that, with this confidence, no more than `share` of further values exceed.
+def tolerance_limit(values: NDArray[np.floating[Any]], share: float, confidence: float = 0.95) -> float | None:
+    """Return the value that, with this confidence, no more than `share` of further independent values exceed.
 
     S. S. Wilks, Annals of Mathematical Statistics 12 (1941), 91-96: whatever the distribution, k of n values beyond a
-    limit of the same sample are as surprising as k hits in n draws at `share`. The largest value where they are too
-    few to say more.
+    limit of the same sample are as surprising as k hits in n draws at `share`. None where they are too few to say it
+    of any value: fewer than 149 at 2 % and 95 %.
     """
     total, log_share, log_rest = len(values), math.log(share), math.log1p(-share)
     beyond, chance = 0, math.exp(total * log_rest)
     while chance <= 1 - confidence:
         beyond += 1
         chance += math.exp(_log_choose(total, beyond) + beyond * log_share + (total - beyond) * log_rest)
-    return float(np.sort(values)[::-1][max(0, beyond - 1)])
+    return float(np.sort(values)[::-1][beyond - 1]) if beyond else None
 
 
 def paired_p_value(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from splitleaf.core.errors import InvalidArtifact
 from splitleaf.core.preprocessing import ColorOrder, Fit, InputSpec, Normalization, ResizeFilter
@@ -99,6 +99,9 @@ class Artifact(Table):
     8 bits."""
 
 
+Pitch = Annotated[FiniteFloat, Field(gt=0)]
+
+
 class Insight(Table):
     """`[insight]`: what the artifact offers beyond scores."""
 
@@ -115,13 +118,15 @@ class Insight(Table):
     map_shape: tuple[int, int] | None = None
     """Its rows and columns."""
     map_layout: Literal["nchw", "nhwc"] = "nchw"
-    map_origin: tuple[float, float] | None = None
+    map_origin: tuple[FiniteFloat, FiniteFloat] | None = None
     """Centre of its first place, and the distance of two, in shares of the height and the width; None: its places
     divide the picture evenly."""
-    map_pitch: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = None
+    map_pitch: tuple[Pitch, Pitch] | None = None
     reference: str = ""
     """The reference pictures, as the report calls them."""
     reference_images: int = 0
+    held_images: int = 0
+    """Pictures that training held back, by which the limit of the familiar may have been widened."""
 
 
 class Evaluation(Table):
