@@ -6,7 +6,7 @@ import copy
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -112,8 +112,7 @@ class Fitting:
             row = {"epoch": self.epoch + 1, "side": self.run.recipe.phase_of(self.epoch).side, **self._epoch(epochs)}
             self.epoch += 1
             # Parts of a run may have been trained elsewhere, or by others.
-            self.machines = list(dict.fromkeys([*self.machines, machine()]))
-            self.taught_by = list(dict.fromkeys([*self.taught_by, *self.run.teacher_names]))
+            self._note([machine()], self.run.teacher_names)
             if self.epoch % VALIDATE_EVERY == 0 or self.epoch == epochs:
                 row |= self._validate()
             row["seconds"] = round(time.monotonic() - started, 1)
@@ -135,8 +134,7 @@ class Fitting:
         for ours, theirs in ((self.network, other["network"]), (self.average, other["average"])):
             _approach(ours, theirs, 0.5)
         self.merged_with = folder.name
-        self.machines = list(dict.fromkeys([*self.machines, *other.get("machines", [])]))
-        self.taught_by = list(dict.fromkeys([*self.taught_by, *other.get("taught_by", [])]))
+        self._note(other.get("machines", []), other.get("taught_by", []))
         self.save()
 
     def settled(self) -> LeafNetwork:
@@ -158,6 +156,11 @@ class Fitting:
                 chosen = torch.multinomial(weights, 128, replacement=True, generator=generator)
                 network(self._upload(base, chosen)[:, :3])
         return network.eval()
+
+    def _note(self, machines: Sequence[str], teachers: Sequence[str]) -> None:
+        """Keep who had a part in the run, each once, in order."""
+        self.machines = list(dict.fromkeys([*self.machines, *machines]))
+        self.taught_by = list(dict.fromkeys([*self.taught_by, *teachers]))
 
     def _epoch(self, epochs: int) -> dict[str, float]:
         run, recipe = self.run, self.run.recipe

@@ -34,7 +34,7 @@ class Recipe:
     blocks: tuple[int, ...]
     """Residual blocks of each stage."""
     phases: tuple[Phase, ...]
-    """On a processor, small pictures first (progressive resizing) teach most at a part of the cost."""
+    """One after the other. Smaller pictures first (progressive resizing) teach most at a part of the cost."""
     learning_rate: float = 1.5e-2
     """The highest of the kernels (Muon)."""
     other_rate: float = 0.5

@@ -122,9 +122,18 @@ def prepare(arguments: argparse.Namespace, names: Sequence[str]) -> tuple[Run, S
     # Larger sides than this are of no use: most photos have no more pixels.
     train = read_pictures(split.train, max(one.side for one in RECIPES.values()), CACHE, both_forms=True)
     held = read_pictures(split.held, recipe.side, CACHE)
-    taught_by = tuple(folder.name for folder in arguments.teacher)
-    out, seed = arguments.out, arguments.seed
-    return Run(recipe, arguments.recipe, len(names), train, held, out, teachers, taught_by, seed), split
+    run = Run(
+        recipe,
+        arguments.recipe,
+        len(names),
+        train,
+        held,
+        arguments.out,
+        teachers,
+        tuple(folder.name for folder in arguments.teacher),
+        arguments.seed,
+    )
+    return run, split
 
 
 def load_teacher(folder: Path, classes: int) -> LeafNetwork:

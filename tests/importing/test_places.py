@@ -98,13 +98,6 @@ NETWORKS: dict[str, list[onnx.NodeProto]] = {
         helper.make_node("Concat", ["x1", "x2"], ["x3"], axis=1),
         conv("x3", "map", "two"),
     ],
-    "a gate, listed first": [
-        IN,
-        conv("x0", "x1", "three", pads=[0, 0, 1, 1], **HALVING),
-        helper.make_node("GlobalAveragePool", ["x1"], ["x2"]),
-        helper.make_node("Sigmoid", ["x2"], ["gate"]),
-        helper.make_node("Mul", ["gate", "x1"], ["map"]),
-    ],
 }
 """The last tensor is called map."""
 
@@ -152,9 +145,6 @@ def test_places_look_where_the_network_does(tmp_path: Path, kind: str) -> None:
     head, runtime = head_of(tmp_path, NETWORKS[kind])
     assert head.places is not None
     for axis in (0, 1):
-        if kind == "a gate, listed first":
-            # The gate lets every pixel move every place.
-            continue
         seen = seen_centres(runtime, head.map_output, axis)
         known = ~np.isnan(seen)
         assert known.sum() >= 2
@@ -163,24 +153,26 @@ def test_places_look_where_the_network_does(tmp_path: Path, kind: str) -> None:
         assert said[known] == pytest.approx(seen[known], abs=1e-6)
 
 
-def test_a_gate_moves_no_place(tmp_path: Path) -> None:
-    (tmp_path / "plain").mkdir()
-    gated, _ = head_of(tmp_path, NETWORKS["a gate, listed first"])
-    plain, _ = head_of(tmp_path / "plain", NETWORKS["same as Keras says it"])
-    assert gated.places == plain.places
-
-
-def test_a_gate_that_pools_is_no_branch(tmp_path: Path) -> None:
-    nodes = [
-        IN,
-        conv("x0", "x1", "three", pads=[0, 0, 1, 1], **HALVING),
+GATES: dict[str, list[onnx.NodeProto]] = {
+    "of the whole map": [
+        helper.make_node("GlobalAveragePool", ["x1"], ["x2"]),
+        helper.make_node("Sigmoid", ["x2"], ["gate"]),
+    ],
+    "that pools as branches do": [
         helper.make_node("AveragePool", ["x0"], ["x2"], kernel_shape=[HEIGHT, WIDTH]),
-        conv("x2", "x3", "first"),
-        helper.make_node("Relu", ["x1"], ["x4"]),
-        helper.make_node("Mul", ["x3", "x4"], ["map"]),
-    ]
+        conv("x2", "gate", "first"),
+    ],
+}
+"""They let every pixel move every place, so the network cannot be asked."""
+
+
+@pytest.mark.parametrize("kind", GATES)
+def test_a_gate_moves_no_place(tmp_path: Path, kind: str) -> None:
     (tmp_path / "plain").mkdir()
-    gated, _ = head_of(tmp_path, nodes)
+    before = [IN, conv("x0", "x1", "three", pads=[0, 0, 1, 1], **HALVING)]
+    # Listed first, and the shorter way.
+    after = [helper.make_node("Relu", ["x1"], ["x4"]), helper.make_node("Mul", ["gate", "x4"], ["map"])]
+    gated, _ = head_of(tmp_path, [*before, *GATES[kind], *after])
     plain, _ = head_of(tmp_path / "plain", NETWORKS["same as Keras says it"])
     assert gated.places == plain.places
 

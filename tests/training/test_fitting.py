@@ -73,6 +73,13 @@ def test_a_run_that_was_cut_off_ends_as_one_that_was_not(tmp_path: Path, monkeyp
     assert weights(again) == weights(whole)
 
 
+def test_fewer_photos_than_a_batch_make_an_epoch(tmp_path: Path) -> None:
+    state = begin(tmp_path / "few")
+    state.run = replace(state.run, recipe=replace(RECIPE, batch_size=128))
+    state.fit(1)
+    assert (state.epoch, state.step) == (1, 1)
+
+
 def test_two_runs_are_merged_where_they_are_equally_far(tmp_path: Path) -> None:
     one = begin(tmp_path / "one")
     one.fit(3)

@@ -30,8 +30,7 @@ def import_model_files(
     evaluate: Annotated[Path | None, typer.Option(help="Folder of class folders, to measure on.")] = None,
     golden: Annotated[Path | None, typer.Option(help="Pictures to keep as golden ones.")] = None,
     calibrate: Annotated[
-        Path | None,
-        typer.Option(help="Folder of class folders that training held back: temperature, and what is familiar."),
+        Path | None, typer.Option(help="Class folders that training held back: temperature, what is familiar.")
     ] = None,
     reference: Annotated[
         Path | None,

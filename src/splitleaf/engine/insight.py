@@ -43,8 +43,8 @@ class Insight:
         self._map_shape = table.map_shape
         self._channels_first = table.map_layout == "nchw"
         self._familiarity = familiarity
-        has_map = weights is not None and table.map_shape is not None
-        self._maps = HeatMaps(weights, _sides(table)) if weights is not None and has_map else None
+        sides = _sides(table)
+        self._maps = HeatMaps(weights, sides) if weights is not None and sides else None
 
     @property
     def measures_appearance(self) -> bool:
@@ -94,9 +94,11 @@ def read_insight(manifest: Manifest, folder: Path) -> Insight | None:
         raise InvalidArtifact(f"{manifest.version}: {manifest.insight.file} cannot be read") from error
 
 
-def _sides(table: Table) -> tuple[MapSide, MapSide]:
+def _sides(table: Table) -> tuple[MapSide, MapSide] | None:
     """Return the feature map's rows and columns; places that nobody has looked for divide the picture evenly."""
-    rows, columns = table.map_shape or (1, 1)
+    if table.map_shape is None:
+        return None
+    rows, columns = table.map_shape
     origins, pitches = (0.5 / rows, 0.5 / columns), (1 / rows, 1 / columns)
     if table.map_origin and table.map_pitch:
         origins, pitches = table.map_origin, table.map_pitch

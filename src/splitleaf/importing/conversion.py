@@ -67,8 +67,7 @@ def convert_source(
     except Refused as refusal:
         raise ImportRefused(refusal.message, code=refusal.code) from refusal
     height, width, channels = made["shape"]
-    head = _offered(target, (height, width))
-    runtime = OnnxRuntime(target)
+    runtime, head = _loaded(target, (height, width))
     return Network(
         source,
         cast("SourceFormat", found["format"]),
@@ -123,10 +122,14 @@ def _is_onnx(source: Path) -> bool:
     return source.suffix.lower() == ".onnx" and source.is_file()
 
 
-def _offered(target: Path, sides: tuple[int, int]) -> Head | None:
-    """Let the network offer what it computes anyway, once the runtime has found nothing wrong with it."""
-    OnnxRuntime(target)
-    return offer_features(target, sides)
+def _loaded(target: Path, sides: tuple[int, int]) -> tuple[OnnxRuntime, Head | None]:
+    """Load the network, and again where it then offers what it computes anyway.
+
+    The runtime looks first, so that what is malformed is refused in its words.
+    """
+    runtime = OnnxRuntime(target)
+    head = offer_features(target, sides)
+    return (OnnxRuntime(target) if head else runtime), head
 
 
 def _take_onnx(source: Path, target: Path, size: tuple[int, int] | None) -> Network:
@@ -140,7 +143,6 @@ def _take_onnx(source: Path, target: Path, size: tuple[int, int] | None) -> Netw
             "it takes pictures of any size: say which it was trained on, as in --preprocessing height=224,width=224",
             code="input_size_unknown",
         )
-    head = _offered(target, (height, width))
-    runtime, shape = OnnxRuntime(target), (height, width, channels)
+    (runtime, head), shape = _loaded(target, (height, width)), (height, width, channels)
     classes = runtime.run(np.zeros((2, *shape), dtype=np.float32)).shape[-1]
     return Network(source, "onnx", "", "", found.layers, runtime, shape, classes, output_kind(runtime, shape), head)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +25,7 @@ from splitleaf.importing.labels import canonical
 from splitleaf.importing.latency import measure_latency_ms
 from splitleaf.importing.pictures import find_pictures, read_all, read_labelled_folder
 from splitleaf.importing.preprocessing import Origin, assume, complete
-from splitleaf.importing.reference import Reference, apart, learn, look
+from splitleaf.importing.reference import Reference, look_and_learn
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import ImportRequest, Progress, ProgressCallback
 from splitleaf.importing.sandbox import Sandbox, network_is_cut
@@ -237,12 +236,9 @@ class _Import:
         def tick(done: int, total: int) -> None:
             self._progress(Progress("learning what is familiar", done, total))
 
-        look_at = partial(look, network.runtime, network.head, preprocessing, tick=tick)
         pictures = read_labelled_folder(self._request.reference)
-        if self._request.calibrate is None:
-            return learn(look_at(pictures))
-        held = read_labelled_folder(self._request.calibrate)
-        return learn(look_at(apart(pictures, held)), look_at(held, least=1))
+        held = read_labelled_folder(self._request.calibrate) if self._request.calibrate else None
+        return look_and_learn(network.runtime, network.head, preprocessing, pictures, held, tick)
 
     def _prove(
         self, network: Network, preprocessing: Preprocessing, artifact: Path, selection: Selection | None

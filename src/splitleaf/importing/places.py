@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Protocol
+from typing import Final
+
+from splitleaf.importing.graph import Graph, Node
 
 _WINDOWS: Final = frozenset({"Conv", "MaxPool", "AveragePool", "LpPool"})
 _IN_PLACE: Final = frozenset(
@@ -40,26 +42,6 @@ _LAYOUTS: Final[Mapping[tuple[str, tuple[int, ...]], str]] = {
     ("nchw", (0, 2, 3, 1)): "nhwc",
 }
 _CHANNELS: Final = {"nchw": (1, -3), "nhwc": (3, -1)}
-
-
-class Node(Protocol):
-    """A node of an ONNX graph."""
-
-    @property
-    def operation(self) -> str: ...
-    @property
-    def inputs(self) -> Sequence[str]: ...
-
-
-class Graph(Protocol):
-    """What has to be known of a graph."""
-
-    def maker(self, name: str) -> Node | None: ...
-    def is_constant(self, name: str) -> bool: ...
-    def integers(self, node: Node, attribute: str, place: int) -> list[int]: ...
-    def integer(self, node: Node, attribute: str) -> int: ...
-    def sides(self, name: str) -> list[int]: ...
-    def word(self, node: Node, attribute: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

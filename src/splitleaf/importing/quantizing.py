@@ -6,7 +6,6 @@ import re
 import shutil
 import tempfile
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -30,7 +29,7 @@ from splitleaf.importing.latency import measure_latency_ms
 from splitleaf.importing.parity import Parity
 from splitleaf.importing.pictures import LabelledPictures, read_all, read_labelled_folder
 from splitleaf.importing.places import Places
-from splitleaf.importing.reference import apart, learn, look
+from splitleaf.importing.reference import look_and_learn
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import Progress, ProgressCallback
 from splitleaf.importing.sandbox import Limits, Sandbox
@@ -208,11 +207,8 @@ class _Quantization:
         artifact, preprocessing = staged / ARTIFACT_FOLDER, self._manifest.preprocessing
         self._progress(Progress("learning what is familiar"))
         pictures = read_labelled_folder(self._request.calibration)
-        look_at = partial(look, network.runtime, network.head, preprocessing, tick=lambda *_: None)
-        if self._held:
-            reference = learn(look_at(apart(pictures, self._held)), look_at(self._held, least=1))
-        else:
-            reference = learn(look_at(pictures))
+        runtime, head = network.runtime, network.head
+        reference = look_and_learn(runtime, head, preprocessing, pictures, self._held, lambda *_: None)
         baseline = baseline_of(reference, network, self._manifest.labels, self._manifest.calibration.temperature)
         latency = measure_latency_ms(network.runtime, network.shape)
         manifest = self._manifest.model_copy(

@@ -50,7 +50,7 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sightings:
-    """The reference pictures as a version sees them; the first half as they are, the second changed harmlessly."""
+    """Pictures as a version sees them: as they are, and behind them, of reference pictures, changed harmlessly."""
 
     pictures: LabelledPictures
     scores: Floats
@@ -80,6 +80,24 @@ class Reference:
     """Pictures that training held back, as far as they were enough to widen the limit."""
 
 
+def look_and_learn(  # noqa: PLR0917 - what looks, at what
+    runtime: Runtime,
+    head: Head | None,
+    preprocessing: Preprocessing,
+    pictures: LabelledPictures,
+    held: LabelledPictures | None,
+    tick: Tick,
+) -> Reference:
+    """Let the network see reference pictures and, where there are any, those that training held back; learn of both.
+
+    Raises `ImportRefused` for too few reference pictures.
+    """
+    if held is None:
+        return learn(look(runtime, head, preprocessing, pictures, tick))
+    reference = look(runtime, head, preprocessing, apart(pictures, held), tick)
+    return learn(reference, look(runtime, head, preprocessing, held, tick, least=1, is_changed=False))
+
+
 def apart(pictures: LabelledPictures, held: LabelledPictures) -> LabelledPictures:
     """Return the pictures without those that were held back: what made the rule cannot be judged by it as unseen."""
     known = {path.resolve() for path in held.paths}
@@ -94,8 +112,12 @@ def look(
     tick: Tick,
     *,
     least: int = LEAST_PICTURES,
+    is_changed: bool = True,
 ) -> Sightings:
-    """Let the network see the pictures and one harmless change of each. Raises `ImportRefused` for too few."""
+    """Let the network see the pictures and, if wanted, one harmless change of each.
+
+    Raises `ImportRefused` for too few.
+    """
     pictures = pictures.sample(max(1, MOST_PICTURES // len(pictures.folders)))
     names = [head.features_output] if head else []
 
@@ -103,8 +125,10 @@ def look(
         tensors = read_tensors(pictures.paths[place], [preprocessing.input_spec])
         if tensors is None:
             return None
-        changed = change_harmlessly(tensors[0], np.random.default_rng([_SEED, place]))
-        return [_see(runtime, names, preprocessing, pixels) for pixels in (tensors[0], changed)]
+        pixels = [tensors[0]]
+        if is_changed:
+            pixels.append(change_harmlessly(tensors[0], np.random.default_rng([_SEED, place])))
+        return [_see(runtime, names, preprocessing, one) for one in pixels]
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         seen = []
@@ -117,7 +141,7 @@ def look(
             f"{len(read)} pictures of {pictures.name} could be read; at least {least} are needed",
             code="reference_too_small",
         )
-    rows = [views[view] for view in (0, 1) for views in seen if views is not None]
+    rows = [views[view] for view in range(1 + is_changed) for views in seen if views is not None]
     appearance, scores, *features = (np.stack(column) for column in zip(*rows, strict=True))
     return Sightings(pictures.only(read), scores, features[0] if features else None, appearance)
 

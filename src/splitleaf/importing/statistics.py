@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from splitleaf.analysis.special import binomial_cdf
+
 _Z95 = 1.959963984540054
 
 
@@ -28,12 +30,10 @@ def tolerance_limit(values: NDArray[np.floating[Any]], share: float, confidence:
     limit of the same sample are as surprising as k hits in n draws at `share`. None where they are too few to say it
     of any value: fewer than 149 at 2 % and 95 %.
     """
-    total, log_share, log_rest = len(values), math.log(share), math.log1p(-share)
-    beyond, chance = 0, math.exp(total * log_rest)
-    while chance <= 1 - confidence:
+    beyond = 0
+    while binomial_cdf(beyond, len(values), share) <= 1 - confidence:
         beyond += 1
-        chance += math.exp(_log_choose(total, beyond) + beyond * log_share + (total - beyond) * log_rest)
-    return float(np.sort(values)[::-1][beyond - 1]) if beyond else None
+    return float(np.sort(values)[-beyond]) if beyond else None
 
 
 def paired_p_value(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
