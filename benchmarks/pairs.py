@@ -22,16 +22,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.experiments import KEY, begin, exposures
-from splitleaf.analysis.mcnemar import log_evidence
-from splitleaf.analysis.power import images_needed
-from splitleaf.analysis.records import ArmTotals, Floats
-from splitleaf.analysis.sequences import is_enough, log_e_value, mixture_width, planned_variance, score_difference
 from splitleaf.simulation.crowd import Crowd, Habits
 from splitleaf.simulation.director import SETTINGS
 from splitleaf.simulation.expert import Expert
 from splitleaf.simulation.pictures import LabelledPhotos
 from splitleaf.simulation.scenarios import paired_plan
 from splitleaf.simulation.system import running_system
+from splitleaf.statistics.mcnemar import log_evidence
+from splitleaf.statistics.power import images_needed
+from splitleaf.statistics.records import ArmTotals, Floats
+from splitleaf.statistics.sequences import is_enough, log_e_value, mixture_width, planned_variance, score_difference
 
 EVERY = 25
 ALPHA = 0.05

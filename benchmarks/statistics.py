@@ -1,7 +1,7 @@
 # ruff: noqa: A005 - it is only ever `benchmarks.statistics`
 """`make bench-statistics`: measure the acceptance figures of the statistics and print them as a table.
 
-The simulations are those of tests/analysis/test_acceptance.py, on as many runs as the figures ask for.
+The simulations are those of tests/statistics/test_acceptance.py, on as many runs as the figures ask for.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from tests.analysis import detections, differences
+from tests.statistics import detections, differences
 
 FIGURES = {
     "even_split": (differences.even_split, 2000),

@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from splitleaf.analysis.eprocess import EProcess
-from splitleaf.analysis.exceedance import threshold_ms
 from splitleaf.analysis.guardrails import LEAST_FAILURES, LESSONS, GuardrailEvidence
+from splitleaf.statistics.eprocess import EProcess
+from splitleaf.statistics.exceedance import threshold_ms
 
 
 def trials(count: int, share: float, seed: int = 1) -> tuple[np.ndarray, np.ndarray]:

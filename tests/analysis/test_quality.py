@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from splitleaf.analysis.audit import estimate_audited, weigh_labels
-from splitleaf.analysis.calibration import measure_reliability
 from splitleaf.analysis.classes import (
     Disagreement,
     agreement,
@@ -18,20 +17,22 @@ from splitleaf.analysis.classes import (
     estimate_recalls,
     list_disagreements,
 )
-from splitleaf.analysis.drift import measure_drift, null_threshold
-from splitleaf.analysis.exposures import total
-from splitleaf.analysis.multiplicity import adjust_holm
-from splitleaf.analysis.power import design_effect, pairs_needed, plan_pairs, plan_split
-from splitleaf.analysis.records import Difference, Interval, Verdict
-from splitleaf.analysis.sequences import compare
-from splitleaf.analysis.verdicts import judge
+from splitleaf.analysis.verdicts import Verdict, judge
+from splitleaf.statistics.calibration import measure_reliability
+from splitleaf.statistics.drift import measure_drift, null_threshold
+from splitleaf.statistics.grouping import total
+from splitleaf.statistics.multiplicity import adjust_holm
+from splitleaf.statistics.power import design_effect, pairs_needed, plan_pairs, plan_split
+from splitleaf.statistics.records import Difference, Interval
+from splitleaf.statistics.sequences import compare
 
 
 def test_the_analysis_runs_without_scipy() -> None:
     program = """
-import importlib, pkgutil, sys, splitleaf.analysis as package
-for module in pkgutil.iter_modules(package.__path__):
-    importlib.import_module(f"splitleaf.analysis.{module.name}")
+import importlib, pkgutil, sys, splitleaf.analysis, splitleaf.statistics
+for package in (splitleaf.analysis, splitleaf.statistics):
+    for module in pkgutil.iter_modules(package.__path__):
+        importlib.import_module(f"{package.__name__}.{module.name}")
 sys.exit("scipy" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0

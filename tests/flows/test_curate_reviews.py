@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from splitleaf.analysis.audit import estimate_audited, weigh_labels
-from splitleaf.analysis.mcnemar import log_evidence
 from splitleaf.core.errors import Conflict
 from splitleaf.core.ids import shadow_prediction_id
 from splitleaf.experiments.allocation import is_sampled
@@ -23,6 +22,7 @@ from splitleaf.images.directory import DirectoryPictureArchive
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome
 from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.outcomes.reviews import ReviewItem, ReviewReason
+from splitleaf.statistics.mcnemar import log_evidence
 from tests.outcomes.facts import failed_outcome, feedback, outcome
 from tests.support.clocks import HandClock
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from splitleaf.analysis.records import Verdict
 from splitleaf.analysis.report import Report
 from splitleaf.analysis.report.measures import ArmMeasure, Metric
+from splitleaf.analysis.verdicts import Verdict
 from splitleaf.core.errors import NotFound
 from splitleaf.flows.judge_experiment import judge_experiment
 from splitleaf.flows.run_experiment import find_experiment, roll_back_experiment, stop_experiment

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitleaf.analysis.records import ArmTotals, Estimate
-from splitleaf.analysis.sequences import estimate_mean
+from splitleaf.statistics.records import ArmTotals, Estimate
+from splitleaf.statistics.sequences import estimate_mean
 
 
 def weigh_labels(is_right: ArrayLike, sampling_probability: ArrayLike) -> ArmTotals:

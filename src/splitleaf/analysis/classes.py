@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from splitleaf.analysis.mcnemar import PairedCounts, compare_paired
-from splitleaf.analysis.proportions import estimate_rate
-from splitleaf.analysis.records import Difference, Estimate
+from splitleaf.statistics.mcnemar import PairedCounts, compare_paired
+from splitleaf.statistics.proportions import estimate_rate
+from splitleaf.statistics.records import Difference, Estimate
 
 Counts = NDArray[np.int64]
 

@@ -9,12 +9,12 @@ from typing import Literal
 
 import numpy as np
 
-from splitleaf.analysis.exposures import Grouping, Ints
-from splitleaf.analysis.records import Floats
 from splitleaf.experiments.allocation import OUTSIDE
 from splitleaf.experiments.plan import Plan
 from splitleaf.outcomes.experiments import RevisionRecord
 from splitleaf.outcomes.exposures import Bools, Exposures
+from splitleaf.statistics.grouping import Grouping, Ints
+from splitleaf.statistics.records import Floats
 
 Role = Literal["control", "candidate", "shadow"]
 

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitleaf.analysis.eprocess import EProcess
-from splitleaf.analysis.exceedance import observe_latency, threshold_ms
+from splitleaf.statistics.eprocess import EProcess
+from splitleaf.statistics.exceedance import observe_latency, threshold_ms
 
 LESSONS: Final = 200
 """Answers of control that a latency threshold is taken from where the plan names none. They are not judged by it."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from splitleaf.analysis.exposures import Ints
 from splitleaf.analysis.frame import Frame
 from splitleaf.analysis.labels import LabelledPicture
-from splitleaf.analysis.mcnemar import PairedCounts, pairs_design_effect
-from splitleaf.analysis.records import Floats
 from splitleaf.outcomes.exposures import Bools
+from splitleaf.statistics.grouping import Ints
+from splitleaf.statistics.mcnemar import PairedCounts, pairs_design_effect
+from splitleaf.statistics.records import Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,10 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from splitleaf.analysis.records import Difference, Verdict
+from splitleaf.statistics.records import Difference
+
+
+class Verdict(StrEnum):
+    """What may be said by now."""
+
+    INVALID = "invalid"
+    """The split is not what was asked for: no difference means anything until that is explained."""
+    HARMFUL = "harmful"
+    """A guardrail has fired: whatever the primary metric says, this candidate must not be shown."""
+    NOT_ENOUGH_DATA = "not_enough_data"
+    UNDECIDED = "undecided"
+    BETTER = "better"
+    WORSE = "worse"
+    NOT_WORSE = "not_worse"
+    """Not worse than control by more than the margin."""
+    EQUIVALENT = "equivalent"
+    """Neither better nor worse by more than the margin."""
+
 
 COMPARATIVES: Final = MappingProxyType(
     {

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from splitleaf.analysis.baseline import Baseline
-from splitleaf.analysis.drift import measure_drift
+from splitleaf.statistics.drift import measure_drift
 
 ALPHA: Final = 0.01
 """Share of windows without drift that are alarms by chance, all measures together."""

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from splitleaf.analysis.agreement import Agreement, measure_agreement
 from splitleaf.outcomes.events import Verdict
 from splitleaf.outcomes.store import OutcomeStore
+from splitleaf.statistics.agreement import Agreement, measure_agreement
 
 MOST_CONTESTED: Final = 200
 

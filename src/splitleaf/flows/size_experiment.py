@@ -11,7 +11,7 @@ from splitleaf.core.errors import Unprocessable
 from splitleaf.outcomes.store import OutcomeStore
 
 if TYPE_CHECKING:
-    from splitleaf.analysis.power import Plan as Planned
+    from splitleaf.statistics.power import Plan as Planned
 
 DAY_MS = 86_400_000
 
@@ -65,7 +65,7 @@ def size_experiment(store: OutcomeStore, question: Question, clock: Clock) -> Si
         discordance = min(1.0, 3 * abs(question.mde))
     _require_sense(question, discordance)
     # It brings SciPy along, which an API process need not have in memory for its pictures.
-    from splitleaf.analysis.power import plan_pairs, plan_split
+    from splitleaf.statistics.power import plan_pairs, plan_split
 
     daily, alpha, power = traffic or 1.0, question.alpha, question.power
     candidate = question.baseline + question.mde

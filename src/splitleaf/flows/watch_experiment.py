@@ -11,7 +11,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from splitleaf.analysis.ratio import ALPHA, log_evidence
 from splitleaf.experiments.allocation import OUTSIDE
 from splitleaf.experiments.plan import Plan
 from splitleaf.experiments.ramping import next_step, summarize
@@ -20,6 +19,7 @@ from splitleaf.experiments.watch import ExperimentWatch, SplitWatch, StageWatch
 from splitleaf.flows.guard_candidate import CandidateGuard, Trial
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, Exposure, RatedExposure, RevisionRecord
 from splitleaf.outcomes.store import OutcomeStore
+from splitleaf.statistics.ratio import ALPHA, log_evidence
 
 PAGE: Final = 5_000
 LATE_MS: Final = 10_000

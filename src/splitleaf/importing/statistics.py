@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from splitleaf.analysis.special import binomial_cdf
+from splitleaf.statistics.special import binomial_cdf
 
 _Z95 = 1.959963984540054
 

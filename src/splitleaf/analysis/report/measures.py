@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from splitleaf.analysis.records import Verdict
 from splitleaf.analysis.report.parts import Measured, Part
+from splitleaf.analysis.verdicts import Verdict
 from splitleaf.experiments.plan import GuardedMetric
 
 MetricName = Literal[

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from splitleaf.analysis.records import Verdict
 from splitleaf.analysis.report.parts import Part
+from splitleaf.analysis.verdicts import Verdict
 
 
 class Statement(Part):

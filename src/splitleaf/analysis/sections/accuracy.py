@@ -9,16 +9,16 @@ from typing import Final, Literal
 import numpy as np
 
 from splitleaf.analysis.census import Census
-from splitleaf.analysis.contrasts import Contrast, Planned, contrast_arms, estimate_alone
-from splitleaf.analysis.exposures import Grouping, Ints, Sample, count_units
 from splitleaf.analysis.labels import LabelledPicture, answer_of
-from splitleaf.analysis.mcnemar import compare_paired
 from splitleaf.analysis.pairs import LabelledPairs, Pairs, disagree
-from splitleaf.analysis.records import Difference, Estimate, Floats, Interval
 from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.sections.metrics import Comparisons
 from splitleaf.analysis.sections.rows import Judging, compared_row, control_row, judge_all
-from splitleaf.analysis.sequences import mixture_width
+from splitleaf.statistics.contrasts import Contrast, Planned, contrast_arms, estimate_alone
+from splitleaf.statistics.grouping import Grouping, Ints, Sample, count_units
+from splitleaf.statistics.mcnemar import compare_paired
+from splitleaf.statistics.records import Difference, Estimate, Floats, Interval
+from splitleaf.statistics.sequences import mixture_width
 
 BIASED: Final = (
     "Biased: who says something depends on whether the answer was right. Shown, and watched for a worse candidate, but "

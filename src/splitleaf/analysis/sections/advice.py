@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from splitleaf.analysis.frame import ArmSpec
-from splitleaf.analysis.records import Verdict
 from splitleaf.analysis.report.health import Health
+from splitleaf.analysis.verdicts import Verdict
 from splitleaf.experiments.plan import Plan
 
 

@@ -10,14 +10,14 @@ from typing import Final
 import numpy as np
 
 from splitleaf.analysis.classes import agreement, count_pairs, list_disagreements
-from splitleaf.analysis.contrasts import contrast_pairs
-from splitleaf.analysis.exposures import Ints
 from splitleaf.analysis.frame import ArmSpec, Frame
 from splitleaf.analysis.pairs import LabelledPairs, Pairs, confidence_gap, disagree
-from splitleaf.analysis.records import Estimate
 from splitleaf.analysis.report.comparisons import Agreement, Disagreement, Example
 from splitleaf.analysis.report.parts import Measured
 from splitleaf.analysis.sections.rows import measured
+from splitleaf.statistics.contrasts import contrast_pairs
+from splitleaf.statistics.grouping import Ints
+from splitleaf.statistics.records import Estimate
 
 MOST_EXAMPLES: Final = 24
 IdsOf = Callable[[Collection[int]], Mapping[int, str]]

@@ -9,7 +9,6 @@ from functools import cached_property
 from typing import Literal
 
 from splitleaf.analysis.census import take_census
-from splitleaf.analysis.exposures import count_units
 from splitleaf.analysis.frame import Frame
 from splitleaf.analysis.pairs import find_pairs
 from splitleaf.analysis.report import Arm, AuditRow, Report, Subject
@@ -32,6 +31,7 @@ from splitleaf.analysis.sections.statements import Findings, choose_statement, w
 from splitleaf.analysis.sections.stretches import watch_drift
 from splitleaf.analysis.sections.traffic import count_traffic, list_stages
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, RatedExposure
+from splitleaf.statistics.grouping import count_units
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,18 @@ from typing import Final
 
 import numpy as np
 
-from splitleaf.analysis.contrasts import contrast_pairs
-from splitleaf.analysis.exposures import Ints
-from splitleaf.analysis.looks import total_looks
-from splitleaf.analysis.mcnemar import compare_paired
 from splitleaf.analysis.pairs import disagree
-from splitleaf.analysis.records import Difference
 from splitleaf.analysis.report.curves import Course, Look
 from splitleaf.analysis.sections.accuracy import LiveAccuracy, PairedAccuracy
 from splitleaf.analysis.sections.measures import Measure
 from splitleaf.analysis.sections.metrics import Comparisons
 from splitleaf.analysis.sections.rows import LOG_TEN
-from splitleaf.analysis.sequences import bound, is_enough, log_e_value, score_difference
+from splitleaf.statistics.contrasts import contrast_pairs
+from splitleaf.statistics.grouping import Ints
+from splitleaf.statistics.looks import total_looks
+from splitleaf.statistics.mcnemar import compare_paired
+from splitleaf.statistics.records import Difference
+from splitleaf.statistics.sequences import bound, is_enough, log_e_value, score_difference
 
 LOOKS: Final = 40
 

@@ -10,18 +10,18 @@ from typing import Final
 
 import numpy as np
 
-from splitleaf.analysis import ratio
-from splitleaf.analysis.contrasts import Planned, contrast_arms
-from splitleaf.analysis.exposures import count_units
 from splitleaf.analysis.frame import Frame
 from splitleaf.analysis.labels import LabelledPicture
-from splitleaf.analysis.proportions import estimate_rate
 from splitleaf.analysis.report.health import Check, Health, ResponseRate, SplitCount, Status
 from splitleaf.analysis.sections.accuracy import Labelled
 from splitleaf.analysis.sections.rows import LOG_TEN, measured
 from splitleaf.experiments.allocation import sampling_slots
 from splitleaf.experiments.bucketing import SLOTS
 from splitleaf.outcomes.exposures import Bools
+from splitleaf.statistics import ratio
+from splitleaf.statistics.contrasts import Planned, contrast_arms
+from splitleaf.statistics.grouping import count_units
+from splitleaf.statistics.proportions import estimate_rate
 
 MOST_FALLBACKS: Final = 0.01
 """Shares from which on a check warns."""

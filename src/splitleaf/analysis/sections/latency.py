@@ -8,13 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from splitleaf.analysis.exposures import Ints
 from splitleaf.analysis.frame import Frame
-from splitleaf.analysis.quantiles import estimate_quantile
-from splitleaf.analysis.records import Floats
 from splitleaf.analysis.report.curves import Latency, LatencyCurve, LatencyPart, LatencyQuantile
 from splitleaf.analysis.sections.measures import Slowness
 from splitleaf.analysis.sections.rows import measured
+from splitleaf.statistics.grouping import Ints
+from splitleaf.statistics.quantiles import estimate_quantile
+from splitleaf.statistics.records import Floats
 
 QUANTILES: Final = (0.5, 0.95, 0.99)
 _CURVE: Final = (*np.linspace(0, 0.95, 39), 0.96, 0.97, 0.98, 0.985, 0.99, 0.995, 0.999, 1.0)

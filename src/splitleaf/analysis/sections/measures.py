@@ -9,13 +9,13 @@ from typing import Final, Literal
 
 import numpy as np
 
-from splitleaf.analysis.exceedance import threshold_ms
 from splitleaf.analysis.frame import Frame
 from splitleaf.analysis.guardrails import LESSONS
-from splitleaf.analysis.records import Floats
 from splitleaf.analysis.report.measures import MetricName
 from splitleaf.experiments.plan import Guardrail, Primary
 from splitleaf.outcomes.exposures import Bools
+from splitleaf.statistics.exceedance import threshold_ms
+from splitleaf.statistics.records import Floats
 
 
 @dataclass(frozen=True, slots=True)

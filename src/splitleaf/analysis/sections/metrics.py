@@ -7,15 +7,15 @@ from functools import cache
 
 import numpy as np
 
-from splitleaf.analysis.contrasts import Contrast, Planned, contrast_arms, contrast_pairs, estimate_alone
-from splitleaf.analysis.eprocess import EProcess
-from splitleaf.analysis.exposures import Grouping, Ints, Sample, count_units
 from splitleaf.analysis.frame import ArmSpec, Frame
 from splitleaf.analysis.pairs import Pairs
-from splitleaf.analysis.records import Estimate
 from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.sections.measures import Measure
 from splitleaf.analysis.sections.rows import Judging, compared_row, control_row, judge_all
+from splitleaf.statistics.contrasts import Contrast, Planned, contrast_arms, contrast_pairs, estimate_alone
+from splitleaf.statistics.eprocess import EProcess
+from splitleaf.statistics.grouping import Grouping, Ints, Sample, count_units
+from splitleaf.statistics.records import Estimate
 
 
 class Comparisons:

@@ -7,12 +7,9 @@ from typing import Literal
 
 import numpy as np
 
-from splitleaf.analysis.calibration import BINS, Reliability, measure_reliability
 from splitleaf.analysis.classes import compare_recalls
 from splitleaf.analysis.frame import ArmSpec, Frame
 from splitleaf.analysis.labels import Answer, LabelledPicture, answer_of
-from splitleaf.analysis.proportions import estimate_rate
-from splitleaf.analysis.records import Estimate
 from splitleaf.analysis.report.comparisons import ClassRecall, ReliabilityBin, Tradeoff
 from splitleaf.analysis.report.comparisons import Reliability as ReliabilityPart
 from splitleaf.analysis.report.curves import Latency, LatencyPart
@@ -20,6 +17,9 @@ from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.report.parts import Measured
 from splitleaf.analysis.sections.accuracy import Labelled
 from splitleaf.analysis.sections.rows import measured
+from splitleaf.statistics.calibration import BINS, Reliability, measure_reliability
+from splitleaf.statistics.proportions import estimate_rate
+from splitleaf.statistics.records import Estimate
 
 TradeoffTruth = Literal["census", "audit", "feedback"]
 TruthName = Literal["census", "audit", "expert", "feedback"]

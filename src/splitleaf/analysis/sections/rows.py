@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from splitleaf.analysis.contrasts import Contrast
-from splitleaf.analysis.multiplicity import adjust_holm, holm_levels
-from splitleaf.analysis.records import Difference, Estimate, Interval, Verdict
 from splitleaf.analysis.report.measures import ArmMeasure
 from splitleaf.analysis.report.parts import Measured
-from splitleaf.analysis.verdicts import judge
+from splitleaf.analysis.verdicts import Verdict, judge
+from splitleaf.statistics.contrasts import Contrast
+from splitleaf.statistics.multiplicity import adjust_holm, holm_levels
+from splitleaf.statistics.records import Difference, Estimate, Interval
 
 LOG_TEN: Final = math.log(10)
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from splitleaf.analysis.contrasts import contrast_arms
 from splitleaf.analysis.frame import Frame
-from splitleaf.analysis.records import Estimate
 from splitleaf.analysis.report.curves import Segment
 from splitleaf.analysis.sections.measures import Measure
 from splitleaf.analysis.sections.metrics import Comparisons
 from splitleaf.analysis.sections.rows import measured
 from splitleaf.core.prediction import Origin
 from splitleaf.outcomes.exposures import Bools
+from splitleaf.statistics.contrasts import contrast_arms
+from splitleaf.statistics.records import Estimate
 
 _ORIGINS: Final[Mapping[Origin, str]] = {
     Origin.PAGE: "the page",

@@ -8,16 +8,15 @@ from types import MappingProxyType
 from typing import Final
 
 from splitleaf.analysis.frame import ArmSpec
-from splitleaf.analysis.mcnemar import LEAST_DISCORDANT
-from splitleaf.analysis.records import Verdict
 from splitleaf.analysis.report.comparisons import Agreement
 from splitleaf.analysis.report.health import Health
 from splitleaf.analysis.report.measures import ArmMeasure, GuardrailState, Metric
 from splitleaf.analysis.report.statement import Statement
 from splitleaf.analysis.sections.advice import Situation, advise
-from splitleaf.analysis.sequences import LEAST_OF_EACH
-from splitleaf.analysis.verdicts import COMPARATIVES, PREFERENCE, headline, headline_of_harm
+from splitleaf.analysis.verdicts import COMPARATIVES, PREFERENCE, Verdict, headline, headline_of_harm
 from splitleaf.experiments.plan import Plan
+from splitleaf.statistics.mcnemar import LEAST_DISCORDANT
+from splitleaf.statistics.sequences import LEAST_OF_EACH
 
 _OVER: Final = frozenset({"promoted", "rejected", "rolled_back"})
 """States after which nothing more is wanted."""

@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
-from splitleaf.analysis.drift import measure_drift
-from splitleaf.analysis.exposures import Ints
 from splitleaf.analysis.frame import Frame
-from splitleaf.analysis.records import Floats
 from splitleaf.analysis.report.curves import DriftWindow
+from splitleaf.statistics.drift import measure_drift
+from splitleaf.statistics.grouping import Ints
+from splitleaf.statistics.records import Floats
 
 LEAST: Final = 500
 """Images of a stretch: in fewer, the index is mostly noise."""

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from splitleaf.analysis.eprocess import EProcess, log_path
-from splitleaf.analysis.exceedance import observe_latency, threshold_ms
+from splitleaf.statistics.eprocess import EProcess, log_path
+from splitleaf.statistics.exceedance import observe_latency, threshold_ms
 
 Bools = NDArray[np.bool_]
 SIX = list(itertools.product([False, True], repeat=6))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitleaf.analysis.special import chi_square_quantile
+from splitleaf.statistics.special import chi_square_quantile
 
 
 @dataclass(frozen=True, slots=True)

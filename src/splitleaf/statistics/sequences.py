@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from splitleaf.analysis.records import ArmTotals, Difference, Estimate, Floats, Interval, divide
+from splitleaf.statistics.records import ArmTotals, Difference, Estimate, Floats, Interval, divide
 
 LEAST_OF_EACH: Final = 10
 """Successes, and failures, that each arm must have before the normal approximation is trusted."""
@@ -36,7 +36,7 @@ class Score:
 def score_difference(control: ArmTotals, candidate: ArmTotals, overlap: Floats | float = 0.0) -> Score:
     """Return the score of candidate minus control, strata weighted by how much they can tell.
 
-    `overlap` is what units that were seen in several strata add to the variance (`exposures.Sample.overlap`).
+    `overlap` is what units that were seen in several strata add to the variance (`grouping.Sample.overlap`).
     """
     weight = stratum_weights(control, candidate)
     difference = candidate.mean - control.mean

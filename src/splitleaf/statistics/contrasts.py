@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 
-from splitleaf.analysis.exposures import Ints, Sample
-from splitleaf.analysis.power import growth_needed
-from splitleaf.analysis.proportions import estimate_rate
-from splitleaf.analysis.records import ArmTotals, Difference, Estimate, Floats, Interval, divide
-from splitleaf.analysis.sequences import (
+from splitleaf.statistics.grouping import Ints, Sample
+from splitleaf.statistics.power import growth_needed
+from splitleaf.statistics.proportions import estimate_rate
+from splitleaf.statistics.records import ArmTotals, Difference, Estimate, Floats, Interval, divide
+from splitleaf.statistics.sequences import (
     Score,
     bound,
     estimate_level,

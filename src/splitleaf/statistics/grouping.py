@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from splitleaf.analysis.records import ArmTotals, Floats
-from splitleaf.analysis.sequences import stratum_weights
+from splitleaf.statistics.records import ArmTotals, Floats
+from splitleaf.statistics.sequences import stratum_weights
 
 Ints = NDArray[np.int64]
 

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.analysis import detections, differences
-from tests.analysis.readings import Reading
+from tests.statistics import detections, differences
+from tests.statistics.readings import Reading
 
 SEED = 20_260
 

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitleaf.analysis.records import Floats
+from splitleaf.statistics.records import Floats
 
 _PRIOR: Final = 0.18
 """Pseudo-successes and -failures of each arm that the paper found to lose least."""

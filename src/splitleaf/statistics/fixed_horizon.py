@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitleaf.analysis.records import Floats, Interval
-from splitleaf.analysis.special import normal_cdf, normal_quantile, student_cdf, student_quantile
+from splitleaf.statistics.records import Floats, Interval
+from splitleaf.statistics.special import normal_cdf, normal_quantile, student_cdf, student_quantile
 
 Pair = tuple[float, float]
 """(control, candidate)."""

@@ -7,11 +7,11 @@ import math
 import numpy as np
 import pytest
 
-from splitleaf.analysis import mcnemar, ratio
-from splitleaf.analysis.mcnemar import PairedCounts, compare_paired, win_share
-from splitleaf.analysis.proportions import estimate_rate, log_e_value
-from splitleaf.analysis.quantiles import estimate_quantile, rank_bounds
-from splitleaf.analysis.records import Interval
+from splitleaf.statistics import mcnemar, ratio
+from splitleaf.statistics.mcnemar import PairedCounts, compare_paired, win_share
+from splitleaf.statistics.proportions import estimate_rate, log_e_value
+from splitleaf.statistics.quantiles import estimate_quantile, rank_bounds
+from splitleaf.statistics.records import Interval
 
 
 def test_paired_evidence_is_the_formula() -> None:

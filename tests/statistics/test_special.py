@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import scipy.special as oracle
 
-from splitleaf.analysis import special
-from splitleaf.analysis.records import Floats
+from splitleaf.statistics import special
+from splitleaf.statistics.records import Floats
 
 POINTS = 400
 LEAST = 1e-300

@@ -5,9 +5,9 @@ from dataclasses import astuple
 import numpy as np
 import pytest
 
-from splitleaf.analysis.exposures import Grouping, total
-from splitleaf.analysis.looks import total_looks
-from splitleaf.analysis.sequences import estimate_level, estimate_mean, score_difference, stratum_weights
+from splitleaf.statistics.grouping import Grouping, total
+from splitleaf.statistics.looks import total_looks
+from splitleaf.statistics.sequences import estimate_level, estimate_mean, score_difference, stratum_weights
 
 
 def returning_visitors(images: int = 600, seed: int = 3) -> dict[str, np.ndarray]:

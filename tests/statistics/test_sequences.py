@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from splitleaf.analysis.power import growth_needed
-from splitleaf.analysis.records import ArmTotals, Interval
-from splitleaf.analysis.sequences import (
+from splitleaf.statistics.power import growth_needed
+from splitleaf.statistics.records import ArmTotals, Interval
+from splitleaf.statistics.sequences import (
     Score,
     bound,
     compare,

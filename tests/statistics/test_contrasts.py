@@ -7,10 +7,10 @@ import math
 import numpy as np
 import pytest
 
-from splitleaf.analysis.contrasts import Planned, contrast_arms, contrast_pairs
-from splitleaf.analysis.exposures import Sample, total
-from splitleaf.analysis.mcnemar import PairedCounts, compare_paired, pairs_design_effect
-from splitleaf.analysis.multiplicity import adjust_holm, holm_levels
+from splitleaf.statistics.contrasts import Planned, contrast_arms, contrast_pairs
+from splitleaf.statistics.grouping import Sample, total
+from splitleaf.statistics.mcnemar import PairedCounts, compare_paired, pairs_design_effect
+from splitleaf.statistics.multiplicity import adjust_holm, holm_levels
 
 PLANNED = Planned(4000, 0.5)
 

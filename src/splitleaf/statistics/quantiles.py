@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from typing import Final
 
-from splitleaf.analysis.records import Estimate, Floats, Interval
+from splitleaf.statistics.records import Estimate, Floats, Interval
 
 _STRENGTH: Final = 600.0
 """Prior observations of the mixture; makes it tightest at about 5,000 observations."""

@@ -11,8 +11,8 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-from splitleaf.analysis.sequences import bound
-from splitleaf.analysis.special import normal_cdf, normal_quantile
+from splitleaf.statistics.sequences import bound
+from splitleaf.statistics.special import normal_cdf, normal_quantile
 
 SEQUENTIAL_FACTOR: Final = 2
 

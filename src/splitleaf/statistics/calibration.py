@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitleaf.analysis.records import Floats, divide
+from splitleaf.statistics.records import Floats, divide
 
 BINS: Final = 15
 

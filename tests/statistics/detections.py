@@ -7,20 +7,20 @@ import time
 
 import numpy as np
 
-from splitleaf.analysis import mcnemar, ratio
-from splitleaf.analysis.calibration import measure_reliability
 from splitleaf.analysis.classes import compare_recalls, count_pairs, estimate_recalls
-from splitleaf.analysis.eprocess import EProcess, log_path
-from splitleaf.analysis.exceedance import threshold_ms
-from splitleaf.analysis.exposures import total
-from splitleaf.analysis.fixed_horizon import z_statistic
 from splitleaf.analysis.guardrails import LEAST_FAILURES
-from splitleaf.analysis.power import images_needed
-from splitleaf.analysis.quantiles import estimate_quantile, rank_bounds
-from splitleaf.analysis.records import Floats
-from splitleaf.analysis.sequences import compare, planned_variance
-from tests.analysis.differences import ALPHA, LOOKS, draw_arms, is_outside
-from tests.analysis.readings import Bools, Reading, at_least, at_most, first_look, share_of_runs
+from splitleaf.statistics import mcnemar, ratio
+from splitleaf.statistics.calibration import measure_reliability
+from splitleaf.statistics.eprocess import EProcess, log_path
+from splitleaf.statistics.exceedance import threshold_ms
+from splitleaf.statistics.fixed_horizon import z_statistic
+from splitleaf.statistics.grouping import total
+from splitleaf.statistics.power import images_needed
+from splitleaf.statistics.quantiles import estimate_quantile, rank_bounds
+from splitleaf.statistics.records import Floats
+from splitleaf.statistics.sequences import compare, planned_variance
+from tests.statistics.differences import ALPHA, LOOKS, draw_arms, is_outside
+from tests.statistics.readings import Bools, Reading, at_least, at_most, first_look, share_of_runs
 
 ONE_SIDED = EProcess(is_one_sided=True)
 CHUNK = 50

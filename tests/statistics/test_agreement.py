@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from splitleaf.analysis.agreement import measure_agreement
+from splitleaf.statistics.agreement import measure_agreement
 
 LABELS = ("blight", "mould", "healthy", "mite")
 

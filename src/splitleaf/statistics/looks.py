@@ -7,14 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitleaf.analysis.exposures import Grouping, Ints
-from splitleaf.analysis.records import ArmTotals, Floats
-from splitleaf.analysis.sequences import stratum_weights
+from splitleaf.statistics.grouping import Grouping, Ints
+from splitleaf.statistics.records import ArmTotals, Floats
+from splitleaf.statistics.sequences import stratum_weights
 
 
 @dataclass(frozen=True, slots=True)
 class Looks:
-    """As `exposures.Sample`, at every look: totals (looks, strata), overlap (looks,)."""
+    """As `grouping.Sample`, at every look: totals (looks, strata), overlap (looks,)."""
 
     control: ArmTotals
     candidate: ArmTotals

@@ -14,10 +14,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitleaf.analysis.proportions import estimate_rate, log_e_value
-from splitleaf.analysis.records import Difference, Estimate, Floats, Interval
-from splitleaf.analysis.sequences import bound, mixture_width
-from splitleaf.analysis.special import binomial_cdf
+from splitleaf.statistics.proportions import estimate_rate, log_e_value
+from splitleaf.statistics.records import Difference, Estimate, Floats, Interval
+from splitleaf.statistics.sequences import bound, mixture_width
+from splitleaf.statistics.special import binomial_cdf
 
 _PRIOR: Final = 5.0
 LEAST_DISCORDANT: Final = 10

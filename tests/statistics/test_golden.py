@@ -13,10 +13,10 @@ from statsmodels.stats.proportion import (
     proportions_ztest,
 )
 
-from splitleaf.analysis import mcnemar as paired
-from splitleaf.analysis import power, ratio
-from splitleaf.analysis.fixed_horizon import wald, welch, z_statistic
-from splitleaf.analysis.multiplicity import adjust_holm
+from splitleaf.statistics import mcnemar as paired
+from splitleaf.statistics import power, ratio
+from splitleaf.statistics.fixed_horizon import wald, welch, z_statistic
+from splitleaf.statistics.multiplicity import adjust_holm
 
 COUNTS = [((4500, 4600), (5000, 5000)), ((9, 3), (120, 40)), ((1, 999_000), (500, 1_000_000))]
 

@@ -11,7 +11,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitleaf.analysis.records import Floats
+from splitleaf.statistics.records import Floats
 
 LARGE: Final = 10.0
 """From here on Stirling's series has all digits of a double with the terms below."""

@@ -10,8 +10,8 @@ import math
 from statistics import NormalDist
 from typing import Final
 
-from splitleaf.analysis.gamma import log_beta, log_gamma, x_log_y
-from splitleaf.analysis.incomplete import beta_tails, gamma_tails, solve
+from splitleaf.statistics.gamma import log_beta, log_gamma, x_log_y
+from splitleaf.statistics.incomplete import beta_tails, gamma_tails, solve
 
 __all__ = [
     "binomial_cdf",

@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitleaf.analysis.records import Floats
-from splitleaf.analysis.special import chi_square_tail, log_gamma, x_log_y
+from splitleaf.statistics.records import Floats
+from splitleaf.statistics.special import chi_square_tail, log_gamma, x_log_y
 
 CONCENTRATION: Final = 1_000.0
 ALPHA: Final = 0.001

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from splitleaf.analysis.gamma import HALF_LOG_TWO_PI, LARGE, log_beta, log_gamma, stirling_remainder
+from splitleaf.statistics.gamma import HALF_LOG_TWO_PI, LARGE, log_beta, log_gamma, stirling_remainder
 
 Tails = tuple[float, float]
 """(ln of the probability below, ln of the probability above)."""

@@ -11,7 +11,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitleaf.analysis.eprocess import EProcess
+from splitleaf.statistics.eprocess import EProcess
 
 
 def threshold_ms(earlier_control_ms: ArrayLike, share_within: float = 0.95) -> float:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from splitleaf.analysis.fixed_horizon import z_statistic
-from splitleaf.analysis.power import images_needed
-from splitleaf.analysis.records import ArmTotals, Floats
-from splitleaf.analysis.sequences import (
+from splitleaf.statistics.fixed_horizon import z_statistic
+from splitleaf.statistics.power import images_needed
+from splitleaf.statistics.records import ArmTotals, Floats
+from splitleaf.statistics.sequences import (
     Score,
     bound,
     is_enough,
@@ -20,7 +20,7 @@ from splitleaf.analysis.sequences import (
     planned_variance,
     score_difference,
 )
-from tests.analysis.readings import Bools, Reading, at_least, at_most, first_look, share_of_runs
+from tests.statistics.readings import Bools, Reading, at_least, at_most, first_look, share_of_runs
 
 ALPHA = 0.05
 LOOKS = 100

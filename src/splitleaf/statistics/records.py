@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -97,20 +96,3 @@ class Difference:
     """Natural logarithm of the evidence against "no difference"; 0 while `is_enough` is false."""
     is_enough: bool
     """False until both arms have seen enough successes and failures."""
-
-
-class Verdict(StrEnum):
-    """What may be said by now."""
-
-    INVALID = "invalid"
-    """The split is not what was asked for: no difference means anything until that is explained."""
-    HARMFUL = "harmful"
-    """A guardrail has fired: whatever the primary metric says, this candidate must not be shown."""
-    NOT_ENOUGH_DATA = "not_enough_data"
-    UNDECIDED = "undecided"
-    BETTER = "better"
-    WORSE = "worse"
-    NOT_WORSE = "not_worse"
-    """Not worse than control by more than the margin."""
-    EQUIVALENT = "equivalent"
-    """Neither better nor worse by more than the margin."""

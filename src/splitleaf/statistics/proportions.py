@@ -14,8 +14,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from splitleaf.analysis.records import Estimate, Floats, Interval
-from splitleaf.analysis.special import log_beta, x_log_y
+from splitleaf.statistics.records import Estimate, Floats, Interval
+from splitleaf.statistics.special import log_beta, x_log_y
 
 _HALVINGS: Final = 100
 
