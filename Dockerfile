@@ -10,8 +10,11 @@ WORKDIR /build
 COPY requirements/build.txt requirements/
 RUN pip install --no-cache-dir --root-user-action=ignore --require-hashes -r requirements/build.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY scripts/version.py scripts/
 COPY src src
-RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
+# A build context has no git to ask for the version.
+ARG BUILD_VERSION
+RUN BUILD_VERSION=$BUILD_VERSION pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels .
 
 # ---- Environments. They live under one path, so that the images can take them over as they are.
 FROM ${PYTHON_IMAGE} AS environment

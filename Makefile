@@ -7,7 +7,7 @@ IMPORT_VENV ?= .venv-import
 TRAINING_VENV ?= .venv-training
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast check lint types contracts format lock audit sbom import-env bench bench-statistics browser clean train teachers int8
+.PHONY: help up test test-fast check lint types contracts docs format lock audit dist sbom import-env bench bench-statistics browser clean train teachers int8
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -45,7 +45,7 @@ test: $(VENV)/.dev ## Run all tests (those that need what this machine lacks say
 test-fast: $(VENV)/.dev ## Run the tests that take less than a few seconds each
 	$(BIN)/python -m pytest -m "not slow and not browser and not importer"
 
-check: lint types contracts ## Lint, types, import contracts, dependencies
+check: lint types contracts docs ## Lint, types, import contracts, dependencies, links of the documentation
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -57,6 +57,9 @@ types: $(VENV)/.dev
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+
+docs: $(VENV)/.dev ## Build the documentation site, with search, to build/documentation/site; fails on a broken link
+	$(BIN)/python scripts/build_site.py
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .
@@ -70,6 +73,10 @@ bench-statistics: $(VENV)/.dev ## Measure the error rates of the statistics by s
 
 audit: $(VENV)/.dev ## Ask the vulnerability database about every locked version
 	$(BIN)/python scripts/audit.py
+
+dist: $(VENV)/.dev ## Build the wheel, reproducibly, to dist/
+	rm -rf dist
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python
 
 sbom: $(VENV)/.dev ## Write bills of materials (CycloneDX 1.6) of what is installed where, to build/sbom
 	@mkdir -p build/sbom

@@ -2,4 +2,11 @@
 
 __all__ = ["__version__"]
 
-__version__ = "0.1.0"
+
+def __getattr__(name: str) -> str:
+    # Looked up when somebody asks: reading the installed package's metadata would cost each start some milliseconds.
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("splitleaf")
+    raise AttributeError(name)
