@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,20 @@ class FailingStore(MemoryOutcomeStore):
         self.reads += 1
         if self.is_down:
             raise DependencyDown
+        return super().api_keys()
+
+
+class HangingStore(MemoryOutcomeStore):
+    """Answers until it is frozen, and then not before its test is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_frozen, self.is_over, self.reads_that_hang = False, threading.Event(), 0
+
+    def api_keys(self) -> Any:
+        if self.is_frozen:
+            self.reads_that_hang += 1
+            self.is_over.wait(60)
         return super().api_keys()
 
 
@@ -163,6 +178,21 @@ async def test_while_the_store_is_silent_only_the_keys_of_the_settings_open_anyt
     assert code(await served.client(made["key"]).get("/admin/api/models")) == (503, "unavailable")
     assert await status(served, WRITE_KEY) == 200
     assert (await browser.get("/admin/api/session")).status_code == 200
+
+
+async def test_a_store_that_hangs_holds_up_nobody_for_long(tmp_path: Path) -> None:
+    store = HangingStore()
+    served = await Served(tmp_path, store=store).start()
+    made, browser = await create(served), await served.browser()
+    store.is_frozen = True
+    served.clock.move(5)
+    try:
+        answers = await asyncio.gather(*(served.client(made["key"]).get("/admin/api/models") for _ in range(20)))
+        assert {code(one) for one in answers} == {(503, "unavailable")}
+        assert (await browser.get("/admin/api/session")).status_code == 200
+        assert store.reads_that_hang == 1
+    finally:
+        store.is_over.set()
 
 
 async def test_a_digest_that_only_begins_alike_is_another_key(served: Served) -> None:

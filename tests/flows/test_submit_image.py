@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.redis import RedisJobQueue
+from splitleaf.outcomes.events import Outcome
 from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.manifest import Insight
@@ -98,6 +100,32 @@ async def test_a_key_is_honoured_after_the_broker_has_forgotten_the_result(
     state = await flow(intake, parts, serving, store=store).submit(replace(ONE, idempotency_key="key-1"))
     assert state.status is PredictionStatus.SUCCEEDED
     assert not await parts.consumer().take({"v1": 1}, 10)
+
+
+class FrozenStore(MemoryOutcomeStore):
+    """Says nothing before its test is over."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_over = threading.Event()
+
+    def outcome(self, prediction_id: str) -> Outcome | None:
+        self.is_over.wait(60)
+        return super().outcome(prediction_id)
+
+
+async def test_a_silent_database_keeps_no_new_picture_from_being_answered(
+    parts: Parts, intake: PooledIntake, serving: Serving
+) -> None:
+    store = FrozenStore()
+    submission = flow(intake, parts, serving, store=store)
+    states = await asyncio.gather(*(submission.submit(replace(ONE, idempotency_key=f"key-{n}")) for n in range(12)))
+    assert {state.status for state in states} == {PredictionStatus.QUEUED}
+    # What the broker remembers needs no database.
+    again = await submission.submit(replace(ONE, idempotency_key="key-3"))
+    assert again.id == states[3].id
+    assert len(await parts.consumer().take({"v1": 50}, 500)) == 12
+    store.is_over.set()
 
 
 async def test_a_key_is_the_clients_own(parts: Parts, intake: PooledIntake, serving: Serving) -> None:

@@ -66,6 +66,31 @@ class PostgresServer:
         self.process.send_signal(signal.SIGINT)
         self.process.wait(30)
 
+    def kill(self) -> None:
+        """End every process of it at once."""
+        assert self.process is not None
+        for pid in self.pids():
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait(30)
+
+    @contextlib.contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of it, as a host does that hangs: connections stay open, and nobody answers."""
+        pids = self.pids()
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+
+    def pids(self) -> list[int]:
+        """Return the server's process and those that it has started."""
+        assert self.process is not None
+        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
+        return [self.process.pid, *map(int, children.split())]
+
     def new_database(self, template: str = "template1") -> str:
         """Return the URL of a fresh database."""
         self.databases += 1

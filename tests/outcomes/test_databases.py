@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,9 +15,10 @@ from sqlalchemy.exc import DatabaseError
 
 from splitleaf.core.errors import ConfigurationError, DependencyDown, SplitleafError, Unprocessable
 from splitleaf.core.ids import new_prediction_id
+from splitleaf.outcomes.migrations import run
 from splitleaf.outcomes.reviews import ReviewTurn, TurnKind
-from splitleaf.outcomes.sql import SqlOutcomeStore, tables
-from splitleaf.outcomes.sql.engine import open_engine
+from splitleaf.outcomes.sql import SqlOutcomeStore, postgres, tables
+from splitleaf.outcomes.sql.engine import open_engine, our_errors
 from tests.outcomes.facts import NOW_MS, experiment_revision, feedback, outcome, review_item, revision, step
 from tests.outcomes.servers import PostgresServer
 from tests.outcomes.test_keys import KEY, entry
@@ -152,6 +154,72 @@ def test_a_server_that_restarts_is_down_meanwhile_and_found_again(
     assert store.outcome(fact.prediction_id) == fact
     assert store.record_outcomes([outcome()]) == 1
     assert store.feedback(new_prediction_id()) == []
+
+
+@pytest.mark.postgres
+@pytest.mark.slow
+def test_a_frozen_server_is_down_and_found_again(
+    own_postgres: PostgresServer, open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres.BoundedConnection, "silence_s", 1.0)
+    monkeypatch.setattr(postgres, "SILENCE_S", 1.0)
+    store, fact = open_store(own_postgres.new_database()), outcome()
+    store.migrate()
+    store.record_outcomes([fact])
+    with own_postgres.frozen():
+        for call in (store.ping, store.aliases, lambda: store.record_outcomes([outcome()])):
+            with pytest.raises(DependencyDown):
+                call()
+    assert store.outcome(fact.prediction_id) == fact
+
+
+@pytest.mark.postgres
+def test_a_statement_under_way_when_the_server_freezes_comes_to_an_end(
+    own_postgres: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgres.BoundedConnection, "silence_s", 0.5)
+    engine = open_engine(own_postgres.url_of("postgres"))
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))
+        with own_postgres.frozen(), pytest.raises(DependencyDown), our_errors():
+            connection.execute(text("SELECT 2"))
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT 3")) == 3
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_the_server_ends_what_takes_too_long_waits_for_a_lock_or_does_nothing(shared_postgres: PostgresServer) -> None:
+    engine = open_engine(shared_postgres.url_of("postgres"))
+    names = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout")
+    for _ in range(2):  # a fresh connection, and one of the pool
+        with engine.connect() as connection:
+            assert [connection.scalar(text(f"SHOW {name}")) for name in names] == ["30s", "10s", "1min"]
+    engine.dispose()
+
+
+@pytest.mark.postgres
+def test_a_migration_may_take_its_time_and_its_connection_is_bounded_again(own_postgres: PostgresServer) -> None:
+    engine = open_engine(own_postgres.url_of("postgres"))
+    with engine.begin() as connection:
+        driver: Any = connection.connection.driver_connection
+        with postgres.unlimited(connection):
+            patience = (driver.silence_s, connection.scalar(text("SHOW statement_timeout")))
+        assert (*patience, driver.silence_s) == (None, "0", postgres.SILENCE_S)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SHOW statement_timeout")) == "30s"
+    engine.dispose()
+
+
+def test_who_waits_for_a_migration_that_does_not_end_gives_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "_LOCKED_WITHIN_S", 0.1)
+    store = SqlOutcomeStore(f"sqlite:///{tmp_path / 'outcomes.sqlite3'}")
+    with (tmp_path / "outcomes.sqlite3.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(DependencyDown, match="another process"):
+            store.migrate()
+    store.migrate()
+    store.close()
 
 
 @pytest.mark.postgres

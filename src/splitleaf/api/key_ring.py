@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hmac
 import math
 from collections.abc import Iterable, Mapping
@@ -23,6 +24,8 @@ FRESH_S: Final = 1.0
 """What was read so recently is not read again."""
 OBEYED_WITHIN_S: Final = 2.0
 """A key of the store opens nothing where the store was silent for longer: it may have been revoked meanwhile."""
+ANSWERED_WITHIN_S: Final = 1.0
+"""A request waits no longer for the store: one that is frozen would hold up all that bring a key."""
 USE_NOTED_S: Final = 60.0
 
 
@@ -64,7 +67,7 @@ class KeyRing:
         self._kept: Mapping[str, KeyRecord] = {}
         self._ended: frozenset[str] = frozenset()
         self._heard_at = -math.inf
-        self._reading = asyncio.Lock()
+        self._reading: asyncio.Task[DependencyDown | None] | None = None
         self._noted: dict[str, float] = {}
         self._notes: set[asyncio.Task[None]] = set()
 
@@ -94,6 +97,7 @@ class KeyRing:
     def forget(self) -> None:
         """Ask the store anew at the next question: this process has just changed something there."""
         self._heard_at = -math.inf
+        self._reading = None
 
     async def close(self) -> None:
         """Wait for what is still being written."""
@@ -107,17 +111,32 @@ class KeyRing:
         return Identity(record.digest, record.scope, record.name, record.expires_ms)
 
     async def _refresh(self) -> None:
-        async with self._reading:
-            asked_at = self._clock.monotonic()
-            if asked_at - self._heard_at < FRESH_S:
-                return
-            try:
-                records, ended = await asyncio.to_thread(self._read)
-            except DependencyDown:
-                if asked_at - self._heard_at > OBEYED_WITHIN_S:
-                    raise
-                return
-            self._kept, self._ended, self._heard_at = records, ended, asked_at
+        """Have what the store said a moment ago at hand. Raises `DependencyDown` when that is too long ago."""
+        asked_at = self._clock.monotonic()
+        if asked_at - self._heard_at < FRESH_S:
+            return
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._hear(asked_at))
+        failure: DependencyDown | None = DependencyDown("the database does not answer")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(ANSWERED_WITHIN_S):
+                failure = await asyncio.shield(self._reading)
+        if failure and asked_at - self._heard_at > OBEYED_WITHIN_S:
+            raise failure
+
+    async def _hear(self, asked_at: float) -> DependencyDown | None:
+        """Ask the store, for everybody who waits. What was asked before this process forgot changes nothing."""
+        try:
+            records, ended = await asyncio.to_thread(self._read)
+        except DependencyDown as error:
+            return error
+        else:
+            if self._reading is asyncio.current_task():
+                self._kept, self._ended, self._heard_at = records, ended, asked_at
+            return None
+        finally:
+            if self._reading is asyncio.current_task():
+                self._reading = None
 
     def _read(self) -> tuple[Mapping[str, KeyRecord], frozenset[str]]:
         records = self._store.api_keys()

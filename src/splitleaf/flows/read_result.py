@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from base64 import b64decode
 from collections.abc import AsyncIterator
+from typing import Final
 
 from splitleaf.core.errors import NotFound
 from splitleaf.core.ids import is_prediction_id
 from splitleaf.core.prediction import Classification, Failure, LabelScore, PredictionStatus
+from splitleaf.flows.find_outcome import OutcomeFinder
 from splitleaf.jobs.queue import JobQueue, JobState, TaskContext
 from splitleaf.outcomes.events import Outcome
 from splitleaf.outcomes.store import OutcomeStore
+
+RECORDED_WITHIN_S: Final = 3.0
+"""Who asks for a prediction that the broker does not know waits no longer for the database."""
 
 
 class ResultReader:
@@ -20,7 +24,7 @@ class ResultReader:
 
     def __init__(self, queue: JobQueue, store: OutcomeStore) -> None:
         self._queue = queue
-        self._store = store
+        self._outcomes = OutcomeFinder(store)
 
     async def read(self, prediction_id: str, wait_s: float = 0.0) -> JobState:
         """Return the state, after at most `wait_s` seconds of waiting for the final one.
@@ -47,7 +51,7 @@ class ResultReader:
         return await self._queue.cancel(prediction_id) or await self._recorded(prediction_id)
 
     async def _recorded(self, prediction_id: str) -> JobState:
-        outcome = await asyncio.to_thread(self._store.outcome, prediction_id)
+        outcome = await self._outcomes.find(prediction_id, RECORDED_WITHIN_S)
         if outcome is None:
             raise _unknown()
         return from_outcome(outcome)

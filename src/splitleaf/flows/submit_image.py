@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Final
+
+import structlog
 
 from splitleaf.core.clock import Clock
-from splitleaf.core.errors import Overloaded, Unprocessable
+from splitleaf.core.errors import DependencyDown, Overloaded, Unprocessable
 from splitleaf.core.ids import idempotent_prediction_id, new_prediction_id
 from splitleaf.core.prediction import Origin, PredictionStatus
 from splitleaf.core.tracing import NO_TRACER, Tracer
+from splitleaf.flows.find_outcome import OutcomeFinder
 from splitleaf.flows.keep_pictures import PictureKeeping
 from splitleaf.flows.read_result import from_outcome
 from splitleaf.flows.run_shadows import Accepted, ShadowRuns
 from splitleaf.flows.serving import Choice, Serving
 from splitleaf.images.intake import DecodedPicture, PictureIntake
 from splitleaf.jobs.queue import JobQueue, JobState, Priority, SubmitOutcome, Task, TaskContext
+from splitleaf.outcomes.events import Outcome
 from splitleaf.outcomes.store import OutcomeStore
 
+log = structlog.get_logger(__name__)
+
+RECORDED_WITHIN_S: Final = 0.25
+"""A key that nobody has looked up by then counts as a new one."""
 FALLBACK = "fallback"
 """Flag of a prediction that another version answered because its assigned one could not."""
 UNEXPLAINED = "unexplained"
@@ -65,7 +73,7 @@ class ImageSubmission:
         """`on_accepted` is told of each picture that was handed over and not of those that came again."""
         self._intake = intake
         self._queue = queue
-        self._store = store
+        self._outcomes = OutcomeFinder(store)
         self._keeping = keeping
         self._on_accepted = on_accepted
         self._tracer = tracer
@@ -88,7 +96,7 @@ class ImageSubmission:
             if known is not None:
                 return await self._again(known, fingerprint, submission.wait_s)
             # The broker forgets results in time; a second prediction of the same id would change what was answered.
-            recorded = await asyncio.to_thread(self._store.outcome, prediction_id)
+            recorded = await self._recorded(prediction_id)
             if recorded is not None:
                 return from_outcome(recorded)
         serving = self._serving()
@@ -104,6 +112,17 @@ class ImageSubmission:
             if stand_in is None:
                 raise
             return await self._begin(prediction_id, submission, stand_in, fingerprint)
+
+    async def _recorded(self, prediction_id: str) -> Outcome | None:
+        """Look whether an earlier request of the same key was answered before the time that the broker remembers.
+
+        Nearly no key is that old, so a silent database must not keep new pictures from being answered.
+        """
+        try:
+            return await self._outcomes.find(prediction_id, RECORDED_WITHIN_S)
+        except DependencyDown as error:
+            log.warning("old_key_not_looked_up", prediction=prediction_id, detail=error.detail)
+            return None
 
     async def _begin(self, prediction_id: str, submission: Submission, choice: Choice, fingerprint: str) -> JobState:
         """Prepare the picture for the version and hand it over; return the state after the client's wait."""

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import signal
 from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from splitleaf.processes.parent import watch_parent
 log = structlog.get_logger(__name__)
 
 ALIVE_S = 2.0
+THREADS = 64
+"""More than the connections that a process has to its database; they are started when they are needed."""
 GC_THRESHOLDS = (5_000, 10, 10)
 
 
@@ -27,7 +30,14 @@ def run_role(main: Coroutine[Any, Any, None], alive_file: Path | None = None) ->
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
-    uvloop.run(main if alive_file is None else _beside_touching(main, alive_file))
+    uvloop.run(_with_threads(main if alive_file is None else _beside_touching(main, alive_file)))
+
+
+async def _with_threads(main: Coroutine[Any, Any, None]) -> None:
+    # By default there are four more than processors. A database that hangs would hold them all, and names of hosts, for
+    # example the broker's, are looked up in them, too.
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
+    await main
 
 
 async def _beside_touching(main: Coroutine[Any, Any, None], alive_file: Path) -> None:

@@ -1,4 +1,4 @@
-"""Connections: SQLite with a write-ahead log, PostgreSQL through psycopg."""
+"""Connections: SQLite with a write-ahead log, PostgreSQL through psycopg. No wait is without an end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from splitleaf.core.errors import ConfigurationError, Conflict, DependencyDown, Unprocessable
 
 BUSY_TIMEOUT_MS = 10_000
-CONNECT_TIMEOUT_S = 3
+POOL_TIMEOUT_S = 3
 
 _NO_SUCH_TABLE_OR_COLUMN = ("42P01", "42703")
 
@@ -38,17 +38,16 @@ def open_engine(url: str) -> Engine:
     except ArgumentError as error:
         raise ConfigurationError("the database URL cannot be read") from error
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, connect_args={"check_same_thread": False})
+        is_file = parsed.database not in (None, "", ":memory:")
+        bounds = {"pool_timeout": POOL_TIMEOUT_S} if is_file else {}
+        engine = create_engine(parsed, connect_args={"check_same_thread": False}, **bounds)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     if parsed.get_backend_name() in ("postgresql", "postgres"):
-        return create_engine(
-            parsed.set(drivername="postgresql+psycopg"),
-            pool_pre_ping=True,
-            pool_size=4,
-            pool_timeout=CONNECT_TIMEOUT_S,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
-        )
+        # Imported here: most installations at hand have no PostgreSQL, and the driver takes its time.
+        from splitleaf.outcomes.sql.postgres import open_postgres
+
+        return open_postgres(parsed)
     raise ConfigurationError("the database URL must begin with sqlite:/// or postgresql://")
 
 
@@ -78,7 +77,7 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
     # WAL lets readers and the one writer work side by side. NORMAL can lose the last moments on a power cut, never
     # consistency; what is lost then is still in the broker's feed unless the broker lost it, too.
-    for pragma in ("journal_mode=WAL", "synchronous=NORMAL", f"busy_timeout={BUSY_TIMEOUT_MS}"):
+    for pragma in (f"busy_timeout={BUSY_TIMEOUT_MS}", "journal_mode=WAL", "synchronous=NORMAL"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
