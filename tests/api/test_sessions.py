@@ -63,6 +63,14 @@ async def test_a_session_ends_by_itself(served: Served) -> None:
     assert code(await browser.get("/admin/api/session")) == (401, "unauthorized")
 
 
+async def test_a_session_opened_before_the_clock_went_back_is_over(served: Served) -> None:
+    browser = await served.browser()
+    served.clock.move(-30)
+    assert (await browser.get("/admin/api/session")).status_code == 200
+    served.clock.move(-3600)
+    assert code(await browser.get("/admin/api/session")) == (401, "unauthorized")
+
+
 async def test_logging_out_makes_the_browser_forget(served: Served) -> None:
     browser = await served.browser()
     response = await browser.delete("/admin/api/session", headers=SESSION)

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,8 @@ class BrokerServer:
 
     folder: Path
     durable: bool = False
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """Added to that of the server's process."""
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     @property
@@ -37,7 +39,9 @@ class BrokerServer:
         options = ["--port", "0", "--unixsocket", str(self.socket_path), "--dir", str(self.folder), "--save", ""]
         options += ["--appendonly", "yes" if self.durable else "no", "--loglevel", "warning"]
         log = (self.folder / "log").open("ab")
-        self.process = subprocess.Popen([str(find_server()), *options], stdout=log, stderr=log)
+        self.process = subprocess.Popen(
+            [str(find_server()), *options], stdout=log, stderr=log, env={**os.environ, **self.environment}
+        )
         log.close()
         give_up_at = time.monotonic() + 15
         while not self._answers():

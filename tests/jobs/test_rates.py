@@ -58,6 +58,33 @@ async def test_the_broker_forgets_a_client_by_itself(redis: Parts, server: Broke
     assert 0 < left_ms <= 120_000
 
 
+async def test_a_clock_that_goes_back_an_hour_costs_a_client_no_more_than_one_interval() -> None:
+    clock = HandClock()
+    rates = MemoryRateLimiter(clock)
+    for _ in range(5):
+        await rates.charge(FIVE, "anna")
+    clock.move(-3600)
+    assert (await rates.charge(FIVE, "anna")).wait_s == 120
+    clock.move(120)
+    assert (await rates.charge(FIVE, "anna")).is_allowed
+
+
+async def test_what_the_broker_wrote_before_its_clock_went_back_locks_nobody_out(
+    redis: Parts, server: BrokerServer
+) -> None:
+    rates, key = redis.rates(), rate_key("quick", "anna").decode()
+    quick = Rate("quick", 5, 5)
+    seconds = int(server.command("TIME").split(b"\r\n")[2])
+    server.command("SET", key, str((seconds + 3600) * 1000), "PX", "3600000")
+    refused = await rates.charge(quick, "anna")
+    assert not refused.is_allowed
+    assert 0 < refused.wait_s <= 1
+    async with asyncio.timeout(30):
+        while not (await rates.charge(quick, "anna")).is_allowed:
+            await asyncio.sleep(0.05)
+    assert int(server.command("PTTL", key).strip(b":\r\n")) <= 5_000
+
+
 @pytest.mark.parametrize("count", [1, 3, 7, 60, 999])
 async def test_a_rate_gives_exactly_what_it_says_over_a_long_time(count: int) -> None:
     clock = HandClock()

@@ -107,6 +107,14 @@ def test_two_experts_do_not_get_the_same_item_until_a_lease_is_over(store: Outco
     assert store.lease_item(claim("ben", at_ms=NOW_MS + LEASE_MS)) == one.prediction_id
 
 
+def test_a_lease_taken_before_the_clock_went_back_an_hour_holds_nobody_up(store: OutcomeStore) -> None:
+    (one,) = items(1)
+    enrol(store, one)
+    assert store.lease_item(claim("ann", at_ms=NOW_MS + 3_600_000)) == one.prediction_id
+    assert store.lease_item(claim("ben")) == one.prediction_id
+    assert store.lease_item(claim("ann")) is None
+
+
 def test_who_asks_again_gets_what_they_hold_whatever_came_meanwhile(store: OutcomeStore) -> None:
     held, ahead = items(2, AUDIT)
     enrol(store, held, ahead)

@@ -12,7 +12,7 @@ from typing import Final
 
 from starlette.requests import Request
 
-from splitleaf.core.clock import Clock
+from splitleaf.core.clock import MOST_SKEW_MS, Clock
 from splitleaf.core.errors import Forbidden
 
 SESSION_COOKIE: Final = "splitleaf_session"
@@ -62,7 +62,9 @@ class SessionSigner:
         if not genuine or match is None:
             return None
         session = Session(match[3], match[1], int(match[2]))
-        return session if session.expires_ms > self._clock.now_ms() else None
+        # One that would last longer than one of now was opened before the clock went back.
+        left_ms = session.expires_ms - self._clock.now_ms()
+        return session if 0 < left_ms <= self._ttl_s * 1000 + MOST_SKEW_MS else None
 
     def _sign(self, value: str) -> str:
         digest = hashlib.blake2b(value.encode("utf-8", "surrogateescape"), key=self._signing_key, digest_size=32)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
+
+MOST_SKEW_MS: Final = 60_000
+"""Between the clocks of two hosts. A stored time that is further ahead was written before a clock went back."""
 
 
 class Clock(Protocol):

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from splitleaf.core.clock import MOST_SKEW_MS
 from splitleaf.experiments.allocation import OUTSIDE
 from splitleaf.experiments.plan import Plan
 from splitleaf.experiments.ramping import next_step, summarize
@@ -195,7 +196,8 @@ class ExperimentWatcher:
 
 def _until_unrecorded(page: Sequence[RatedExposure], now_ms: int) -> Sequence[RatedExposure]:
     for place, one in enumerate(page):
-        if not one.is_recorded and now_ms - one.created_ms < LATE_MS:
+        # One of the future was asked for before the clock went back.
+        if not one.is_recorded and -MOST_SKEW_MS < now_ms - one.created_ms < LATE_MS:
             return page[:place]
     return page
 

@@ -93,7 +93,7 @@ class TruthMemory:
     def _held(self, claim: Claim) -> ReviewTurn | None:
         newest = {turn.prediction_id: turn for turn in self.turns if turn.expert == claim.expert}
         for turn in self.turns:
-            is_held = turn.kind is TurnKind.LEASED and turn.until_ms > claim.now_ms
+            is_held = turn.kind is TurnKind.LEASED and claim.is_in_force(turn.until_ms)
             if is_held and newest.get(turn.prediction_id) is turn:
                 items = [one for one in self.items if one.prediction_id == turn.prediction_id]
                 if any(self._is_for(claim, one, held=True) for one in items):
@@ -157,7 +157,8 @@ class TruthMemory:
             if one.prediction_id == item.prediction_id and one.source in _OF_EXPERTS
         }
         newest = {turn.expert: turn for turn in turns}
-        hold = {one.expert for one in newest.values() if one.kind is TurnKind.LEASED and one.until_ms > claim.now_ms}
+        leases = [one for one in newest.values() if one.kind is TurnKind.LEASED]
+        hold = {one.expert for one in leases if claim.is_in_force(one.until_ms)}
         return claim.expert not in spoke and (held or len((spoke | hold) - {claim.expert}) < claim.opinions)
 
 

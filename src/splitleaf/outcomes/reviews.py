@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from splitleaf.core.clock import MOST_SKEW_MS
 from splitleaf.outcomes.events import Feedback, Outcome
 
 
@@ -74,6 +75,15 @@ class Claim:
     """Older pictures are no longer kept."""
     besides: tuple[str, ...] = ()
     """Items that the expert got in the same call."""
+
+    @property
+    def latest_ms(self) -> int:
+        """Return the latest end that a lease may have: one that ends later was taken before the clock went back."""
+        return self.until_ms + MOST_SKEW_MS
+
+    def is_in_force(self, until_ms: int) -> bool:
+        """Tell whether a lease with this end holds now."""
+        return self.now_ms < until_ms <= self.latest_ms
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,11 @@ class MemoryRateLimiter:
 
     async def charge(self, rate: Rate, client: str) -> Standing:
         now_ms = float(self._clock.now_ms())
-        due_ms = max(self._due_ms.get((rate.name, client), 0.0), now_ms)
-        is_allowed = due_ms + rate.interval_ms - now_ms <= rate.window_s * 1000 + 0.001
+        window_ms = rate.window_s * 1000
+        # Nobody can owe more than a window: what says so was written before the clock went back.
+        due_ms = min(max(self._due_ms.get((rate.name, client), 0.0), now_ms), now_ms + window_ms)
+        is_allowed = due_ms + rate.interval_ms - now_ms <= window_ms + 0.001
         if is_allowed:
             due_ms += rate.interval_ms
-            self._due_ms[rate.name, client] = due_ms
+        self._due_ms[rate.name, client] = due_ms
         return Standing.read(rate, due_ms, now_ms, is_allowed=is_allowed)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -83,12 +83,14 @@ class RedisOutcomeFeed:
             return ()
         self._takes_over_at = loop.time() + 1.0
         idle = ("IDLE", _ABANDONED_MS)
-        pending = await self._link.together(
-            [("XPENDING", feed, keys.RECORDERS, *idle, "-", "+", count) for feed in feeds]
-        )
+        looks: list[Command] = [("XPENDING", feed, keys.RECORDERS, *idle, "-", "+", count) for feed in feeds]
+        looks += [("XPENDING", feed, keys.RECORDERS, "-", "+", count) for feed in feeds]
+        pending = await self._link.together(looks)
         if any(isinstance(one, Exception) for one in pending):
             await self._make_groups(feeds)
             return ()
+        pending, held = pending[: len(feeds)], pending[len(feeds) :]
+        await self._count_anew(dict(zip(feeds, held, strict=True)))
         found: list[Any] = []
         for feed, lost in zip(feeds, pending, strict=True):
             if lost:
@@ -96,6 +98,17 @@ class RedisOutcomeFeed:
                 claimed = await self._link.call("XCLAIM", feed, keys.RECORDERS, self._recorder, _ABANDONED_MS, *tokens)
                 found.append((feed, claimed))
         return self._entries(found)
+
+    async def _count_anew(self, held: Mapping[bytes, Any]) -> None:
+        """Begin to count, for what was read before the broker's clock went back: it shows as idle for 0 ms."""
+        commands: list[Command] = [
+            ("XCLAIM", feed, keys.RECORDERS, owner, 0, token, "IDLE", 0, "JUSTID")
+            for feed, entries in held.items()
+            for token, owner, idle_ms, _ in entries
+            if idle_ms == 0
+        ]
+        if commands:
+            await self._link.together(commands)
 
     async def _make_groups(self, feeds: Sequence[bytes]) -> None:
         """Make the groups; an answer that says so where one is there already is fine."""

@@ -9,8 +9,11 @@ from dataclasses import asdict
 from splitleaf.jobs import keys
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.queue import WorkerReport
-from splitleaf.jobs.redis.link import Link
+from splitleaf.jobs.redis.link import Link, raised
 from splitleaf.jobs.redis.scripts import script
+
+_LONGEST_LIFE_MS = 60_000
+"""Of a report, whatever was asked for."""
 
 
 class RedisWorkerDirectory:
@@ -22,14 +25,18 @@ class RedisWorkerDirectory:
     async def report(self, report: WorkerReport, ttl_s: float) -> None:
         text = json.dumps({**asdict(report), "versions": dict(report.versions), "digests": dict(report.digests)})
         names = (keys.WORKERS, keys.worker_key(report.worker))
-        await self._link.run(script("report"), names, (report.worker, text, max(1, int(ttl_s * 1000))))
+        life_ms = min(_LONGEST_LIFE_MS, max(1, int(ttl_s * 1000)))
+        await self._link.run(script("report"), names, (report.worker, text, life_ms))
 
     async def workers(self) -> Sequence[WorkerReport]:
         names = sorted(name.decode() for name in await self._link.call("SMEMBERS", keys.WORKERS))
         if not names:
             return []
-        texts = await self._link.call("MGET", *(keys.worker_key(name) for name in names))
-        if gone := [name for name, text in zip(names, texts, strict=True) if text is None]:
+        reports = [keys.worker_key(name) for name in names]
+        # A worker that died before the broker's clock went back must not seem to be there until then.
+        caps = [("PEXPIRE", report, _LONGEST_LIFE_MS, "LT") for report in reports]
+        texts, *_ = await self._link.together([("MGET", *reports), *caps])
+        if gone := [name for name, text in zip(names, raised(texts), strict=True) if text is None]:
             await self._link.call("SREM", keys.WORKERS, *gone)
         return [WorkerReport(**json.loads(text)) for text in texts if text is not None]
 

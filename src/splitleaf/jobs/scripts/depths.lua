@@ -21,8 +21,14 @@ local function group_of(stream)
   return facts
 end
 
-local function milliseconds(token)
-  return tonumber(token:match('^%d+'))
+-- By the time that the task carries: the stream counts on from its newest entry when the clock has gone back.
+local function age_of(entry)
+  for i = 1, entry and #entry[2] or 0, 2 do
+    if entry[2][i] == 'c' then
+      return now - tonumber(entry[2][i + 1])
+    end
+  end
+  return 0
 end
 
 for i = 1, 3 do
@@ -34,10 +40,10 @@ for i = 1, 3 do
   local waiting = redis.call('XLEN', stream) - facts.pending
   local after = facts['last-delivered-id']
   local first = waiting > 0 and redis.call('XRANGE', stream, after == '-' and '-' or '(' .. after, '+', 'COUNT', 1)[1]
-  local oldest = first and now - milliseconds(first[1]) or 0
+  local oldest = age_of(first)
   for _, list in ipairs({'suspects:', 'returned:'}) do
     local token = redis.call('LINDEX', prefix .. list .. priority, 0)
-    oldest = token and math.max(oldest, now - milliseconds(token)) or oldest
+    oldest = token and math.max(oldest, age_of(redis.call('XRANGE', stream, token, token)[1])) or oldest
   end
   answer[#answer + 1] = {waiting + set_aside, math.max(0, facts.pending - set_aside), math.max(0, oldest)}
 end

@@ -8,6 +8,9 @@
 -- Returns   1 if this controller leads now
 local leader = redis.call('GET', KEYS[1])
 if leader and leader ~= ARGV[1] then
+  -- A lease that ends later than one of now was taken before the clock went back.
+  redis.call('PEXPIRE', KEYS[1], ARGV[2], 'LT')
+  redis.call('PEXPIRE', KEYS[2], ARGV[2], 'LT')
   return 0
 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

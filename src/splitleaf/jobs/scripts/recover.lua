@@ -56,6 +56,17 @@ local function suspect(prefix, stream, token, id, owner)
   suspected = suspected + 1
 end
 
+-- A lease counts from its last renewal. Where the clock has gone back, that is in the future, and shows as idle for 0 ms
+-- however long ago it was. Counted from now, at most one lease is lost.
+local function renew_leases_of_the_future(stream)
+  local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', limit)
+  for _, held in ipairs(pending) do
+    if tonumber(held[3]) == 0 then
+      redis.call('XCLAIM', stream, GROUP, held[2], 0, held[1], 'IDLE', 0, 'JUSTID')
+    end
+  end
+end
+
 local function look_after_leases(prefix, stream)
   local pending = redis.pcall('XPENDING', stream, GROUP, 'IDLE', lease_ms, '-', '+', limit)
   if pending.err then
@@ -103,6 +114,7 @@ end
 for i = 1, 3 do
   if redis.call('XLEN', KEYS[i]) > 0 then
     local prefix = parts_of(KEYS[i])
+    renew_leases_of_the_future(KEYS[i])
     look_after_leases(prefix, KEYS[i])
     look_after_deadlines(prefix, KEYS[i])
     if suspected > 0 then

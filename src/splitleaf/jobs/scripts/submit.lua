@@ -40,7 +40,7 @@ for i = 1, 3 do
 end
 local wait_ms = 0
 if meters[2] then
-  local workers = redis.call('ZCOUNT', KEYS[8], now - tonumber(ARGV[14]), '+inf')
+  local workers = redis.call('ZCOUNT', KEYS[8], now - tonumber(ARGV[14]), now)
   wait_ms = workers > 0 and ahead * tonumber(meters[2]) / workers or 0
 end
 

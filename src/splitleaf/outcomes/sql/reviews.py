@@ -119,7 +119,7 @@ def _held_item(claim: Claim) -> Select[Any]:
         .where(
             turn.c.expert == claim.expert,
             turn.c.kind == TurnKind.LEASED.value,
-            turn.c.until_ms > claim.now_ms,
+            turn.c.until_ms.between(claim.now_ms + 1, claim.latest_ms),
             turn.c.prediction_id.not_in(claim.besides),
             item.c.experiment == claim.experiment,
             item.c.created_ms >= claim.since_ms,
@@ -203,7 +203,7 @@ def _others_who_hold(item: Any, claim: Claim) -> Any:
         turn.c.prediction_id == item.c.prediction_id,
         turn.c.expert != claim.expert,
         turn.c.kind == TurnKind.LEASED.value,
-        turn.c.until_ms > claim.now_ms,
+        turn.c.until_ms.between(claim.now_ms + 1, claim.latest_ms),
         ~is_over,
     )
     return select(func.count()).select_from(turn).where(holds).scalar_subquery()

@@ -1,0 +1,161 @@
+"""What is left of stored times when the broker's clock goes back or ahead by an hour."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from splitleaf.jobs.limits import QueueLimits
+from splitleaf.jobs.queue import SubmitOutcome, WorkerReport
+from splitleaf.jobs.rates import Rate
+from splitleaf.jobs.redis import RedisRateLimiter, feed, workers
+from tests.jobs.conftest import Parts, redis_parts
+from tests.jobs.servers import BrokerServer
+from tests.jobs.tasks import classified, task
+
+HOUR_S = 3600
+V1 = {"v1": 8}
+LIMITS = QueueLimits(lease_ms=200, poll_s=0.2)
+
+
+@dataclass
+class FakedBroker:
+    """A broker whose clock can be moved."""
+
+    server: BrokerServer
+    offset: Path
+    parts: Parts
+
+    def jump(self, seconds: int) -> None:
+        self.offset.write_text(f"{seconds:+d}\n")
+
+
+@pytest.fixture
+async def faked() -> AsyncIterator[FakedBroker]:
+    libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    if not libraries:
+        if os.environ.get("CI") == "true":
+            raise AssertionError("libfaketime is not installed")
+        pytest.skip("libfaketime is not installed: there is no other way to move a broker's clock")
+    with tempfile.TemporaryDirectory(prefix="slq", dir="/tmp") as folder:
+        offset = Path(folder) / "offset"
+        offset.write_text("+0\n")
+        environment = {
+            "LD_PRELOAD": str(libraries[0]),
+            "FAKETIME_TIMESTAMP_FILE": str(offset),
+            "FAKETIME_NO_CACHE": "1",
+            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        }
+        server = BrokerServer(Path(folder), environment=environment)
+        server.start()
+        parts = redis_parts(server.url, LIMITS)
+        try:
+            yield FakedBroker(server, offset, parts)
+        finally:
+            await parts.close()
+            server.kill()
+
+
+async def until(holds: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(10):
+        while not await holds():
+            await asyncio.sleep(0.02)
+
+
+async def test_a_client_is_not_locked_out_when_the_clock_goes_back(faked: FakedBroker) -> None:
+    rates, quick = RedisRateLimiter(faked.parts.queue()), Rate("calls", 2, 1)
+    while (await rates.charge(quick, "anna")).is_allowed:
+        pass
+    faked.jump(-HOUR_S)
+    assert (await rates.charge(quick, "anna")).wait_s <= 0.5
+
+    async def is_allowed() -> bool:
+        return (await rates.charge(quick, "anna")).is_allowed
+
+    await until(is_allowed)
+
+
+async def test_a_dead_leader_is_followed_when_the_clock_goes_back(faked: FakedBroker) -> None:
+    desk = faked.parts.desk()
+    assert await desk.lead("ann", 0.3, "all is well")
+    faked.jump(-HOUR_S)
+
+    async def leads() -> bool:
+        return await desk.lead("bob", 0.3)
+
+    await until(leads)
+    assert await desk.statement() == ""
+
+
+async def test_a_dead_worker_is_not_thought_alive_when_the_clock_goes_back(
+    faked: FakedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "_LONGEST_LIFE_MS", 300)
+    directory = faked.parts.directory()
+    await directory.report(WorkerReport("w1", "host", 1, 0, {"v1": "ready"}, {}), 5)
+    faked.jump(-HOUR_S)
+
+    async def is_gone() -> bool:
+        return not await directory.workers()
+
+    await until(is_gone)
+
+
+@pytest.mark.parametrize("seconds", [-HOUR_S, HOUR_S])
+async def test_a_dead_workers_tasks_are_handed_out_again_whichever_way_the_clock_went(
+    faked: FakedBroker, seconds: int
+) -> None:
+    queue, dead, alive = faked.parts.queue(), faked.parts.consumer(), faked.parts.consumer()
+    one = task(ttl_ms=2 * HOUR_S * 1000)
+    await queue.submit(one)
+    assert await dead.take(V1, 100)
+    faked.jump(seconds)
+
+    async def is_handed_back() -> int:
+        return (await alive.recover(V1)).handed_back
+
+    await until(is_handed_back)
+    (claim,) = await alive.take(V1, 1000)
+    assert await alive.finish([classified(claim)]) == 1
+
+
+async def test_a_dead_recorders_entries_are_taken_over_when_the_clock_goes_back(
+    faked: FakedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(feed, "_ABANDONED_MS", 200)
+    queue, worker, dead, alive = faked.parts.queue(), faked.parts.consumer(), faked.parts.feed(), faked.parts.feed()
+    await queue.submit(task())
+    await worker.finish([classified(claim) for claim in await worker.take(V1, 100)])
+    await until(lambda: dead.read(1, 50))
+    faked.jump(-HOUR_S)
+
+    async def is_taken_over() -> int:
+        alive._takes_over_at = 0.0
+        return len(await alive.read(1, 5))
+
+    await until(is_taken_over)
+
+
+async def test_dead_workers_do_not_count_as_working_and_ages_are_right_when_the_clock_goes_back(
+    faked: FakedBroker,
+) -> None:
+    queue, worker = faked.parts.queue(), faked.parts.consumer()
+    await queue.submit(task())
+    claims = await worker.take(V1, 100)
+    await asyncio.sleep(0.1)
+    await worker.finish([classified(claim) for claim in claims])
+    await queue.submit(task("v1"))
+    await worker.take(V1, 100)
+    faked.jump(-HOUR_S)
+    # 100 ms a task, and one worker that was seen an hour from now: it is not there to be waited for.
+    for _ in range(6):
+        assert await queue.submit(task(ttl_ms=500)) is SubmitOutcome.ACCEPTED
+    await asyncio.sleep(0.05)
+    depth = next(depth for depth in await queue.depths() if depth.waiting)
+    assert depth.oldest_waiting_ms >= 50
