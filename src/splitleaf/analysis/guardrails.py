@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
+from splitleaf.experiments.metrics import Exceedance, MetricSpec, Outcomes, Rate
 from splitleaf.statistics.eprocess import EProcess
 from splitleaf.statistics.exceedance import observe_latency, threshold_ms
 
@@ -43,6 +44,23 @@ class GuardrailEvidence:
     def log_limit(self) -> float:
         """Ln of the evidence at which the guardrail fires."""
         return -math.log(self.alpha)
+
+    def with_outcomes(
+        self, spec: MetricSpec, rows: Outcomes, comparable: ArrayLike, is_candidate: ArrayLike, share: ArrayLike
+    ) -> GuardrailEvidence:
+        """Return the evidence after those outcomes that are `comparable` and count; all arguments (outcomes,)."""
+        arms, shares = np.asarray(is_candidate, dtype=bool), np.asarray(share, dtype=np.float64)
+        mine = np.asarray(comparable, dtype=bool)
+        match spec.reading:
+            case Rate(is_bad, counts):
+                mine = mine & counts(rows)
+                return self.with_successes(arms[mine], ~is_bad(rows)[mine], shares[mine])
+            case Exceedance(amount, counts):
+                found = amount(rows)
+                # What a client took back counts where they had waited longer than the plan allows.
+                mine = mine & (counts(rows) | (found > (self.threshold_ms or np.inf)))
+                return self.with_latencies(arms[mine], found[mine], shares[mine])
+        raise TypeError(f"{spec.name} cannot be read off outcomes one by one")
 
     def with_successes(self, is_candidate: ArrayLike, successes: ArrayLike, share: ArrayLike) -> GuardrailEvidence:
         """Return the evidence after further outcomes; arguments as of `EProcess.observe`."""

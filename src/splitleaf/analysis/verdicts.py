@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from types import MappingProxyType
 from typing import Final
 
+from splitleaf.experiments.metrics import METRICS
 from splitleaf.statistics.records import Difference
 
 
@@ -27,20 +27,6 @@ class Verdict(StrEnum):
     """Neither better nor worse by more than the margin."""
 
 
-COMPARATIVES: Final = MappingProxyType(
-    {
-        "accuracy": ("more accurate", "less accurate", "as accurate"),
-        "audited_accuracy": ("more accurate", "less accurate", "as accurate"),
-        "feedback_accuracy": ("right more often by users' word", "right less often by users' word", "as often right"),
-        "error_rate": ("failing less often", "failing more often", "as reliable"),
-        "slow_rate": ("slow less often", "slow more often", "as quick"),
-        "latency_ms": ("quicker", "slower", "as quick"),
-        "confidence": ("surer of its answers", "less sure of its answers", "as sure of its answers"),
-        "cost_ms": ("cheaper to run", "dearer to run", "as cheap to run"),
-        "fallback_rate": ("replaced less often", "replaced by another version more often", "as often there"),
-    }
-)
-"""Metric -> how a candidate is that is better, that is worse, and that is neither."""
 PREFERENCE: Final = (
     Verdict.INVALID,
     Verdict.HARMFUL,
@@ -74,13 +60,13 @@ def judge(difference: Difference, margin: float, *, is_mismatch: bool = False) -
 
 def headline_of_harm(guardrails: Sequence[str], candidate: str, control: str) -> str:
     """Return what the guardrails that have fired say, in a sentence."""
-    worse = " and ".join(COMPARATIVES[one][1] for one in guardrails)
+    worse = " and ".join(METRICS[one].words[1] for one in guardrails)
     return f"{candidate} does harm: it is {worse} than {control}."
 
 
 def headline(verdict: Verdict, metric: str, candidate: str, control: str, margin: str) -> str:
     """Return the verdict on the primary metric in a sentence; `margin` in words."""
-    better, worse, alike = COMPARATIVES[metric]
+    better, worse, alike = METRICS[metric].words
     sentences = {
         Verdict.INVALID: f"Nothing can be said of {candidate}: the experiment is not sound.",
         Verdict.NOT_ENOUGH_DATA: f"Too little is known yet to compare {candidate} with {control}.",

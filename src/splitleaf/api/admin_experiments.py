@@ -13,6 +13,7 @@ from splitleaf.api.admin_report import add_report
 from splitleaf.api.admin_shapes import Name
 from splitleaf.api.services import ApiServices
 from splitleaf.core.errors import Unprocessable
+from splitleaf.experiments.metrics import METRICS
 from splitleaf.experiments.reading import read_plan
 from splitleaf.flows import run_experiment as flow
 from splitleaf.flows.run_experiment import Hand
@@ -61,6 +62,10 @@ def _add_reading(router: APIRouter, services: ApiServices, may_read: Any) -> Non
         await asyncio.to_thread(flow.find_experiment, store, key)
         found = list(await asyncio.to_thread(store.exposures_after, key, after, limit))
         return shapes.ExposuresShape(exposures=found, next=found[-1].number if found else after)
+
+    @router.get("/metrics", dependencies=[may_read], summary="List what an experiment can be decided or guarded by")
+    async def list_metrics() -> shapes.MetricsShape:
+        return shapes.MetricsShape(metrics=[shapes.MetricShape.of(one) for one in METRICS.values()])
 
     @router.post("/power", dependencies=[may_read], summary="Say how many pictures and days a plan needs")
     async def size(body: shapes.QuestionShape) -> Sizing:

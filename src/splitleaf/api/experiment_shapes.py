@@ -10,6 +10,7 @@ from pydantic import Field, SkipValidation
 from splitleaf.api.admin_shapes import Name, Reason
 from splitleaf.api.schemas import Shape
 from splitleaf.core.clock import as_rfc3339
+from splitleaf.experiments.metrics import MetricSpec, Role, Truth
 from splitleaf.experiments.plan import Plan
 from splitleaf.outcomes.events import Outcome
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, ExposureCount, RevisionRecord
@@ -54,6 +55,35 @@ class Ramp(Step):
 
 class Promotion(Step):
     variant: Name = Field(description="A variant, or the version of a shadow.", examples=["candidate"])
+
+
+class MetricShape(Shape):
+    """A metric as it is declared: what a page needs to offer it, and to speak of it."""
+
+    name: str = Field(examples=["error_rate"])
+    title: str = Field(description="Of its rows in a report.", examples=["Errors"])
+    description: str = Field(description="In a plan's words.", examples=["pictures without an answer"])
+    unit: Literal["share", "ms"]
+    better: Literal["higher", "lower"]
+    direction: Literal["increase", "decrease"] = Field(description="What a plan calls better.")
+    words: tuple[str, str, str] = Field(
+        description="How a candidate is that is better, that is worse, and that is neither.",
+        examples=[["failing less often", "failing more often", "as reliable"]],
+    )
+    roles: list[Role] = Field(description="What it may be in an experiment.", examples=[["primary", "guardrail"]])
+    needs_threshold: bool = Field(description="A plan that decides by it names `threshold_ms`.", examples=[False])
+    truth: Truth | None = Field(description="Who has to say whether answers are right; null: nobody.", examples=[None])
+    is_vital: bool = Field(description="Followed over time in every report.", examples=[True])
+    caveat: str | None = Field(description="What must be known before it is believed.", examples=[None])
+
+    @classmethod
+    def of(cls, spec: MetricSpec) -> MetricShape:
+        fields = {name: getattr(spec, name) for name in cls.model_fields}
+        return cls.model_validate({**fields, "roles": [one for one in Role if one in spec.roles]})
+
+
+class MetricsShape(Shape):
+    metrics: list[MetricShape] = Field(description="In the order in which a report has them.")
 
 
 class ExperimentShape(Shape):

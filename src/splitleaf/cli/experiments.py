@@ -127,6 +127,20 @@ def size(
         typer.echo(f"{name}: {one.images} pictures ({one.fixed_images} for one look), {one.labels} labels, {days}")
 
 
+@app.command("metrics", short_help="List what can decide and be guarded.")
+def metrics(as_json: AsJson = False) -> None:
+    """List the metrics: what each is, whether more is better, and what it may be in an experiment."""
+    from splitleaf.api.experiment_shapes import MetricShape
+    from splitleaf.experiments.metrics import METRICS
+
+    shown = [MetricShape.of(one) for one in METRICS.values()]
+    if as_json:
+        typer.echo(json.dumps([one.model_dump(mode="json") for one in shown], ensure_ascii=False))
+        return
+    for one in shown:
+        typer.echo(f"{one.name}  {one.description}; {one.better} is better; {', '.join(one.roles)}")
+
+
 @app.command("start", short_help="Start it, once its versions are loaded.")
 def start(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Start, once every version that the plan names is loaded by a worker."""

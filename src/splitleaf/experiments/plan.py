@@ -6,18 +6,18 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from splitleaf.experiments.metrics import METRICS, MetricSpec, Role, metric_of
+
 MAX_VARIANTS: Final = 8
 MAX_STAGES: Final = 20
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Percent = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
 Mode = Literal["shadow", "ab", "aa"]
-Metric = Literal["accuracy", "feedback_accuracy", "error_rate", "slow_rate", "confidence", "cost_ms"]
-"""`accuracy`: by labels of experts; `feedback_accuracy`: by what users say, which is biased; `error_rate`: pictures
-without an answer; `slow_rate`: answers later than `threshold_ms`; `cost_ms`: time of a processor for each picture."""
-GuardedMetric = Literal["error_rate", "slow_rate", "fallback_rate", "feedback_accuracy"]
-"""`fallback_rate`: pictures that another version answered because the assigned one could not; `error_rate` counts them
-among others."""
+Metric = Annotated[str, *metric_of(Role.PRIMARY)]
+"""A metric of `experiments.metrics` that may decide."""
+GuardedMetric = Annotated[str, *metric_of(Role.GUARDRAIL)]
+"""One that may be guarded."""
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
@@ -49,7 +49,11 @@ class Primary(_Entry):
     margin: Share = 0.0
     """By how much a candidate may be worse and still count as "not worse"; as a share."""
     threshold_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """For `slow_rate`."""
+    """What is slow, for a metric that needs it."""
+
+    @property
+    def spec(self) -> MetricSpec:
+        return METRICS[self.metric]
 
 
 class Guardrail(_Entry):
@@ -59,7 +63,11 @@ class Guardrail(_Entry):
     alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     """Probability of a false alarm over the whole experiment."""
     threshold_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """For `slow_rate`; without it, what 95 % of control's first 200 answers kept."""
+    """What is slow; without it, what 95 % of control's first 200 answers kept."""
+
+    @property
+    def spec(self) -> MetricSpec:
+        return METRICS[self.metric]
 
 
 class Stage(_Entry):

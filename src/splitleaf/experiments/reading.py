@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from splitleaf.core.errors import Unprocessable
+from splitleaf.experiments.metrics import METRICS
 from splitleaf.experiments.plan import Guardrail, Plan, Primary
 
 Fault = tuple[str, str]
@@ -34,7 +35,8 @@ def read_plan(table: Mapping[str, Any]) -> Plan:
         # By way of JSON, where a list may become a tuple, but a text never a number.
         plan = Plan.model_validate_json(json.dumps(table, default=str))
     except ValidationError as error:
-        raise _invalid([(_place(one["loc"]), one["msg"]) for one in error.errors()]) from error
+        faults = [(_place(one["loc"]), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
+        raise _invalid(faults) from error
     if faults := [*_of_variants(plan), *_of_shadows(plan), *_of_metrics(plan), *_of_ramp(plan)]:
         raise _invalid(faults)
     return plan
@@ -75,16 +77,17 @@ def _of_shadows(plan: Plan) -> Iterator[Fault]:
 
 
 def _of_metrics(plan: Plan) -> Iterator[Fault]:
-    rises = plan.primary.metric in ("accuracy", "feedback_accuracy", "confidence")
-    if rises != (plan.primary.direction == "increase"):
-        yield "primary.direction", f"better means {'increase' if rises else 'decrease'} for {plan.primary.metric}"
+    decides = plan.primary.spec
+    if plan.primary.direction != decides.direction:
+        yield "primary.direction", f"better means {decides.direction} for {decides.name}"
     named: list[tuple[str, Primary | Guardrail]] = [("primary", plan.primary)]
     named += [(f"guardrails[{index}]", one) for index, one in enumerate(plan.guardrails)]
     for place, one in named:
-        if one.metric != "slow_rate" and one.threshold_ms is not None:
-            yield f"{place}.threshold_ms", "belongs to slow_rate"
-    if plan.primary.metric == "slow_rate" and plan.primary.threshold_ms is None:
-        yield "primary.threshold_ms", "slow_rate needs it"
+        if one.threshold_ms is not None and not one.spec.needs_threshold:
+            having = ", ".join(each.name for each in METRICS.values() if each.needs_threshold)
+            yield f"{place}.threshold_ms", f"belongs to {having}"
+    if decides.needs_threshold and plan.primary.threshold_ms is None:
+        yield "primary.threshold_ms", f"{decides.name} needs it"
     metrics = [one.metric for one in plan.guardrails]
     for index, metric in enumerate(metrics):
         if metric in metrics[:index]:

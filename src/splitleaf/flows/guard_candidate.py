@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final
+
+import numpy as np
 
 from splitleaf.analysis.guardrails import LEAST_FAILURES, GuardrailEvidence
+from splitleaf.experiments.metrics import METRICS
 from splitleaf.experiments.plan import Guardrail, Plan
 from splitleaf.experiments.watch import GuardrailState, GuardrailWatch
 from splitleaf.outcomes.experiments import Exposure, RatedExposure
@@ -24,19 +25,21 @@ class Trial:
     is_fallback: bool = False
     is_right: bool = True
     is_canceled: bool = False
-    latency_ms: float = 0.0
+    is_unsure: bool = False
+    waited_ms: float = 0.0
     """Infinite without an answer: nobody gains by failing. Of a canceled picture, how long the client had waited."""
 
     @classmethod
     def of_exposure(cls, one: Exposure) -> Trial:
-        latency_ms = one.latency_ms if one.is_answered or one.is_canceled else math.inf
+        is_known = one.is_answered or (one.is_canceled and not one.fallback)
         return cls(
             one.revision,
             one.variant,
             is_answered=one.is_answered,
             is_fallback=bool(one.fallback),
             is_canceled=one.is_canceled,
-            latency_ms=latency_ms,
+            is_unsure=one.is_sure is False,
+            waited_ms=one.latency_ms if is_known else math.inf,
         )
 
     @classmethod
@@ -44,22 +47,16 @@ class Trial:
         return cls(one.revision, one.variant, is_right=one.is_right)
 
 
-_SUCCESS: Final[Mapping[str, Callable[[Trial], bool]]] = MappingProxyType(
-    {
-        "error_rate": lambda trial: trial.is_answered,
-        "fallback_rate": lambda trial: not trial.is_fallback,
-        "feedback_accuracy": lambda trial: trial.is_right,
-    }
-)
-_BAD: Final = MappingProxyType(
-    {
-        "error_rate": "without an answer",
-        "slow_rate": "too slow",
-        "fallback_rate": "answered by another version",
-        "feedback_accuracy": "said to be wrong",
-    }
-)
-"""What a failure is, in words, by metric."""
+class _Columns:
+    """Trials as a metric reads them."""
+
+    def __init__(self, trials: Sequence[Trial]) -> None:
+        self.is_answered = np.array([one.is_answered for one in trials], np.bool_)
+        self.is_fallback = np.array([one.is_fallback for one in trials], np.bool_)
+        self.is_canceled = np.array([one.is_canceled for one in trials], np.bool_)
+        self.is_unsure = np.array([one.is_unsure for one in trials], np.bool_)
+        self.waited_ms = np.array([one.waited_ms for one in trials], np.float64)
+        self.is_failed = ~self.is_answered & (~self.is_canceled | self.is_fallback)
 
 
 class CandidateGuard:
@@ -75,23 +72,22 @@ class CandidateGuard:
     @property
     def listens(self) -> bool:
         """Whether it goes by what users say, and not by outcomes."""
-        return self._rail.metric == "feedback_accuracy"
+        return self._rail.spec.truth is not None
 
     def observe(self, trials: Sequence[Trial], slots: Mapping[int, Mapping[str, int]]) -> None:
         """Take in trials in the order of recording; `slots` are revision -> variant -> slots."""
         share_of = {revision: self._share(variants) for revision, variants in slots.items()}
-        mine = [one for one in trials if one.variant in (self._control, self.candidate) and self._counts(one)]
+        mine = [one for one in trials if one.variant in (self._control, self.candidate)]
         comparable = [one for one in mine if 0 < share_of[one.revision] < 1]
         if not comparable:
             return
         arms = [one.variant == self.candidate for one in comparable]
         shares = [share_of[one.revision] for one in comparable]
-        if self._rail.metric == "slow_rate":
-            latencies = [one.latency_ms for one in comparable]
-            self._evidence = self._evidence.with_latencies(arms, latencies, shares)
+        if self.listens:
+            self._evidence = self._evidence.with_successes(arms, [one.is_right for one in comparable], shares)
         else:
-            succeeds = _SUCCESS[self._rail.metric]
-            self._evidence = self._evidence.with_successes(arms, [succeeds(one) for one in comparable], shares)
+            every, rows = np.ones(len(comparable), np.bool_), _Columns(comparable)
+            self._evidence = self._evidence.with_outcomes(self._rail.spec, rows, every, arms, shares)
 
     def watch(self, has_control: bool) -> GuardrailWatch:
         """Return how the evidence stands."""
@@ -116,13 +112,8 @@ class CandidateGuard:
             return GuardrailState.FIRED
         if not has_control:
             return GuardrailState.RESTING
-        learns = self._rail.metric == "slow_rate" and self._evidence.threshold_ms is None
+        learns = self._rail.spec.needs_threshold and self._evidence.threshold_ms is None
         return GuardrailState.LEARNING if learns else GuardrailState.WATCHING
-
-    def _counts(self, trial: Trial) -> bool:
-        """Leave out what a client took back, unless it had waited longer than the plan allows."""
-        limit_ms = self._rail.threshold_ms
-        return not trial.is_canceled or (limit_ms is not None and trial.latency_ms > limit_ms)
 
     def _share(self, slots: Mapping[str, int]) -> float:
         """Return the candidate's share of the two arms' units; 0 where the revision has neither."""
@@ -132,8 +123,7 @@ class CandidateGuard:
 
 def tell(guardrail: GuardrailWatch) -> str:
     """Return the evidence in a sentence with numbers."""
-    than = f" than {guardrail.threshold_ms:.0f} ms" if guardrail.threshold_ms is not None else ""
-    bad = f"{_BAD[guardrail.metric]}{than}".replace("too slow than", "slower than")
+    bad = METRICS[guardrail.metric].name_bad(guardrail.threshold_ms)
     return (
         f"{guardrail.metric}: {guardrail.candidate} {guardrail.candidate_bad:,} of {guardrail.candidate_units:,} units "
         f"{bad}, control {guardrail.control_bad:,} of {guardrail.control_units:,}; evidence "

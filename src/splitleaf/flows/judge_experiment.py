@@ -53,7 +53,7 @@ def judge_experiment(store: OutcomeStore, key: str, clock: Clock) -> Report:
 
 
 def _listens(plan: Plan) -> bool:
-    return any(one.metric == "feedback_accuracy" for one in plan.guardrails)
+    return any(one.spec.truth is not None for one in plan.guardrails)
 
 
 def _first_words(store: OutcomeStore, key: str) -> Sequence[RatedExposure]:

@@ -128,6 +128,8 @@ class Exposure:
     fallback: str
     latency_ms: float
     """From the upload's arrival to the final state."""
+    is_sure: bool | None = None
+    """None without an answer."""
 
     @property
     def is_answered(self) -> bool:

@@ -17,15 +17,16 @@ Row = Sequence[Any]
 """(number, kind, unit hash, confidence, created, total, queue, work, and the picture's id where it is wanted); times in
 ms.
 
-The kind is `role/revision/variant/version that answered/status/fallback/batch size/origin/label`, of which the label
-alone can have a slash, and is left out with its own where there is none. Of a million rows there are some hundred
-kinds, and each column that a row does not have is a million objects that Python need not make.
+The kind is `role/revision/variant/version that answered/status/fallback/batch size/origin/is sure/label`: `is sure` is
+1, 0 or nothing, and the label, which alone can have a slash, is left out with its own where there is none. Of a million
+rows there are some hundred kinds, and each column that a row does not have is a million objects that Python need not
+make.
 """
 
 _UNANSWERED: Final = frozenset({"failed", "expired"})
 _INTEGERS: Final = (np.int64,) * 5
 _REALS: Final = (np.float64,) * 4
-_NO_LABEL: Final = 8
+_NO_LABEL: Final = 9
 """Facts of a kind without a label."""
 
 
@@ -57,6 +58,8 @@ class Exposures:
     """Another version than the assigned one was to answer."""
     is_failed: Bools
     """The assigned version did not answer: nobody did in time, or another one had to."""
+    is_unsure: Bools
+    """The answer was that the version is not sure."""
     created_ms: Ints
     total_ms: Floats
     """From arrived to final."""
@@ -73,6 +76,12 @@ class Exposures:
 
     def __len__(self) -> int:
         return len(self.number)
+
+    @property
+    def waited_ms(self) -> Floats:
+        """From arrived to answered or taken back; infinite where the assigned version did not answer."""
+        waited: Floats = np.where(self.is_failed, np.inf, self.total_ms)
+        return waited
 
 
 def read_exposures(chunks: Iterable[Sequence[Row]]) -> Exposures:
@@ -152,7 +161,7 @@ def _facts(kind: Ints, kinds: Sequence[str]) -> tuple[dict[str, Any], Ints]:
     """Return what the kinds say of each row, and the size of its batch: looked up, because there are few of them."""
     split = [one.split("/", _NO_LABEL) for one in kinds]
     columns = zip(*(one[:_NO_LABEL] for one in split), strict=True) if kinds else ((),) * _NO_LABEL
-    roles, revisions, variants, versions, statuses, fallbacks, sizes, origins = columns
+    roles, revisions, variants, versions, statuses, fallbacks, sizes, origins, sureness = columns
     variant_names, version_names = tuple(dict.fromkeys(variants)), tuple(dict.fromkeys(versions))
     origin_names = tuple(dict.fromkeys(origins))
     labels = [one[_NO_LABEL] if len(one) > _NO_LABEL else None for one in split]
@@ -175,6 +184,7 @@ def _facts(kind: Ints, kinds: Sequence[str]) -> tuple[dict[str, Any], Ints]:
         "is_failed": column(
             (one in _UNANSWERED or bool(other) for one, other in zip(statuses, fallbacks, strict=True)), np.bool_
         ),
+        "is_unsure": column((one == "0" for one in sureness), np.bool_),
         "variants": variant_names,
         "versions": version_names,
         "labels": tuple(place_of),

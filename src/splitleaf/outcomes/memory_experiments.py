@@ -85,7 +85,9 @@ def exposure_of(one: Outcome) -> Exposure | None:
     if one.role != "primary" or one.override:
         return None
     latency_ms = one.intake_ms + one.finished_ms - one.created_ms
-    return Exposure(one.number, one.revision, one.variant, one.unit_hash, one.status, one.fallback, latency_ms)
+    return Exposure(
+        one.number, one.revision, one.variant, one.unit_hash, one.status, one.fallback, latency_ms, one.is_sure
+    )
 
 
 def rating_of(number: int, said: Feedback, about: Outcome | None, experiment: str) -> RatedExposure | None:
@@ -102,7 +104,8 @@ def rating_of(number: int, said: Feedback, about: Outcome | None, experiment: st
 def exposure_row(one: Outcome) -> Row:
     """Return the outcome as `exposures.read_exposures` takes it."""
     whose = (one.role, one.revision, one.variant, one.served_version)
-    facts = (*whose, one.status, one.fallback, one.batch_size, one.origin)
+    sureness = "" if one.is_sure is None else int(one.is_sure)
+    facts = (*whose, one.status, one.fallback, one.batch_size, one.origin, sureness)
     label = () if one.label is None else (one.label,)
     return (
         one.number,

@@ -2,22 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from splitleaf.analysis.report.parts import Measured, Part
 from splitleaf.analysis.verdicts import Verdict
+from splitleaf.experiments.metrics import Role, metric_of
 from splitleaf.experiments.plan import GuardedMetric
 
-MetricName = Literal[
-    "accuracy",
-    "audited_accuracy",
-    "feedback_accuracy",
-    "error_rate",
-    "slow_rate",
-    "latency_ms",
-    "confidence",
-    "cost_ms",
-]
+MetricName = Annotated[str, *metric_of(Role.PRIMARY, Role.SECONDARY)]
 
 
 class ArmMeasure(Part):

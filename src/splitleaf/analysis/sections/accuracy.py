@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
@@ -14,16 +14,13 @@ from splitleaf.analysis.pairs import LabelledPairs, Pairs, disagree
 from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.sections.metrics import Comparisons
 from splitleaf.analysis.sections.rows import Judging, compared_row, control_row, judge_all
+from splitleaf.experiments.metrics import MetricSpec, Truth
 from splitleaf.statistics.contrasts import Contrast, Planned, contrast_arms, estimate_alone
 from splitleaf.statistics.grouping import Grouping, Ints, Sample, count_units
 from splitleaf.statistics.mcnemar import compare_paired
 from splitleaf.statistics.records import Difference, Estimate, Floats, Interval
 from splitleaf.statistics.sequences import mixture_width
 
-BIASED: Final = (
-    "Biased: who says something depends on whether the answer was right. Shown, and watched for a worse candidate, but "
-    "no measure of accuracy."
-)
 PICKED: Final = (
     "No picture was drawn at random for an expert, and no version answered another one's pictures: labels that "
     "somebody picked cannot say how accurate the versions are. Label the audit share of the review queue, or add a "
@@ -90,7 +87,9 @@ class PairedAccuracy:
         rho = mixture_width(counts.variance * planned / images, alpha)
         return Contrast(difference, len(pairs.control), counts.variance, float(images), rho)
 
-    def metric(self, judging: Judging, levels: Mapping[str, Level], basis: str | None, *, is_primary: bool) -> Metric:
+    def metric(
+        self, spec: MetricSpec, judging: Judging, levels: Mapping[str, Level], basis: str | None, *, is_primary: bool
+    ) -> Metric:
         """Return the metric; `levels` are the arms' accuracies where they can be told, `basis` says from what."""
         judged = judge_all(list(self.pairs), self.contrast, judging)
         rows = []
@@ -99,10 +98,10 @@ class PairedAccuracy:
             rows.append(compared_row(row, one, judging))
         first = next(iter(self.pairs))
         return Metric(
-            metric="accuracy",
-            title="Accuracy",
-            unit="share",
-            better="higher",
+            metric=spec.name,
+            title=spec.title,
+            unit=spec.unit,
+            better=spec.better,
             is_primary=is_primary,
             method="labels of disagreements on the same pictures, anytime McNemar",
             basis=basis,
@@ -172,14 +171,7 @@ class LiveAccuracy:
         interval = Interval(told.interval.low * (1 - missing), told.interval.high * (1 - missing) + missing)
         return Level(Estimate(told.value, interval), len(right))
 
-    def metric(
-        self,
-        name: Literal["accuracy", "audited_accuracy", "feedback_accuracy"],
-        judging: Judging,
-        *,
-        is_primary: bool,
-        caveat: str | None,
-    ) -> Metric:
+    def metric(self, spec: MetricSpec, judging: Judging, *, is_primary: bool, caveat: str | None = None) -> Metric:
         frame = self._frame
         live = [frame.arms[place].name for place in frame.candidates]
         judged = judge_all(live, self.contrast, judging)
@@ -188,24 +180,23 @@ class LiveAccuracy:
             row = self._row(place, judging.alpha)
             if arm.name in judged:
                 rows.append(compared_row(row, judged[arm.name], judging))
-            elif arm.role == "control" or (row.images and name != "feedback_accuracy"):
+            elif arm.role == "control" or (row.images and spec.truth is not Truth.USERS):
                 rows.append(row)
-        audited = "Accuracy on all pictures" if self._census else "Accuracy in the audit"
-        titles = {"audited_accuracy": audited, "feedback_accuracy": "Right by users' word"}
+        is_whole = spec.truth is Truth.AUDIT and self._census is not None
         return Metric(
-            metric=name,
-            title=titles.get(name, "Accuracy"),
-            unit="share",
-            better="higher",
+            metric=spec.name,
+            title="Accuracy on all pictures" if is_whole else spec.title,
+            unit=spec.unit,
+            better=spec.better,
             is_primary=is_primary,
-            method=f"{self._method(name)}; by revision, clustered by unit",
+            method=f"{self._method(spec)}; by revision, clustered by unit",
             basis=None,
-            caveat=caveat,
+            caveat=caveat or spec.caveat,
             arms=rows,
         )
 
-    def _method(self, name: str) -> str:
-        if name == "feedback_accuracy":
+    def _method(self, spec: MetricSpec) -> str:
+        if spec.truth is Truth.USERS:
             return "what users said"
         return "labels of all pictures" if self._census else "labels weighted by one over their probability"
 

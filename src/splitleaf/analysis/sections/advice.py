@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from splitleaf.analysis.frame import ArmSpec
 from splitleaf.analysis.report.health import Health
 from splitleaf.analysis.verdicts import Verdict
+from splitleaf.experiments.metrics import Truth
 from splitleaf.experiments.plan import Plan
 
 
@@ -90,9 +91,7 @@ def _drop(situation: Situation) -> list[str]:
 
 def _choose(situation: Situation) -> list[str]:
     return [
-        "Accuracy alone does not decide: look at cost and latency below, and take the version that you prefer."
-        if situation.plan.primary.metric == "accuracy"
-        else "This measure does not decide: look at the others below, and take the version that you prefer.",
+        "This measure alone does not decide: look at the others below, and take the version that you prefer.",
         *_take(situation),
     ]
 
@@ -100,7 +99,7 @@ def _choose(situation: Situation) -> list[str]:
 def _wait(situation: Situation) -> list[str]:
     key = situation.plan.key
     label = ["Label the review queue of the dashboard: disagreements first."]
-    steps = label if situation.plan.primary.metric == "accuracy" else []
+    steps = label if situation.plan.primary.spec.truth is Truth.EXPERTS else []
     if situation.state == "paused":
         return [*steps, f"Go on: `splitleaf experiments resume {key}`."]
     if situation.state == "stopped":

@@ -6,7 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
 
 from splitleaf.analysis.census import take_census
 from splitleaf.analysis.frame import Frame
@@ -17,7 +16,7 @@ from splitleaf.analysis.report.curves import Course, Segment
 from splitleaf.analysis.report.health import Health
 from splitleaf.analysis.report.measures import GuardrailState, Metric
 from splitleaf.analysis.sections import courses
-from splitleaf.analysis.sections.accuracy import BIASED, PICKED, Labelled, Level, LiveAccuracy, PairedAccuracy
+from splitleaf.analysis.sections.accuracy import PICKED, Labelled, Level, LiveAccuracy, PairedAccuracy
 from splitleaf.analysis.sections.agreement import IdsOf, describe_agreement
 from splitleaf.analysis.sections.guardrails import GuardrailTable
 from splitleaf.analysis.sections.health import check_health
@@ -30,6 +29,7 @@ from splitleaf.analysis.sections.segments import list_segments
 from splitleaf.analysis.sections.statements import Findings, choose_statement, write_statements
 from splitleaf.analysis.sections.stretches import watch_drift
 from splitleaf.analysis.sections.traffic import count_traffic, list_stages
+from splitleaf.experiments.metrics import METRICS, MetricSpec, Truth
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, RatedExposure
 from splitleaf.statistics.grouping import count_units
 
@@ -170,24 +170,22 @@ class _Assembly:
         return sorted(found, key=lambda one: not one.is_primary)
 
     def _accuracies(self) -> list[Metric]:
-        plan, labelled = self._plan, self._labelled
-        is_primary = plan.primary.metric == "accuracy"
-        found = []
+        rightness = [one for one in METRICS.values() if one.truth is not None]
+        return [found for spec in rightness if (found := self._accuracy(spec)) is not None]
+
+    def _accuracy(self, spec: MetricSpec) -> Metric | None:
+        labelled, judging = self._labelled, self._judging(spec)
+        is_primary = spec.name == self._plan.primary.metric
+        if spec.truth is Truth.USERS:
+            return self._said.metric(spec, judging, is_primary=is_primary) if labelled.said else None
+        if spec.truth is Truth.AUDIT:
+            return self._audited.metric(spec, judging, is_primary=is_primary) if labelled.representative else None
         if self._paired.pairs:
-            judging = self._judging("accuracy", "higher")
-            found.append(self._paired.metric(judging, self._levels(), labelled.basis, is_primary=is_primary))
-        elif is_primary and labelled.asked:
-            caveat = None if labelled.representative else PICKED
-            judging = self._judging("accuracy", "higher")
-            found.append(self._audited.metric("accuracy", judging, is_primary=True, caveat=caveat))
-        if labelled.representative:
-            judging = self._judging("audited_accuracy", "higher")
-            found.append(self._audited.metric("audited_accuracy", judging, is_primary=False, caveat=None))
-        if labelled.said:
-            judging = self._judging("feedback_accuracy", "higher")
-            decides = plan.primary.metric == "feedback_accuracy"
-            found.append(self._said.metric("feedback_accuracy", judging, is_primary=decides, caveat=BIASED))
-        return found
+            return self._paired.metric(spec, judging, self._levels(), labelled.basis, is_primary=is_primary)
+        if not (is_primary and labelled.asked):
+            return None
+        caveat = None if labelled.representative else PICKED
+        return self._audited.metric(spec, judging, is_primary=True, caveat=caveat)
 
     def _levels(self) -> dict[str, Level]:
         levels = {arm.name: self._audited.level(place, self._plan.alpha) for place, arm in enumerate(self._frame.arms)}
@@ -198,25 +196,25 @@ class _Assembly:
         return [
             table.metric(
                 measure,
-                self._judging(measure.metric, measure.better, measure),
+                self._judging(measure.spec, measure),
                 is_primary=measure.metric == self._plan.primary.metric,
             )
             for measure in self._measures.values()
             if self._frame.shown.any()
         ]
 
-    def _judging(self, metric: str, better: Literal["higher", "lower"], measure: Measure | None = None) -> Judging:
+    def _judging(self, spec: MetricSpec, measure: Measure | None = None) -> Judging:
         """Return how a metric is judged: margin and smallest difference are the plan's for the primary one alone."""
         plan = self._plan
-        if metric != plan.primary.metric:
-            return Judging(plan.alpha, better, 0.0, 0.0, self._health.is_sound)
+        if spec.name != plan.primary.metric:
+            return Judging(plan.alpha, spec.better, 0.0, 0.0, self._health.is_sound)
         level = 1.0
-        if measure is not None and measure.unit == "ms":
+        if measure is not None and spec.unit == "ms":
             # A margin is a share; of a time, it is a share of control's.
             mine = measure.value[(self._frame.arm == 0) & measure.counts]
             level = float(mine.mean()) if len(mine) else 0.0
         smallest = plan.mde or plan.primary.margin
-        return Judging(plan.alpha, better, plan.primary.margin * level, smallest * level, self._health.is_sound)
+        return Judging(plan.alpha, spec.better, plan.primary.margin * level, smallest * level, self._health.is_sound)
 
     def _agreements(self) -> list[Agreement]:
         return [
@@ -226,22 +224,25 @@ class _Assembly:
         ]
 
     def _courses(self) -> list[Course]:
-        primary = self._plan.primary.metric
+        primary, truth = self._plan.primary.metric, self._plan.primary.spec.truth
         found: list[Course | None] = []
-        if primary == "accuracy" and self._paired.pairs:
-            found += [courses.trace_paired_accuracy(self._comparisons, self._paired, arm) for arm in self._paired.pairs]
-        elif primary in ("accuracy", "feedback_accuracy"):
-            live = self._audited if primary == "accuracy" else self._said
+        if truth is Truth.EXPERTS and self._paired.pairs:
+            found += [
+                courses.trace_paired_accuracy(self._comparisons, self._paired, arm, primary)
+                for arm in self._paired.pairs
+            ]
+        elif truth is not None:
+            live = self._said if truth is Truth.USERS else self._audited
             names = [self._frame.arms[place].name for place in self._frame.candidates]
             found += [courses.trace_live_accuracy(live, name, primary, self._plan.alpha) for name in names]
-        for metric in dict.fromkeys((primary, "error_rate")):
-            if measure := self._measures.get(metric):
+        for metric, measure in self._measures.items():
+            if metric == primary or measure.spec.is_vital:
                 found += [courses.trace_measure(self._comparisons, measure, one) for one in self._frame.candidates]
                 found += self._shadow_courses(measure)
         return [one for one in found if one is not None and one.looks]
 
     def _shadow_courses(self, measure: Measure) -> list[Course]:
-        if measure.metric not in ("confidence", "cost_ms"):
+        if measure.spec.shadows != "compared":
             return []
         names = [self._frame.arms[place].name for place in self._frame.shadows]
         return [
@@ -249,7 +250,8 @@ class _Assembly:
         ]
 
     def _segments(self) -> list[Segment]:
-        measure = self._measures.get(self._plan.primary.metric, self._measures["error_rate"])
+        vital = next(one for one in self._measures.values() if one.spec.is_vital)
+        measure = self._measures.get(self._plan.primary.metric, vital)
         return [one for place in self._frame.candidates for one in list_segments(self._comparisons, measure, place)]
 
 

@@ -63,7 +63,7 @@ def trace_shadow(comparisons: Comparisons, measure: Measure, arm: str) -> Course
     return Course(arm=arm, metric=measure.metric, looks=looks)
 
 
-def trace_paired_accuracy(comparisons: Comparisons, accuracy: PairedAccuracy, arm: str) -> Course:
+def trace_paired_accuracy(comparisons: Comparisons, accuracy: PairedAccuracy, arm: str, metric: str) -> Course:
     """Return the course by the pictures' times, with the labels that are known now."""
     frame, pairs, labelled = comparisons.frame, accuracy.pairs[arm], accuracy.labelled[arm]
     at_ms = frame.rows.created_ms[pairs.control]
@@ -74,7 +74,7 @@ def trace_paired_accuracy(comparisons: Comparisons, accuracy: PairedAccuracy, ar
         until = int(np.searchsorted(labelled.at_ms, now_ms, side="right"))
         counts = labelled.count(until, int(end), int(disagreements[end - 1]))
         looks.append(_of(now_ms, int(end), compare_paired(counts, frame.plan.planned_n, frame.plan.alpha)))
-    return Course(arm=arm, metric="accuracy", looks=looks)
+    return Course(arm=arm, metric=metric, looks=looks)
 
 
 def trace_live_accuracy(accuracy: LiveAccuracy, arm: str, metric: str, alpha: float) -> Course:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 
@@ -14,8 +13,6 @@ from splitleaf.analysis.report.measures import GuardrailState
 from splitleaf.analysis.sections.rows import LOG_TEN
 from splitleaf.experiments.plan import Guardrail
 from splitleaf.outcomes.experiments import RatedExposure
-
-USERS: Final = "feedback_accuracy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +33,12 @@ class GuardrailTable:
     def _evidence(self, rail: Guardrail, candidate: int) -> GuardrailEvidence:
         # So that the plan's alpha holds for all candidates together.
         evidence = GuardrailEvidence(rail.alpha / len(self.frame.candidates), rail.threshold_ms)
-        if rail.metric == USERS:
+        if rail.spec.truth is not None:
             return self._listen(evidence, candidate)
-        frame, rows = self.frame, self.frame.rows
-        chance = frame.chance(candidate)
-        # What a client took back counts where they had waited longer than the plan allows.
-        counts = ~rows.is_canceled | (rows.total_ms > (rail.threshold_ms or np.inf))
-        first = np.flatnonzero(frame.is_first & counts & (chance > 0) & (chance < 1))
-        first = first[np.isin(frame.arm[first], (0, candidate))]
-        arms, chances = frame.arm[first] == candidate, chance[first]
-        answered = rows.is_answered[first] & ~rows.is_fallback[first]
-        if rail.metric == "slow_rate":
-            waited = answered | rows.is_canceled[first]
-            return evidence.with_latencies(arms, np.where(waited, rows.total_ms[first], np.inf), chances)
-        good = ~rows.is_fallback[first] if rail.metric == "fallback_rate" else answered
-        return evidence.with_successes(arms, good, chances)
+        frame, chance = self.frame, self.frame.chance(candidate)
+        comparable = frame.is_first & np.isin(frame.arm, (0, candidate)) & (chance > 0) & (chance < 1)
+        arms = frame.arm == candidate
+        return evidence.with_outcomes(rail.spec, frame.rows, comparable, arms, chance)
 
     def _listen(self, evidence: GuardrailEvidence, candidate: int) -> GuardrailEvidence:
         slots = self.frame.slots

@@ -17,6 +17,7 @@ from splitleaf.analysis.sections.accuracy import Labelled
 from splitleaf.analysis.sections.rows import LOG_TEN, measured
 from splitleaf.experiments.allocation import sampling_slots
 from splitleaf.experiments.bucketing import SLOTS
+from splitleaf.experiments.metrics import Truth
 from splitleaf.outcomes.exposures import Bools
 from splitleaf.statistics import ratio
 from splitleaf.statistics.contrasts import Planned, contrast_arms
@@ -49,7 +50,7 @@ def check_health(frame: Frame, labelled: Labelled, set_aside: int) -> Health:
     missing, expected = _count_missing_shadows(frame)
     findings: Mapping[str, _Finding] = {
         "split": _judge_split(split, split_log_e),
-        "responses": _judge_responses(responses, is_uneven, decides=frame.plan.primary.metric == "feedback_accuracy"),
+        "responses": _judge_responses(responses, is_uneven, decides=frame.plan.primary.spec.truth is Truth.USERS),
         "fallbacks": _judge_fallbacks(frame, fallback_share),
         "units": _judge_units(frame),
         "crossovers": _judge_crossovers(frame, crossovers),

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final, Literal
 
 import numpy as np
 
 from splitleaf.analysis.frame import Frame
 from splitleaf.analysis.guardrails import LESSONS
-from splitleaf.analysis.report.measures import MetricName
+from splitleaf.experiments.metrics import METRICS, Exceedance, Mean, MetricSpec, Rate, Role
 from splitleaf.experiments.plan import Guardrail, Primary
 from splitleaf.outcomes.exposures import Bools
 from splitleaf.statistics.exceedance import threshold_ms
@@ -32,26 +29,31 @@ class Slowness:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A number for every row; those that do not count have weight 0."""
+    """A metric's number for every row; those that do not count have weight 0."""
 
-    metric: MetricName
-    title: str
-    unit: Literal["share", "ms"]
-    better: Literal["higher", "lower"]
-    method: str
+    spec: MetricSpec
     value: Floats
     counts: Bools
     scale: float = 1.0
-    """Divides the value to lie in about [0, 1]."""
+    """Divides the value to lie in [0, 1]."""
+    threshold_ms: float | None = None
+
+    @property
+    def metric(self) -> str:
+        return self.spec.name
 
     @property
     def is_rate(self) -> bool:
         """Whether each value is 0 or 1."""
-        return self.metric in ("error_rate", "slow_rate")
+        return not isinstance(self.spec.reading, Mean)
 
+    @property
+    def title(self) -> str:
+        return self.spec.title.format(threshold_ms=f"{self.threshold_ms or 0:,.0f} ms")
 
-_MEANS: Final = "means by revision, clustered by unit"
-_RATES: Final = "shares by revision, clustered by unit"
+    @property
+    def method(self) -> str:
+        return f"{'shares' if self.is_rate else 'means'} by revision, clustered by unit"
 
 
 def find_slowness(frame: Frame) -> Slowness:
@@ -66,57 +68,34 @@ def find_slowness(frame: Frame) -> Slowness:
 
 
 def list_measures(frame: Frame, slowness: Slowness) -> list[Measure]:
-    """Return what can be measured without any label."""
-    return [made for make in _MEASURES.values() if (made := make(frame, slowness)) is not None]
+    """Return what can be measured without any label, of all metrics that a report shows."""
+    shown = (one for one in METRICS.values() if one.roles & {Role.PRIMARY, Role.SECONDARY})
+    return [made for spec in shown if (made := _measure(spec, frame, slowness)) is not None]
 
 
-def _error_rate(frame: Frame, _: Slowness) -> Measure:
+def _measure(spec: MetricSpec, frame: Frame, slowness: Slowness) -> Measure | None:
     rows = frame.rows
-    value, counts = rows.is_failed.astype(np.float64), ~rows.is_canceled | rows.is_fallback
-    return Measure("error_rate", "Errors", "share", "lower", _RATES, value, counts)
+    match spec.reading:
+        case Rate(is_bad, counts):
+            return Measure(spec, is_bad(rows).astype(np.float64), counts(rows))
+        case Exceedance() if slowness.threshold_ms is not None:
+            return _above(spec, spec.reading, frame, slowness.threshold_ms, slowness.since)
+        case Mean(value, is_capped):
+            values, counts_ = value(rows), rows.is_answered
+            seen = counts_ if spec.shadows == "compared" else counts_ & frame.shown
+            scale = _scale(values, seen) if is_capped else 1.0
+            return Measure(spec, values, counts_, scale)
+    return None
 
 
-def _slow_rate(frame: Frame, slowness: Slowness) -> Measure | None:
-    if slowness.threshold_ms is None:
-        return None
-    rows = frame.rows
-    slow = rows.is_failed | (rows.total_ms > slowness.threshold_ms)
+def _above(spec: MetricSpec, reading: Exceedance, frame: Frame, threshold: float, since: int) -> Measure:
+    is_above = reading.amount(frame.rows) > threshold
     # What a client took back after waiting too long was too slow; what they took back before that is not known.
-    counts = (~rows.is_canceled | (rows.total_ms > slowness.threshold_ms)) & (np.arange(len(rows)) >= slowness.since)
-    title = f"Slower than {slowness.threshold_ms:,.0f} ms"
-    return Measure("slow_rate", title, "share", "lower", _RATES, slow.astype(np.float64), counts)
-
-
-def _latency(frame: Frame, _: Slowness) -> Measure:
-    rows = frame.rows
-    scale = _scale(rows.total_ms, rows.is_answered & frame.shown)
-    return Measure("latency_ms", "Time to the answer", "ms", "lower", _MEANS, rows.total_ms, rows.is_answered, scale)
-
-
-def _confidence(frame: Frame, _: Slowness) -> Measure:
-    rows = frame.rows
-    return Measure("confidence", "Confidence", "share", "higher", _MEANS, rows.confidence, rows.is_answered)
-
-
-def _cost(frame: Frame, _: Slowness) -> Measure:
-    rows = frame.rows
-    scale = _scale(rows.cost_ms, rows.is_answered)
-    title = "Processor time a picture"
-    return Measure("cost_ms", title, "ms", "lower", _MEANS, rows.cost_ms, rows.is_answered, scale)
+    counts = (reading.counts(frame.rows) | is_above) & (np.arange(len(frame.rows)) >= since)
+    return Measure(spec, is_above.astype(np.float64), counts, threshold_ms=threshold)
 
 
 def _scale(value: Floats, counts: Bools) -> float:
     """Return what 99 % stay below: pseudo-units at the largest value ever would drown a mean in its outliers."""
     found = value[counts]
     return max(float(np.quantile(found, 0.99)), 1e-9) if len(found) else 1.0
-
-
-_MEASURES: Final[Mapping[MetricName, Callable[[Frame, Slowness], Measure | None]]] = MappingProxyType(
-    {
-        "error_rate": _error_rate,
-        "slow_rate": _slow_rate,
-        "latency_ms": _latency,
-        "confidence": _confidence,
-        "cost_ms": _cost,
-    }
-)

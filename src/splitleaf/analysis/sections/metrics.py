@@ -99,17 +99,17 @@ class MetricTable:
             if arm.name in judged:
                 row = self._row(measure, place, judged[arm.name].contrast.candidate)
                 rows.append(compared_row(row, judged[arm.name], judging))
-        if measure.metric == "error_rate":
+        if measure.spec.shadows == "alone":
             rows += self._unseen(measure)
         return Metric(
             metric=measure.metric,
             title=measure.title,
-            unit=measure.unit,
-            better=measure.better,
+            unit=measure.spec.unit,
+            better=measure.spec.better,
             is_primary=is_primary,
             method=measure.method if frame.candidates else "means on the same pictures, clustered by unit",
             basis=None,
-            caveat=None,
+            caveat=measure.spec.caveat,
             arms=rows,
         )
 
@@ -129,8 +129,7 @@ class MetricTable:
         return found
 
     def _arms(self, measure: Measure) -> list[ArmSpec]:
-        # A shadow waits behind everybody, and is shed under load: neither its waiting nor that is the version's doing.
-        unseen = () if measure.metric in ("latency_ms", "slow_rate", "error_rate") else ("shadow",)
+        unseen = ("shadow",) if measure.spec.shadows == "compared" else ()
         return [arm for arm in self.comparisons.frame.arms if arm.role in ("control", "candidate", *unseen)]
 
     def _row(self, measure: Measure, place: int, estimate: Estimate | None) -> ArmMeasure:

@@ -17,6 +17,7 @@ from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.report.parts import Measured
 from splitleaf.analysis.sections.accuracy import Labelled
 from splitleaf.analysis.sections.rows import measured
+from splitleaf.experiments.metrics import METRICS, Truth
 from splitleaf.statistics.calibration import BINS, Reliability, measure_reliability
 from splitleaf.statistics.proportions import estimate_rate
 from splitleaf.statistics.records import Estimate
@@ -107,19 +108,19 @@ def describe_tradeoff(
     frame: Frame, metrics: Sequence[Metric], latency: Latency, *, is_census: bool = False
 ) -> list[Tradeoff]:
     """Return a point for each arm; accuracy by a census or the audit, or by users where there is neither."""
-    levels: tuple[tuple[str, TradeoffTruth], ...] = (
-        ("audited_accuracy", "census" if is_census else "audit"),
-        ("feedback_accuracy", "feedback"),
+    levels: tuple[tuple[Truth, TradeoffTruth], ...] = (
+        (Truth.AUDIT, "census" if is_census else "audit"),
+        (Truth.USERS, "feedback"),
     )
-    by_name: dict[str, Metric] = {one.metric: one for one in metrics}
+    by_truth = {METRICS[one.metric].truth: one for one in metrics}
     # A shadow waits behind everybody: beside it, only the work itself can be compared.
     part: LatencyPart = "inference" if frame.shadows else "total"
     points = []
     for arm in frame.arms:
         accuracy: Measured | None = None
         truth: TradeoffTruth | None = None
-        for metric, name in levels:
-            row = _row(by_name.get(metric), arm.name)
+        for source, name in levels:
+            row = _row(by_truth.get(source), arm.name)
             if accuracy is None and row is not None and row.estimate is not None:
                 accuracy, truth = row.estimate, name
         median = next(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Final
 
 from splitleaf.analysis.frame import ArmSpec
@@ -13,7 +12,8 @@ from splitleaf.analysis.report.health import Health
 from splitleaf.analysis.report.measures import ArmMeasure, GuardrailState, Metric
 from splitleaf.analysis.report.statement import Statement
 from splitleaf.analysis.sections.advice import Situation, advise
-from splitleaf.analysis.verdicts import COMPARATIVES, PREFERENCE, Verdict, headline, headline_of_harm
+from splitleaf.analysis.verdicts import PREFERENCE, Verdict, headline, headline_of_harm
+from splitleaf.experiments.metrics import METRICS, Truth
 from splitleaf.experiments.plan import Plan
 from splitleaf.statistics.mcnemar import LEAST_DISCORDANT
 from splitleaf.statistics.sequences import LEAST_OF_EACH
@@ -21,14 +21,6 @@ from splitleaf.statistics.sequences import LEAST_OF_EACH
 _OVER: Final = frozenset({"promoted", "rejected", "rolled_back"})
 """States after which nothing more is wanted."""
 _UNSOUND: Final = "The numbers below are shown, but mean nothing until the failed check is explained."
-_BAD: Final = MappingProxyType(
-    {
-        "error_rate": "without an answer",
-        "slow_rate": "too slow",
-        "fallback_rate": "answered by another version",
-        "feedback_accuracy": "said to be wrong",
-    }
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +101,7 @@ def _missing(findings: Findings, primary: Metric | None, row: ArmMeasure | None,
         return
     arm = row.arm if row else ""
     unlabelled = _unlabelled(findings.agreements, arm)
-    if findings.plan.primary.metric == "accuracy":
+    if _needs_labels(findings):
         if row is None:
             yield "Labels by experts, and a shadow or an audit share that gives them something to be compared by."
         elif verdict is Verdict.NOT_ENOUGH_DATA and any(one.arm == arm for one in findings.agreements):
@@ -127,10 +119,14 @@ def _missing(findings: Findings, primary: Metric | None, row: ArmMeasure | None,
         yield f"The plan asks for {findings.plan.planned_n:,} pictures."
 
 
+def _needs_labels(findings: Findings) -> bool:
+    return findings.plan.primary.spec.truth is Truth.EXPERTS
+
+
 def _where(findings: Findings, arm: str) -> str:
     if any(one.role == "candidate" for one in findings.arms):
         return " at the present shares"
-    paired = findings.plan.primary.metric == "accuracy" and any(one.arm == arm for one in findings.agreements)
+    paired = _needs_labels(findings) and any(one.arm == arm for one in findings.agreements)
     return ", labelled where the versions disagree" if paired else ""
 
 
@@ -146,13 +142,13 @@ def _concerns(findings: Findings, arm: ArmSpec, primary: Metric | None) -> Itera
     for metric in findings.metrics:
         row = next((one for one in metric.arms if one.arm == arm.name), None)
         if not metric.is_primary and row and row.verdict is Verdict.WORSE and row.difference:
-            worse = COMPARATIVES[metric.metric][1]
+            worse = METRICS[metric.metric].words[1]
             yield f"{arm.version} is {worse}: {_signed(row.difference.value, metric)} ({metric.title.lower()})."
     yield from (one.summary for one in findings.health.checks if one.status == "warning")
 
 
 def _tell_fired(rail: GuardrailState) -> str:
-    bad = _BAD[rail.metric] if rail.threshold_ms is None else f"slower than {rail.threshold_ms:,.0f} ms"
+    bad = METRICS[rail.metric].name_bad(rail.threshold_ms)
     candidate = f"{rail.candidate_bad:,} of {rail.candidate_units:,} units {bad}"
     return (
         f"The guardrail {rail.metric} has fired: {candidate}, against control's {rail.control_bad:,} of "

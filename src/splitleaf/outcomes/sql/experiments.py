@@ -40,6 +40,9 @@ _PICTURE: Final = case(
     (tables.outcomes.c.role == "shadow", tables.outcomes.c.primary_id), else_=tables.outcomes.c.prediction_id
 )
 """Whose picture it is."""
+_SURENESS: Final = case(
+    (tables.outcomes.c.is_sure.is_(True), "1"), (tables.outcomes.c.is_sure.is_(False), "0"), else_=""
+)
 
 
 class SqlExperiments(SqlDatabase):
@@ -148,7 +151,7 @@ class SqlExperiments(SqlDatabase):
         latency_ms = table.intake_ms + (table.finished_ms - table.created_ms)
         columns = (table.number, table.revision, table.variant, table.unit_hash, table.status, table.fallback)
         query = (
-            select(*columns, latency_ms)
+            select(*columns, latency_ms, table.is_sure)
             .where(*of_experiment(experiment), *_is_exposure(), table.number > number)
             .order_by(table.number)
             .limit(limit)
@@ -197,7 +200,7 @@ def _columns_of(experiment: str, with_pictures: bool) -> Select[Any]:
     facts = (table.role, table.revision, table.variant, table.served_version, table.status, table.fallback)
     # The last one is the slash and the label, or nothing.
     label = func.coalesce("/" + table.label, "")
-    kind = _formatted("%s/%s/%s/%s/%s/%s/%s/%s%s", *facts, table.batch_size, table.origin, label)
+    kind = _formatted("%s/%s/%s/%s/%s/%s/%s/%s/%s%s", *facts, table.batch_size, table.origin, _SURENESS, label)
     total_ms = table.intake_ms + table.finished_ms - table.created_ms
     work_ms = table.preprocess_ms + table.inference_ms
     times = (table.created_ms, total_ms, table.queue_ms, work_ms)

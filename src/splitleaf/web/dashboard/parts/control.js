@@ -2,8 +2,8 @@
 
 import { h } from "../js/dom.js";
 import { chip, count, number, when } from "./format.js";
+import { metricWord } from "./measures.js";
 import { panel } from "./panel.js";
-import { metricWord } from "./plan.js";
 
 const STATES = {
   watching: ["Watching", "good"],

@@ -2,6 +2,7 @@
 
 import { h } from "../js/dom.js";
 import { count, percent } from "./format.js";
+import { metricWord } from "./measures.js";
 import { facts } from "./panel.js";
 
 const MODES = {
@@ -9,18 +10,6 @@ const MODES = {
   aa: "A/A: twice the same version, to test the test",
   shadow: "shadow: other versions score the same pictures unseen",
 };
-const METRICS = {
-  accuracy: "accuracy by labels of experts",
-  feedback_accuracy: "accuracy by feedback of users",
-  error_rate: "pictures without an answer",
-  slow_rate: "slow answers",
-  confidence: "mean confidence",
-  cost_ms: "time of a processor for each picture",
-};
-
-export function metricWord(metric) {
-  return METRICS[metric] ?? metric.replaceAll("_", " ");
-}
 
 export function planFacts(plan) {
   const variants = Object.entries(plan.variants).map(([name, { version, share }]) => `${name}: ${version}, ${share} %`);

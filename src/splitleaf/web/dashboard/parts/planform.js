@@ -2,7 +2,7 @@
 
 import { h } from "../js/dom.js";
 import { check, choiceCards, numberField, selectField, textField } from "./fields.js";
-import { metricWord } from "./plan.js";
+import { metricsFor } from "./measures.js";
 
 const KINDS = [
   {
@@ -17,7 +17,6 @@ const KINDS = [
   },
   { value: "aa", title: "A/A", text: "Twice the same version: shows that the test itself is sound." },
 ];
-const METRICS = ["accuracy", "feedback_accuracy", "error_rate", "slow_rate", "confidence", "cost_ms"];
 
 export function about() {
   return h(
@@ -103,7 +102,8 @@ export function kind(versions, champion) {
 }
 
 export function decision() {
-  const names = Object.fromEntries(METRICS.map((metric) => [metric, metricWord(metric)]));
+  const metrics = metricsFor("primary");
+  const names = Object.fromEntries(metrics.map(({ name, description }) => [name, description]));
   return h(
     "div",
     { class: "form" },
@@ -113,9 +113,9 @@ export function decision() {
       selectField({
         name: "metric",
         label: "The one measure that decides",
-        options: METRICS,
+        options: Object.keys(names),
         names,
-        value: "accuracy",
+        value: metrics[0].name,
       }),
       numberField({
         name: "margin",
@@ -128,7 +128,7 @@ export function decision() {
       }),
       h(
         "div",
-        { class: "only-slow" },
+        { class: "only-threshold" },
         numberField({ name: "slow_primary", label: "Slow is above", unit: "ms", value: 250, min: 1 }),
       ),
     ),
@@ -186,20 +186,28 @@ function plannedPictures() {
 export function guards() {
   return h(
     "div",
-    { class: "form" },
+    { class: "form guards" },
     h(
       "p",
       { class: "hint" },
       "Exact evidence that the candidate is worse in one of these ends the experiment by itself.",
     ),
-    check({ name: "guard_error", label: "Pictures without an answer", checked: true }),
-    check({ name: "guard_slow", label: "Slow answers", checked: false }),
-    h(
-      "div",
-      { class: "only-guard-slow" },
-      numberField({ name: "slow_guard", label: "Slow is above", unit: "ms", value: 250, min: 1 }),
-    ),
-    check({ name: "guard_feedback", label: "Accuracy by feedback of users", checked: false }),
+    metricsFor("guardrail").map(guardChoice),
+  );
+}
+
+function guardChoice({ name, description, is_vital: isVital, needs_threshold: needsThreshold }) {
+  const label = description.charAt(0).toUpperCase() + description.slice(1);
+  return h(
+    "div",
+    { class: "guard-choice" },
+    check({ name: `guard_${name}`, label, checked: isVital }),
+    needsThreshold &&
+      h(
+        "div",
+        { class: "only-guarded" },
+        numberField({ name: `threshold_${name}`, label: "Slow is above", unit: "ms", value: 250, min: 1 }),
+      ),
   );
 }
 

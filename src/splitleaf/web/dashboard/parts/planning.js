@@ -1,11 +1,6 @@
 // From what a form holds to a plan, as docs/reference/experiments.md has it.
 
-const RISING = new Set(["accuracy", "feedback_accuracy", "confidence"]);
-
-/** Tell whether more of this measure is better. */
-export function rises(metric) {
-  return RISING.has(metric);
-}
+import { metricNamed, metricsFor } from "./measures.js";
 
 export function planOf(data) {
   const mode = data.get("mode");
@@ -21,9 +16,9 @@ export function planOf(data) {
     ...listUnlessEmpty("shadows", shadowsOf(data, mode)),
     primary: {
       metric,
-      direction: rises(metric) ? "increase" : "decrease",
+      direction: metricNamed(metric).direction,
       margin: share(data, "margin"),
-      ...(metric === "slow_rate" ? { threshold_ms: number(data, "slow_primary") } : {}),
+      ...(metricNamed(metric).needs_threshold ? { threshold_ms: number(data, "slow_primary") } : {}),
     },
     ...listUnlessEmpty("guardrails", mode === "shadow" ? [] : guardrailsOf(data)),
     alpha: share(data, "alpha"),
@@ -52,11 +47,11 @@ function shadowsOf(data, mode) {
 }
 
 function guardrailsOf(data) {
-  return [
-    data.get("guard_error") && { metric: "error_rate" },
-    data.get("guard_slow") && { metric: "slow_rate", threshold_ms: number(data, "slow_guard") },
-    data.get("guard_feedback") && { metric: "feedback_accuracy" },
-  ].filter(Boolean);
+  return metricsFor("guardrail")
+    .filter(({ name }) => data.get(`guard_${name}`))
+    .map(({ name, needs_threshold: needs }) =>
+      needs ? { metric: name, threshold_ms: number(data, `threshold_${name}`) } : { metric: name },
+    );
 }
 
 function rampOf(data) {

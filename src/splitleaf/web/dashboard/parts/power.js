@@ -4,8 +4,8 @@ import { h } from "../js/dom.js";
 import { isAbort, pause } from "../js/waiting.js";
 import { call } from "./api.js";
 import { count, counted } from "./format.js";
+import { metricNamed } from "./measures.js";
 import { panel } from "./panel.js";
-import { rises } from "./planning.js";
 import { words } from "./problem.js";
 
 const REST_MS = 250;
@@ -44,7 +44,7 @@ function questionOf(data) {
   const difference = Number(data.get("mde")) / 100;
   return {
     baseline: Number(data.get("baseline")) / 100,
-    mde: rises(data.get("metric")) ? difference : -difference,
+    mde: metricNamed(data.get("metric")).better === "higher" ? difference : -difference,
     share: Math.min(0.99, Math.max(0.01, Number(data.get("share")) / 100)),
     alpha: Number(data.get("alpha")) / 100,
   };

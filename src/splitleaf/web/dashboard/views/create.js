@@ -3,6 +3,7 @@
 import { h, icon } from "../js/dom.js";
 import { call } from "../parts/api.js";
 import { textField } from "../parts/fields.js";
+import { loadMetrics, metricNamed } from "../parts/measures.js";
 import { pageHead, panel } from "../parts/panel.js";
 import { about, decision, guards, kind, who } from "../parts/planform.js";
 import { planOf } from "../parts/planning.js";
@@ -22,7 +23,11 @@ export async function show(main, { signal }) {
     await showEdit(main, edited, signal);
     return;
   }
-  const [{ models }, { aliases }] = await Promise.all([call("models", { signal }), call("aliases", { signal })]);
+  const [{ models }, { aliases }] = await Promise.all([
+    call("models", { signal }),
+    call("aliases", { signal }),
+    loadMetrics(signal),
+  ]);
   const versions = models.filter((one) => one.state === "imported").map((one) => one.version);
   main.append(
     pageHead("New experiment", {
@@ -79,7 +84,7 @@ function planForm(versions, champion, signal) {
   );
   const changed = () => {
     form.dataset.kind = form.elements.mode.value;
-    form.dataset.primary = form.elements.metric.value;
+    form.dataset.threshold = metricNamed(form.elements.metric.value).needs_threshold ? "yes" : "no";
     preview.textContent = JSON.stringify(planOf(new FormData(form)), null, 2);
     calculator.ask();
   };

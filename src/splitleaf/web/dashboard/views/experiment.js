@@ -4,6 +4,7 @@ import { h, icon } from "../js/dom.js";
 import { addressOf, call } from "../parts/api.js";
 import { controlPanel } from "../parts/control.js";
 import { stateChip, when } from "../parts/format.js";
+import { loadMetrics } from "../parts/measures.js";
 import { pageHead, panel } from "../parts/panel.js";
 import { planFacts } from "../parts/plan.js";
 import { fill, keepFresh, troubleIn } from "../parts/polling.js";
@@ -32,7 +33,11 @@ export async function show(main, { signal, parameters: [key] }) {
     places.story,
   );
   const refresh = async () => {
-    const [detail, control] = await Promise.all([call(path, { signal }), call(`${path}/control`, { signal })]);
+    const [detail, control] = await Promise.all([
+      call(path, { signal }),
+      call(`${path}/control`, { signal }),
+      loadMetrics(signal),
+    ]);
     fillState(places, detail, control, refresh);
     return detail.experiment;
   };
