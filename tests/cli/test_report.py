@@ -18,6 +18,7 @@ from splitleaf.cli.report_text import print_report
 from splitleaf.core.errors import ConfigurationError, NotFound
 from splitleaf.flows.judge_experiment import judge_experiment
 from splitleaf.outcomes.sql import SqlOutcomeStore
+from tests.flows.golden import read_through
 from tests.support.synthetic import Synthetic, World, plan_of, shadow_plan
 
 GOLDEN = Path(__file__).parent / "golden/report.txt"
@@ -106,7 +107,7 @@ def test_the_text_stays_as_it_was_read_through() -> None:
     plan = shadow_plan(guardrails=[{"metric": "slow_rate"}])
     world = World(accuracy={"v1": 0.88, "v2": 0.94}, labels_disagreements=True, audit=0.05, cost_factor={"v2": 1.2})
     experiment = Synthetic(plan, world, seed=7).run(1200)
-    text = _text(judge_experiment(experiment.store, plan.key, experiment.clock))
+    text = _text(read_through(judge_experiment(experiment.store, plan.key, experiment.clock)))
     assert text == GOLDEN.read_text(encoding="utf-8")
 
 

@@ -23,6 +23,7 @@ FULL = World(
     latency_factor={"v2": 3.0},
     cost_factor={"v2": 3.0},
     confidence={"v2": -0.2},
+    unsure={"v1": 0.1, "v2": 0.4},
     response={True: 0.5, False: 0.5},
     audit=0.3,
     labels_disagreements=True,

@@ -244,12 +244,16 @@ def test_exposures_are_counted_by_revision_and_variant_without_overrides(store: 
 
 
 def test_the_evidence_of_an_experiment_is_its_exposures_in_the_order_of_recording(store: OutcomeStore) -> None:
-    mine = [outcome(experiment="leaf", variant="b", revision=2), outcome(experiment="leaf", fallback="not_ready")]
+    mine = [
+        outcome(experiment="leaf", variant="b", revision=2, is_sure=False),
+        outcome(experiment="leaf", fallback="not_ready"),
+    ]
     others = [outcome(experiment="leaf", role="shadow"), outcome(experiment="leaf", override=True), outcome()]
     store.record_outcomes([mine[0], *others, mine[1]])
     first, second = store.evidence_after("leaf", 0, 10)
     assert (first.revision, first.variant, first.status, first.latency_ms) == (2, "b", "succeeded", 44.5)
     assert (first.is_answered, second.is_answered, second.fallback) == (True, False, "not_ready")
+    assert (first.is_sure, second.is_sure) == (False, True)
     assert store.evidence_after("leaf", 0, 1) == [first]
     assert store.evidence_after("leaf", first.number, 10) == [second]
     assert store.evidence_after("leaf", second.number, 10) == []
@@ -294,6 +298,7 @@ def test_outcomes_come_by_column_in_the_order_of_recording_without_overrides(sto
                 served_version="v2",
                 label="healthy",
                 fallback="not_ready",
+                is_sure=False,
                 revision=12,
                 origin="",
             ),
@@ -316,7 +321,9 @@ def test_outcomes_come_by_column_in_the_order_of_recording_without_overrides(sto
         [False, True, True],
         [False, False, False],
     ]
+    assert found.is_unsure.tolist() == [False, False, True]
     assert found.total_ms.tolist() == [44.5] * 3
+    assert found.waited_ms.tolist() == [44.5, np.inf, np.inf]
     assert (found.work_ms[0], found.cost_ms[0], found.queue_ms[0]) == (7.625, 7.625 / 4, 1.25)
     assert list(np.diff(found.number) > 0) == [True, True]
     assert store.newest_exposure("leaf") == found.number[-1]

@@ -78,6 +78,8 @@ class World:
     cost_factor: Mapping[str, float] = field(default_factory=dict)
     confidence: Mapping[str, float] = field(default_factory=dict)
     """Added to a version's confidences."""
+    unsure: Mapping[str, float] = field(default_factory=dict)
+    """Share of a version's answers that are not sure."""
     images_per_unit: int = 1
     response: Mapping[bool, float] = field(default_factory=dict)
     """Share of the answers that users speak of, by whether they are right."""
@@ -174,6 +176,7 @@ class Synthetic:
         confidence = min(0.999, max(0.2, self.random.beta(9, 1) + world.confidence.get(version, 0.0)))
         inference_ms = 20 * float(self.random.lognormal(0, 0.3)) * world.cost_factor.get(version, 1.0)
         total_ms = 40 * float(self.random.lognormal(0, 0.5)) * world.latency_factor.get(version, 1.0)
+        unsure = self.random.random() < world.unsure[version] if version in world.unsure else False
         now_ms = self.clock.now_ms()
         return Outcome(
             prediction_id=prediction_id,
@@ -191,7 +194,7 @@ class Synthetic:
             label=None if failed else label,
             confidence=None if failed else confidence,
             entropy=None if failed else 0.3,
-            is_sure=None if failed else True,
+            is_sure=None if failed else not unsure,
             top=() if failed else ((label, label, confidence),),
             error_code="inference_failed" if failed else None,
             error_detail="broken" if failed else None,
