@@ -234,6 +234,18 @@ _DECLARED: Final = (
         shadows="compared",
     ),
     MetricSpec(
+        name="abstention_rate",
+        title="Not sure",
+        description="answers that are not sure",
+        unit="share",
+        better="lower",
+        words=("unsure less often", "unsure more often", "as often unsure"),
+        reading=Rate(lambda rows: rows.is_unsure, lambda rows: rows.is_answered & ~rows.is_fallback),
+        roles=_EVERYWHERE,
+        bad="told that the version is not sure",
+        shadows="compared",
+    ),
+    MetricSpec(
         name="cost_ms",
         title="Processor time a picture",
         description="time of a processor for each picture",
