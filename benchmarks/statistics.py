@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 
+from tests.analysis import labelling
 from tests.statistics import detections, differences
 
 FIGURES = {
@@ -24,6 +25,8 @@ FIGURES = {
     "sample_ratio": (detections.sample_ratio, 20_000),
     "guardrail": (detections.guardrail, 4000),
     "latency": (detections.slower_candidate, 1000),
+    "audit": (labelling.audit_level, 1000),
+    "audited_split": (labelling.audited_split, 300),
     "report": (detections.whole_report, 1_000_000),
 }
 SEED = 1

@@ -28,6 +28,8 @@ def judge(plan: Plan, is_imported: Callable[[int, Feedback], bool], more: int = 
     store._feedback[:] = [
         replace(one, source=FeedbackSource.IMPORT, author="field", sampling_probability=None) for one in labels
     ]
+    # Somebody picked these, and no draw did.
+    store._truths.items.clear()
     if more:
         experiment.run(more, audit=0.05)
     return judge_experiment(store, plan.key, experiment.clock)

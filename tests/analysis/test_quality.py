@@ -8,7 +8,6 @@ import sys
 import numpy as np
 import pytest
 
-from splitleaf.analysis.audit import estimate_audited, weigh_labels
 from splitleaf.analysis.classes import (
     Disagreement,
     agreement,
@@ -74,27 +73,6 @@ def test_a_class_that_got_worse_is_found_and_the_others_are_left_alone() -> None
     wrong = [(answers[only] != 3).astype(int) for answers in (control, candidate)]
     alone = compare_recalls(np.zeros_like(wrong[0]), wrong[0], wrong[1], 1, planned_images=1000, alpha=0.01)
     assert results[3].interval == alone[0].interval
-
-
-def test_an_audit_undoes_its_own_choice_of_pictures() -> None:
-    generator = np.random.default_rng(2)
-    covered, naive = 0, 0
-    for _ in range(150):
-        right = generator.random(20_000) < 0.9
-        # Wrong answers are mostly where versions disagree, and those are labelled far more often.
-        chance = np.where(np.where(right, 0.05, 0.6) > generator.random(20_000), 0.5, 0.02)
-        picked = generator.random(20_000) < chance
-        result = estimate_audited(weigh_labels(right[picked], chance[picked]), planned_labels=1500)
-        covered += 0.9 in result.interval
-        naive += abs(right[picked].mean() - 0.9) < 0.05
-    assert covered >= 143
-    assert naive <= 7
-
-
-def test_an_impossible_sampling_probability_is_refused() -> None:
-    for chance in (0.0, -0.5, 1.5, float("nan")):
-        with pytest.raises(ValueError, match="probability"):
-            weigh_labels([1, 0], [0.5, chance])
 
 
 @pytest.mark.slow

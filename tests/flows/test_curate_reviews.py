@@ -9,21 +9,19 @@ import random
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
-from splitleaf.analysis.audit import estimate_audited, weigh_labels
 from splitleaf.core.errors import Conflict
 from splitleaf.core.ids import shadow_prediction_id
 from splitleaf.experiments.allocation import is_sampled
 from splitleaf.experiments.bucketing import slot_of
 from splitleaf.flows.curate_reviews import Retention, ReviewCurator, is_audited, random_place
 from splitleaf.images.directory import DirectoryPictureArchive
-from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome
+from splitleaf.outcomes.events import Outcome
 from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.outcomes.reviews import ReviewItem, ReviewReason
 from splitleaf.statistics.mcnemar import log_evidence
-from tests.outcomes.facts import failed_outcome, feedback, outcome
+from tests.outcomes.facts import failed_outcome, outcome
 from tests.support.clocks import HandClock
 
 AUDIT, DISAGREEMENT, UNSURE = ReviewReason.AUDIT, ReviewReason.DISAGREEMENT, ReviewReason.UNSURE
@@ -118,7 +116,7 @@ def test_two_curators_enrol_each_picture_once_and_the_slower_one_is_told() -> No
 
 
 def test_the_draw_takes_the_share_that_it_says_and_the_item_says_the_same() -> None:
-    drawn = [one for one in ids(100_000, 1) if is_audited(one, 200)]
+    drawn = [one for one in ids(100_000, 1) if is_audited("", one, 200)]
     # Binomial(100,000, .02): 4 standard deviations are 177.
     assert abs(len(drawn) - 2_000) < 177
     items = enrolled(*(outcome(prediction_id=one, experiment="") for one in [*drawn[:20], *ids(20, 2)]), share=0.02)
@@ -128,51 +126,16 @@ def test_the_draw_takes_the_share_that_it_says_and_the_item_says_the_same() -> N
 
 def test_the_draw_knows_nothing_of_the_shadows_the_slots_or_the_order() -> None:
     several = ids(40_000, 3)
-    drawn = [is_audited(one, 2_500) for one in several]
+    drawn = [is_audited("5a17", one, 2_500) for one in several]
     others = {
         "shadows": [is_sampled("5a17", one, 2_500) for one in several],
         "slots": [slot_of("5a17", one) < 2_500 for one in several],
-        "order": [random_place(one) < 2**29 for one in several],
+        "order": [random_place("5a17", one) < 2**29 for one in several],
     }
     for name, other in others.items():
         both = sum(one and two for one, two in zip(drawn, other, strict=True))
         # Independent: 1/16 of 40,000, standard deviation 48.
         assert abs(both - 2_500) < 200, name
-
-
-@pytest.mark.slow
-def test_audited_labels_give_back_the_accuracy_of_the_whole_though_disagreements_are_labelled_first() -> None:
-    """Simulated: 20,000 pictures, v1 right on 90 %, wrong more often where v2 disagrees; an expert labels all items."""
-    rng = random.Random(7)
-    store = MemoryOutcomeStore()
-    truth: dict[str, bool] = {}
-    outcomes: list[Outcome] = []
-    for one in ids(20_000, 7):
-        truth[one] = rng.random() < 0.9
-        primary = outcome(prediction_id=one, label="rust")
-        differs = rng.random() < (0.02 if truth[one] else 0.6)
-        outcomes += [primary, shadow_of(primary, "scab" if differs else "rust")]
-    store.record_outcomes(outcomes)
-    curator = ReviewCurator(store, CLOCK, 0.05)
-    while curator.enrol_once():
-        pass
-    items = {item.prediction_id for item in store._truths.items}
-    chances = store.sampling_probabilities(items)
-    store.record_labels([_label(one, "rust" if truth[one] else "scab", chances.get(one)) for one in sorted(items)])
-    primaries = [one for one in store.truths("leaf size") if one.role == "primary"]
-    audited = [one for one in primaries if one.sampling_probability is not None]
-    whole = sum(truth.values()) / len(truth)
-    estimate = estimate_audited(
-        weigh_labels(
-            np.array([one.is_right for one in audited], dtype=float),
-            np.array([one.sampling_probability for one in audited]),
-        ),
-        planned_labels=1_000,
-    )
-    # 1,000 labels: standard deviation .0095. All labels together are far off, as they must be.
-    assert abs(estimate.value - whole) < 0.035
-    assert whole in estimate.interval
-    assert sum(bool(one.is_right) for one in primaries) / len(primaries) < whole - 0.2
 
 
 def test_a_part_of_the_disagreements_is_a_fair_sample_of_them_all() -> None:
@@ -182,18 +145,13 @@ def test_a_part_of_the_disagreements_is_a_fair_sample_of_them_all() -> None:
     for run in range(200):
         # Versions of equal accuracy; but v2 is right on confident pictures, v1 on the others.
         pictures = [(one, rng.random()) for one in ids(200, 1_000 + run)]
-        first = sorted(pictures, key=lambda pair: random_place(pair[0]))[:100]
+        first = sorted(pictures, key=lambda pair: random_place("5a17", pair[0]))[:100]
         wins = sum(confidence > 0.5 for _, confidence in first)
         rejected += float(log_evidence(wins, 100 - wins)) >= math.log(20)
     assert rejected <= 10  # 5 % of 200; by confidence it would be all of them
     in_order = sorted(pictures, key=lambda pair: pair[1])[:100]
     wins = sum(confidence > 0.5 for _, confidence in in_order)
     assert float(log_evidence(wins, 100 - wins)) > math.log(20)
-
-
-def _label(prediction_id: str, label: str, chance: float | None) -> Feedback:
-    source = FeedbackSource.EXPERT if chance is None else FeedbackSource.AUDIT
-    return feedback(prediction_id, source=source, author="ann", label=label, correct=None, sampling_probability=chance)
 
 
 def test_pictures_go_when_their_time_is_over(tmp_path: Path) -> None:

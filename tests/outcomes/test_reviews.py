@@ -237,3 +237,27 @@ def test_a_progress_that_is_not_the_present_one_is_refused_whole(store: OutcomeS
     with pytest.raises(Conflict):
         store.enrol([item], expected=expected, reached=100, now_ms=NOW_MS)
     assert (store.review_progress(), store.review_items(item.prediction_id)) == (0, [])
+
+
+def test_the_draws_of_the_audit_are_told_in_the_order_of_arrival_and_which_of_them_nobody_will_label(
+    store: OutcomeStore,
+) -> None:
+    drawn = [
+        review_item(new_prediction_id(), AUDIT, place=9 - number, sampling_probability=0.02, created_ms=NOW_MS + number)
+        for number in range(7)
+    ]
+    enrol(store, *reversed(drawn), review_item(drawn[0].prediction_id, DISAGREEMENT), review_item(new_prediction_id()))
+    store.record_outcomes([outcome(prediction_id=one.prediction_id) for one in drawn])
+    _, gone, skipped, taken_back, could_not, unlike, open_ = ids(drawn)
+    store.record_turn(ReviewTurn(gone, "", TurnKind.GONE, 0, NOW_MS))
+    for one in (skipped, taken_back):
+        store.record_turn(ReviewTurn(one, "ann", TurnKind.SKIPPED, NOW_MS, NOW_MS))
+    store.record_turn(ReviewTurn(taken_back, "ann", TurnKind.LEASED, NOW_MS + LEASE_MS, NOW_MS))
+    store.record_labels([word(could_not, None, verdict=Verdict.CANNOT_TELL), word(unlike, "a")])
+    found = store.audit_draws("leaf size")
+    assert [one.prediction_id for one in found] == ids(drawn)
+    assert [one.place for one in found] == [9 - number for number in range(7)]
+    assert {(one.variant, one.sampling_probability) for one in found} == {("B", 0.02)}
+    assert [one.prediction_id for one in found if one.is_given_up] == [gone, skipped, could_not]
+    assert open_ in ids(drawn)
+    assert store.audit_draws("another") == []

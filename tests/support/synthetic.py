@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -14,9 +14,11 @@ from splitleaf.core.prediction import Origin
 from splitleaf.experiments.bucketing import slot_of
 from splitleaf.experiments.plan import Plan
 from splitleaf.experiments.reading import read_plan
+from splitleaf.flows.curate_reviews import random_place
 from splitleaf.flows.run_experiment import Hand, create_experiment, ramp_to_stage, start_experiment
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome
 from splitleaf.outcomes.memory import MemoryOutcomeStore
+from splitleaf.outcomes.reviews import ReviewItem, ReviewReason
 from splitleaf.outcomes.store import OutcomeStore
 
 START_MS = 1_777_887_000_000
@@ -125,9 +127,26 @@ class Synthetic:
             outcomes += made
             said += opinions
         self.store.record_outcomes(outcomes)
+        self._enrol([one for one in said if one.source is FeedbackSource.AUDIT])
         for one in said:
             self.store.record_feedback(one)
         return self
+
+    def _enrol(self, words: Sequence[Feedback]) -> None:
+        """Enrol what an audit's word was said of, as the curator would have."""
+        items = [
+            ReviewItem(
+                one.prediction_id,
+                self.plan.key,
+                ReviewReason.AUDIT,
+                one.sampling_probability,
+                random_place(self.plan.salt or "", one.prediction_id),
+                one.created_ms,
+            )
+            for one in words
+        ]
+        place = self.store.review_progress()
+        self.store.enrol(items, expected=place, reached=place + 1, now_ms=self.clock.now_ms())
 
     def ramp(self, stage: int) -> Synthetic:
         ramp_to_stage(self.store, self.plan.key, stage, HAND, self.clock)

@@ -57,6 +57,7 @@ class ReviewCurator:
         self._pictures = pictures
         self._retention = retention
         self._period_s = period_s
+        self._salts: dict[str, str] = {"": ""}
 
     async def run(self, stop: asyncio.Event) -> None:
         """Go on until stopped. What is down is tried again."""
@@ -103,8 +104,10 @@ class ReviewCurator:
         for one in outcomes:
             if one.role != "primary" or one.label is None or one.override:
                 continue
-            if is_audited(one.prediction_id, self._audit_slots):
-                yield _item(one, ReviewReason.AUDIT, random_place(one.prediction_id), self._audit_slots / SLOTS)
+            salt = self._salt(one.experiment)
+            if is_audited(salt, one.prediction_id, self._audit_slots):
+                place = random_place(salt, one.prediction_id)
+                yield _item(one, ReviewReason.AUDIT, place, self._audit_slots / SLOTS)
             if one.is_sure is False:
                 # The least sure one first: these labels say nothing of the whole, and are drawn by nobody.
                 yield _item(one, ReviewReason.UNSURE, round((one.confidence or 0.0) * _LARGEST_PLACE))
@@ -119,20 +122,32 @@ class ReviewCurator:
             primary = next((one for one in group if one.prediction_id == picture_id), None)
             labels = {one.label for one in group if one.label is not None}
             if primary is not None and not primary.override and len(labels) > 1:
-                yield _item(primary, ReviewReason.DISAGREEMENT, random_place(picture_id))
+                place = random_place(self._salt(primary.experiment), picture_id)
+                yield _item(primary, ReviewReason.DISAGREEMENT, place)
+
+    def _salt(self, experiment: str) -> str:
+        """Return an experiment's salt, which nothing changes once it has outcomes."""
+        if experiment not in self._salts:
+            record = self._store.experiment(experiment)
+            self._salts[experiment] = record.salt if record else ""
+        return self._salts[experiment]
 
 
-def is_audited(prediction_id: str, slots: int) -> bool:
-    """Draw this many of 10,000 by a stable hash that knows nothing of how pictures are assigned or shadows sampled."""
-    return slot_of("audit", prediction_id) < slots
+def is_audited(salt: str, prediction_id: str, slots: int) -> bool:
+    """Draw this many of 10,000 by a stable hash that knows nothing of how pictures are assigned or shadows sampled.
+
+    With the experiment's salt: a client that chooses an `Idempotency-Key` chooses the id, and must not choose the draw.
+    """
+    return slot_of(f"{salt}:audit", prediction_id) < slots
 
 
-def random_place(prediction_id: str) -> int:
+def random_place(salt: str, prediction_id: str) -> int:
     """Return a place in [0, 2^31) by a stable hash of another key than the draw's.
 
-    Random, because a paired test of some of the disagreements is only sound when chance chose which.
+    Random, because a part of the disagreements or of the audit is only a fair sample when chance chose it. The same
+    for both reasons: what is labelled for one of them is soon in its turn for the other.
     """
-    digest = hashlib.blake2b(f"review\0{prediction_id}".encode(), digest_size=4).digest()
+    digest = hashlib.blake2b(f"{salt}:review\0{prediction_id}".encode(), digest_size=4).digest()
     return int.from_bytes(digest, "big") >> 1
 
 

@@ -44,6 +44,7 @@ def judge_experiment(store: OutcomeStore, key: str, clock: Clock) -> Report:
         labelled=labelled,
         ratings=_first_words(store, key) if _listens(plan) else (),
         audit=store.audit_log(f"experiment/{key}", limit=AUDIT_ROWS),
+        draws=store.audit_draws(key),
         set_aside=_count_set_aside(store, key),
         ids_of=store.picture_ids,
         newest_label=newest_label,

@@ -42,7 +42,7 @@ from splitleaf.outcomes.memory_experiments import (
 )
 from splitleaf.outcomes.memory_keys import MemoryKeys
 from splitleaf.outcomes.memory_truths import TruthMemory
-from splitleaf.outcomes.reviews import Claim, ReviewCount, ReviewItem, ReviewTurn
+from splitleaf.outcomes.reviews import AuditDraw, Claim, ReviewCount, ReviewItem, ReviewTurn
 from splitleaf.outcomes.truths import ASKED, LabelledOutcome, ResponseCount
 
 
@@ -280,6 +280,10 @@ class MemoryOutcomeStore:
     def sampling_probabilities(self, prediction_ids: Collection[str]) -> dict[str, float]:
         drawn = [one for one in self._truths.items if one.prediction_id in prediction_ids]
         return {one.prediction_id: one.sampling_probability for one in drawn if one.sampling_probability is not None}
+
+    def audit_draws(self, experiment: str) -> Sequence[AuditDraw]:
+        with self._lock:
+            return self._truths.audit_draws(experiment)
 
     def outcomes_of_pictures(self, prediction_ids: Collection[str]) -> Sequence[Outcome]:
         with self._lock:

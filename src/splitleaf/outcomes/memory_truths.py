@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from splitleaf.core.errors import Conflict
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome, Verdict
-from splitleaf.outcomes.reviews import Claim, ReviewCount, ReviewItem, ReviewReason, ReviewTurn, TurnKind
+from splitleaf.outcomes.reviews import AuditDraw, Claim, ReviewCount, ReviewItem, ReviewReason, ReviewTurn, TurnKind
 from splitleaf.outcomes.truths import ASKED, PRECEDENCE, LabelledOutcome, ResponseCount, is_right
 
 _OF_EXPERTS = frozenset({FeedbackSource.EXPERT, FeedbackSource.AUDIT})
@@ -103,6 +103,29 @@ class TruthMemory:
     def last_turn(self, prediction_id: str, expert: str) -> ReviewTurn | None:
         mine = [turn for turn in self.turns if (turn.prediction_id, turn.expert) == (prediction_id, expert)]
         return mine[-1] if mine else None
+
+    def audit_draws(self, experiment: str) -> list[AuditDraw]:
+        newest = {(turn.prediction_id, turn.expert): turn for turn in self.turns}
+        given_up = {turn.prediction_id for turn in self.turns if turn.kind is TurnKind.GONE}
+        given_up |= {turn.prediction_id for turn in newest.values() if turn.kind is TurnKind.SKIPPED}
+        given_up |= {
+            one.prediction_id
+            for _, one in self.standing()
+            if one.source in _OF_EXPERTS and one.verdict is Verdict.CANNOT_TELL
+        }
+        draws = [
+            AuditDraw(
+                one.prediction_id,
+                self._outcomes[one.prediction_id].variant,
+                one.sampling_probability or 0.0,
+                one.place,
+                one.created_ms,
+                one.prediction_id in given_up,
+            )
+            for one in self.items
+            if one.reason is ReviewReason.AUDIT and one.experiment == experiment and one.prediction_id in self._outcomes
+        ]
+        return sorted(draws, key=lambda one: (one.created_ms, one.prediction_id))
 
     def outcomes_of_pictures(self, prediction_ids: Collection[str]) -> list[Outcome]:
         primaries = [one for one in self._outcomes.values() if one.prediction_id in prediction_ids]

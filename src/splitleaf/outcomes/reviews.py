@@ -87,6 +87,21 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class AuditDraw:
+    """A picture that was drawn for the audit, labelled or not."""
+
+    prediction_id: str
+    variant: str
+    """The assigned one."""
+    sampling_probability: float
+    place: int
+    """In [0, 2^31), by chance: independent of the picture, of its answers, and of when it came."""
+    created_ms: int
+    is_given_up: bool
+    """An expert could not tell or skipped it, or its picture is gone: without a label, it is not waited for."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReviewCount:
     """How far one reason's items are labelled. An item that has two reasons counts for both."""
 
@@ -134,6 +149,10 @@ class ReviewStore(Protocol):
 
     def sampling_probabilities(self, prediction_ids: Collection[str]) -> dict[str, float]:
         """Return with which probability each was drawn for the audit; those that were not drawn are left out."""
+        ...
+
+    def audit_draws(self, experiment: str) -> Sequence[AuditDraw]:
+        """Return every picture of the experiment that was drawn for the audit, in the order in which they came."""
         ...
 
     def outcomes_of_pictures(self, prediction_ids: Collection[str]) -> Sequence[Outcome]:

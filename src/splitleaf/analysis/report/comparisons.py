@@ -78,7 +78,7 @@ class Reliability(Part):
 
     arm: str
     version: str
-    truth: Literal["census", "audit", "expert", "feedback"]
+    truth: Literal["census", "audit", "feedback"]
     """Where the truth comes from: labels of all pictures, a random audit, picked labels (biased), or users (biased)."""
     images: int
     calibration_error: float

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from splitleaf.analysis.audit import Audit, weigh
 from splitleaf.analysis.census import Census
 from splitleaf.analysis.labels import LabelledPicture, answer_of
 from splitleaf.analysis.pairs import LabelledPairs, Pairs, disagree
@@ -46,13 +47,17 @@ class Labelled:
     said: Sequence[LabelledPicture]
     """By users."""
     census: Census | None = None
+    audit: Audit | None = None
+
+    @property
+    def sample(self) -> Census | Audit | None:
+        """Return what tells how often a version is right: all pictures' labels, else a block of those drawn."""
+        return self.census or self.audit
 
     @property
     def representative(self) -> Sequence[LabelledPicture]:
-        """Return what tells how often a version is right: all pictures' labels, else those drawn at random."""
-        if self.census:
-            return self.census.pictures
-        return [one for one in self.asked if one.sampling_probability is not None]
+        """Return the labels of the sample."""
+        return self.sample.pictures if self.sample else ()
 
     @property
     def basis(self) -> str | None:
@@ -62,7 +67,10 @@ class Labelled:
             missing = max(self.census.missing.values())
             gap = f"; at most {100 * missing:.2g} % of an arm's are missing" if missing else ""
             return f"Levels: labels of all pictures ({count:,}{gap})"
-        return f"Levels: {count:,} labels drawn at random" if count else None
+        if not self.audit:
+            return None
+        lost = f"; {self.audit.given_up:,} more could not be labelled" if self.audit.given_up else ""
+        return f"Levels: {count:,} labels drawn at random{lost}"
 
 
 class PairedAccuracy:
@@ -121,12 +129,12 @@ class LiveAccuracy:
     """Accuracy of what was shown, variant against variant: in the audit, or by users."""
 
     def __init__(
-        self, comparisons: Comparisons, labels: Sequence[LabelledPicture], census: Census | None = None
+        self, comparisons: Comparisons, labels: Sequence[LabelledPicture], sample: Census | Audit | None = None
     ) -> None:
-        """With a `census` of which they are, nothing is made of labels that are missing."""
+        """With the `sample` that they are, nothing is made of labels that are missing."""
         self._frame = comparisons.frame
         self._comparisons = comparisons
-        self._census = census
+        self._taken = sample
         self._places = {arm.name: place for place, arm in enumerate(self._frame.arms)}
         self._labels = labels
         self._units: dict[str, int] = {}
@@ -140,7 +148,7 @@ class LiveAccuracy:
         return contrast_arms(sample, planned, alpha).allow_for(missing)
 
     def _missing(self, arm: str) -> float:
-        return self._census.missing.get(arm, 0.0) if self._census else 0.0
+        return self._taken.missing.get(arm, 0.0) if self._taken else 0.0
 
     def course(self, arm: str, alpha: float, looks: int) -> Iterator[tuple[int, int, Difference]]:
         """Yield (time, labels, difference) by the pictures' times, with the labels that are known now."""
@@ -182,7 +190,7 @@ class LiveAccuracy:
                 rows.append(compared_row(row, judged[arm.name], judging))
             elif arm.role == "control" or (row.images and spec.truth is not Truth.USERS):
                 rows.append(row)
-        is_whole = spec.truth is Truth.AUDIT and self._census is not None
+        is_whole = spec.truth is Truth.AUDIT and isinstance(self._taken, Census)
         return Metric(
             metric=spec.name,
             title="Accuracy on all pictures" if is_whole else spec.title,
@@ -198,7 +206,9 @@ class LiveAccuracy:
     def _method(self, spec: MetricSpec) -> str:
         if spec.truth is Truth.USERS:
             return "what users said"
-        return "labels of all pictures" if self._census else "labels weighted by one over their probability"
+        if isinstance(self._taken, Census):
+            return "labels of all pictures"
+        return "labels weighted by one over their probability"
 
     def _row(self, place: int, alpha: float) -> ArmMeasure:
         _, unit, right, _, _ = self._columns(place)
@@ -228,6 +238,6 @@ class LiveAccuracy:
             np.array([one.revision for one, _ in told], np.int64),
             np.array(units, np.int64),
             np.array([is_right for _, is_right in told], np.float64),
-            np.array([1 / (one.sampling_probability or 1.0) for one, _ in told], np.float64),
+            weigh([one for one, _ in told]),
             np.array([one.created_ms for one, _ in told], np.int64),
         )

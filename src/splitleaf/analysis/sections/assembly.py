@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from splitleaf.analysis.audit import take_audit
 from splitleaf.analysis.census import take_census
 from splitleaf.analysis.frame import Frame
 from splitleaf.analysis.pairs import find_pairs
@@ -31,6 +32,7 @@ from splitleaf.analysis.sections.stretches import watch_drift
 from splitleaf.analysis.sections.traffic import count_traffic, list_stages
 from splitleaf.experiments.metrics import METRICS, MetricSpec, Truth
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, RatedExposure
+from splitleaf.outcomes.reviews import AuditDraw
 from splitleaf.statistics.grouping import count_units
 
 
@@ -45,6 +47,8 @@ class Facts:
     """Each unit's first word, in the order of recording."""
     audit: Sequence[AuditEntry]
     """Newest first."""
+    draws: Sequence[AuditDraw]
+    """In the order in which the pictures came."""
     set_aside: int
     ids_of: IdsOf
     newest_label: int
@@ -64,9 +68,14 @@ class _Assembly:
         self._frame = facts.frame
         self._plan = facts.frame.plan
         self._comparisons = Comparisons(facts.frame, find_pairs(facts.frame))
-        self._labelled = replace(facts.labelled, census=take_census(facts.frame, facts.labelled.asked))
+        asked = facts.labelled.asked
+        self._labelled = replace(
+            facts.labelled,
+            census=take_census(facts.frame, asked),
+            audit=take_audit(facts.frame, asked, facts.draws),
+        )
         self._paired = PairedAccuracy(self._comparisons, self._labelled.asked)
-        self._audited = LiveAccuracy(self._comparisons, self._labelled.representative, self._labelled.census)
+        self._audited = LiveAccuracy(self._comparisons, self._labelled.representative, self._labelled.sample)
         self._said = LiveAccuracy(self._comparisons, self._labelled.said)
 
     @cached_property

@@ -7,6 +7,7 @@ from typing import Literal
 
 import numpy as np
 
+from splitleaf.analysis.audit import weigh
 from splitleaf.analysis.classes import compare_recalls
 from splitleaf.analysis.frame import ArmSpec, Frame
 from splitleaf.analysis.labels import Answer, LabelledPicture, answer_of
@@ -23,7 +24,7 @@ from splitleaf.statistics.proportions import estimate_rate
 from splitleaf.statistics.records import Estimate
 
 TradeoffTruth = Literal["census", "audit", "feedback"]
-TruthName = Literal["census", "audit", "expert", "feedback"]
+TruthName = Literal["census", "audit", "feedback"]
 
 
 def describe_recalls(frame: Frame, arm: ArmSpec, audit: Sequence[LabelledPicture]) -> list[ClassRecall]:
@@ -63,18 +64,17 @@ def describe_reliability(arm: ArmSpec, labelled: Labelled) -> ReliabilityPart | 
     """Compare an arm's confidences with its rightness by the best truth that there is; None without any."""
     sources: tuple[tuple[TruthName, Sequence[LabelledPicture]], ...] = (
         ("census" if labelled.census else "audit", labelled.representative),
-        ("expert", labelled.asked),
         ("feedback", labelled.said),
     )
     for name, pictures in sources:
         told = [
-            (answer, 1 / (one.sampling_probability or 1.0))
+            (answer, one)
             for one in pictures
             if (answer := _answer(arm, one, name)) is not None and answer.is_right is not None
         ]
         if told:
             confidence, right = ([getattr(answer, each) for answer, _ in told] for each in ("confidence", "is_right"))
-            found = measure_reliability(confidence, right, [weight for _, weight in told])
+            found = measure_reliability(confidence, right, weigh([one for _, one in told]))
             return ReliabilityPart(
                 arm=arm.name,
                 version=arm.version,

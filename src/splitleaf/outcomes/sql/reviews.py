@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, li
 
 from splitleaf.core.errors import Conflict
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome, Verdict
-from splitleaf.outcomes.reviews import Claim, ReviewCount, ReviewItem, ReviewReason, ReviewTurn, TurnKind
+from splitleaf.outcomes.reviews import AuditDraw, Claim, ReviewCount, ReviewItem, ReviewReason, ReviewTurn, TurnKind
 from splitleaf.outcomes.sql import rows, tables
 from splitleaf.outcomes.sql.database import SqlDatabase
 from splitleaf.outcomes.sql.truths import is_standing
@@ -71,6 +71,30 @@ class SqlReviews(SqlDatabase):
         table = tables.review_items.c
         drawn = (table.prediction_id.in_(prediction_ids), table.sampling_probability.is_not(None))
         return dict(self._all(select(table.prediction_id, table.sampling_probability).where(*drawn)))
+
+    def audit_draws(self, experiment: str) -> Sequence[AuditDraw]:
+        item, primary = tables.review_items, tables.outcomes
+        said, turn = tables.feedback.alias(), tables.review_turns.alias()
+        could_not_tell = _spoke(item, said, said.c.verdict == Verdict.CANNOT_TELL.value)
+        passed_over = and_(
+            turn.c.prediction_id == item.c.prediction_id,
+            turn.c.kind == TurnKind.SKIPPED.value,
+            ~_is_superseded(turn),
+        )
+        query = (
+            select(
+                item.c.prediction_id,
+                primary.c.variant,
+                item.c.sampling_probability,
+                item.c.place,
+                item.c.created_ms,
+                or_(_is_gone(item), _is_there(could_not_tell), _is_there(passed_over)),
+            )
+            .join_from(item, primary, item.c.prediction_id == primary.c.prediction_id)
+            .where(item.c.experiment == experiment, item.c.reason == ReviewReason.AUDIT.value)
+            .order_by(item.c.created_ms, item.c.prediction_id)
+        )
+        return [AuditDraw(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in self._all(query)]
 
     def outcomes_of_pictures(self, prediction_ids: Collection[str]) -> Sequence[Outcome]:
         table = tables.outcomes

@@ -6,7 +6,6 @@ import { colour, plotFigure } from "../parts/plots.js";
 const TRUTHS = {
   census: "labels of all pictures",
   audit: "a random audit",
-  expert: "picked labels, which is biased",
   feedback: "feedback of users, which is biased",
 };
 
