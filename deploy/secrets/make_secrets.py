@@ -22,7 +22,8 @@ from splitleaf.core.access import new_key
 COMMANDS = """
     auth blpop del eval evalsha exec exists get hdel hget hincrby hmget hset info lindex llen lpop lpos lpush mget multi
     pexpire ping publish rpush sadd select set smembers srem subscribe time unlink xack xadd xclaim xdel xgroup|create
-    xgroup|delconsumer xinfo|groups xlen xpending xrange xreadgroup xrevrange zadd zcount zrem
+    xgroup|delconsumer xinfo|groups xlen xpending xrange xreadgroup xrevrange zadd zcount zrangebyscore
+    zrem
 """
 ADMIN_KEY = Path("operator/admin-key")
 

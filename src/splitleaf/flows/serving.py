@@ -146,10 +146,14 @@ class Serving:
         )
 
     @property
+    def expected(self) -> frozenset[str]:
+        """Return every version that may answer the public at present."""
+        return self.routing.versions | {self.champion}
+
+    @property
     def explains(self) -> bool:
         """Whether every version that may answer the public at present offers a heat map."""
-        able = {self.champion, *self.routing.versions}
-        return all(version in self.manifests and self.manifests[version].offers_heat for version in able)
+        return all(version in self.manifests and self.manifests[version].offers_heat for version in self.expected)
 
     def _can_serve(self, version: str) -> bool:
         return version in self.ready and version in self.manifests

@@ -65,7 +65,8 @@ async def open_services(
     url, limits = require_broker_url(settings), queue_limits(settings)
     async with contextlib.AsyncExitStack() as stack:
         intake = await stack.enter_async_context(_closing(await _start_intake(settings)))
-        queue = await stack.enter_async_context(_closing(RedisJobQueue(url, limits)))
+        queue = RedisJobQueue(url, limits, expected=lambda: monitor.snapshot.expected)
+        await stack.enter_async_context(_closing(queue))
         directory = await stack.enter_async_context(_closing(RedisWorkerDirectory(url, limits)))
         desk = await stack.enter_async_context(_closing(RedisControlDesk(url, limits)))
         store = stack.enter_context(contextlib.closing(await asyncio.to_thread(new_store, settings)))

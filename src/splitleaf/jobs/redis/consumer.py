@@ -110,7 +110,7 @@ class RedisJobConsumer:
         Tasks whose lease ran out are not claimed here but handed out by `take`, one at a time and before
         all others, to whichever worker asks first.
         """
-        await self._broker.add_versions(list(caps))
+        await self._serve(caps)
         handed_back = buried = expired = 0
         for version in await self._broker.versions():
             counts = await self._broker.look_after(version)
@@ -135,9 +135,16 @@ class RedisJobConsumer:
 
     async def _greet(self, caps: Mapping[str, int]) -> None:
         if new := [version for version in caps if version not in self._seen_versions]:
-            await self._broker.add_versions(new)
+            await self._serve(caps)
             self._seen_versions.update(new)
             self._is_dry = False
+
+    async def _serve(self, caps: Mapping[str, int]) -> None:
+        """Tell the broker which versions share this worker, so that none accepts as if it were alone."""
+        await self._broker.add_versions(list(caps))
+        peers = [keys_of(version).peers for version in caps]
+        words = [word for version, cap in caps.items() for word in (version, cap)]
+        await self._link.run(script("serve"), peers, words)
 
     async def _take_now(self, caps: Mapping[str, int]) -> list[Claim]:
         order = self._rotation.order(list(caps))

@@ -8,7 +8,7 @@ import json
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,9 +32,17 @@ _RECORD_FIELDS = ("c", "d", "s", "p", "x")
 class RedisJobQueue:
     """`JobQueue` on Redis >= 7.0 or Valkey >= 8; any number of processes may have one."""
 
-    def __init__(self, url: str, limits: QueueLimits | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        limits: QueueLimits | None = None,
+        *,
+        expected: Callable[[], Collection[str]] = tuple,
+    ) -> None:
+        """`expected` names the versions that may be asked for at any moment: others leave them their turns."""
         limits = limits or QueueLimits()
         self._limits = limits
+        self._expected = expected
         self.broker = RedisBroker(url, limits, timeout_s=limits.timeout_s)
         self._link = self.broker.link
         self._announcements = Announcements(self._link.blocking(), self.states, poll_s=limits.poll_s)
@@ -157,6 +165,7 @@ class RedisJobQueue:
             limits.deadline_share,
             limits.lease_ms * limits.max_deliveries + _SPARE_LIFE_MS,
             limits.worker_silence_ms,
+            *self._expected(),
         )
 
     async def _outcome(self, task: Task, answer: Sequence[Any]) -> SubmitOutcome:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-_SHARED = "finalize"
-_USES_SHARED = f"-- uses: {_SHARED}"
+_SHARED = ("finalize", "admission")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,11 +20,12 @@ class Script:
 
 @cache
 def script(name: str) -> Script:
-    """Read `scripts/NAME.lua`, with the shared part in front where it asks for it."""
+    """Read `scripts/NAME.lua`, with the shared parts in front that it asks for."""
     source = _read(name)
-    if _USES_SHARED in source:
-        shebang, body = source.split("\n", 1)
-        source = f"{shebang}\n{_read(_SHARED)}\n{body}"
+    for shared in _SHARED:
+        if f"-- uses: {shared}" in source:
+            shebang, body = source.split("\n", 1)
+            source = f"{shebang}\n{_read(shared)}\n{body}"
     # The broker's name for a script, not a safeguard.
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
 

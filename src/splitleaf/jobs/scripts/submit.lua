@@ -10,8 +10,13 @@
 -- KEYS 9    {q:V}:bell        wakes one blocked worker
 -- KEYS 10   {q:V}:b:ID:NONCE  the pixels, where they are too large for the entry (written just before)
 -- ARGV      priority, id, ttl ms, context, header, pixels, bytes, most waiting, most bytes, most unrecorded,
---           share of the bounds, share of the deadline, further life of the pixels ms, worker silence ms
--- Returns   {1, created ms, 1 if the version is new} | {0} known already | {-1, bound, expected wait ms}
+--           share of the bounds, share of the deadline, further life of the pixels ms, worker silence ms, then
+--           each version that may be asked for at any moment
+-- Also      the keys of admission.lua
+-- Returns   {1, created ms, 1 if the version is new, room, task ms} | {0} known already |
+--           {-1, bound, expected wait ms, room, task ms}; room: how many more tasks of this size would be accepted,
+--           task ms (text): the time in which this priority of the version is sure to do one, '0' if unknown
+-- uses: admission
 local priority, id, ttl_ms = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local bytes, share = tonumber(ARGV[7]), tonumber(ARGV[11])
 local pixels_key = KEYS[10]
@@ -30,28 +35,34 @@ end
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local meters = redis.call('HMGET', KEYS[6], 'b', 'svc')
-local depth, ahead = 0, 0
+local depth = 0
 for i = 1, 3 do
-  local length = redis.call('XLEN', KEYS[i])
-  depth = depth + length
-  if i - 1 <= priority then
-    ahead = ahead + length
+  depth = depth + redis.call('XLEN', KEYS[i])
+end
+local most, most_bytes = tonumber(ARGV[8]) * share, tonumber(ARGV[9]) * share
+local held_bytes = tonumber(meters[1]) or 0
+local room = math.min(most - depth, (most_bytes - held_bytes) / math.max(bytes, 1))
+local limit_ms, wait_ms, task_ms = tonumber(ARGV[12]) * share * ttl_ms, 0, 0
+local seen_after = now - tonumber(ARGV[14])
+local workers = redis.call('ZCOUNT', KEYS[8], seen_after, now)
+if meters[2] and workers > 0 then
+  local expected = {}
+  for i = 15, #ARGV do
+    expected[ARGV[i]] = true
   end
+  local versions = read_versions(KEYS[4]:sub(1, -3 - #id), seen_after, now, expected)
+  wait_ms, task_ms = expected_wait(versions, versions[1], priority + 1, workers)
+  if priority == 2 then
+    -- Shadow work goes before it is in the way of those who wait.
+    wait_ms = math.max(wait_ms, longest_wait(versions, workers))
+  end
+  room = math.min(room, (limit_ms - wait_ms) / math.max(task_ms, 0.001))
 end
-local wait_ms = 0
-if meters[2] then
-  local workers = redis.call('ZCOUNT', KEYS[8], now - tonumber(ARGV[14]), now)
-  wait_ms = workers > 0 and ahead * tonumber(meters[2]) / workers or 0
-end
-
-if depth >= tonumber(ARGV[8]) * share then
-  return refuse({-1, 'count', math.floor(wait_ms)})
-elseif (tonumber(meters[1]) or 0) + bytes > tonumber(ARGV[9]) * share then
-  return refuse({-1, 'bytes', math.floor(wait_ms)})
-elseif wait_ms > tonumber(ARGV[12]) * share * ttl_ms then
-  return refuse({-1, 'time', math.floor(wait_ms)})
-elseif redis.call('XLEN', KEYS[7]) >= tonumber(ARGV[10]) then
-  return refuse({-1, 'unrecorded', 0})
+local is_full_by = depth >= most and 'count' or held_bytes + bytes > most_bytes and 'bytes'
+  or wait_ms > limit_ms and 'time' or redis.call('XLEN', KEYS[7]) >= tonumber(ARGV[10]) and 'unrecorded'
+local task_text = string.format('%.4f', task_ms)
+if is_full_by then
+  return refuse({-1, is_full_by, math.floor(wait_ms), math.min(0, math.floor(room)), task_text})
 end
 
 local deadline = string.format('%d', now + ttl_ms)
@@ -72,4 +83,4 @@ redis.call('HINCRBY', KEYS[6], 'b', bytes)
 if redis.call('LLEN', KEYS[9]) == 0 then
   redis.call('LPUSH', KEYS[9], '1')
 end
-return {1, now, meters[1] and 0 or 1}
+return {1, now, meters[1] and 0 or 1, math.max(0, math.floor(room) - 1), task_text}

@@ -1,0 +1,15 @@
+#!lua flags=allow-oom
+-- Notes which versions a worker serves side by side. Also when memory is short: what is accepted goes by it.
+--
+-- KEYS      {q:V}:peers   for each version: versions that its workers serve (zset: last seen)
+-- ARGV      for each version: name, most tasks of a batch
+-- Also      {q:V}:m       meters (hash): cap most tasks of a batch
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+for i, peers in ipairs(KEYS) do
+  for j = 1, #ARGV, 2 do
+    redis.call('ZADD', peers, now, ARGV[j])
+  end
+  redis.call('HSET', peers:sub(1, -6) .. 'm', 'cap', ARGV[2 * i])
+end
+return #KEYS
