@@ -1,4 +1,4 @@
-"""The port by which controllers agree on who leads, and by which the leader tells what it sees."""
+"""The port by which controllers agree on who leads, tell what they see, and learn what is still under way."""
 
 from __future__ import annotations
 
@@ -22,6 +22,15 @@ class ControlDesk(Protocol):
 
     async def statement(self) -> str:
         """Return what the leader said last; empty while nobody leads."""
+        ...
+
+    async def settled_ms(self) -> int:
+        """Return up to when, by the broker's clock, all predictions are final and recorded: none that was created
+        before is still to come. Shadows count nowhere.
+
+        A task that hangs holds it up until one lease after its deadline, when it ends as expired. Ask before reading
+        the store: what it has then is all of it.
+        """
         ...
 
     async def close(self) -> None: ...

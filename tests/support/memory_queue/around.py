@@ -11,6 +11,7 @@ from splitleaf.core.ids import new_prediction_id
 from splitleaf.jobs.queue import (
     DeadLetter,
     FeedEntry,
+    Priority,
     Task,
     WorkerReport,
 )
@@ -120,6 +121,12 @@ class MemoryControlDesk:
     async def statement(self) -> str:
         _, until_ms, said = self._broker.leader
         return said if until_ms > self._broker.clock.now_ms() else ""
+
+    async def settled_ms(self) -> int:
+        broker = self._broker
+        is_open = [one.created_ms for one in broker.entries.values() if one.task.priority is not Priority.SHADOW]
+        unrecorded = [one.created_ms for one in broker.feed.values() if one.priority is not Priority.SHADOW]
+        return min([broker.clock.now_ms(), *is_open, *unrecorded])
 
     async def close(self) -> None:
         """Nothing to give back."""

@@ -67,7 +67,8 @@ class MemoryJobConsumer:
         broker, now_ms = self._broker, self._broker.clock.now_ms()
         handed_back = buried = expired = 0
         for entry in list(broker.entries.values()):
-            if entry.owner and now_ms - entry.leased_at_ms < broker.limits.lease_ms:
+            is_hung = entry.deadline_ms + broker.limits.lease_ms <= now_ms
+            if entry.owner and now_ms - entry.leased_at_ms < broker.limits.lease_ms and not is_hung:
                 continue
             if entry.deadline_ms <= now_ms:
                 broker.finalize(entry, PredictionStatus.EXPIRED)

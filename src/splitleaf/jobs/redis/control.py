@@ -1,18 +1,28 @@
-"""Who leads the controllers, and what the leader sees."""
+"""Who leads the controllers, what the leader sees, and what is still under way."""
 
 from __future__ import annotations
 
+import asyncio
+from typing import Final
+
 from splitleaf.jobs import keys
 from splitleaf.jobs.limits import QueueLimits
-from splitleaf.jobs.redis.link import Link
+from splitleaf.jobs.messages import ACCEPTED_SCHEMAS
+from splitleaf.jobs.queue import Priority
+from splitleaf.jobs.redis.broker import RedisBroker, keys_of
 from splitleaf.jobs.redis.scripts import script
+
+_FEED_PAGE: Final = 1_000
+"""Final states that are looked through at once: a few milliseconds of the broker's time."""
 
 
 class RedisControlDesk:
-    """`ControlDesk` on two keys that lapse by themselves."""
+    """`ControlDesk` on two keys that lapse by themselves, and on the queue's streams."""
 
     def __init__(self, url: str, limits: QueueLimits | None = None) -> None:
-        self._link = Link(url, timeout_s=(limits or QueueLimits()).timeout_s)
+        limits = limits or QueueLimits()
+        self._broker = RedisBroker(url, limits, timeout_s=limits.timeout_s)
+        self._link = self._broker.link
 
     async def lead(self, controller: str, ttl_s: float, statement: str = "") -> bool:
         names = (keys.LEADER, keys.STATEMENT)
@@ -25,5 +35,27 @@ class RedisControlDesk:
         text: bytes | None = await self._link.call("GET", keys.STATEMENT)
         return (text or b"").decode()
 
+    async def settled_ms(self) -> int:
+        clock = await self._link.call("TIME")
+        asked_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
+        # Each version is looked at later than the clock: what comes in between was created after it.
+        found = await asyncio.gather(*map(self._settled_ms, await self._broker.versions()))
+        return min([asked_ms, *found])
+
     async def close(self) -> None:
-        await self._link.close()
+        await self._broker.close()
+
+    async def _settled_ms(self, version: str) -> int:
+        names = keys_of(version)
+        streams = [names.streams[priority] for priority in Priority if priority is not Priority.SHADOW]
+        terms = (_FEED_PAGE, int(Priority.SHADOW), self._broker.limits.lease_ms, *sorted(ACCEPTED_SCHEMAS))
+        found: list[int] = []
+        place, is_overdue = b"-", 0
+        while place:
+            answer = await self._link.run(script("settled"), (*streams, names.feed), (place, *terms))
+            settled_ms, is_overdue, place = answer
+            found.append(settled_ms)
+        if is_overdue:
+            # No worker is there to see to it.
+            await self._broker.look_after(version)
+        return min(found)

@@ -1,5 +1,6 @@
 #!lua flags=allow-oom
--- Looks after the tasks of one version that nobody looks after: lost leases, too many deaths, deadlines.
+-- Looks after the tasks of one version that nobody looks after: lost leases, too many deaths, deadlines. A task ends at
+-- most one lease after its deadline, whoever holds it.
 --
 -- KEYS 1-3  {q:V}:s:0 .. s:2    streams of the priorities
 -- KEYS 4    {q:V}:dead          dead letters
@@ -90,6 +91,20 @@ local function look_after_leases(prefix, stream)
   end
 end
 
+-- A worker that hangs renews its leases for ever, and its task would never end.
+local function look_after_hung(prefix, stream)
+  local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', limit)
+  for _, held in ipairs(pending) do
+    local entry = redis.call('XRANGE', stream, held[1], held[1])[1]
+    local fields = entry and fields_of(entry)
+    if fields and tonumber(fields.d) + lease_ms > now then
+      return
+    elseif fields then
+      expire(prefix, stream, held[1], fields.i, tonumber(held[4]))
+    end
+  end
+end
+
 local function last_delivered(stream)
   local groups = redis.pcall('XINFO', 'GROUPS', stream)
   for _, group in ipairs(groups) do
@@ -116,6 +131,7 @@ for i = 1, 3 do
     local prefix = parts_of(KEYS[i])
     renew_leases_of_the_future(KEYS[i])
     look_after_leases(prefix, KEYS[i])
+    look_after_hung(prefix, KEYS[i])
     look_after_deadlines(prefix, KEYS[i])
     if suspected > 0 then
       ring(prefix)
