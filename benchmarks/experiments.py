@@ -184,10 +184,10 @@ def measure_takeover() -> None:
             )
         watcher = ExperimentWatcher(store, "leaf")
         began = time.perf_counter()
-        watcher.look(record, clock.now_ms())
+        watcher.look(record, one.created_ms + 1, clock.now_ms())
         took_s, began = time.perf_counter() - began, time.perf_counter()
         for _ in range(20):
-            watcher.look(record, clock.now_ms())
+            watcher.look(record, one.created_ms + 1, clock.now_ms())
         look_ms = (time.perf_counter() - began) * 50
         store.close()
     row("", f"a controller that takes over reads {RECORDED:,} exposures for two guardrails", "", f"{took_s:.1f} s")

@@ -28,7 +28,7 @@ async def test_it_tells_what_an_experiment_waits_for_and_who_says_so(served: Ser
     desk = MemoryControlDesk(served.broker)
     controller = ExperimentGuardian(served.store, desk, served.clock, "controller-1")
     await controller.renew()
-    controller.look()
+    controller.look(await desk.settled_ms())
     # The broker here goes by the real clock, and a busy machine may take longer than a lease to answer.
     await desk.lead("controller-1", LONG_S, controller._statement)
     async with served.client(READ_KEY) as client:

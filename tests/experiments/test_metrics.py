@@ -103,7 +103,8 @@ def test_controller_and_report_come_to_the_same_evidence_on_each_guardrail(name:
     experiment = Synthetic(plan, FULL).run(1500)
     watch = ExperimentWatcher(experiment.store, plan.key)
     record = find_experiment(experiment.store, plan.key)
-    seen = watch.look(record, experiment.clock.now_ms()).guardrails[0]
+    now_ms = experiment.clock.now_ms()
+    seen = watch.look(record, now_ms + 1, now_ms).guardrails[0]
     told = judge_experiment(experiment.store, plan.key, experiment.clock).guardrails[0]
     counts = (told.control_units, told.control_bad, told.candidate_units, told.candidate_bad)
     assert counts == (seen.control_units, seen.control_bad, seen.candidate_units, seen.candidate_bad)

@@ -71,8 +71,16 @@ class Scene:
         (live,) = load_routing(self.store, "v1").experiments
         seen = range(self._visitors, self._visitors + count)
         self._visitors += count
-        arrivals = [(f"{number:032x}", live.variant_of(f"{number:032x}")) for number in seen]
-        self.store.record_outcomes([replace(make(live, variant), unit_hash=unit) for unit, variant in arrivals])
+        arrivals = [(number, f"{number:032x}", live.variant_of(f"{number:032x}")) for number in seen]
+        self.store.record_outcomes([self._at(number, make(live, name), unit) for number, unit, name in arrivals])
+
+    @property
+    def now_ms(self) -> int:
+        """After the last visit."""
+        return NOW_MS + self._visitors + 1
+
+    def _at(self, number: int, made: Outcome, unit: str) -> Outcome:
+        return replace(made, unit_hash=unit, created_ms=made.created_ms + number, finished_ms=made.finished_ms + number)
 
     @property
     def state(self) -> tuple[str, int]:
@@ -123,7 +131,7 @@ async def test_a_candidate_that_fails_is_rolled_back_and_the_audit_log_says_why_
     visits = failing(0.8)
     for _ in range(60):
         scene.visit(100, visits)
-        controller.look()
+        controller.look(scene.now_ms)
         if scene.state[0] != "running":
             break
     assert scene.state[0] == "rolled_back"
@@ -134,7 +142,7 @@ async def test_a_candidate_that_fails_is_rolled_back_and_the_audit_log_says_why_
     (found,) = json.loads(entry.after)["findings"]["guardrails"]
     assert found["log_peak"] >= found["log_limit"]
     assert 0 < found["candidate_bad"] <= found["candidate_units"] <= 45
-    assert controller.look() == []
+    assert controller.look(scene.now_ms) == []
 
 
 async def test_a_candidate_that_is_as_good_is_left_alone(scene: Scene) -> None:
@@ -142,7 +150,7 @@ async def test_a_candidate_that_is_as_good_is_left_alone(scene: Scene) -> None:
     scene.start(guardrails=guardrails)
     controller = await scene.controller()
     scene.visit(3_000, good)
-    watch = only(controller.look())
+    watch = only(controller.look(scene.now_ms))
     assert scene.state[0] == "running"
     assert [one.metric for one in watch.guardrails] == [one["metric"] for one in guardrails]
     assert {one.state for one in watch.guardrails} == {GuardrailState.WATCHING}
@@ -172,7 +180,7 @@ async def test_whatever_befalls_a_candidates_unit_counts_against_the_candidate(
         return replace(good(live, variant), **(harm if variant == "candidate" else {}))
 
     scene.visit(450, make)
-    controller.look()
+    controller.look(scene.now_ms)
     assert scene.state[0] == "rolled_back"
 
 
@@ -189,7 +197,7 @@ async def test_what_a_client_takes_back_is_no_failure_unless_it_had_waited_too_l
 
     for waited_ms in (100, 900):
         scene.visit(1, canceled_after(waited_ms))
-    (guardrail,) = only(controller.look()).guardrails
+    (guardrail,) = only(controller.look(scene.now_ms)).guardrails
     assert guardrail.control_units + guardrail.candidate_units == counted
 
 
@@ -204,11 +212,11 @@ async def test_the_threshold_of_latency_is_what_95_percent_of_controls_first_ans
         return replace(made, intake_ms=0.0, finished_ms=made.created_ms + latency)
 
     scene.visit(300, make)
-    (learning,) = only(controller.look()).guardrails
+    (learning,) = only(controller.look(scene.now_ms)).guardrails
     assert learning.state is GuardrailState.LEARNING
     assert (learning.threshold_ms, learning.candidate_units) == (None, 0)
     scene.visit(300, make)
-    (judged,) = only(controller.look()).guardrails
+    (judged,) = only(controller.look(scene.now_ms)).guardrails
     assert judged.threshold_ms is not None
     assert 180 <= judged.threshold_ms < 200
     assert judged.state is GuardrailState.FIRED
@@ -219,14 +227,14 @@ async def test_what_users_call_wrong_fires_the_guardrail_of_feedback(scene: Scen
     scene.start(guardrails=[{"metric": "feedback_accuracy"}])
     controller = await scene.controller()
     scene.visit(400, good)
-    controller.look()
+    controller.look(scene.now_ms)
     assert scene.state[0] == "running"
     for one in scene.store.exposures_after("leaf", 0, 400):
         said = feedback(
             one.prediction_id, correct=one.variant == "control", author=one.unit_hash, created_ms=scene.clock.now_ms()
         )
         scene.store.record_feedback(said)
-    controller.look()
+    controller.look(scene.now_ms)
     assert scene.state[0] == "rolled_back"
     assert "units said to be wrong" in scene.store.audit_log("experiment/leaf")[0].reason
 
@@ -241,7 +249,7 @@ async def test_an_opinion_that_overtakes_its_outcome_is_read_with_it(scene: Scen
     scene.store.record_feedback(feedback(first.prediction_id, created_ms=scene.clock.now_ms()))
 
     def rated() -> int:
-        (one,) = only(controller.look()).guardrails
+        (one,) = only(controller.look(scene.now_ms)).guardrails
         return one.control_units + one.candidate_units
 
     assert rated() == 0
@@ -261,24 +269,24 @@ async def test_a_stage_is_left_when_its_time_and_its_number_are_reached_and_not_
     scene.start(ramp=RAMP, guardrails=[{"metric": "error_rate"}])
     controller = await scene.controller()
     scene.visit(150, good)
-    watch = only(controller.look())
+    watch = only(controller.look(scene.now_ms))
     assert watch.step is RampStep.WAIT
     assert watch.waiting_for == ("50 more pictures", "10 more minutes")
     assert watch.summary == "stage 1 of 3 (1 %): waiting for 50 more pictures and 10 more minutes"
     scene.visit(50, good)
-    assert only(controller.look()).waiting_for == ("10 more minutes",)
+    assert only(controller.look(scene.now_ms)).waiting_for == ("10 more minutes",)
     scene.clock.move(599)
     await controller.renew()
-    assert only(controller.look()).waiting_for == ("1 more minute",)
+    assert only(controller.look(scene.now_ms)).waiting_for == ("1 more minute",)
     assert scene.state == ("running", 0)
     scene.clock.move(1)
-    assert only(controller.look()).step is RampStep.ADVANCE
+    assert only(controller.look(scene.now_ms)).step is RampStep.ADVANCE
     assert scene.state == ("running", 1)
     entry = scene.store.audit_log("experiment/leaf")[0]
     assert (entry.actor, entry.action) == ("controller", "ramp")
     assert "200 pictures (at least 200) in 10.0 minutes (at least 10)" in entry.reason
     assert json.loads(entry.after)["shares"] == {"candidate": 10.0, "control": 90.0}
-    watch = only(controller.look())
+    watch = only(controller.look(scene.now_ms))
     assert (watch.stage.pictures, watch.waiting_for) == (0, ("100 more pictures", "10 more minutes"))
 
 
@@ -288,9 +296,9 @@ async def test_the_last_stage_and_one_without_minimums_stay(scene: Scene) -> Non
     scene.visit(500, good)
     scene.clock.move(86_400)
     await controller.renew()
-    assert only(controller.look()).step is RampStep.BY_HAND
+    assert only(controller.look(scene.now_ms)).step is RampStep.BY_HAND
     ramp_to_stage(scene.store, "leaf", 1, ANN, scene.clock)
-    assert only(controller.look()).step is RampStep.COMPLETE
+    assert only(controller.look(scene.now_ms)).step is RampStep.COMPLETE
     assert scene.story()[-1] == ("ann", "ramp")
 
 
@@ -302,13 +310,13 @@ async def test_a_pause_holds_the_stage_and_its_clock(scene: Scene) -> None:
     pause_experiment(scene.store, "leaf", ANN, scene.clock)
     scene.clock.move(3_600)
     await controller.renew()
-    watch = only(controller.look())
+    watch = only(controller.look(scene.now_ms))
     assert (watch.step, watch.held_by) == (RampStep.HOLD, ("paused",))
     assert watch.stage.minutes == 5
     resume_experiment(scene.store, "leaf", READY, ANN, scene.clock)
     scene.clock.move(60)
     await controller.renew()
-    assert only(controller.look()).waiting_for == ("4 more minutes",)
+    assert only(controller.look(scene.now_ms)).waiting_for == ("4 more minutes",)
 
 
 async def test_a_split_that_is_off_holds_the_ramp(scene: Scene) -> None:
@@ -318,7 +326,7 @@ async def test_a_split_that_is_off_holds_the_ramp(scene: Scene) -> None:
     (live,) = load_routing(scene.store, "v1").experiments
     lost = [replace(good(live, "control"), unit_hash=f"{number:032x}") for number in range(400)]
     scene.store.record_outcomes(lost)
-    watch = only(controller.look())
+    watch = only(controller.look(scene.now_ms))
     assert watch.split.is_off
     assert watch.step is RampStep.HOLD
     assert watch.held_by[0].startswith("the split is off (control 400 of 240, candidate 0 of 160")
@@ -332,7 +340,7 @@ async def test_shares_that_a_person_set_are_left_to_that_person(scene: Scene) ->
     scene.visit(300, good)
     scene.clock.move(3_600)
     await controller.renew()
-    watch = only(controller.look())
+    watch = only(controller.look(scene.now_ms))
     assert watch.step is RampStep.HOLD
     assert "ramp to a stage by hand" in watch.held_by[0]
     assert scene.story()[-1] == ("ann", "ramp")
@@ -346,7 +354,7 @@ async def test_a_guardrail_without_control_rests_and_says_so(scene: Scene) -> No
     )
     controller = await scene.controller()
     scene.visit(100, failing(0.5))
-    watch = only(controller.look())
+    watch = only(controller.look(scene.now_ms))
     assert [one.state for one in watch.guardrails] == [GuardrailState.RESTING]
     assert scene.state[0] == "running"
 
@@ -358,7 +366,7 @@ async def test_one_person_with_a_hundred_bad_pictures_is_one_unit(scene: Scene) 
     (live,) = load_routing(scene.store, "v1").experiments
     bad = failed_outcome(experiment="leaf", revision=live.revision, variant="candidate", unit_hash="one person")
     scene.store.record_outcomes([replace(bad, prediction_id=f"{number:026d}") for number in range(100)])
-    (guardrail,) = only(controller.look()).guardrails
+    (guardrail,) = only(controller.look(scene.now_ms)).guardrails
     assert guardrail.candidate_bad == 1
     assert scene.state[0] == "running"
 
@@ -376,7 +384,7 @@ async def test_shadows_and_overrides_are_no_evidence(scene: Scene) -> None:
             for j in range(200)
         ]
     )
-    watch = only(controller.look())
+    watch = only(controller.look(scene.now_ms))
     assert (watch.stage.pictures, watch.guardrails[0].candidate_units) == (0, 0)
 
 
@@ -386,16 +394,16 @@ async def test_who_takes_over_comes_to_the_same_evidence(scene: Scene) -> None:
     visits = failing(0.02)
     for count in (1, 7, 100, 250):
         scene.visit(count, visits)
-        first.look()
+        first.look(scene.now_ms)
     ramp_to_stage(scene.store, "leaf", 1, ANN, scene.clock)
     scene.visit(300, visits)
-    seen = only(first.look())
+    seen = only(first.look(scene.now_ms))
     assert not (await scene.controller("second")).leads
     scene.clock.move(LEASE_S)
     second = await scene.controller("second")
     assert second.leads
     assert not first.leads
-    anew = only(second.look())
+    anew = only(second.look(scene.now_ms))
     assert anew.split.units == seen.split.units
     for old, new in zip(seen.guardrails, anew.guardrails, strict=True):
         assert replace(new, log_e=old.log_e, log_peak=old.log_peak) == old
@@ -409,7 +417,7 @@ async def test_who_does_not_lead_changes_nothing(scene: Scene) -> None:
     scene.visit(400, failing(1.0))
     await scene.controller("first")
     second = await scene.controller("second")
-    assert only(second.look()).guardrails[0].state is GuardrailState.FIRED
+    assert only(second.look(scene.now_ms)).guardrails[0].state is GuardrailState.FIRED
     assert scene.state[0] == "running"
 
 
@@ -421,7 +429,7 @@ async def test_a_leader_that_was_frozen_undoes_nothing_that_was_decided_meanwhil
     seen = scene.store.experiments()
     stop_experiment(scene.store, "leaf", ANN, scene.clock)
     frozen._store = _Remembering(scene.store, seen)
-    assert frozen.look() == []
+    assert frozen.look(scene.now_ms) == []
     assert scene.state[0] == "stopped"
     assert ("controller", "roll_back") not in scene.story()
 
@@ -444,9 +452,9 @@ async def test_guardrails_that_are_added_later_begin_with_the_first_outcome(scen
     scene.start()
     controller = await scene.controller()
     scene.visit(400, failing(1.0))
-    assert only(controller.look()).guardrails == ()
+    assert only(controller.look(scene.now_ms)).guardrails == ()
     edit_experiment(scene.store, "leaf", plan(guardrails=[{"metric": "error_rate"}], salt="5a17"), ANN, scene.clock)
-    controller.look()
+    controller.look(scene.now_ms)
     assert scene.state[0] == "rolled_back"
 
 
@@ -461,14 +469,14 @@ async def test_one_experiment_that_cannot_be_read_leaves_the_others_guarded(scen
     ]
     controller = await scene.controller()
     controller._store = _Remembering(scene.store, seen)
-    assert [one.experiment for one in controller.look()] == ["leaf"]
+    assert [one.experiment for one in controller.look(scene.now_ms)] == ["leaf"]
 
 
 async def test_what_the_leader_sees_can_be_read_by_others(scene: Scene) -> None:
     scene.start(ramp=RAMP, guardrails=[{"metric": "slow_rate", "threshold_ms": 100}])
     controller = await scene.controller()
     scene.visit(100, good)
-    watch = only(controller.look())
+    watch = only(controller.look(scene.now_ms))
     await controller.renew()
     said = read_watch(await scene.desk.statement())
     assert said is not None
@@ -485,9 +493,9 @@ async def test_a_silent_store_is_told_upwards_and_the_next_look_goes_on(scene: S
     scene.visit(400, failing(1.0))
     controller._store, store = _Silent(), controller._store
     with pytest.raises(DependencyDown):
-        controller.look()
+        controller.look(scene.now_ms)
     controller._store = store
-    controller.look()
+    controller.look(scene.now_ms)
     assert scene.state[0] == "rolled_back"
 
 

@@ -379,7 +379,8 @@ def test_a_guardrail_reads_in_the_report_as_it_does_in_the_controller(metric_of:
     experiment = Synthetic(plan, world).run(700, units=500).ramp(1).run(700, units=600)
     (ours,) = judge(experiment).guardrails
     record = find_experiment(experiment.store, plan.key)
-    (theirs,) = ExperimentWatcher(experiment.store, plan.key).look(record, experiment.clock.now_ms()).guardrails
+    now_ms = experiment.clock.now_ms()
+    (theirs,) = ExperimentWatcher(experiment.store, plan.key).look(record, now_ms + 1, now_ms).guardrails
     assert theirs.control_bad > 0 or metric_of == "fallback_rate"
     assert (ours.control_units, ours.control_bad) == (theirs.control_units, theirs.control_bad)
     assert (ours.candidate_units, ours.candidate_bad) == (theirs.candidate_units, theirs.candidate_bad)

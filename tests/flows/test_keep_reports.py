@@ -5,12 +5,17 @@ import asyncio
 import pytest
 
 from splitleaf.analysis.report import Report
-from splitleaf.core.errors import NotFound
+from splitleaf.core.errors import DependencyDown, NotFound
+from splitleaf.flows.judge_experiment import RECORDING_S
 from splitleaf.flows.keep_reports import ReportKeeper
 from splitleaf.flows.run_experiment import pause_experiment
 from splitleaf.outcomes.exposures import Exposures
 from splitleaf.outcomes.memory import MemoryOutcomeStore
+from tests.support.memory_queue import MemoryBroker, MemoryControlDesk
 from tests.support.synthetic import HAND, StandingClock, Synthetic, plan_of
+
+ALL = 2**62
+TTL_S = 30.0
 
 
 class CountingStore(MemoryOutcomeStore):
@@ -18,15 +23,28 @@ class CountingStore(MemoryOutcomeStore):
 
     made = 0
 
-    def exposures(self, experiment: str, *, with_pictures: bool = True) -> Exposures:
+    def exposures(self, experiment: str, *, before_ms: int | None = None, with_pictures: bool = True) -> Exposures:
         self.made += 1
-        return super().exposures(experiment, with_pictures=with_pictures)
+        return super().exposures(experiment, before_ms=before_ms, with_pictures=with_pictures)
+
+
+class Desk(MemoryControlDesk):
+    """Says what the test sets, or nothing."""
+
+    def __init__(self, settled_ms: int | None = None) -> None:
+        super().__init__(MemoryBroker())
+        self.said_ms = settled_ms
+
+    async def settled_ms(self) -> int:
+        if self.said_ms is None:
+            raise DependencyDown
+        return self.said_ms
 
 
 async def test_a_report_is_made_once_for_what_is_known_and_anew_when_more_is() -> None:
     store = CountingStore()
     experiment = Synthetic(plan_of(), store=store).run(200)
-    keeper, key = ReportKeeper(store, experiment.clock), experiment.plan.key
+    keeper, key = ReportKeeper(store, experiment.clock, Desk(ALL), TTL_S), experiment.plan.key
     first = await asyncio.gather(*(keeper.report(key) for _ in range(5)))
     assert store.made == 1
     assert len(set(first)) == 1
@@ -40,7 +58,7 @@ async def test_new_outcomes_wait_a_moment_and_a_persons_step_does_not() -> None:
     store = CountingStore()
     experiment = Synthetic(plan_of(), store=store).run(200)
     clock = StandingClock(experiment.clock.now_ms())
-    keeper, key = ReportKeeper(store, clock), experiment.plan.key
+    keeper, key = ReportKeeper(store, clock, Desk(ALL), TTL_S), experiment.plan.key
     await keeper.report(key)
     experiment.run(10)
     await keeper.report(key)
@@ -51,4 +69,25 @@ async def test_new_outcomes_wait_a_moment_and_a_persons_step_does_not() -> None:
 
 async def test_there_is_no_report_on_nothing() -> None:
     with pytest.raises(NotFound):
-        await ReportKeeper(MemoryOutcomeStore(), StandingClock()).report("nothing")
+        await ReportKeeper(MemoryOutcomeStore(), StandingClock(), Desk(ALL), TTL_S).report("nothing")
+
+
+async def test_what_is_younger_than_a_prediction_under_way_waits_for_it_and_then_comes_in() -> None:
+    store = CountingStore()
+    experiment = Synthetic(plan_of(), store=store).run(200)
+    desk = Desk(experiment.clock.now_ms() - 99_500)
+    keeper, key = ReportKeeper(store, experiment.clock, desk, TTL_S), experiment.plan.key
+    assert Report.model_validate_json(await keeper.report(key)).newest_outcome == 100
+    experiment.clock.set(experiment.clock.now_ms() + 10_000)
+    desk.said_ms = experiment.clock.now_ms()
+    assert Report.model_validate_json(await keeper.report(key)).newest_outcome == 200
+    experiment.clock.set(experiment.clock.now_ms() + 10_000)
+    desk.said_ms = experiment.clock.now_ms()
+    await keeper.report(key)
+    assert store.made == 2, "nothing is new"
+
+
+async def test_without_the_broker_what_may_be_under_way_is_told_by_the_clock() -> None:
+    experiment = Synthetic(plan_of()).run(200)
+    keeper, key = ReportKeeper(experiment.store, experiment.clock, Desk(), TTL_S), experiment.plan.key
+    assert Report.model_validate_json(await keeper.report(key)).newest_outcome == 199 - TTL_S - RECORDING_S

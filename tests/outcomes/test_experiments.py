@@ -11,7 +11,7 @@ import pytest
 from splitleaf.core.errors import Conflict
 from splitleaf.core.ids import new_prediction_id
 from splitleaf.outcomes.events import FeedbackSource
-from splitleaf.outcomes.experiments import AliasMove, ExposureCount
+from splitleaf.outcomes.experiments import AliasMove, Exposure, ExposureCount
 from splitleaf.outcomes.store import OutcomeStore
 from tests.outcomes.facts import (
     NOW_MS,
@@ -25,6 +25,9 @@ from tests.outcomes.facts import (
     step,
 )
 from tests.outcomes.test_contract import at_once
+
+BEGIN = (-1, "")
+"""In front of all exposures."""
 
 HELD = ((0, 2_500), (5_000, 7_500))
 
@@ -243,20 +246,40 @@ def test_exposures_are_counted_by_revision_and_variant_without_overrides(store: 
     ]
 
 
-def test_the_evidence_of_an_experiment_is_its_exposures_in_the_order_of_recording(store: OutcomeStore) -> None:
-    mine = [
-        outcome(experiment="leaf", variant="b", revision=2, is_sure=False),
-        outcome(experiment="leaf", fallback="not_ready"),
-    ]
+def at(one: Exposure) -> tuple[int, str]:
+    return one.created_ms, one.prediction_id
+
+
+def test_the_evidence_of_an_experiment_is_its_exposures_in_the_order_of_creation(store: OutcomeStore) -> None:
+    earlier = outcome(experiment="leaf", variant="b", revision=2, created_ms=NOW_MS - 5, finished_ms=NOW_MS + 35)
+    earlier = replace(earlier, is_sure=False)
+    later = outcome(experiment="leaf", fallback="not_ready")
     others = [outcome(experiment="leaf", role="shadow"), outcome(experiment="leaf", override=True), outcome()]
-    store.record_outcomes([mine[0], *others, mine[1]])
-    first, second = store.evidence_after("leaf", 0, 10)
+    store.record_outcomes([later, *others, earlier])
+    first, second = store.evidence_after("leaf", BEGIN, NOW_MS + 1, 10)
     assert (first.revision, first.variant, first.status, first.latency_ms) == (2, "b", "succeeded", 44.5)
     assert (first.is_answered, second.is_answered, second.fallback) == (True, False, "not_ready")
     assert (first.is_sure, second.is_sure) == (False, True)
-    assert store.evidence_after("leaf", 0, 1) == [first]
-    assert store.evidence_after("leaf", first.number, 10) == [second]
-    assert store.evidence_after("leaf", second.number, 10) == []
+    assert store.evidence_after("leaf", BEGIN, NOW_MS + 1, 1) == [first]
+    assert store.evidence_after("leaf", BEGIN, NOW_MS, 10) == [first]
+    assert store.evidence_after("leaf", at(first), NOW_MS + 1, 10) == [second]
+    assert store.evidence_after("leaf", at(second), NOW_MS + 1, 10) == []
+    newest, before = store.newer_exposures("leaf", 0, NOW_MS)
+    assert before == 1
+    assert store.newer_exposures("leaf", newest, NOW_MS) == (newest, 0)
+
+
+def test_of_two_that_were_created_at_once_the_id_decides_which_is_evidence_first(store: OutcomeStore) -> None:
+    ids = [new_prediction_id() for _ in range(40)]
+    store.record_outcomes([outcome(experiment="leaf", prediction_id=one) for one in ids])
+    found: list[str] = []
+    place = BEGIN
+    while page := store.evidence_after("leaf", place, NOW_MS + 1, 7):
+        found += [one.prediction_id for one in page]
+        place = at(page[-1])
+    assert found == sorted(ids)
+    columns = store.exposures("leaf")
+    assert [store.picture_ids([int(one)])[int(one)] for one in columns.number] == sorted(ids)
 
 
 def test_what_users_say_is_joined_to_the_exposure_that_it_is_about(store: OutcomeStore) -> None:
@@ -274,35 +297,39 @@ def test_what_users_say_is_joined_to_the_exposure_that_it_is_about(store: Outcom
     assert store.ratings_after("leaf", 0, 1) == [rated]
 
 
-def test_outcomes_come_by_column_in_the_order_of_recording_without_overrides(store: OutcomeStore) -> None:
+def test_outcomes_come_by_column_in_the_order_of_creation_without_overrides(store: OutcomeStore) -> None:
     first, shadowed, forced = new_prediction_id(), new_prediction_id(), new_prediction_id()
+    facts = [
+        outcome(
+            prediction_id=first,
+            experiment="leaf",
+            variant="control",
+            unit_hash="a" * 32,
+            label="rust / mould",
+            origin="page",
+        ),
+        outcome(prediction_id=forced, experiment="leaf", override=True),
+        outcome(experiment="stem"),
+        failed_outcome(prediction_id=shadowed, experiment="leaf", variant="candidate", unit_hash="b" * 32),
+        outcome(
+            experiment="leaf",
+            variant="candidate",
+            unit_hash="b" * 32,
+            role="shadow",
+            primary_id=shadowed,
+            served_version="v2",
+            label="healthy",
+            fallback="not_ready",
+            is_sure=False,
+            revision=12,
+            origin="",
+        ),
+    ]
     store.record_outcomes(
         [
-            outcome(
-                prediction_id=first,
-                experiment="leaf",
-                variant="control",
-                unit_hash="a" * 32,
-                label="rust / mould",
-                origin="page",
-            ),
-            outcome(prediction_id=forced, experiment="leaf", override=True),
-            outcome(experiment="stem"),
-            failed_outcome(prediction_id=shadowed, experiment="leaf", variant="candidate", unit_hash="b" * 32),
-            outcome(
-                experiment="leaf",
-                variant="candidate",
-                unit_hash="b" * 32,
-                role="shadow",
-                primary_id=shadowed,
-                served_version="v2",
-                label="healthy",
-                fallback="not_ready",
-                is_sure=False,
-                revision=12,
-                origin="",
-            ),
-        ]
+            replace(one, created_ms=one.created_ms + place, finished_ms=one.finished_ms + place)
+            for place, one in enumerate(facts)
+        ][::-1]
     )
     found = store.exposures("leaf")
     assert found.unit.tolist() == [0, 1, 1]
@@ -325,8 +352,9 @@ def test_outcomes_come_by_column_in_the_order_of_recording_without_overrides(sto
     assert found.total_ms.tolist() == [44.5] * 3
     assert found.waited_ms.tolist() == [44.5, np.inf, np.inf]
     assert (found.work_ms[0], found.cost_ms[0], found.queue_ms[0]) == (7.625, 7.625 / 4, 1.25)
-    assert list(np.diff(found.number) > 0) == [True, True]
-    assert store.newest_exposure("leaf") == found.number[-1]
+    assert list(np.diff(found.number) > 0) == [False, False]
+    assert store.newest_exposure("leaf") == found.number[0]
+    assert len(store.exposures("leaf", before_ms=NOW_MS + 4)) == 2
     numbers = [int(found.number[0]), int(found.number[2])]
     assert store.picture_ids(numbers) == {numbers[0]: first, numbers[1]: shadowed}
     assert len(set(store.exposures("leaf", with_pictures=False).number)) == 3
@@ -337,5 +365,10 @@ def test_more_outcomes_than_are_read_at_once_come_all_and_each_once(store: Outco
     assert store.newest_exposure("leaf") == 0
     names = [f"{number:032x}" for number in range(5_001)]
     for place in range(0, 5_001, 1_000):
-        store.record_outcomes([outcome(experiment="leaf", unit_hash=name) for name in names[place : place + 1_000]])
+        store.record_outcomes(
+            [
+                outcome(experiment="leaf", unit_hash=name, created_ms=NOW_MS + int(name, 16))
+                for name in names[place : place + 1_000]
+            ]
+        )
     assert store.exposures("leaf").unit.tolist() == list(range(5_001))

@@ -111,7 +111,7 @@ def test_a_process_of_the_release_before_writes_on_beside_this_one(empty_url: st
     with engine.begin() as connection:
         connection.execute(text(f"INSERT INTO outcomes ({columns}) VALUES ({values})"), row)
     engine.dispose()
-    assert store.record_outcomes([fact, outcome(origin="page")]) == 1
+    assert store.record_outcomes([fact, outcome(origin="page", created_ms=NOW_MS + 1)]) == 1
     assert [one.origin for one in store.outcomes_after(0, 10)] == ["", "page"]
     assert store.exposures(fact.experiment).origins == ("", "page")
 

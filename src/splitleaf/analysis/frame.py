@@ -94,7 +94,7 @@ class Frame:
         return first
 
     def pair_of(self, candidate: int) -> Ints:
-        """Return the places of the rows of control and this candidate, in the order of recording."""
+        """Return the places of the rows of control and this candidate, in the order of creation."""
         return np.flatnonzero((self.arm == 0) | (self.arm == candidate))
 
     def group(self, rows: Ints, is_candidate: Bools) -> Grouping:

@@ -1,7 +1,7 @@
 """Evidence of one guardrail against one candidate, continued batch by batch.
 
-The exact e-process of `eprocess` on each unit's first outcome, in the order of recording: whoever reads the same
-outcomes, in batches of whatever size, comes to the same evidence.
+The exact e-process of `eprocess` on each unit's first outcome, in the order of creation and without gaps: whoever reads
+the same outcomes, in batches of whatever size, comes to the same evidence.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from splitleaf.flows.keep_reports import ReportKeeper
 
 def add_report(router: APIRouter, services: ApiServices, may_read: Any) -> None:
     """Add `/experiments/{key}/report`."""
-    keeper = ReportKeeper(services.store, services.clock)
+    keeper = ReportKeeper(services.store, services.clock, services.desk, services.limits.prediction_ttl_s)
 
     @router.get(
         "/experiments/{key}/report",

@@ -99,11 +99,15 @@ class ExperimentWatch:
     sequence: int
     """The change of the experiment that this was seen of."""
     read_up_to: int
-    """Number of the last exposure that went in."""
+    """Number of the last exposure that was there."""
     stage: StageWatch
     split: SplitWatch
     guardrails: tuple[GuardrailWatch, ...]
     step: RampStep
+    settled_ms: int = 0
+    """What was created before went in; what is younger waits until nothing older is still to come."""
+    late: int = 0
+    """Exposures that were recorded after their place in the order had passed, and count nowhere."""
     waiting_for: tuple[str, ...] = ()
     held_by: tuple[str, ...] = ()
     summary: str = ""

@@ -75,7 +75,7 @@ class CandidateGuard:
         return self._rail.spec.truth is not None
 
     def observe(self, trials: Sequence[Trial], slots: Mapping[int, Mapping[str, int]]) -> None:
-        """Take in trials in the order of recording; `slots` are revision -> variant -> slots."""
+        """Take in trials in the order of their assignment; `slots` are revision -> variant -> slots."""
         share_of = {revision: self._share(variants) for revision, variants in slots.items()}
         mine = [one for one in trials if one.variant in (self._control, self.candidate)]
         comparable = [one for one in mine if 0 < share_of[one.revision] < 1]

@@ -75,22 +75,25 @@ class ExperimentGuardian:
             self._leads_until = 0.0
         return self.leads
 
-    def look(self) -> Sequence[ExperimentWatch]:
-        """Look at every open experiment once and do what its numbers ask for. For one thread at a time."""
+    def look(self, settled_ms: int) -> Sequence[ExperimentWatch]:
+        """Look at every open experiment once and do what its numbers ask for. For one thread at a time.
+
+        `settled_ms` as the desk says it: up to there all predictions are recorded.
+        """
         if not self._is_migrated:
             self._store.migrate()
             self._is_migrated = True
         records = [one for one in self._store.experiments() if one.state in OPEN_STATES]
         for gone in self._watchers.keys() - {one.key for one in records}:
             del self._watchers[gone]
-        watches = [watch for record in records if (watch := self._look_at(record)) is not None]
+        watches = [watch for record in records if (watch := self._look_at(record, settled_ms)) is not None]
         self._statement = write_watch(ControlWatch(self._name, self._clock.now_ms(), tuple(watches)))
         return watches
 
-    def _look_at(self, record: ExperimentRecord) -> ExperimentWatch | None:
+    def _look_at(self, record: ExperimentRecord, settled_ms: int) -> ExperimentWatch | None:
         watcher = self._watchers.setdefault(record.key, ExperimentWatcher(self._store, record.key))
         try:
-            watch = watcher.look(record, self._clock.now_ms())
+            watch = watcher.look(record, settled_ms, self._clock.now_ms())
             if self.leads:
                 self._act(watch)
             return watch
@@ -130,7 +133,7 @@ class ExperimentGuardian:
         while not stop.is_set():
             if self.leads:
                 try:
-                    await asyncio.to_thread(self.look)
+                    await asyncio.to_thread(self.look, await self._desk.settled_ms())
                 except SplitleafError as error:
                     log.warning("not_guarded", detail=error.detail)
                 except Exception:

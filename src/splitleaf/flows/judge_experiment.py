@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
 from splitleaf.core.clock import Clock
+from splitleaf.core.errors import SplitleafError
 from splitleaf.experiments.plan import Plan
 from splitleaf.experiments.reading import parse_plan
 from splitleaf.flows.run_experiment import find_experiment
+from splitleaf.jobs.control import ControlDesk
 from splitleaf.outcomes.events import FeedbackSource
 from splitleaf.outcomes.experiments import RatedExposure
 from splitleaf.outcomes.store import OutcomeStore
@@ -19,10 +21,27 @@ if TYPE_CHECKING:
 
 PAGE: Final = 5_000
 AUDIT_ROWS: Final = 100
+RECORDING_S: Final = 60.0
+"""Beyond its time to live, so long after its acceptance every prediction is recorded, while the broker is there."""
 
 
-def judge_experiment(store: OutcomeStore, key: str, clock: Clock) -> Report:
+async def ask_settled(desk: ControlDesk, clock: Clock, ttl_s: float) -> int:
+    """Return the moment before which no prediction is still to come: as the broker says, else by the clock."""
+    try:
+        return await desk.settled_ms()
+    except SplitleafError:
+        return settled_by_clock(clock, ttl_s)
+
+
+def settled_by_clock(clock: Clock, ttl_s: float) -> int:
+    return clock.now_ms() - round(1_000 * (ttl_s + RECORDING_S))
+
+
+def judge_experiment(store: OutcomeStore, key: str, clock: Clock, settled_ms: int | None = None) -> Report:
     """Return what is known of an experiment by now, in any of its states.
+
+    What was created from `settled_ms` on is left out: of that, quick outcomes are recorded and slow ones are still to
+    come, and the report would compare the one arm's with the other's. None: nothing is under way any more.
 
     Raises `NotFound` (`experiment_not_found`), `Unprocessable` for a plan of another release.
     """
@@ -40,7 +59,11 @@ def judge_experiment(store: OutcomeStore, key: str, clock: Clock) -> Report:
     )
     facts = Facts(
         record=record,
-        frame=Frame(plan, store.exposures(key, with_pictures=bool(plan.shadows)), store.experiment_revisions(key)),
+        frame=Frame(
+            plan,
+            store.exposures(key, before_ms=settled_ms, with_pictures=bool(plan.shadows)),
+            store.experiment_revisions(key),
+        ),
         labelled=labelled,
         ratings=_first_words(store, key) if _listens(plan) else (),
         audit=store.audit_log(f"experiment/{key}", limit=AUDIT_ROWS),

@@ -1,7 +1,8 @@
 """An open experiment's outcomes -> what its guardrails, its split and its stage say, kept up as more are recorded.
 
-All that is known comes from the store by ascending numbers, so that a controller that starts anew, or takes over, comes
-to the same evidence. Synchronous: called off the event loop.
+Exposures are taken in the order of their creation, each when nothing older is still to come: in the order of recording
+a slower arm's outcomes would be missing among the others, and that would look like evidence. So a controller that
+starts anew, or takes over, comes to the same evidence, too. Synchronous: called off the event loop.
 """
 
 from __future__ import annotations
@@ -35,10 +36,15 @@ class ExperimentWatcher:
         self._key = key
         self._forget()
 
-    def look(self, record: ExperimentRecord, now_ms: int) -> ExperimentWatch:
-        """Read what is new and return how things stand. Raises `Unprocessable` for a plan of another release."""
+    def look(self, record: ExperimentRecord, settled_ms: int, now_ms: int) -> ExperimentWatch:
+        """Read what is new and return how things stand. Raises `Unprocessable` for a plan of another release.
+
+        All that was created before `settled_ms` must be recorded, as `ControlDesk.settled_ms` promises.
+        """
         self._follow(record)
-        self._read(now_ms)
+        self._read(settled_ms)
+        if any(guard.listens for guard in self._guards):
+            self._listen(now_ms)
         plan, stage = self._plan, self._stage(record, now_ms)
         split = self._split(plan)
         held_by = tuple(self._holds(record, stage, split))
@@ -48,6 +54,8 @@ class ExperimentWatcher:
             state=record.state,
             sequence=record.sequence,
             read_up_to=self._read_up_to,
+            settled_ms=self._settled_ms,
+            late=self._late,
             stage=stage,
             split=split,
             guardrails=tuple(guard.watch(self._has_control(record.revision, guard)) for guard in self._guards),
@@ -61,6 +69,9 @@ class ExperimentWatcher:
         self._sequence = 0
         self._plan_text = ""
         self._read_up_to = 0
+        self._settled_ms = 0
+        self._place = (-1, "")
+        self._late = 0
         self._said_up_to = 0
         self._units: set[int] = set()
         self._raters: set[int] = set()
@@ -87,14 +98,16 @@ class ExperimentWatcher:
         self._steps = self._store.audit_log(f"experiment/{self._key}", limit=1_000)[::-1]
         self._sequence = record.sequence
 
-    def _read(self, now_ms: int) -> None:
-        while page := self._store.evidence_after(self._key, self._read_up_to, PAGE):
+    def _read(self, settled_ms: int) -> None:
+        # What comes after all, behind what was taken, has lost its place: which of them do may depend on their arms.
+        self._read_up_to, late = self._store.newer_exposures(self._key, self._read_up_to, self._settled_ms)
+        self._late += late
+        self._settled_ms = max(self._settled_ms, settled_ms)
+        while page := self._store.evidence_after(self._key, self._place, self._settled_ms, PAGE):
             self._count(page)
-            self._read_up_to = page[-1].number
+            self._place = (page[-1].created_ms, page[-1].prediction_id)
             if len(page) < PAGE:
                 break
-        if any(guard.listens for guard in self._guards):
-            self._listen(now_ms)
 
     def _count(self, page: Sequence[Exposure]) -> None:
         fresh = []

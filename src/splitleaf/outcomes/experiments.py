@@ -118,8 +118,9 @@ class ExposureCount:
 class Exposure:
     """What a guardrail needs of a prediction that an experiment decided."""
 
-    number: int
-    """As of the outcome."""
+    created_ms: int
+    """When it was accepted: exposures are evidence in the order of this, and of the id where two are equal."""
+    prediction_id: str
     revision: int
     variant: str
     """The assigned one."""
@@ -200,10 +201,11 @@ class ExperimentStore(Protocol):
         """Return an experiment's outcomes, shadows and overrides too, as `outcomes_after` does for all."""
         ...
 
-    def exposures(self, experiment: str, *, with_pictures: bool = True) -> Exposures:
+    def exposures(self, experiment: str, *, before_ms: int | None = None, with_pictures: bool = True) -> Exposures:
         """Return an experiment's outcomes by column, shadows too, without overrides: what a report is made from.
 
-        Without pictures, which only shadows need, a million outcomes are there half a second sooner.
+        In the order of creation, and only those that were created before that moment, where one is given. Without
+        pictures, which only shadows need, a million outcomes are there half a second sooner.
         """
         ...
 
@@ -217,10 +219,17 @@ class ExperimentStore(Protocol):
 
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]: ...
 
-    def evidence_after(self, experiment: str, number: int, limit: int) -> Sequence[Exposure]:
-        """Return an experiment's exposures, no shadows and no overrides, in the order of recording.
+    def evidence_after(self, experiment: str, place: tuple[int, str], before_ms: int, limit: int) -> Sequence[Exposure]:
+        """Return an experiment's exposures, no shadows and no overrides, in the order of creation and id.
 
-        Only what a guardrail reads: a controller that takes over reads all of them.
+        Those behind the place (created, id), and created before that moment. Only what a guardrail reads: a
+        controller that takes over reads all of them.
+        """
+        ...
+
+    def newer_exposures(self, experiment: str, number: int, before_ms: int) -> tuple[int, int]:
+        """Return the number of the experiment's last exposure, and how many behind `number` were created before that
+        moment.
         """
         ...
 

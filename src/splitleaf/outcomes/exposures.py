@@ -32,7 +32,7 @@ _NO_LABEL: Final = 9
 
 @dataclass(frozen=True, slots=True)
 class Exposures:
-    """Arrays of the shape (outcomes,), in the order of recording; without overrides."""
+    """Arrays of the shape (outcomes,), in the order of creation (and of id); without overrides."""
 
     number: Ints
     revision: Ints
@@ -85,7 +85,7 @@ class Exposures:
 
 
 def read_exposures(chunks: Iterable[Sequence[Row]]) -> Exposures:
-    """Turn rows, in the order of their numbers, into columns, chunk by chunk: rows take ten times the memory."""
+    """Turn rows, in the order of creation, into columns, chunk by chunk: rows take ten times the memory."""
     kinds = _Names()
     parts = [_columns(chunk, kinds) for chunk in chunks if chunk]
     if not parts:

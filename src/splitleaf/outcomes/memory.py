@@ -207,9 +207,17 @@ class MemoryOutcomeStore:
         mine = [one for one in self._outcomes.values() if experiment and one.experiment == experiment]
         return [one for one in mine if one.number > number][:limit]
 
-    def exposures(self, experiment: str, *, with_pictures: bool = True) -> Exposures:  # noqa: ARG002 - the port's
-        found = self.exposures_after(experiment, 0, len(self._outcomes))
-        return read_exposures([[exposure_row(one) for one in found if not one.override]])
+    def exposures(
+        self,
+        experiment: str,
+        *,
+        before_ms: int | None = None,
+        with_pictures: bool = True,  # noqa: ARG002 - the port's
+    ) -> Exposures:
+        found = [one for one in self.exposures_after(experiment, 0, len(self._outcomes)) if not one.override]
+        found = [one for one in found if before_ms is None or one.created_ms < before_ms]
+        found.sort(key=lambda one: (one.created_ms, one.prediction_id))
+        return read_exposures([[exposure_row(one) for one in found]])
 
     def newest_exposure(self, experiment: str) -> int:
         return max((one.number for one in self.exposures_after(experiment, 0, len(self._outcomes))), default=0)
@@ -223,9 +231,14 @@ class MemoryOutcomeStore:
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]:
         return count(self.exposures_after(experiment, 0, len(self._outcomes)))
 
-    def evidence_after(self, experiment: str, number: int, limit: int) -> Sequence[Exposure]:
-        found = [exposure_of(one) for one in list(self._outcomes.values()) if one.experiment == experiment]
-        return [one for one in found if one is not None and one.number > number][:limit]
+    def evidence_after(self, experiment: str, place: tuple[int, str], before_ms: int, limit: int) -> Sequence[Exposure]:
+        mine = [exposure_of(one) for one in list(self._outcomes.values()) if one.experiment == experiment]
+        placed = {(one.created_ms, one.prediction_id): one for one in mine if one is not None}
+        return [placed[at] for at in sorted(placed) if place < at < (before_ms, "")][:limit]
+
+    def newer_exposures(self, experiment: str, number: int, before_ms: int) -> tuple[int, int]:
+        mine = [one for one in self.exposures_after(experiment, number, len(self._outcomes)) if exposure_of(one)]
+        return max([number, *(one.number for one in mine)]), sum(one.created_ms < before_ms for one in mine)
 
     def ratings_after(self, experiment: str, number: int, limit: int) -> Sequence[RatedExposure]:
         said = [

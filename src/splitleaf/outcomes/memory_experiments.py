@@ -86,7 +86,15 @@ def exposure_of(one: Outcome) -> Exposure | None:
         return None
     latency_ms = one.intake_ms + one.finished_ms - one.created_ms
     return Exposure(
-        one.number, one.revision, one.variant, one.unit_hash, one.status, one.fallback, latency_ms, one.is_sure
+        one.created_ms,
+        one.prediction_id,
+        one.revision,
+        one.variant,
+        one.unit_hash,
+        one.status,
+        one.fallback,
+        latency_ms,
+        one.is_sure,
     )
 
 

@@ -53,6 +53,13 @@ async def reached_broker(settings: Settings) -> AsyncIterator[str]:
                 await broker.stop()
 
 
+def installed_broker_url(settings: Settings) -> str:
+    """Return the URL of the installation's broker. Raises `DependencyDown` where an embedded one does not run."""
+    if settings.redis_url:
+        return check_broker_url(settings.redis_url)
+    return running_broker_url(settings.data_dir)
+
+
 def running_broker_url(data_dir: Path) -> str:
     """Return the URL of the broker of a running `splitleaf up`. Raises `DependencyDown` when there is none."""
     socket = data_dir.absolute() / EMBEDDED_FOLDER / "broker.sock"

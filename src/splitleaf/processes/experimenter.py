@@ -14,7 +14,7 @@ from splitleaf.flows.serving import ready_versions
 from splitleaf.flows.size_experiment import Question, Sizing, size_experiment
 from splitleaf.jobs.redis import RedisControlDesk, RedisWorkerDirectory
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, ExposureCount, RevisionRecord
-from splitleaf.processes.broker import check_broker_url, queue_limits, running_broker_url
+from splitleaf.processes.broker import installed_broker_url, queue_limits
 from splitleaf.processes.local import Operator
 from splitleaf.registry.repository import CHAMPION
 
@@ -40,7 +40,7 @@ class Experimenter(Operator):
     def watch(self) -> ControlWatch | None:
         """Return what the leading controller sees; None while nobody leads, or the broker cannot be asked."""
         try:
-            return asyncio.run(self._ask_leader(self._broker_url()))
+            return asyncio.run(self._ask_leader(installed_broker_url(self._settings)))
         except SplitleafError:
             return None
 
@@ -91,7 +91,7 @@ class Experimenter(Operator):
 
     def _loaded(self) -> frozenset[str]:
         """Ask the workers' reports in the broker. Raises `DependencyDown` when there is none to ask."""
-        return asyncio.run(self._ask_workers(self._broker_url()))
+        return asyncio.run(self._ask_workers(installed_broker_url(self._settings)))
 
     async def _ask_workers(self, url: str) -> frozenset[str]:
         directory = RedisWorkerDirectory(url, queue_limits(self._settings))
@@ -106,8 +106,3 @@ class Experimenter(Operator):
             return read_watch(await desk.statement())
         finally:
             await desk.close()
-
-    def _broker_url(self) -> str:
-        if self._settings.redis_url:
-            return check_broker_url(self._settings.redis_url)
-        return running_broker_url(self._settings.data_dir)

@@ -99,7 +99,7 @@ class _Assembly:
         others = frame.arms[1:]
         return Report(
             made_ms=facts.made_ms,
-            newest_outcome=int(frame.rows.number[-1]) if len(frame.rows) else 0,
+            newest_outcome=int(frame.rows.number.max()) if len(frame.rows) else 0,
             newest_label=facts.newest_label,
             experiment=self._subject(),
             arms=self._arms(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from sqlalchemy import Connection, Select, Text, and_, case, func, or_, select
+from sqlalchemy import Connection, Select, Text, and_, case, func, or_, select, tuple_
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -36,6 +36,8 @@ long as nothing else in the database takes the same lock."""
 
 _CHUNK: Final = 1_000
 """Rows that stay in a processor's cache until they are columns: five times as many take a fifth longer."""
+_CREATION: Final = (tables.outcomes.c.created_ms, tables.outcomes.c.prediction_id)
+"""Of two that were created in the same millisecond, the id decides: it knows neither the variant nor the outcome."""
 _PICTURE: Final = case(
     (tables.outcomes.c.role == "shadow", tables.outcomes.c.primary_id), else_=tables.outcomes.c.prediction_id
 )
@@ -118,11 +120,11 @@ class SqlExperiments(SqlDatabase):
         )
         return [rows.read_outcome(row) for row in self._all(query)]
 
-    def exposures(self, experiment: str, *, with_pictures: bool = True) -> Exposures:
+    def exposures(self, experiment: str, *, before_ms: int | None = None, with_pictures: bool = True) -> Exposures:
         # Imported here: it brings numpy, which an API process has no other use for.
         from splitleaf.outcomes.exposures import read_exposures
 
-        with self._streaming(_columns_of(experiment, with_pictures)) as fetch:
+        with self._streaming(_columns_of(experiment, before_ms, with_pictures)) as fetch:
             return read_exposures(iter(lambda: fetch(_CHUNK), []))
 
     def newest_exposure(self, experiment: str) -> int:
@@ -146,17 +148,25 @@ class SqlExperiments(SqlDatabase):
         )
         return [ExposureCount(*row) for row in self._all(query)]
 
-    def evidence_after(self, experiment: str, number: int, limit: int) -> Sequence[Exposure]:
+    def evidence_after(self, experiment: str, place: tuple[int, str], before_ms: int, limit: int) -> Sequence[Exposure]:
         table = tables.outcomes.c
         latency_ms = table.intake_ms + (table.finished_ms - table.created_ms)
-        columns = (table.number, table.revision, table.variant, table.unit_hash, table.status, table.fallback)
+        facts = (table.revision, table.variant, table.unit_hash, table.status, table.fallback)
         query = (
-            select(*columns, latency_ms, table.is_sure)
-            .where(*of_experiment(experiment), *_is_exposure(), table.number > number)
-            .order_by(table.number)
+            select(*_CREATION, *facts, latency_ms, table.is_sure)
+            .where(*of_experiment(experiment), *_is_exposure(), tuple_(*_CREATION) > place)
+            .where(table.created_ms < before_ms)
+            .order_by(*_CREATION)
             .limit(limit)
         )
         return [Exposure(*row) for row in self._all(query)]
+
+    def newer_exposures(self, experiment: str, number: int, before_ms: int) -> tuple[int, int]:
+        table = tables.outcomes.c
+        late = func.coalesce(func.sum(case((table.created_ms < before_ms, 1), else_=0)), 0)
+        query = select(func.coalesce(func.max(table.number), number), late)
+        (found,) = self._all(query.where(*of_experiment(experiment), *_is_exposure(), table.number > number))
+        return int(found[0]), int(found[1])
 
     def ratings_after(self, experiment: str, number: int, limit: int) -> Sequence[RatedExposure]:
         said, table = tables.feedback.c, tables.outcomes.c
@@ -194,7 +204,7 @@ def _present() -> Select[Any]:
     return select(table).where(table.c.number.in_(select(func.max(table.c.number)).group_by(table.c.key)))
 
 
-def _columns_of(experiment: str, with_pictures: bool) -> Select[Any]:
+def _columns_of(experiment: str, before_ms: int | None, with_pictures: bool) -> Select[Any]:
     """Select the rows of `outcomes.exposures`."""
     table = tables.outcomes.c
     facts = (table.role, table.revision, table.variant, table.served_version, table.status, table.fallback)
@@ -206,7 +216,9 @@ def _columns_of(experiment: str, with_pictures: bool) -> Select[Any]:
     times = (table.created_ms, total_ms, table.queue_ms, work_ms)
     picture = (_PICTURE,) if with_pictures else ()
     query = select(table.number, kind, table.unit_hash, table.confidence, *times, *picture)
-    return query.where(*of_experiment(experiment), table.override.is_(False)).order_by(table.number)
+    if before_ms is not None:
+        query = query.where(table.created_ms < before_ms)
+    return query.where(*of_experiment(experiment), table.override.is_(False)).order_by(*_CREATION)
 
 
 class _formatted(FunctionElement[str]):  # noqa: N801 - reads as the function that it is

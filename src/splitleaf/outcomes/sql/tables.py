@@ -78,6 +78,8 @@ outcomes = Table(
     # Only what they are for: most outcomes belong to no experiment, and many versions take no measures.
     Index("outcomes_by_artifact", "served_digest", "number", **_where("measures <> ''")),
     Index("outcomes_by_experiment", "experiment", "number", **_where("experiment <> ''")),
+    # In the order in which they are evidence.
+    Index("outcomes_by_creation", "experiment", "created_ms", "prediction_id", **_where("experiment <> ''")),
     Index("outcomes_by_primary", "primary_id", **_where("primary_id <> ''")),
 )
 
