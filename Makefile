@@ -7,7 +7,7 @@ IMPORT_VENV ?= .venv-import
 TRAINING_VENV ?= .venv-training
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast check lint types contracts docs format lock audit dist sbom import-env bench bench-statistics browser clean train teachers int8
+.PHONY: help up test test-fast check lint types contracts docs format lock audit dist sbom import-env bench bench-statistics chaos soak browser clean train teachers int8
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -70,6 +70,14 @@ bench: $(VENV)/.dev ## Measure the figures of the documentation on this machine
 
 bench-statistics: $(VENV)/.dev ## Measure the error rates of the statistics by simulation (some minutes)
 	$(BIN)/python -m benchmarks.statistics
+
+SEEDS = 20
+chaos: $(VENV)/.dev ## Break everything under load by seeded schedules and check every promise: make chaos SEEDS=20
+	$(BIN)/python -m tests.faults --seeds $(SEEDS) $(CHAOS)
+
+MINUTES = 60
+soak: $(VENV)/.dev ## Small faults at 70 % load, memory and all sampled to build/soak: make soak MINUTES=60
+	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(SOAK)
 
 audit: $(VENV)/.dev ## Ask the vulnerability database about every locked version
 	$(BIN)/python scripts/audit.py

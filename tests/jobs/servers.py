@@ -90,6 +90,8 @@ class FaultProxy:
     """Nothing passes, and nobody is told."""
     cut_after_send: int = 0
     """So many times: pass what the client says, then cut the line before the answer."""
+    cut_in_answer: int = 0
+    """So many times: pass half of an answer, then cut the line."""
     throttle_bytes_s: float = 0.0
     connections: int = 0
     _server: asyncio.Server | None = None
@@ -110,6 +112,12 @@ class FaultProxy:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def refuse(self) -> None:
+        """Cut every line, and let nobody in until the next `start`."""
+        assert self._server is not None
+        self._server.close()
+        self.reset()
 
     def reset(self) -> None:
         """Cut every line now."""
@@ -145,6 +153,13 @@ class FaultProxy:
                     await asyncio.sleep(0.01)
                 if is_answer and self.cut_after_send:
                     self.cut_after_send -= 1
+                    break
+                if is_answer and self.cut_in_answer:
+                    self.cut_in_answer -= 1
+                    sink.write(data[: len(data) // 2])
+                    await sink.drain()
+                    # Closed in order, so that the half arrives.
+                    sink.close()
                     break
                 sink.write(data)
                 await sink.drain()

@@ -1,0 +1,121 @@
+"""`make chaos`: seeds, one after another: `python -m tests.faults [--seeds 20] [--first 1] [--seconds 40]`.
+
+Prints a line for each seed, the history of what was broken, and a table over all seeds at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import logging
+import random
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import structlog
+
+from tests.faults.cluster import Database, postgres_on_a_small_disk
+from tests.faults.drill import Drill, Finding, run_drill
+from tests.faults.schedule import KINDS
+from tests.faults.surroundings import Disk, offered_here
+from tests.outcomes.servers import PostgresServer
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("--seeds", type=int, default=20, help="how many")
+    parser.add_argument("--first", type=int, default=1, help="the first of them")
+    parser.add_argument("--seconds", type=float, default=40, help="for how long each is broken")
+    parser.add_argument("--per-second", type=float, default=60, help="pictures")
+    parser.add_argument("--every", type=float, default=1.0, help="seconds between two faults, on average")
+    parser.add_argument("--store", choices=("sqlite", "postgres", "both"), default="both", help="both: in turn")
+    parser.add_argument("--clocks", choices=("never", "sometimes", "always"), default="sometimes")
+    parser.add_argument("--only", nargs="*", default=(), choices=[one.name for one in KINDS], metavar="KIND")
+    parser.add_argument("--log", type=Path, help="where to keep what the roles of the last seed said")
+    parser.add_argument("--out", type=Path, help="file to which each seed's findings are appended (JSON lines)")
+    arguments = parser.parse_args()
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
+    offered = offered_here()
+    print(f"here: {', '.join(sorted(offered))}; faults that need anything else are left out", flush=True)
+    findings = []
+    with contextlib.ExitStack() as stack:
+        server = _postgres(stack) if "postgres" in offered and arguments.store != "sqlite" else None
+        for seed in range(arguments.first, arguments.first + arguments.seeds):
+            has, database = _surroundings(arguments, seed, offered, server)
+            drill = Drill(
+                seed, arguments.seconds, arguments.per_second, has, arguments.every, arguments.only, arguments.log
+            )
+            findings.append(asyncio.run(run_drill(drill, database)))
+            _report(findings[-1], arguments.out)
+    print(table_of(findings))
+    return 1 if any(one.violations for one in findings) else 0
+
+
+def _postgres(stack: contextlib.ExitStack) -> tuple[PostgresServer, Disk]:
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="slp", dir="/tmp", ignore_cleanup_errors=True))
+    Path(folder).chmod(0o755)
+    return stack.enter_context(postgres_on_a_small_disk(Path(folder) / "disk"))
+
+
+def _surroundings(
+    arguments: argparse.Namespace, seed: int, offered: Collection[str], server: tuple[PostgresServer, Disk] | None
+) -> tuple[set[str], Database | None]:
+    """Return what this seed may use, and its database."""
+    has, by_chance = set(offered), random.Random(f"surroundings {seed}")
+    share = {"never": 0.0, "sometimes": 0.3, "always": 1.0}[arguments.clocks]
+    has -= {"clock"} if by_chance.random() >= share else set()
+    # A moved clock makes Python's processes several times slower.
+    has -= {"host clock"} if by_chance.random() >= share / 3 else set()
+    if server is None or (arguments.store == "both" and seed % 2):
+        return has - {"postgres"}, None
+    running, disk = server
+    return has - {"sqlite"}, Database(running.new_database(), disk, running)
+
+
+def _report(finding: Finding, out: Path | None) -> None:
+    states = ", ".join(f"{count} {state}" for state, count in sorted(finding.final.items()))
+    faults = sum(finding.faults.values())
+    print(
+        f"seed {finding.seed}: {finding.accepted} accepted ({states}), {faults} faults, "
+        f"{len(finding.violations)} violations, {finding.seconds:.0f} s",
+        flush=True,
+    )
+    for line in (*finding.violations[:20], finding.stories, *finding.errors):
+        if line:
+            print(f"  {line}", flush=True)
+    if out is not None:
+        with out.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(vars(finding)) + "\n")
+
+
+def table_of(findings: Sequence[Finding]) -> str:
+    """Return a table in Markdown: kind of fault -> how often, predictions under way, and what became of them."""
+    faults: Counter[str] = sum((Counter(one.faults) for one in findings), Counter())
+    touched: Counter[str] = sum((Counter(one.touched) for one in findings), Counter())
+    rules = {"lost": ("lost", "vanished"), "changed": ("changed",), "differing": ("differing", "unrecorded")}
+    lines = [
+        "| fault | injected | accepted predictions under way | lost | changed | differing |",
+        "|---|---|---|---|---|---|",
+    ]
+    for kind in (one.name for one in KINDS if faults[one.name]):
+        broken = [
+            sum(one.broken.get(rule, {}).get(kind, 0) for one in findings for rule in names) for names in rules.values()
+        ]
+        cells = [kind, f"{faults[kind]:,}", f"{touched[kind]:,}", *(f"{number:,}" for number in broken)]
+        lines.append("| " + " | ".join(cells) + " |")
+    accepted, calls = sum(one.accepted for one in findings), sum(one.calls for one in findings)
+    violations = sum(len(one.violations) for one in findings)
+    lines.append(
+        f"\n{len(findings)} seeds, {accepted:,} accepted predictions, {calls:,} calls, {faults.total():,} faults, "
+        f"{violations:,} violations"
+    )
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
