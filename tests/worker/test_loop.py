@@ -144,6 +144,19 @@ async def test_leases_are_kept_on_though_a_renewal_went_wrong_unexpectedly(farm:
     assert (state.status, state.deliveries) == (SUCCEEDED, 1)
 
 
+async def test_a_worker_goes_on_whatever_came_of_a_look_for_work(farm: Farm) -> None:
+    add_version(farm.models, "v1")
+    consumer = Shaky(farm.parts.consumer())
+    consumer.errors = {"take": KeyError("a surprise")}
+    farm.worker(consumer=consumer)
+    await until(lambda: consumer.calls.count("take") > 1)
+    consumer.errors = {}
+    tasks = [picture()]
+    await farm.submit(tasks)
+    (state,) = await farm.results(tasks)
+    assert state.status is SUCCEEDED
+
+
 async def test_a_network_that_hangs_ends_the_process_after_its_time_and_not_before(farm: Farm) -> None:
     add_version(farm.models, "v1")
     await farm.submit([picture(HANGS)])

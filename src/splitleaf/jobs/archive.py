@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -70,7 +69,7 @@ def read_task(line: dict[str, Any]) -> Task:
         tensor=decode_tensor(line["header"].encode(), b64decode(line["pixels"])),
         ttl_ms=line["ttl_ms"],
         priority=Priority(line["priority"]),
-        context=decode_context(json.loads(line["context"])),
+        context=decode_context(line["context"]),
     )
 
 

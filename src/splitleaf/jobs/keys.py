@@ -44,6 +44,8 @@ class VersionKeys:
     meters: bytes = field(init=False)
     feed: bytes = field(init=False)
     dead: bytes = field(init=False)
+    aside: bytes = field(init=False)
+    """What no task or final state can be read from."""
     workers: bytes = field(init=False)
     bell: bytes = field(init=False)
     peers: bytes = field(init=False)
@@ -53,6 +55,7 @@ class VersionKeys:
         names = {"prefix": prefix, "streams": tuple(prefix + b"s:%d" % priority for priority in Priority)}
         names |= {"meters": prefix + b"m", "feed": prefix + b"feed", "dead": prefix + b"dead"}
         names |= {"workers": prefix + b"w", "bell": prefix + b"bell", "peers": prefix + b"peers"}
+        names |= {"aside": prefix + b"aside"}
         for name, value in names.items():
             object.__setattr__(self, name, value)
 

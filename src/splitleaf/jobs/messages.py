@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from splitleaf.core.errors import SplitleafError
@@ -44,6 +45,18 @@ class UnreadableMessage(SplitleafError):
     code = "unreadable_message"
 
 
+class MalformedMessage(UnreadableMessage):
+    """A message in the broker is of no release: whoever wrote it, waiting for another reader is in vain."""
+
+
+@contextmanager
+def _well_formed(message: bytes | str) -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+        raise MalformedMessage(message=ascii(message[:80]), reason=ascii(str(error)[:200])) from error
+
+
 def encode_context(context: TaskContext) -> bytes:
     """Return the context as JSON, without what has its default value."""
     table: dict[str, Any] = {"v": SCHEMA}
@@ -54,8 +67,15 @@ def encode_context(context: TaskContext) -> bytes:
     return _dump(table).encode()
 
 
-def decode_context(table: Mapping[str, Any] | None) -> TaskContext:
-    """Read a context; keys that are missing have their defaults."""
+def decode_context(text: bytes | str | None) -> TaskContext:
+    """Read a context; keys that are missing have their defaults. Raises `MalformedMessage`."""
+    if not text:
+        return _DEFAULT_CONTEXT
+    with _well_formed(text):
+        return _context(json.loads(text))
+
+
+def _context(table: Mapping[str, Any] | None) -> TaskContext:
     known = {name: table[key] for name, key in _CONTEXT_KEYS.items() if key in table} if table else {}
     if "flags" in known:
         known["flags"] = tuple(known["flags"])
@@ -112,11 +132,17 @@ def completion_status(completion: Completion) -> PredictionStatus:
 
 def decode_state(document: bytes) -> JobState:
     """Read a final state as the scripts wrote it; raise `UnreadableMessage` for another schema."""
-    table = json.loads(document)
-    if table.get("v") not in ACCEPTED_SCHEMAS:
-        raise UnreadableMessage(schema=table.get("v"))
+    with _well_formed(document):
+        table = json.loads(document)
+        schema = table["v"]
+        if schema in ACCEPTED_SCHEMAS:
+            return _state(table)
+    raise UnreadableMessage(schema=schema)
+
+
+def _state(table: Mapping[str, Any]) -> JobState:
     result = table["r"] or {}
-    context = decode_context(table["x"])
+    context = _context(table["x"])
     queue_ms, preprocess_ms, inference_ms = result.get("t", (0.0, 0.0, 0.0))
     return JobState(
         id=table["id"],

@@ -147,7 +147,12 @@ class WorkerLoop:
         try:
             return await self._consumer.take(caps, self._options.block_ms)
         except DependencyDown as error:
-            log.warning("broker_down", detail=error.detail)
+            log.warning("broker_down", detail=error.detail, **error.context)
+            await self._pause()
+            return ()
+        except Exception:
+            # Whatever stands in the broker: a worker that ends of it ends again each time it is started.
+            log.exception("nothing_taken")
             await self._pause()
             return ()
 

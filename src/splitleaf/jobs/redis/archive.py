@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -80,7 +79,7 @@ class RedisWorkArchive:
             tensor=decode_tensor(fields[b"h"], pixels if place else fields[b"p"]),
             ttl_ms=max(1, left_ms),
             priority=priority,
-            context=decode_context(json.loads(found[0])),
+            context=decode_context(found[0]),
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import secrets
 import socket
@@ -267,7 +266,7 @@ def _places(claims: Sequence[Claim]) -> tuple[list[bytes], dict[bytes, int]]:
 def _claim(place: _Stream, entry: _Entry, table: _Fields, data: bytes) -> Claim | None:
     token, deliveries, context = entry
     try:
-        tensor = decode_tensor(table[b"h"], data)
+        tensor, known = decode_tensor(table[b"h"], data), decode_context(context)
     except UnreadableMessage as error:
         log.warning("task_unreadable", version=place.version, **error.context)
         return None
@@ -282,5 +281,5 @@ def _claim(place: _Stream, entry: _Entry, table: _Fields, data: bytes) -> Claim 
         queue_ms=float(place.now_ms - created_ms),
         deliveries=deliveries,
         token=token.decode(),
-        context=decode_context(json.loads(context) if context else None),
+        context=known,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
@@ -43,7 +42,7 @@ class RedisDeadLetters:
             tensor=decode_tensor(fields[b"h"], pixels),
             ttl_ms=int(fields[b"l"]),
             priority=Priority(int(fields[b"o"])),
-            context=decode_context(json.loads(fields[b"x"])),
+            context=decode_context(fields[b"x"]),
         )
         await self._queue.submit(task)
         await self.discard(version, token)

@@ -10,15 +10,18 @@ import structlog
 
 from splitleaf.core.errors import DependencyDown
 from splitleaf.jobs import keys
+from splitleaf.jobs.keys import version_of
 from splitleaf.jobs.limits import QueueLimits
-from splitleaf.jobs.messages import UnreadableMessage, decode_state
+from splitleaf.jobs.messages import MalformedMessage, UnreadableMessage, decode_state
 from splitleaf.jobs.queue import FeedEntry
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
 from splitleaf.jobs.redis.consumer import new_worker_name
+from splitleaf.jobs.redis.link import raised
 from splitleaf.jobs.redis.wire import Command, ErrorReply
 
 log = structlog.get_logger(__name__)
 
+_MOST_ASIDE = 100
 _ABANDONED_MS = 30_000
 """A recorder that has not acknowledged for this long has died; another takes over its entries."""
 
@@ -44,16 +47,12 @@ class RedisOutcomeFeed:
             return entries
         command = ("XREADGROUP", "GROUP", keys.RECORDERS, self._recorder, "COUNT", count)
         block = ("BLOCK", max(1, block_ms)) if block_ms > 0 else ()
-        try:
-            answer = await self._line.call(
-                *command, *block, "STREAMS", *feeds, *(b">" for _ in feeds), block_ms=block_ms
-            )
-        except ErrorReply as error:
-            if not str(error).startswith("NOGROUP"):
-                raise
+        look = (*command, *block, "STREAMS", *feeds, *(b">" for _ in feeds))
+        (answer,) = await self._line.together([look], block_ms=block_ms)
+        if isinstance(answer, ErrorReply) and str(answer).startswith("NOGROUP"):
             await self._make_groups(feeds)
             return ()
-        return self._entries(answer or ())
+        return await self._entries(raised(answer) or ())
 
     async def acknowledge(self, entries: Sequence[FeedEntry]) -> None:
         by_feed: dict[bytes, list[str]] = {}
@@ -97,7 +96,7 @@ class RedisOutcomeFeed:
                 tokens = [one[0] for one in lost]
                 claimed = await self._link.call("XCLAIM", feed, keys.RECORDERS, self._recorder, _ABANDONED_MS, *tokens)
                 found.append((feed, claimed))
-        return self._entries(found)
+        return await self._entries(found)
 
     async def _count_anew(self, held: Mapping[bytes, Any]) -> None:
         """Begin to count, for what was read before the broker's clock went back: it shows as idle for 0 ms."""
@@ -114,14 +113,25 @@ class RedisOutcomeFeed:
         """Make the groups; an answer that says so where one is there already is fine."""
         await self._link.together([("XGROUP", "CREATE", feed, keys.RECORDERS, "0", "MKSTREAM") for feed in feeds])
 
-    def _entries(self, answer: Sequence[Any]) -> Sequence[FeedEntry]:
+    async def _entries(self, answer: Sequence[Any]) -> Sequence[FeedEntry]:
+        """Read entries. One of a newer release stays for its recorder; one of none is set aside."""
         entries = []
         for feed, items in answer:
             for token, flat in items:
                 name = f"{feed.decode()}/{token.decode()}"
                 try:
-                    entries.append(FeedEntry(name, decode_state(flat[1])))
+                    entries.append(FeedEntry(name, decode_state(flat[flat.index(b"d") + 1] if b"d" in flat else b"")))
+                except MalformedMessage as error:
+                    log.warning("outcome_set_aside", entry=name, **error.context)
+                    await self._set_aside(feed, token, flat)
                 except UnreadableMessage as error:
                     log.warning("outcome_unreadable", entry=name, **error.context)
         self._in_hand.update(entry.token for entry in entries)
         return entries
+
+    async def _set_aside(self, feed: bytes, token: bytes, flat: Sequence[bytes]) -> None:
+        names = keys_of(version_of(feed))
+        copy = ("XADD", names.aside, "MAXLEN", _MOST_ASIDE, "*", "stream", feed, "entry", token, *flat)
+        rest: list[Command] = [("XACK", feed, keys.RECORDERS, token), ("XDEL", feed, token)]
+        *_, reply = await self._link.together([("MULTI",), copy, *rest, ("EXEC",)])
+        raised(reply)

@@ -232,6 +232,9 @@ def as_our_error(error: BaseException) -> Exception:
         return Overloaded("The broker is out of memory.", retry_after_s=5.0)
     if isinstance(error, ErrorReply) and str(error).startswith(_BUSY_ANSWERS):
         return DependencyDown("The broker is not ready.", reason=str(error))
+    if isinstance(error, ErrorReply):
+        # A key of another type, a script that stopped: nothing that the one who asked can mend, and it may pass.
+        return DependencyDown("The broker refuses what it is asked.", reason=str(error))
     return error if isinstance(error, Exception) else DependencyDown(str(error))
 
 
