@@ -92,6 +92,50 @@ async def test_one_key_sent_fifty_times_at_once_is_one_task(
     assert len(await parts.consumer().take({"v1": 50}, 500)) == 1
 
 
+@pytest.fixture
+def moved(serving: Serving, tmp_path: Path) -> tuple[Serving, Serving]:
+    """What two API processes know while the champion moves: the one has heard of it, the other has not."""
+    add_version(tmp_path, "v2", side=8)
+    manifests = {one.version: one.manifest for one in Catalogue(tmp_path).scan() if one.manifest}
+    before = replace(serving, manifests=manifests, ready=frozenset({"v1", "v2"}))
+    return before, replace(before, routing=Routing("v2"))
+
+
+async def test_one_key_is_one_task_while_the_champion_moves(
+    parts: Parts, intake: PooledIntake, moved: tuple[Serving, Serving]
+) -> None:
+    flows, consumer = [flow(intake, parts, one) for one in moved], parts.consumer()
+    keyed = [replace(ONE, idempotency_key=f"key-{number}", wait_s=5) for number in range(12)]
+    asked = [asyncio.create_task(one.submit(submission)) for submission in keyed for one in flows]
+    while not all(one.done() for one in asked):
+        claims = await consumer.take({"v1": 8, "v2": 8}, 20)
+        await consumer.finish([classified(claim, claim.version) for claim in claims])
+    states = [one.result() for one in asked]
+    assert [state.status for state in states] == [PredictionStatus.SUCCEEDED] * 24
+    assert states[::2] == states[1::2]
+    assert len(await parts.feed().read(100, 50)) == 12
+    assert await flows[1].submit(keyed[0]) == states[0]
+
+
+async def test_one_key_is_one_task_whoever_stands_in(
+    parts: Parts, intake: PooledIntake, moved: tuple[Serving, Serving]
+) -> None:
+    all_candidate = new_table(to_slots({"candidate": 100}))
+    versions = {"control": "v1", "candidate": "v2"}
+    live = LiveExperiment("leaf", 4, "salt", ("candidate",), all_candidate, versions, "control")
+    serving = replace(moved[0], routing=Routing("v1", experiments=(live,)))
+    submission = flow(intake, parts, serving, replace(parts.limits, max_waiting=1))
+    await submission.submit(ONE)
+    keyed = replace(ONE, idempotency_key="key-1")
+    stood_in = await submission.submit(keyed)
+    # By now the candidate has room again: another process would have it answer.
+    consumer = parts.consumer()
+    await consumer.finish([classified(claim) for claim in await consumer.take({"v2": 1}, 500)])
+    again = await flow(intake, parts, serving).submit(keyed)
+    assert (again.id, again.version, again.context.fallback) == (stood_in.id, "v1", "overloaded")
+    assert not await consumer.take({"v2": 1}, 5)
+
+
 async def test_a_key_is_honoured_after_the_broker_has_forgotten_the_result(
     parts: Parts, intake: PooledIntake, serving: Serving
 ) -> None:

@@ -12,7 +12,7 @@ from splitleaf.core.errors import NotFound, Overloaded
 from splitleaf.core.ids import is_prediction_id, new_prediction_id
 from splitleaf.core.prediction import PredictionStatus
 from splitleaf.jobs.limits import QueueLimits
-from splitleaf.jobs.queue import Claim, FeedEntry, JobState, Priority, SubmitOutcome, WorkerReport
+from splitleaf.jobs.queue import Claim, FeedEntry, JobQueue, JobState, Priority, SubmitOutcome, WorkerReport
 from tests.jobs.conftest import Parts
 from tests.jobs.tasks import CONTEXT, classified, failed, task
 
@@ -100,6 +100,32 @@ async def test_the_same_id_is_accepted_once(parts: Parts) -> None:
     assert await queue.submit(one) is SubmitOutcome.DUPLICATE
     assert await take(consumer, block_ms=1) == [] or await take(consumer, block_ms=1) == ()
     await recorded(parts, 1)
+
+
+async def test_an_id_has_one_task_whichever_version_it_is_asked_for(parts: Parts) -> None:
+    one_api, other_api, consumer = parts.queue(), parts.queue(), parts.consumer()
+    ids = [new_prediction_id() for _ in range(20)]
+    both = [queue.submit(task(version, task_id=one)) for one in ids for queue, version in _asked(one_api, other_api)]
+    outcomes = await asyncio.gather(*both)
+    assert outcomes.count(SubmitOutcome.ACCEPTED) == len(ids)
+    decided = [await one_api.state(one) for one in ids]
+    assert [await other_api.state(one) for one in ids] == decided
+    finals = {one: await other_api.cancel(one) for one in ids[:5]}
+    while claims := await take(consumer, {"v1": 8, "v2": 8}, block_ms=5):
+        await consumer.finish([classified(claim, claim.version) for claim in claims])
+    for first in decided:
+        assert first is not None
+        last = await one_api.state(first.id)
+        assert last is not None
+        assert last.version == first.version
+        assert last == finals.get(first.id, last)
+        for queue, version in _asked(one_api, other_api):
+            assert await queue.submit(task(version, task_id=first.id)) is SubmitOutcome.DUPLICATE
+    assert {entry.state.id for entry in await recorded(parts, len(ids))} == set(ids)
+
+
+def _asked(one_api: JobQueue, other_api: JobQueue) -> list[tuple[JobQueue, str]]:
+    return [(one_api, "v1"), (other_api, "v2")]
 
 
 async def test_an_unknown_id_has_no_state(parts: Parts) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+import structlog
+
 from splitleaf.core.prediction import Failure
 from splitleaf.jobs import keys
 from splitleaf.jobs.keys import VersionKeys
@@ -12,6 +14,8 @@ from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.messages import encode_failure
 from splitleaf.jobs.redis.link import Link
 from splitleaf.jobs.redis.scripts import script
+
+log = structlog.get_logger(__name__)
 
 _GAVE_UP = Failure("inference_failed", "The picture could not be processed. Please try another one.")
 _ENTRIES_A_ROUND = 100
@@ -29,6 +33,8 @@ class RedisBroker:
     def __init__(self, url: str, limits: QueueLimits, *, timeout_s: float) -> None:
         self.limits = limits
         self.link = Link(url, timeout_s=timeout_s)
+        self._aside: dict[str, int] = {}
+        """Version -> how much of it was set aside when we looked last."""
 
     async def ping(self) -> None:
         """Raise `DependencyDown` when the broker does not answer in time."""
@@ -44,14 +50,14 @@ class RedisBroker:
             await self.link.run(script("introduce"), (keys.VERSIONS,), versions)
 
     async def look_after(self, version: str) -> tuple[int, int, int]:
-        """Hand back tasks whose lease ran out, set aside what kills workers, end what came too late.
+        """Hand back tasks whose lease ran out, end what came too late, set aside what kills workers or is not ours.
 
         Returns how many were handed back, dead-lettered and expired.
         """
         limits, names = self.limits, keys_of(version)
-        handed_back, buried, expired = await self.link.run(
+        handed_back, buried, expired, aside = await self.link.run(
             script("recover"),
-            (*names.streams, names.dead),
+            (*names.streams, names.dead, names.meters),
             (
                 keys.ANNOUNCEMENTS,
                 limits.result_ttl_s * 1000,
@@ -63,6 +69,9 @@ class RedisBroker:
                 limits.max_dead_letters,
             ),
         )
+        if aside > self._aside.get(version, 0):
+            log.warning("set_aside", version=version, entries_and_keys=aside, kept_in=names.aside.decode())
+        self._aside[version] = aside
         return handed_back, buried, expired
 
     async def close(self) -> None:

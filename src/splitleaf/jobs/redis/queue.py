@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import json
 import random
 import secrets
 import time
@@ -12,21 +10,24 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from splitleaf.core.errors import DependencyDown, Overloaded
+import structlog
+
+from splitleaf.core.errors import Overloaded
 from splitleaf.core.prediction import PredictionStatus
 from splitleaf.jobs import keys
 from splitleaf.jobs.limits import QueueLimits
-from splitleaf.jobs.messages import decode_context, decode_state, encode_context, encode_header
+from splitleaf.jobs.messages import UnreadableMessage, decode_context, decode_state, encode_context, encode_header
 from splitleaf.jobs.queue import JobState, Priority, QueueDepth, SubmitOutcome, Task
 from splitleaf.jobs.redis.announcements import Announcements
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
 from splitleaf.jobs.redis.scripts import script
 from splitleaf.jobs.redis.wire import Command
 
+log = structlog.get_logger(__name__)
+
 _ORPHAN_LIFE_MS = 10_000
 """Life of pixels whose submit never came to be decided."""
 _SPARE_LIFE_MS = 60_000
-_RECORD_FIELDS = ("c", "d", "s", "p", "x")
 
 
 class RedisJobQueue:
@@ -46,16 +47,12 @@ class RedisJobQueue:
         self.broker = RedisBroker(url, limits, timeout_s=limits.timeout_s)
         self._link = self.broker.link
         self._announcements = Announcements(self._link.blocking(), self.states, poll_s=limits.poll_s)
-        self._known_versions: set[str] = set()
 
     async def submit(self, task: Task) -> SubmitOutcome:
         names = keys_of(task.version)
-        if task.version not in self._known_versions:
-            await self._make_known(task.version)
         size = len(task.tensor.data)
         before: list[Command] = []
-        script_keys = [*names.streams, names.record(task.id), names.result(task.id), names.meters, names.feed]
-        script_keys += [names.workers, names.bell]
+        script_keys = [*names.streams, names.record(task.id), names.meters, names.feed, names.workers, names.bell]
         pixels: Any = task.tensor.data
         if size > self._limits.inline_bytes:
             place = names.pixels(task.id, secrets.token_hex(4))
@@ -63,28 +60,16 @@ class RedisJobQueue:
             before.append(("SET", place, pixels, "PX", _ORPHAN_LIFE_MS))
             pixels = b""
         answer = await self._link.run_after(before, script("submit"), script_keys, self._terms(task, pixels, size))
-        return await self._outcome(task, answer)
+        return _outcome(answer)
 
     async def state(self, prediction_id: str) -> JobState | None:
         (state,) = await self.states([prediction_id])
         return state
 
     async def states(self, prediction_ids: Sequence[str]) -> Sequence[JobState | None]:
-        """Return the present states of several predictions, in one round trip."""
-        versions = sorted({*await self.broker.versions(), *self._known_versions})
-        if not versions:
-            return [None for _ in prediction_ids]
-        commands: list[Command] = [("TIME",)]
-        for prediction_id in prediction_ids:
-            commands.append(("MGET", *(keys_of(version).result(prediction_id) for version in versions)))
-            commands += [("HMGET", keys_of(version).record(prediction_id), *_RECORD_FIELDS) for version in versions]
-        clock, *replies = await self._link.together(commands)
-        now_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
-        width = 1 + len(versions)
-        return [
-            _state(prediction_id, versions, replies[i * width : (i + 1) * width], now_ms)
-            for i, prediction_id in enumerate(prediction_ids)
-        ]
+        """Return the present states of several predictions, all as of one moment, in one round trip."""
+        now_ms, *found = await self._link.run(script("states"), (), prediction_ids)
+        return [_state(one, reply, now_ms) for one, reply in zip(prediction_ids, found, strict=True)]
 
     async def wait(self, prediction_id: str, timeout_s: float) -> JobState | None:
         with self._announcements.listening(prediction_id) as news:
@@ -114,16 +99,9 @@ class RedisJobQueue:
                 state = await self._next_state(state, news)
 
     async def cancel(self, prediction_id: str) -> JobState | None:
-        for version in await self.broker.versions():
-            names = keys_of(version)
-            document = await self._link.run(
-                script("cancel"),
-                (names.record(prediction_id), names.result(prediction_id)),
-                (keys.ANNOUNCEMENTS, self._limits.result_ttl_s * 1000, prediction_id, names.prefix),
-            )
-            if document:
-                return decode_state(document)
-        return None
+        fixed = (keys.ANNOUNCEMENTS, self._limits.result_ttl_s * 1000)
+        document = await self._link.run(script("cancel"), (), (*fixed, prediction_id))
+        return decode_state(document) if document else None
 
     async def depths(self) -> Sequence[QueueDepth]:
         found = []
@@ -168,24 +146,6 @@ class RedisJobQueue:
             *self._expected(),
         )
 
-    async def _outcome(self, task: Task, answer: Sequence[Any]) -> SubmitOutcome:
-        if answer[0] == 0:
-            return SubmitOutcome.DUPLICATE
-        if answer[0] < 0:
-            bound, expected_ms = answer[1].decode(), answer[2]
-            raise Overloaded(retry_after_s=_retry_after_s(expected_ms), bound=bound)
-        if answer[2]:
-            # Either the version is new, or the broker has lost its keys (FLUSHALL). The task is accepted,
-            # whatever comes of this.
-            self._known_versions.discard(task.version)
-            with contextlib.suppress(DependencyDown):
-                await self._make_known(task.version)
-        return SubmitOutcome.ACCEPTED
-
-    async def _make_known(self, version: str) -> None:
-        await self.broker.add_versions([version])
-        self._known_versions.add(version)
-
     async def _next_state(self, present: JobState, news: asyncio.Queue[Any]) -> JobState | None:
         """Return the next state that differs, from an announcement or, in time, from a look."""
         while True:
@@ -201,6 +161,13 @@ class RedisJobQueue:
                 return replace(present, status=PredictionStatus.RUNNING, started_ms=announcement)
 
 
+def _outcome(answer: Sequence[Any]) -> SubmitOutcome:
+    if answer[0] < 0:
+        bound, expected_ms = answer[1].decode(), answer[2]
+        raise Overloaded(retry_after_s=_retry_after_s(expected_ms), bound=bound)
+    return SubmitOutcome.ACCEPTED if answer[0] else SubmitOutcome.DUPLICATE
+
+
 async def _final(news: asyncio.Queue[Any], timeout_s: float) -> JobState | None:
     try:
         async with asyncio.timeout(timeout_s):
@@ -212,22 +179,19 @@ async def _final(news: asyncio.Queue[Any], timeout_s: float) -> JobState | None:
         return None
 
 
-def _state(prediction_id: str, versions: Sequence[str], replies: Sequence[Any], now_ms: int) -> JobState | None:
-    finals, *records = replies
-    for reply in replies:
-        if isinstance(reply, Exception):
-            raise DependencyDown(str(reply)) from reply
-    for document in finals:
-        if document is not None:
-            return decode_state(document)
-    for version, record in zip(versions, records, strict=True):
-        if record[0] is not None:
-            return _open_state(prediction_id, version, record, now_ms)
-    return None
+def _state(prediction_id: str, found: Any, now_ms: int) -> JobState | None:
+    try:
+        if isinstance(found, bytes):
+            return decode_state(found)
+        return _open_state(prediction_id, found, now_ms) if found else None
+    except UnreadableMessage as error:
+        # One that nobody can read keeps no other from being read.
+        log.warning("state_unreadable", prediction=prediction_id, **error.context)
+        return None
 
 
-def _open_state(prediction_id: str, version: str, record: Sequence[bytes | None], now_ms: int) -> JobState:
-    created, deadline, started, priority, context = record
+def _open_state(prediction_id: str, record: Sequence[bytes | None], now_ms: int) -> JobState:
+    version, created, deadline, started, priority, context = record
     deadline_ms = int(deadline or 0)
     status = PredictionStatus.RUNNING if started else PredictionStatus.QUEUED
     is_late = status is PredictionStatus.QUEUED and deadline_ms <= now_ms
@@ -235,17 +199,13 @@ def _open_state(prediction_id: str, version: str, record: Sequence[bytes | None]
         id=prediction_id,
         # No worker will take it any more, and a cancel comes too late: it is expired, if not yet written down.
         status=PredictionStatus.EXPIRED if is_late else status,
-        version=version,
+        version=(version or b"").decode(),
         created_ms=int(created or 0),
         started_ms=int(started) if started else None,
         finished_ms=deadline_ms if is_late else None,
-        context=_context(context),
+        context=decode_context(context),
         priority=Priority(int(priority or 0)),
     )
-
-
-def _context(text: bytes | None) -> Any:
-    return decode_context(json.loads(text) if text else None)
 
 
 def _retry_after_s(expected_ms: int) -> float:

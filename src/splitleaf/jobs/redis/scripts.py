@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-_SHARED = ("finalize", "admission")
+_USES = re.compile(r"^-- uses: (.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,14 +22,23 @@ class Script:
 
 @cache
 def script(name: str) -> Script:
-    """Read `scripts/NAME.lua`, with the shared parts in front that it asks for."""
-    source = _read(name)
-    for shared in _SHARED:
-        if f"-- uses: {shared}" in source:
-            shebang, body = source.split("\n", 1)
-            source = f"{shebang}\n{_read(shared)}\n{body}"
+    """Read `scripts/NAME.lua`, with the shared parts that it uses, and that these use, in front."""
+    shebang, body = _read(name).split("\n", 1)
+    parts = dict.fromkeys(part for used in _used(body) for part in _with_used(used))
+    source = "\n".join((shebang, *(_read(part) for part in parts), body))
     # The broker's name for a script, not a safeguard.
     return Script(source, hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest())
+
+
+def _with_used(part: str) -> Iterator[str]:
+    for used in _used(_read(part)):
+        yield from _with_used(used)
+    yield part
+
+
+def _used(text: str) -> list[str]:
+    found = _USES.search(text)
+    return found[1].split(", ") if found else []
 
 
 def _read(name: str) -> str:

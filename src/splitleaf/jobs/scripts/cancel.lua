@@ -1,24 +1,26 @@
 #!lua flags=allow-oom
 -- Makes `canceled` the final state unless there is one, or the deadline came first.
 --
--- KEYS 1    {q:V}:t:ID   record of the open task
--- KEYS 2    {q:V}:r:ID   its final state
--- ARGV      channel, results' ttl ms, id, prefix {q:V}:
+-- ARGV      channel, results' ttl ms, id
 -- Also      {q:V}:s:P    the task's stream; the keys of finalize.lua
--- Returns   the final state (JSON), or false when the version does not know the id
+-- Returns   the final state (JSON), or false for an id that no version knows
 -- uses: finalize
-local there = redis.call('GET', KEYS[2])
-if there then
-  return there
-end
-local record = redis.call('HMGET', KEYS[1], 'e', 'p', 'd', 's')
-if not record[1] then
+local now, id = now_ms(), ARGV[3]
+local prefix = prefix_of(id)
+if not prefix then
   return false
 end
-local now, prefix, id = now_ms(), ARGV[4], ARGV[3]
-local status = (not record[4] and tonumber(record[3]) <= now) and 'expired' or 'canceled'
+local there = redis.pcall('GET', prefix .. 'r:' .. id)
+if type(there) == 'string' then
+  return there
+end
+local record = redis.pcall('HMGET', prefix .. 't:' .. id, 'e', 'p')
+if record.err or not (record[1] or ''):match('^%d+-%d+$') or not (record[2] or ''):match('^[012]$') then
+  return false
+end
+-- Past its deadline it ends as `expired` all the same.
 local stream = prefix .. 's:' .. record[2]
-local document = finalize(prefix, stream, record[1], id, status, 'null', 0, now, tonumber(ARGV[2]))
+local document = finalize(prefix, stream, record[1], id, 'canceled', 'null', 0, now, tonumber(ARGV[2]))
 if document then
   announce(ARGV[1], {id .. document})
 end

@@ -1,13 +1,14 @@
 -- Shared by every script that ends a task; placed in front of them when they are loaded.
 --
 -- The entry in the stream is the fence: whoever deletes it (XDEL answers 1) makes the final state, and
--- that happens once, however late or often others try. The record lives exactly as long as the entry.
+-- that happens once, however late or often others try. The record lives exactly as long as the entry. All that
+-- may fail is read before anything is written, so that no task is half ended.
 --
 -- {q:V}:t:ID   record of an open task (hash): c created, d deadline, p priority, e entry, b bytes,
 --              k key of the pixels, x context (JSON), s started
 -- {q:V}:r:ID   final state (JSON), kept for the results' time to live
 -- {q:V}:feed   stream of final states on their way to the outcome store
--- {q:V}:m      meters (hash): b bytes admitted and not finished, svc smoothed service time, fenced
+-- uses: ids, meters, aside
 local GROUP = 'workers'
 local NOBODY = '-'
 
@@ -22,51 +23,8 @@ end
 
 local function ring(prefix)
   local bell = prefix .. 'bell'
-  if redis.call('LLEN', bell) == 0 then
+  if redis.pcall('LLEN', bell) == 0 then
     redis.call('LPUSH', bell, '1')
-  end
-end
-
-local function state_document(prefix, id, status, record, deliveries, now, result)
-  return table.concat({
-    '{"v":1,"id":', cjson.encode(id), ',"st":"', status, '","ver":', cjson.encode(prefix:sub(4, -3)),
-    ',"c":', number_or_null(record[1]), ',"s":', number_or_null(record[2]), ',"f":', string.format('%d', now),
-    ',"p":', record[3] or '0', ',"n":', string.format('%d', deliveries),
-    ',"x":', record[6] or 'null', ',"r":', result, '}',
-  })
-end
-
--- Returns the final state's document, or nil when somebody else was first.
-local function finalize(prefix, stream, token, id, status, result, deliveries, now, ttl_ms, keep_pixels)
-  redis.call('XACK', stream, GROUP, token)
-  if redis.call('XDEL', stream, token) == 0 then
-    return nil
-  end
-  local open = prefix .. 't:' .. id
-  local record = redis.call('HMGET', open, 'c', 's', 'p', 'b', 'k', 'x', 'd')
-  local deadline = tonumber(record[7])
-  if deadline and deadline <= now and not record[2] then
-    -- Readers have been told so since its deadline; a worker that was silent meanwhile comes too late.
-    status, result = 'expired', 'null'
-  end
-  if status == 'expired' then
-    now = deadline or now
-  end
-  redis.call('UNLINK', open)
-  if record[5] and not keep_pixels then
-    redis.call('UNLINK', record[5])
-  end
-  redis.call('HINCRBY', prefix .. 'm', 'b', -(tonumber(record[4]) or 0))
-  local document = state_document(prefix, id, status, record, deliveries, now, result)
-  redis.call('SET', prefix .. 'r:' .. id, document, 'PX', ttl_ms)
-  redis.call('XADD', prefix .. 'feed', '*', 'd', document)
-  return document
-end
-
--- One message a script: a line for each task, its id first, so that a reader parses only what it waits for.
-local function announce(channel, lines)
-  if #lines > 0 then
-    redis.call('PUBLISH', channel, table.concat(lines, '\n'))
   end
 end
 
@@ -90,4 +48,93 @@ local function held_by(stream, token, consumer)
     return nil
   end
   return tonumber(pending[1][4])
+end
+
+-- Returns how many bytes the pixels have that this header speaks of.
+local function bytes_of(header)
+  local height, width, channels, kind = (header or ''):match('^%d+,(%d+),(%d+),(%d+),(%a+)')
+  return height and height * width * channels * (kind == 'float' and 4 or 1) or 0
+end
+
+-- Returns what is known of the task of an entry: by its record or, where that is gone or another entry's, by the
+-- entry itself. Nil where the entry is gone, too.
+local function task_of(prefix, stream, token, id)
+  local record = redis.pcall('HMGET', prefix .. 't:' .. id, 'e', 'c', 's', 'd', 'b', 'k', 'x')
+  if record[1] == token then
+    return {has_record = true, created = tonumber(record[2] or ''), started = tonumber(record[3] or ''),
+      deadline = tonumber(record[4] or ''), bytes = tonumber(record[5] or '') or 0, pixels = record[6],
+      context = record[7] or 'null'}
+  end
+  local entry = redis.call('XRANGE', stream, token, token)[1]
+  if not entry then
+    return nil
+  end
+  local fields = fields_of(entry)
+  return {is_others = record[1], created = tonumber(fields.c or ''), deadline = tonumber(fields.d or ''),
+    bytes = bytes_of(fields.h), pixels = fields.k, context = 'null'}
+end
+
+local function state_document(prefix, stream, id, status, task, deliveries, now, result)
+  return table.concat({
+    '{"v":1,"id":', cjson.encode(id), ',"st":"', status, '","ver":', cjson.encode(prefix:sub(4, -3)),
+    ',"c":', number_or_null(task.created), ',"s":', number_or_null(task.started), ',"f":', string.format('%d', now),
+    ',"p":', stream:sub(-1), ',"n":', string.format('%d', deliveries), ',"x":', task.context, ',"r":', result, '}',
+  })
+end
+
+-- Returns the final state's document, or nil when somebody else was first.
+local function finalize(prefix, stream, token, id, status, result, deliveries, now, ttl_ms, keep_pixels)
+  redis.call('XLEN', prefix .. 'feed')
+  local task = task_of(prefix, stream, token, id)
+  redis.call('XACK', stream, GROUP, token)
+  if redis.call('XDEL', stream, token) == 0 or not task then
+    return nil
+  end
+  if task.pixels and not keep_pixels then
+    redis.call('UNLINK', task.pixels)
+  end
+  count_bytes(prefix .. 'm', -task.bytes)
+  if not task.is_others then
+    redis.call('UNLINK', prefix .. 't:' .. id)
+  end
+  if not task.has_record then
+    if prefix_of(id) then
+      -- The id was accepted again, under whichever version, after its record was gone: that one counts.
+      return nil
+    end
+    status, result = 'expired', 'null'
+  elseif task.deadline and task.deadline <= now and not task.started then
+    -- Readers have been told so since its deadline; a worker that was silent meanwhile comes too late.
+    status, result = 'expired', 'null'
+  end
+  if status == 'expired' then
+    now = math.min(now, task.deadline or now)
+  end
+  local document = state_document(prefix, stream, id, status, task, deliveries, now, result)
+  redis.call('SET', prefix .. 'r:' .. id, document, 'PX', ttl_ms)
+  redis.call('XADD', prefix .. 'feed', '*', 'd', document)
+  return document
+end
+
+-- Ends an entry that no task can be read from; one that names an accepted task ends it, too.
+local function set_entry_aside(prefix, stream, entry, fields, deliveries, now, ttl_ms)
+  copy_entry_aside(prefix, stream, entry)
+  if #(fields.i or '') == 26 then
+    return finalize(prefix, stream, entry[1], fields.i, 'expired', 'null', deliveries, now, ttl_ms)
+  end
+  redis.call('XACK', stream, GROUP, entry[1])
+  redis.call('XDEL', stream, entry[1])
+  return nil
+end
+
+-- Tells whether a task can be read from these fields of an entry.
+local function is_task(fields)
+  return fields.i and tonumber(fields.c or '') and tonumber(fields.d or '') and fields.h and (fields.p or fields.k)
+end
+
+-- One message a script: a line for each task, its id first, so that a reader parses only what it waits for.
+local function announce(channel, lines)
+  if #lines > 0 then
+    redis.call('PUBLISH', channel, table.concat(lines, '\n'))
+  end
 end

@@ -23,12 +23,13 @@ for i = 6, #ARGV, 6 do
   end
 end
 announce(channel, lines)
+-- The results are final: no meter is worth an answer that says they were refused.
 if #lines < count then
-  redis.call('HINCRBY', KEYS[4], 'fenced', count - #lines)
+  redis.pcall('HINCRBY', KEYS[4], 'fenced', count - #lines)
 end
 if sample_ms then
-  local before = tonumber(redis.call('HGET', KEYS[4], 'svc')) or sample_ms
-  redis.call('HSET', KEYS[4], 'svc', string.format('%.4f', before + tonumber(ARGV[5]) * (sample_ms - before)))
+  local before = tonumber(redis.pcall('HGET', KEYS[4], 'svc') or '') or sample_ms
+  redis.pcall('HSET', KEYS[4], 'svc', string.format('%.4f', before + tonumber(ARGV[5]) * (sample_ms - before)))
 end
-redis.call('ZADD', KEYS[5], now, consumer)
+redis.pcall('ZADD', KEYS[5], now, consumer)
 return #lines

@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
--- Looks after the tasks of one version that nobody looks after: lost leases, too many deaths, deadlines. A task ends at
--- most one lease after its deadline, whoever holds it.
+-- Looks after the tasks of one version that nobody looks after: lost leases, too many deaths, deadlines; and sets aside
+-- what is not ours. A task ends at most one lease after its deadline, whoever holds it.
 --
 -- KEYS 1-3  {q:V}:s:0 .. s:2    streams of the priorities
 -- KEYS 4    {q:V}:dead          dead letters
+-- KEYS 5    {q:V}:m             meters
 -- ARGV      channel, results' ttl ms, lease ms, most deliveries, most entries a round, failure (JSON),
 --           dead letters' life ms, most dead letters
 -- Also      {q:V}:suspects:P    entries to be handed out one at a time; {q:V}:bell; the keys of finalize.lua
--- Returns   {handed back, dead-lettered, expired}
+-- Returns   {handed back, dead-lettered, expired, set aside so far}
 -- uses: finalize
 local channel, ttl_ms, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local most_deliveries, limit = tonumber(ARGV[4]), tonumber(ARGV[5])
@@ -15,18 +16,38 @@ local now = now_ms()
 local lines = {}
 local suspected, buried, expired = 0, 0, 0
 
-local function expire(prefix, stream, token, id, deliveries)
-  local document = finalize(prefix, stream, token, id, 'expired', 'null', deliveries, now, ttl_ms)
+local function expire(prefix, stream, entry, fields, deliveries)
+  local document
+  if is_task(fields) then
+    document = finalize(prefix, stream, entry[1], fields.i, 'expired', 'null', deliveries, now, ttl_ms)
+  else
+    document = set_entry_aside(prefix, stream, entry, fields, deliveries, now, ttl_ms)
+  end
   if document then
     expired = expired + 1
-    lines[#lines + 1] = id .. document
+    lines[#lines + 1] = fields.i .. document
   end
 end
 
+-- Tells whether nothing but an end is left for an entry: its time is up, its record gone, or it is no task.
+local function is_over(prefix, entry, fields)
+  if not is_task(fields) or tonumber(fields.d) <= now then
+    return true
+  end
+  return redis.pcall('HGET', prefix .. 't:' .. fields.i, 'e') ~= entry[1]
+end
+
 local function bury(prefix, stream, entry, fields, deliveries)
-  local context = redis.call('HGET', prefix .. 't:' .. fields.i, 'x')
+  local record = redis.pcall('HMGET', prefix .. 't:' .. fields.i, 'e', 'x')
+  local document = finalize(prefix, stream, entry[1], fields.i, 'failed', ARGV[6], deliveries, now, ttl_ms, true)
+  if not document then
+    return
+  end
+  lines[#lines + 1] = fields.i .. document
+  buried = buried + 1
   local letter = {'i', fields.i, 'n', deliveries, 'why', 'lease lost', 't', string.format('%d', now),
-    'l', string.format('%d', fields.d - fields.c), 'o', stream:sub(-1), 'h', fields.h, 'x', context or '{}'}
+    'l', string.format('%d', fields.d - fields.c), 'o', stream:sub(-1), 'h', fields.h,
+    'x', record[1] == entry[1] and record[2] or '{}'}
   if fields.k then
     redis.call('PEXPIRE', fields.k, ARGV[7])
     letter[#letter + 1] = 'k'
@@ -36,11 +57,6 @@ local function bury(prefix, stream, entry, fields, deliveries)
     letter[#letter + 1] = fields.p
   end
   redis.call('XADD', KEYS[4], 'MAXLEN', ARGV[8], '*', unpack(letter))
-  local document = finalize(prefix, stream, entry[1], fields.i, 'failed', ARGV[6], deliveries, now, ttl_ms, true)
-  if document then
-    buried = buried + 1
-    lines[#lines + 1] = fields.i .. document
-  end
 end
 
 local function suspect(prefix, stream, token, id, owner)
@@ -80,8 +96,8 @@ local function look_after_leases(prefix, stream)
       redis.call('XACK', stream, GROUP, token)
     else
       local fields = fields_of(entry)
-      if tonumber(fields.d) <= now then
-        expire(prefix, stream, token, fields.i, deliveries)
+      if is_over(prefix, entry, fields) then
+        expire(prefix, stream, entry, fields, deliveries)
       elseif deliveries >= most_deliveries and owner ~= NOBODY then
         bury(prefix, stream, entry, fields, deliveries)
       else
@@ -97,10 +113,10 @@ local function look_after_hung(prefix, stream)
   for _, held in ipairs(pending) do
     local entry = redis.call('XRANGE', stream, held[1], held[1])[1]
     local fields = entry and fields_of(entry)
-    if fields and tonumber(fields.d) + lease_ms > now then
+    if fields and is_task(fields) and tonumber(fields.d) + lease_ms > now then
       return
     elseif fields then
-      expire(prefix, stream, held[1], fields.i, tonumber(held[4]))
+      expire(prefix, stream, entry, fields, tonumber(held[4]))
     end
   end
 end
@@ -120,15 +136,31 @@ end
 local function look_after_deadlines(prefix, stream)
   for _, entry in ipairs(redis.call('XRANGE', stream, last_delivered(stream), '+', 'COUNT', limit)) do
     local fields = fields_of(entry)
-    if tonumber(fields.d) <= now then
-      expire(prefix, stream, entry[1], fields.i, 0)
+    if is_over(prefix, entry, fields) then
+      expire(prefix, stream, entry, fields, 0)
     end
   end
 end
 
+local function set_foreign_keys_aside(prefix)
+  local kinds = {m = 'hash', w = 'zset', bell = 'list', feed = 'stream', dead = 'stream', aside = 'stream',
+    peers = 'zset'}
+  for priority = 0, 2 do
+    kinds['s:' .. priority] = 'stream'
+    kinds['suspects:' .. priority] = 'list'
+    kinds['returned:' .. priority] = 'list'
+  end
+  for name, kind in pairs(kinds) do
+    if set_key_aside(prefix .. name, kind, now) then
+      note_aside(prefix)
+    end
+  end
+end
+
+local prefix = parts_of(KEYS[1])
+set_foreign_keys_aside(prefix)
 for i = 1, 3 do
   if redis.call('XLEN', KEYS[i]) > 0 then
-    local prefix = parts_of(KEYS[i])
     renew_leases_of_the_future(KEYS[i])
     look_after_leases(prefix, KEYS[i])
     look_after_hung(prefix, KEYS[i])
@@ -139,4 +171,4 @@ for i = 1, 3 do
   end
 end
 announce(channel, lines)
-return {suspected, buried, expired}
+return {suspected, buried, expired, tonumber(redis.call('HGET', KEYS[5], 'aside') or '') or 0}

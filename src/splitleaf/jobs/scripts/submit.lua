@@ -3,23 +3,22 @@
 --
 -- KEYS 1-3  {q:V}:s:0 .. s:2  streams of the priorities
 -- KEYS 4    {q:V}:t:ID        record of the open task
--- KEYS 5    {q:V}:r:ID        its final state
--- KEYS 6    {q:V}:m           meters
--- KEYS 7    {q:V}:feed        final states not yet recorded
--- KEYS 8    {q:V}:w           workers (zset: last seen)
--- KEYS 9    {q:V}:bell        wakes one blocked worker
--- KEYS 10   {q:V}:b:ID:NONCE  the pixels, where they are too large for the entry (written just before)
+-- KEYS 5    {q:V}:m           meters
+-- KEYS 6    {q:V}:feed        final states not yet recorded
+-- KEYS 7    {q:V}:w           workers (zset: last seen)
+-- KEYS 8    {q:V}:bell        wakes one blocked worker
+-- KEYS 9    {q:V}:b:ID:NONCE  the pixels, where they are too large for the entry (written just before)
 -- ARGV      priority, id, ttl ms, context, header, pixels, bytes, most waiting, most bytes, most unrecorded,
 --           share of the bounds, share of the deadline, further life of the pixels ms, worker silence ms, then
 --           each version that may be asked for at any moment
--- Also      the keys of admission.lua
--- Returns   {1, created ms, 1 if the version is new, room, task ms} | {0} known already |
+-- Also      the keys of ids.lua and admission.lua
+-- Returns   {1, created ms, expected wait ms, room, task ms} | {0} known already, of whichever version |
 --           {-1, bound, expected wait ms, room, task ms}; room: how many more tasks of this size would be accepted,
 --           task ms (text): the time in which this priority of the version is sure to do one, '0' if unknown
--- uses: admission
+-- uses: ids, meters, admission
 local priority, id, ttl_ms = tonumber(ARGV[1]), ARGV[2], tonumber(ARGV[3])
 local bytes, share = tonumber(ARGV[7]), tonumber(ARGV[11])
-local pixels_key = KEYS[10]
+local pixels_key = KEYS[9]
 
 local function refuse(answer)
   if pixels_key then
@@ -28,23 +27,23 @@ local function refuse(answer)
   return answer
 end
 
-if redis.call('EXISTS', KEYS[4], KEYS[5]) > 0 then
+if prefix_of(id) then
   return refuse({0})
 end
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local meters = redis.call('HMGET', KEYS[6], 'b', 'svc')
+local meters = redis.call('HMGET', KEYS[5], 'b', 'svc')
 local depth = 0
 for i = 1, 3 do
   depth = depth + redis.call('XLEN', KEYS[i])
 end
 local most, most_bytes = tonumber(ARGV[8]) * share, tonumber(ARGV[9]) * share
-local held_bytes = tonumber(meters[1]) or 0
+local held_bytes = tonumber(meters[1] or '') or 0
 local room = math.min(most - depth, (most_bytes - held_bytes) / math.max(bytes, 1))
 local limit_ms, wait_ms, task_ms = tonumber(ARGV[12]) * share * ttl_ms, 0, 0
 local seen_after = now - tonumber(ARGV[14])
-local workers = redis.call('ZCOUNT', KEYS[8], seen_after, now)
+local workers = redis.call('ZCOUNT', KEYS[7], seen_after, now)
 if meters[2] and workers > 0 then
   local expected = {}
   for i = 15, #ARGV do
@@ -59,12 +58,14 @@ if meters[2] and workers > 0 then
   room = math.min(room, (limit_ms - wait_ms) / math.max(task_ms, 0.001))
 end
 local is_full_by = depth >= most and 'count' or held_bytes + bytes > most_bytes and 'bytes'
-  or wait_ms > limit_ms and 'time' or redis.call('XLEN', KEYS[7]) >= tonumber(ARGV[10]) and 'unrecorded'
+  or wait_ms > limit_ms and 'time' or redis.call('XLEN', KEYS[6]) >= tonumber(ARGV[10]) and 'unrecorded'
 local task_text = string.format('%.4f', task_ms)
 if is_full_by then
   return refuse({-1, is_full_by, math.floor(wait_ms), math.min(0, math.floor(room)), task_text})
 end
 
+-- From here on nothing can fail: what is of another type than it should be was read above.
+local is_quiet = redis.call('LLEN', KEYS[8]) == 0
 local deadline = string.format('%d', now + ttl_ms)
 local created = string.format('%d', now)
 local place, pixels = 'p', ARGV[6]
@@ -78,9 +79,9 @@ redis.call('HSET', KEYS[4], 'c', created, 'd', deadline, 'p', ARGV[1], 'e', entr
 if pixels_key then
   redis.call('HSET', KEYS[4], 'k', pixels_key)
 end
-redis.call('PEXPIRE', KEYS[4], ttl_ms + 86400000)
-redis.call('HINCRBY', KEYS[6], 'b', bytes)
-if redis.call('LLEN', KEYS[9]) == 0 then
-  redis.call('LPUSH', KEYS[9], '1')
+count_bytes(KEYS[5], bytes)
+redis.call('SADD', 'splitleaf:versions', KEYS[1]:sub(4, -6))
+if is_quiet then
+  redis.call('LPUSH', KEYS[8], '1')
 end
-return {1, now, meters[1] and 0 or 1, math.max(0, math.floor(room) - 1), task_text}
+return {1, now, math.floor(wait_ms), math.max(0, math.floor(room) - 1), task_text}

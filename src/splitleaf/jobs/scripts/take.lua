@@ -14,14 +14,19 @@ local now = now_ms()
 local expired = {}
 
 local function keep_if_alive(claims, prefix, stream, entry, deliveries)
-  local fields = fields_of(entry)
-  if tonumber(fields.d) > now then
+  local fields, document = fields_of(entry), nil
+  if not is_task(fields) then
+    document = set_entry_aside(prefix, stream, entry, fields, deliveries - 1, now, ttl_ms)
+  else
     local open = prefix .. 't:' .. fields.i
-    claims[#claims + 1] = {entry[1], deliveries, entry[2], redis.call('HGET', open, 'x')}
-    redis.call('HSET', open, 's', string.format('%d', now))
-    return
+    local record = redis.pcall('HMGET', open, 'e', 'x')
+    if record[1] == entry[1] and tonumber(fields.d) > now then
+      claims[#claims + 1] = {entry[1], deliveries, entry[2], record[2]}
+      redis.call('HSET', open, 's', string.format('%d', now))
+      return
+    end
+    document = finalize(prefix, stream, entry[1], fields.i, 'expired', 'null', deliveries - 1, now, ttl_ms)
   end
-  local document = finalize(prefix, stream, entry[1], fields.i, 'expired', 'null', deliveries - 1, now, ttl_ms)
   if document then
     expired[#expired + 1] = fields.i .. document
   end
@@ -86,7 +91,7 @@ local function reply(index, claims, more, prefix)
     started[i] = claim[3][2] .. '~' .. string.format('%d', now)
   end
   announce(channel, started)
-  redis.call('ZADD', prefix .. 'w', now, consumer)
+  redis.pcall('ZADD', prefix .. 'w', now, consumer)
   if more then
     ring(prefix)
   end
@@ -108,6 +113,6 @@ for index, stream in ipairs(KEYS) do
 end
 announce(channel, expired)
 for _, stream in ipairs(KEYS) do
-  redis.call('ZADD', parts_of(stream) .. 'w', now, consumer)
+  redis.pcall('ZADD', parts_of(stream) .. 'w', now, consumer)
 end
 return {}
