@@ -27,6 +27,7 @@ FIGURES = {
     "latency": (detections.slower_candidate, 1000),
     "audit": (labelling.audit_level, 1000),
     "audited_split": (labelling.audited_split, 300),
+    "clustered_recalls": (labelling.clustered_recalls, 2000),
     "report": (detections.whole_report, 1_000_000),
 }
 SEED = 1

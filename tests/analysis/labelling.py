@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splitleaf.analysis.audit import find_block
+from splitleaf.analysis.classes import compare_recalls
 from splitleaf.flows.review_pictures import AUDIT_TURNS
 from splitleaf.statistics.contrasts import Planned, contrast_arms, estimate_alone
 from splitleaf.statistics.grouping import total
@@ -131,6 +132,25 @@ def audited_split(runs: int, seed: int) -> list[Reading]:
     return [
         at_most("16", "live, control unsure on 20 %, equal accuracy: a difference is claimed", found / runs, ALPHA),
         at_least("16", "all labelled draws instead", naively / runs, 0.15),
+    ]
+
+
+def clustered_recalls(runs: int, seed: int) -> list[Reading]:
+    """60 units of 20 alike pictures, three conditions; both versions are right on 80 % of the units."""
+    generator = np.random.default_rng(seed)
+    claims = np.zeros(2)
+    for _ in range(runs):
+        truth = generator.integers(0, 3, 60)
+        said = [np.where(generator.random(60) < 0.8, truth, 3) for _ in range(2)]
+        true, control, other, owner = (np.repeat(one, 20) for one in (truth, *said, np.arange(60)))
+        for place, unit in enumerate((owner, None)):
+            found = compare_recalls(true, control, other, 4, planned_images=1_200, unit=unit)
+            claims[place] += any(0 not in one.interval for one in found)
+    return [
+        at_most(
+            "17", "recalls, 60 units of 20 alike pictures, equal: a difference is claimed", claims[0] / runs, ALPHA
+        ),
+        at_least("17", "the same, by picture", claims[1] / runs, 0.5),
     ]
 
 

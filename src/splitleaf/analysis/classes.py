@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from splitleaf.statistics.mcnemar import PairedCounts, compare_paired
+from splitleaf.statistics.mcnemar import PairedCounts, compare_paired, pairs_design_effect
 from splitleaf.statistics.proportions import estimate_rate
 from splitleaf.statistics.records import Difference, Estimate
 
@@ -48,17 +48,25 @@ def compare_recalls(
     *,
     planned_images: int,
     alpha: float = 0.05,
+    unit: ArrayLike | None = None,
 ) -> list[Difference]:
     """Return each class's difference in recall on pictures that both answered; arguments (images,).
 
-    The intervals hold for all classes together (Bonferroni).
+    The intervals hold for all classes together (Bonferroni). `unit` is any number from 0 up; without it, each picture
+    is of a unit of its own.
     """
     true, first, second = (np.asarray(one, dtype=np.int64) for one in (truth, control, candidate))
-    only_first = np.bincount(true[(first == true) & (second != true)], minlength=classes)
-    only_second = np.bincount(true[(second == true) & (first != true)], minlength=classes)
-    images = np.bincount(true, minlength=classes)
-    counts = (PairedCounts(int(n), int(b), int(c)) for n, b, c in zip(images, only_first, only_second, strict=True))
+    owner = np.arange(len(true)) if unit is None else np.asarray(unit, dtype=np.int64)
+    net = (second == true).astype(np.int64) - (first == true)
+    counts = (_count(net[mine], owner[mine]) for mine in (true == one for one in range(classes)))
     return [compare_paired(one, max(1, planned_images // classes), alpha / classes) for one in counts]
+
+
+def _count(net: Counts, unit: Counts) -> PairedCounts:
+    """Count the pictures of a class; `net` is 1 where the candidate alone is right, -1 where control alone is."""
+    by_unit = np.bincount(unit, net), np.bincount(unit, np.abs(net))
+    effect = pairs_design_effect(*by_unit)
+    return PairedCounts(len(net), int((net < 0).sum()), int((net > 0).sum()), effect)
 
 
 def agreement(matrix: Counts) -> float:

@@ -96,26 +96,41 @@ class PairedAccuracy:
         return Contrast(difference, len(pairs.control), counts.variance, float(images), rho)
 
     def metric(
-        self, spec: MetricSpec, judging: Judging, levels: Mapping[str, Level], basis: str | None, *, is_primary: bool
+        self, spec: MetricSpec, judging: Judging, live: LiveAccuracy, basis: str | None, *, is_primary: bool
     ) -> Metric:
-        """Return the metric; `levels` are the arms' accuracies where they can be told, `basis` says from what."""
-        judged = judge_all(list(self.pairs), self.contrast, judging)
-        rows = []
-        for arm, one in judged.items():
-            row = self._row(arm, arm, levels)
-            rows.append(compared_row(row, one, judging))
+        """Return the metric; `basis` says what the levels rest on, which `live` has.
+
+        A candidate whose version answered no picture that control's did is compared by `live`, too.
+        """
+        alone = self.list_unpaired()
+        judged = judge_all(
+            [*self.pairs, *alone],
+            lambda arm, alpha: (live if arm in alone else self).contrast(arm, alpha),
+            judging,
+        )
+        levels = live.levels(judging.alpha)
+        rows = [
+            compared_row(live.row(arm, judging.alpha) if arm in alone else self._row(arm, arm, levels), one, judging)
+            for arm, one in judged.items()
+        ]
         first = next(iter(self.pairs))
+        method = "labels of disagreements on the same pictures, anytime McNemar"
         return Metric(
             metric=spec.name,
             title=spec.title,
             unit=spec.unit,
             better=spec.better,
             is_primary=is_primary,
-            method="labels of disagreements on the same pictures, anytime McNemar",
+            method=f"{method}; {' and '.join(alone)}: {live.method(spec)}" if alone else method,
             basis=basis,
             caveat=None,
             arms=[self._row(first, self._frame.control.name, levels), *rows],
         )
+
+    def list_unpaired(self) -> list[str]:
+        """Return the candidates that can only be compared live."""
+        candidates = (self._frame.arms[place].name for place in self._frame.candidates)
+        return [name for name in candidates if name not in self.pairs]
 
     def _row(self, pair: str, arm: str, levels: Mapping[str, Level]) -> ArmMeasure:
         rows = self.pairs[pair].control
@@ -184,8 +199,8 @@ class LiveAccuracy:
         live = [frame.arms[place].name for place in frame.candidates]
         judged = judge_all(live, self.contrast, judging)
         rows = []
-        for place, arm in enumerate(frame.arms):
-            row = self._row(place, judging.alpha)
+        for arm in frame.arms:
+            row = self.row(arm.name, judging.alpha)
             if arm.name in judged:
                 rows.append(compared_row(row, judged[arm.name], judging))
             elif arm.role == "control" or (row.images and spec.truth is not Truth.USERS):
@@ -197,26 +212,33 @@ class LiveAccuracy:
             unit=spec.unit,
             better=spec.better,
             is_primary=is_primary,
-            method=f"{self._method(spec)}; by revision, clustered by unit",
+            method=self.method(spec),
             basis=None,
             caveat=caveat or spec.caveat,
             arms=rows,
         )
 
-    def _method(self, spec: MetricSpec) -> str:
+    def method(self, spec: MetricSpec) -> str:
+        """Say how the arms are compared."""
+        words = "labels weighted by one over their probability"
         if spec.truth is Truth.USERS:
-            return "what users said"
-        if isinstance(self._taken, Census):
-            return "labels of all pictures"
-        return "labels weighted by one over their probability"
+            words = "what users said"
+        elif isinstance(self._taken, Census):
+            words = "labels of all pictures"
+        return f"{words}; by revision, clustered by unit"
 
-    def _row(self, place: int, alpha: float) -> ArmMeasure:
+    def levels(self, alpha: float) -> dict[str, Level]:
+        """Return by arm how often it is right, where that can be told."""
+        found = {name: self.level(place, alpha) for name, place in self._places.items()}
+        return {name: level for name, level in found.items() if level is not None}
+
+    def row(self, arm: str, alpha: float) -> ArmMeasure:
+        """Return an arm's row, before it is compared."""
+        place = self._places[arm]
         _, unit, right, _, _ = self._columns(place)
         level, labels = self.level(place, alpha), len(right)
         estimate = level.estimate if level else None
-        return control_row(
-            self._frame.arms[place].name, count_units(unit), labels, estimate, labels, estimate_labels=labels
-        )
+        return control_row(arm, count_units(unit), labels, estimate, labels, estimate_labels=labels)
 
     def _planned(self, place: int, labels: float) -> Planned:
         """Return how many labels there would be if as many pictures in a hundred were labelled up to the plan's end."""

@@ -17,7 +17,7 @@ from splitleaf.analysis.report.curves import Course, Segment
 from splitleaf.analysis.report.health import Health
 from splitleaf.analysis.report.measures import GuardrailState, Metric
 from splitleaf.analysis.sections import courses
-from splitleaf.analysis.sections.accuracy import PICKED, Labelled, Level, LiveAccuracy, PairedAccuracy
+from splitleaf.analysis.sections.accuracy import PICKED, Labelled, LiveAccuracy, PairedAccuracy
 from splitleaf.analysis.sections.agreement import IdsOf, describe_agreement
 from splitleaf.analysis.sections.guardrails import GuardrailTable
 from splitleaf.analysis.sections.health import check_health
@@ -190,15 +190,11 @@ class _Assembly:
         if spec.truth is Truth.AUDIT:
             return self._audited.metric(spec, judging, is_primary=is_primary) if labelled.representative else None
         if self._paired.pairs:
-            return self._paired.metric(spec, judging, self._levels(), labelled.basis, is_primary=is_primary)
+            return self._paired.metric(spec, judging, self._audited, labelled.basis, is_primary=is_primary)
         if not (is_primary and labelled.asked):
             return None
         caveat = None if labelled.representative else PICKED
         return self._audited.metric(spec, judging, is_primary=True, caveat=caveat)
-
-    def _levels(self) -> dict[str, Level]:
-        levels = {arm.name: self._audited.level(place, self._plan.alpha) for place, arm in enumerate(self._frame.arms)}
-        return {name: level for name, level in levels.items() if level is not None}
 
     def _without_labels(self) -> list[Metric]:
         table = MetricTable(self._comparisons)
@@ -240,9 +236,11 @@ class _Assembly:
                 courses.trace_paired_accuracy(self._comparisons, self._paired, arm, primary)
                 for arm in self._paired.pairs
             ]
-        elif truth is not None:
+        if truth is not None:
             live = self._said if truth is Truth.USERS else self._audited
             names = [self._frame.arms[place].name for place in self._frame.candidates]
+            if truth is Truth.EXPERTS:
+                names = self._paired.list_unpaired()
             found += [courses.trace_live_accuracy(live, name, primary, self._plan.alpha) for name in names]
         for metric, measure in self._measures.items():
             if metric == primary or measure.spec.is_vital:

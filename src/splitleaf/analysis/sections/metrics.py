@@ -129,8 +129,9 @@ class MetricTable:
         return found
 
     def _arms(self, measure: Measure) -> list[ArmSpec]:
-        unseen = ("shadow",) if measure.spec.shadows == "compared" else ()
-        return [arm for arm in self.comparisons.frame.arms if arm.role in ("control", "candidate", *unseen)]
+        # A shadow that scored none of control's pictures yet has nothing to be compared by.
+        compared = self.comparisons.pairs if measure.spec.shadows == "compared" else {}
+        return [arm for arm in self.comparisons.frame.arms if arm.role != "shadow" or arm.name in compared]
 
     def _row(self, measure: Measure, place: int, estimate: Estimate | None) -> ArmMeasure:
         frame = self.comparisons.frame

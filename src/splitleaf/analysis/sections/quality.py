@@ -19,9 +19,11 @@ from splitleaf.analysis.report.parts import Measured
 from splitleaf.analysis.sections.accuracy import Labelled
 from splitleaf.analysis.sections.rows import measured
 from splitleaf.experiments.metrics import METRICS, Truth
+from splitleaf.outcomes.exposures import Bools
 from splitleaf.statistics.calibration import BINS, Reliability, measure_reliability
-from splitleaf.statistics.proportions import estimate_rate
-from splitleaf.statistics.records import Estimate
+from splitleaf.statistics.contrasts import estimate_few
+from splitleaf.statistics.grouping import Ints
+from splitleaf.statistics.records import ArmTotals, Estimate
 
 TradeoffTruth = Literal["census", "audit", "feedback"]
 TruthName = Literal["census", "audit", "feedback"]
@@ -42,14 +44,17 @@ def describe_recalls(frame: Frame, arm: ArmSpec, audit: Sequence[LabelledPicture
     truth = [number[one.truth] for one in both if one.truth is not None]
     # One class more than there are truths, for answers that are none of them.
     classes = len(names) + 1
+    units: dict[str, int] = {}
+    unit = np.array([units.setdefault(one.unit_hash, len(units)) for one in both])
+    alpha = frame.plan.alpha
     gaps = compare_recalls(
-        truth, said[0], said[1], classes, planned_images=frame.plan.planned_n, alpha=frame.plan.alpha
+        truth, said[0], said[1], classes, planned_images=frame.plan.planned_n, alpha=alpha, unit=unit
     )
     found = []
     for name, place in number.items():
-        right = [sum(t == s == place for t, s in zip(truth, one, strict=True)) for one in said]
-        images = truth.count(place)
-        levels = [measured(estimate_rate(count, images - count, frame.plan.alpha / len(names))) for count in right]
+        mine = np.array(truth) == place
+        images = int(mine.sum())
+        levels = [_recall(np.array(one)[mine] == place, unit[mine], alpha / len(names)) for one in said]
         gap = gaps[place]
         difference = measured(Estimate(gap.value, gap.interval)) if gap.is_enough else None
         found.append(
@@ -58,6 +63,12 @@ def describe_recalls(frame: Frame, arm: ArmSpec, audit: Sequence[LabelledPicture
             )
         )
     return found
+
+
+def _recall(is_right: Bools, unit: Ints, alpha: float) -> Measured | None:
+    """Return a recall; pictures of one unit tell as little more than one as they resemble each other."""
+    totals = ArmTotals.of_units(np.bincount(unit), np.bincount(unit, is_right))
+    return measured(estimate_few(totals, alpha))
 
 
 def describe_reliability(arm: ArmSpec, labelled: Labelled) -> ReliabilityPart | None:
