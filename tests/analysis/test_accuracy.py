@@ -9,9 +9,9 @@ from splitleaf.core.ids import shadow_prediction_id
 from splitleaf.flows.import_labels import import_labels
 from splitleaf.flows.judge_experiment import judge_experiment
 from splitleaf.outcomes.events import Outcome
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from tests.flows.test_curate_reviews import ids
 from tests.outcomes.facts import outcome
+from tests.support.stores import EmptyStore
 from tests.support.synthetic import LABELS, Synthetic, World, plan_of, shadow_plan
 
 
@@ -77,7 +77,7 @@ def test_a_candidate_is_judged_by_the_audit_beside_a_further_shadow() -> None:
 def test_a_shadow_that_has_scored_nothing_yet_spoils_no_report() -> None:
     plan = shadow_plan(shadows=[{"version": "v2"}, {"version": "v3"}])
     experiment = Synthetic(plan, World(accuracy={"v1": 0.9, "v2": 0.9, "v3": 0.9})).run(100)
-    store = MemoryOutcomeStore()
+    store = EmptyStore()
     late = Synthetic(plan, store=store)
     store.record_outcomes([one for one in experiment.store.outcomes_after(0, 1_000) if one.served_version != "v3"])
     report = judge_experiment(store, plan.key, late.clock)

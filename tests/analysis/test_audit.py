@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,14 +20,14 @@ from splitleaf.flows.judge_experiment import judge_experiment
 from splitleaf.flows.review_pictures import PictureReview, Request, Word
 from splitleaf.flows.run_experiment import create_experiment, start_experiment
 from splitleaf.images.directory import DirectoryPictureArchive
-from splitleaf.outcomes.events import FeedbackSource
-from splitleaf.outcomes.memory import MemoryOutcomeStore
+from splitleaf.outcomes.events import Feedback, FeedbackSource
 from splitleaf.outcomes.reviews import ReviewTurn, TurnKind
 from splitleaf.outcomes.sql import SqlOutcomeStore
 from tests.analysis.labelling import audit_level, audited_split, clustered_recalls
 from tests.flows.test_curate_reviews import ids
 from tests.outcomes.facts import outcome
 from tests.statistics.readings import Reading
+from tests.support.stores import EmptyStore
 from tests.support.synthetic import HAND, LABELS, StandingClock, Synthetic, World, shadow_plan
 
 KNOWN = (*LABELS, "nothing")
@@ -143,9 +143,12 @@ def test_what_nobody_can_label_widens_the_level_and_stops_nothing() -> None:
     whole = level(judge_experiment(experiment.store, experiment.plan.key, experiment.clock))
     draws = experiment.store.audit_draws(experiment.plan.key)
     lost = [one.prediction_id for one in draws if one.place < 2**31 // 20]
-    store = experiment.store
-    assert isinstance(store, MemoryOutcomeStore)
-    store._feedback[:] = [one for one in store._feedback if one.prediction_id not in lost]
+
+    class Losing(EmptyStore):
+        def record_labels(self, labels: Sequence[Feedback]) -> None:
+            super().record_labels([one for one in labels if one.prediction_id not in lost])
+
+    store = Synthetic(shadow_plan(), World(audit=0.2), store=Losing()).run(2_000).store
     blocked = level(judge_experiment(store, experiment.plan.key, experiment.clock))
     for one in lost:
         store.record_turn(ReviewTurn(one, "", TurnKind.GONE, 0, 0))

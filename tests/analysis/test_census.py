@@ -12,7 +12,6 @@ from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.experiments.plan import Plan
 from splitleaf.flows.judge_experiment import judge_experiment
 from splitleaf.outcomes.events import Feedback, FeedbackSource
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from tests.support.synthetic import Synthetic, World, plan_of, shadow_plan
 
 PICTURES = 1000
@@ -21,18 +20,17 @@ LIVE = {"metric": "accuracy", "direction": "increase"}
 
 def judge(plan: Plan, is_imported: Callable[[int, Feedback], bool], more: int = 0) -> Report:
     """Judge an experiment of which some labels are imported; `more` pictures came since, some of them audited."""
-    experiment = Synthetic(plan, World(accuracy={"v1": 0.88, "v2": 0.94}, audit=1.0)).run(PICTURES)
-    store = experiment.store
-    assert isinstance(store, MemoryOutcomeStore)
-    labels = [one for number, one in enumerate(store._feedback) if is_imported(number, one)]
-    store._feedback[:] = [
-        replace(one, source=FeedbackSource.IMPORT, author="field", sampling_probability=None) for one in labels
-    ]
-    # Somebody picked these, and no draw did.
-    store._truths.items.clear()
+
+    def imported(said: list[Feedback]) -> list[Feedback]:
+        labels = [one for number, one in enumerate(said) if is_imported(number, one)]
+        return [replace(one, source=FeedbackSource.IMPORT, author="field", sampling_probability=None) for one in labels]
+
+    world = World(accuracy={"v1": 0.88, "v2": 0.94}, audit=1.0)
+    experiment = Synthetic(plan, world, amend=imported).run(PICTURES)
+    experiment.amend = list
     if more:
         experiment.run(more, audit=0.05)
-    return judge_experiment(store, plan.key, experiment.clock)
+    return judge_experiment(experiment.store, plan.key, experiment.clock)
 
 
 def accuracy(report: Report) -> tuple[Metric, ArmMeasure, ArmMeasure]:
@@ -66,19 +64,18 @@ def test_audit_labels_count_as_one_picture_each_in_a_census() -> None:
     def audited(number: int, one: Feedback) -> Feedback:
         return replace(one, source=FeedbackSource.AUDIT, sampling_probability=0.02) if number < 30 else one
 
-    experiment = Synthetic(shadow_plan(), World(accuracy={"v1": 0.88, "v2": 0.94}, audit=1.0)).run(PICTURES)
-    store = experiment.store
-    assert isinstance(store, MemoryOutcomeStore)
-    store._feedback.sort(key=lambda one: bool(one.correct))
-    store._feedback[:] = [
-        audited(number, replace(one, source=FeedbackSource.IMPORT, sampling_probability=None))
-        for number, one in enumerate(store._feedback)
-    ]
-    _, control, _ = accuracy(judge_experiment(store, experiment.plan.key, experiment.clock))
+    imported: list[Feedback] = []
+
+    def amend(said: list[Feedback]) -> list[Feedback]:
+        labels = sorted(said, key=lambda one: bool(one.correct))
+        imported.extend(replace(one, source=FeedbackSource.IMPORT, sampling_probability=None) for one in labels)
+        return [audited(number, one) for number, one in enumerate(imported)]
+
+    world = World(accuracy={"v1": 0.88, "v2": 0.94}, audit=1.0)
+    experiment = Synthetic(shadow_plan(), world, amend=amend).run(PICTURES)
+    _, control, _ = accuracy(judge_experiment(experiment.store, experiment.plan.key, experiment.clock))
     assert control.estimate is not None
-    assert control.estimate.value == pytest.approx(
-        sum(one.correct for one in store._feedback if one.correct) / PICTURES
-    )
+    assert control.estimate.value == pytest.approx(sum(bool(one.correct) for one in imported) / PICTURES)
 
 
 def test_a_few_missing_labels_widen_the_level_by_what_they_could_be_at_worst() -> None:

@@ -25,7 +25,6 @@ from splitleaf.images.intake import DecodedPicture
 from splitleaf.images.picture import decode_picture
 from splitleaf.jobs.queue import WorkerReport
 from splitleaf.jobs.rates import RateLimiter
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.registry.catalogue import Catalogue
 from tests.support.clocks import HandClock
@@ -38,6 +37,7 @@ from tests.support.memory_queue import (
     MemoryWorkerDirectory,
 )
 from tests.support.repositories import add_version
+from tests.support.stores import EmptyStore
 
 SECRET = b"a secret of this installation"
 READ_KEY, WRITE_KEY = "a key that may read", "a key that may write"
@@ -61,7 +61,7 @@ class Served:
 
     models: Path
     clock: HandClock = field(default_factory=HandClock)
-    store: OutcomeStore = field(default_factory=MemoryOutcomeStore)
+    store: OutcomeStore = field(default_factory=EmptyStore)
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     rates: RateLimiter | None = None
     pictures: PictureArchive | None = None

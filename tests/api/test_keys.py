@@ -13,13 +13,13 @@ import pytest
 
 from splitleaf.core.access import is_key, key_digest
 from splitleaf.core.errors import DependencyDown
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from tests.api.served import READ_KEY, SESSION, WRITE_KEY, Served, code, unknown_key
+from tests.support.stores import EmptyStore
 
 MOVE = {"version": "v2", "reason": "better"}
 
 
-class FailingStore(MemoryOutcomeStore):
+class FailingStore(EmptyStore):
     """Answers until it is told not to."""
 
     is_down = False
@@ -32,7 +32,7 @@ class FailingStore(MemoryOutcomeStore):
         return super().api_keys()
 
 
-class HangingStore(MemoryOutcomeStore):
+class HangingStore(EmptyStore):
     """Answers until it is frozen, and then not before its test is over."""
 
     def __init__(self) -> None:

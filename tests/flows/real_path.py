@@ -20,7 +20,6 @@ from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.record_outcomes import Recorder
 from splitleaf.flows.run_experiment import Hand, create_experiment, start_experiment
 from splitleaf.jobs.queue import Claim, Task, TaskContext
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from tests.jobs.tasks import classified, failed
 from tests.support.clocks import HandClock
 from tests.support.memory_queue import (
@@ -30,6 +29,7 @@ from tests.support.memory_queue import (
     MemoryJobQueue,
     MemoryOutcomeFeed,
 )
+from tests.support.stores import EmptyStore
 
 TICK_S: Final = 0.05
 LOOK_TICKS: Final = 5
@@ -74,7 +74,7 @@ class RealPath:
 
     def __post_init__(self) -> None:
         self._rng = np.random.default_rng(self.seed)
-        self.clock, self.store = HandClock(), MemoryOutcomeStore()
+        self.clock, self.store = HandClock(), EmptyStore()
         self.broker = MemoryBroker(clock=self.clock)
         self.desk = MemoryControlDesk(self.broker)
         self._queue, self._feed = MemoryJobQueue(self.broker), MemoryOutcomeFeed(self.broker)

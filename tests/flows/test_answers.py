@@ -21,11 +21,11 @@ from splitleaf.flows.record_feedback import Opinion, record_feedback
 from splitleaf.flows.record_outcomes import to_outcome
 from splitleaf.jobs.queue import Claim, JobState, Priority
 from splitleaf.outcomes.events import FeedbackSource
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.registry.catalogue import read_version
 from tests.jobs.conftest import Parts
 from tests.jobs.tasks import classified, task
 from tests.support.repositories import LABELS, add_version
+from tests.support.stores import EmptyStore
 from tests.support.tensors import BLUE, GREEN, RED, plain
 
 
@@ -41,7 +41,7 @@ async def succeeded(parts: Parts) -> JobState:
 
 
 async def test_a_result_is_read_from_the_broker_and_later_from_the_record(parts: Parts) -> None:
-    store = MemoryOutcomeStore()
+    store = EmptyStore()
     reader = ResultReader(parts.queue(), store)
     state = await succeeded(parts)
     assert await reader.read(state.id) == state
@@ -55,7 +55,7 @@ async def test_a_result_is_read_from_the_broker_and_later_from_the_record(parts:
 
 @pytest.mark.parametrize("prediction_id", [new_prediction_id(), "", "../etc", "A" * 26, "x" * 10_000])
 async def test_an_unknown_or_malformed_id_is_not_found(parts: Parts, prediction_id: str) -> None:
-    reader = ResultReader(parts.queue(), MemoryOutcomeStore())
+    reader = ResultReader(parts.queue(), EmptyStore())
     for call in (reader.read, reader.cancel):
         with pytest.raises(NotFound) as refused:
             await call(prediction_id)
@@ -65,7 +65,7 @@ async def test_an_unknown_or_malformed_id_is_not_found(parts: Parts, prediction_
 async def test_a_waiting_prediction_can_be_canceled(parts: Parts) -> None:
     one = task()
     await parts.queue().submit(one)
-    reader = ResultReader(parts.queue(), MemoryOutcomeStore())
+    reader = ResultReader(parts.queue(), EmptyStore())
     assert (await reader.cancel(one.id)).status is PredictionStatus.CANCELED
     assert (await reader.read(one.id)).status is PredictionStatus.CANCELED
 
@@ -82,7 +82,7 @@ async def test_a_waiting_prediction_can_be_canceled(parts: Parts) -> None:
 async def test_an_opinion_is_kept_beside_the_prediction(
     parts: Parts, opinion: Opinion, correct: bool, label: str | None
 ) -> None:
-    store, state = MemoryOutcomeStore(), await succeeded(parts)
+    store, state = EmptyStore(), await succeeded(parts)
     kept = await record_feedback(store, state, opinion, author="u", known_labels=["late_blight", "healthy"], now_ms=1)
     assert (kept.correct, kept.label, kept.source, kept.author) == (correct, label, FeedbackSource.USER, "u")
     assert store.feedback(state.id) == [kept]
@@ -101,7 +101,7 @@ async def test_an_opinion_is_kept_beside_the_prediction(
     ],
 )
 async def test_an_opinion_that_says_nothing_sensible_is_refused(parts: Parts, opinion: Opinion, code: str) -> None:
-    store, state = MemoryOutcomeStore(), await succeeded(parts)
+    store, state = EmptyStore(), await succeeded(parts)
     for known in (["healthy"], {"healthy"}):
         with pytest.raises(Unprocessable) as refused:
             await record_feedback(store, state, opinion, author="u", known_labels=known, now_ms=1)
@@ -110,7 +110,7 @@ async def test_an_opinion_that_says_nothing_sensible_is_refused(parts: Parts, op
 
 
 async def test_what_has_no_answer_cannot_be_judged() -> None:
-    store, state = MemoryOutcomeStore(), JobState(new_prediction_id(), PredictionStatus.QUEUED, "v1", 1)
+    store, state = EmptyStore(), JobState(new_prediction_id(), PredictionStatus.QUEUED, "v1", 1)
     with pytest.raises(Conflict) as refused:
         await record_feedback(store, state, Opinion(correct=True), author="u", known_labels=[], now_ms=1)
     assert refused.value.error_code == "feedback_impossible"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 from splitleaf.core.clock import SystemClock
@@ -12,22 +10,17 @@ from splitleaf.experiments.routing import Route
 from splitleaf.flows.change_routing import clear_split, move_alias, roll_back_alias, set_split
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.outcomes.events import RoutingRevision
-from splitleaf.outcomes.memory import MemoryOutcomeStore
-from splitleaf.outcomes.sql import SqlOutcomeStore
 from splitleaf.outcomes.store import OutcomeStore
+from tests.support.stores import EmptyStore
 
 READY = {"v1", "v2"}
 CLOCK = SystemClock()
 UNITS = [f"unit-{number}" for number in range(3_000)]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> OutcomeStore:
-    if request.param == "memory":
-        return MemoryOutcomeStore()
-    made = SqlOutcomeStore(f"sqlite:///{tmp_path / 'outcomes.sqlite3'}")
-    made.migrate()
-    return made
+@pytest.fixture
+def store() -> OutcomeStore:
+    return EmptyStore()
 
 
 def split(store: OutcomeStore, **shares: float) -> RoutingRevision:
@@ -67,7 +60,7 @@ def test_shares_that_do_not_sum_to_a_hundred_are_refused(store: OutcomeStore) ->
 
 
 def test_who_decided_on_a_stale_revision_is_refused() -> None:
-    class Overtaken(MemoryOutcomeStore):
+    class Overtaken(EmptyStore):
         def set_routing(self, revision: RoutingRevision) -> None:
             if not self.routing_history():
                 super().set_routing(revision)

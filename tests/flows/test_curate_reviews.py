@@ -18,11 +18,11 @@ from splitleaf.experiments.bucketing import slot_of
 from splitleaf.flows.curate_reviews import Retention, ReviewCurator, is_audited, random_place
 from splitleaf.images.directory import DirectoryPictureArchive
 from splitleaf.outcomes.events import Outcome
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.outcomes.reviews import ReviewItem, ReviewReason
 from splitleaf.statistics.mcnemar import log_evidence
 from tests.outcomes.facts import failed_outcome, outcome
 from tests.support.clocks import HandClock
+from tests.support.stores import EmptyStore
 
 AUDIT, DISAGREEMENT, UNSURE = ReviewReason.AUDIT, ReviewReason.DISAGREEMENT, ReviewReason.UNSURE
 CLOCK = HandClock()
@@ -40,7 +40,7 @@ def shadow_of(primary: Outcome, label: str | None, version: str = "v2") -> Outco
 
 
 def enrolled(*outcomes: Outcome, share: float = 0.0) -> list[ReviewItem]:
-    store = MemoryOutcomeStore()
+    store = EmptyStore()
     store.record_outcomes(outcomes)
     ReviewCurator(store, CLOCK, share).enrol_once()
     return [item for one in outcomes for item in store.review_items(one.prediction_id)]
@@ -71,7 +71,7 @@ def test_pictures_on_which_versions_said_different_labels_are_enrolled_whoever_c
 
 
 def test_a_pair_of_which_one_half_comes_in_a_later_batch_is_found() -> None:
-    store, primary = MemoryOutcomeStore(), outcome(label="rust")
+    store, primary = EmptyStore(), outcome(label="rust")
     curator = ReviewCurator(store, CLOCK, 0.0)
     store.record_outcomes([primary])
     assert (curator.enrol_once(), store.review_items(primary.prediction_id)) == (1, [])
@@ -96,10 +96,10 @@ def test_what_failed_or_was_forced_is_not_enrolled() -> None:
 
 
 def test_two_curators_enrol_each_picture_once_and_the_slower_one_is_told() -> None:
-    store = MemoryOutcomeStore()
+    store = EmptyStore()
     store.record_outcomes([outcome() for _ in range(3)])
 
-    class Late(MemoryOutcomeStore):
+    class Late(EmptyStore):
         """Somebody else moves on between the look and the writing."""
 
         def review_progress(self) -> int:
@@ -159,7 +159,7 @@ def test_pictures_go_when_their_time_is_over(tmp_path: Path) -> None:
     one = ids(1, 5)[0]
     archive.keep(one, b"x")
     terms = Retention(keep_ms=60_000, max_bytes=100)
-    curator = ReviewCurator(MemoryOutcomeStore(), clock, 0.0, pictures=archive, retention=terms)
+    curator = ReviewCurator(EmptyStore(), clock, 0.0, pictures=archive, retention=terms)
     path = tmp_path / one[:2] / f"{one}.jpg"
     os.utime(path, (clock.now_ms() / 1000, clock.now_ms() / 1000))
     curator.sweep_once()
@@ -168,14 +168,14 @@ def test_pictures_go_when_their_time_is_over(tmp_path: Path) -> None:
     swept = curator.sweep_once()
     assert swept
     assert (swept.discarded, archive.holds(one)) == (1, False)
-    assert ReviewCurator(MemoryOutcomeStore(), clock, 0.0).sweep_once() is None
+    assert ReviewCurator(EmptyStore(), clock, 0.0).sweep_once() is None
 
 
 async def test_it_goes_on_after_a_fault_and_ends_when_told() -> None:
     stop = asyncio.Event()
     looks = 0
 
-    class Failing(MemoryOutcomeStore):
+    class Failing(EmptyStore):
         def review_progress(self) -> int:
             nonlocal looks
             looks += 1

@@ -11,11 +11,11 @@ import pytest
 from splitleaf.core.errors import DependencyDown
 from splitleaf.flows.find_outcome import THREADS, OutcomeFinder
 from splitleaf.outcomes.events import Outcome
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from tests.outcomes.facts import outcome
+from tests.support.stores import EmptyStore
 
 
-class FrozenStore(MemoryOutcomeStore):
+class FrozenStore(EmptyStore):
     """Answers nothing before it is thawed."""
 
     def __init__(self) -> None:

@@ -6,7 +6,6 @@ import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,13 +27,12 @@ from splitleaf.flows.run_experiment import (
     stop_experiment,
 )
 from splitleaf.outcomes.events import FeedbackSource, Outcome
-from splitleaf.outcomes.memory import MemoryOutcomeStore
-from splitleaf.outcomes.sql import SqlOutcomeStore
 from splitleaf.outcomes.store import OutcomeStore
 from tests.experiments.plans import plan, shadow_plan
 from tests.outcomes.facts import NOW_MS, failed_outcome, feedback, outcome
 from tests.support.clocks import HandClock
 from tests.support.memory_queue import MemoryBroker, MemoryControlDesk
+from tests.support.stores import EmptyStore
 
 ANN = Hand("ann", "to find out")
 READY = {"v1", "v2"}
@@ -114,13 +112,9 @@ def only(watches: Any) -> ExperimentWatch:
     return one
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def scene(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Scene]:
-    if request.param == "memory":
-        yield Scene(MemoryOutcomeStore())
-        return
-    store = SqlOutcomeStore(f"sqlite:///{tmp_path / 'outcomes.sqlite3'}")
-    store.migrate()
+@pytest.fixture
+def scene() -> Iterator[Scene]:
+    store = EmptyStore()
     yield Scene(store)
     store.close()
 

@@ -12,17 +12,17 @@ from splitleaf.core.ids import new_prediction_id, shadow_prediction_id
 from splitleaf.flows import import_labels as flow
 from splitleaf.flows.import_labels import LabelImport, export_labels, import_labels
 from splitleaf.outcomes.events import FeedbackSource, Verdict
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from tests.outcomes.facts import NOW_MS, feedback, outcome, review_item
 from tests.support.clocks import HandClock
+from tests.support.stores import EmptyStore
 
 KNOWN = {"rust", "scab", 'Late "blight", ü'}
 CLOCK = HandClock()
 
 
 @pytest.fixture
-def store() -> MemoryOutcomeStore:
-    made = MemoryOutcomeStore()
+def store() -> EmptyStore:
+    made = EmptyStore()
     made.record_outcomes([outcome(prediction_id=letter * 26, label="rust") for letter in "abc"])
     return made
 
@@ -30,11 +30,11 @@ def store() -> MemoryOutcomeStore:
 A, B, C = "a" * 26, "b" * 26, "c" * 26
 
 
-def take(store: MemoryOutcomeStore, text: str, *, dry_run: bool = False) -> LabelImport:
+def take(store: EmptyStore, text: str, *, dry_run: bool = False) -> LabelImport:
     return import_labels(store, text, author="cli:eve", known_labels=KNOWN, clock=CLOCK, dry_run=dry_run)
 
 
-def faults(store: MemoryOutcomeStore, text: str) -> list[tuple[int, str]]:
+def faults(store: EmptyStore, text: str) -> list[tuple[int, str]]:
     """Return the faults of a dry run, after an import of the same was refused and left nothing."""
     with pytest.raises(Unprocessable) as refused:
         take(store, text)
@@ -43,7 +43,7 @@ def faults(store: MemoryOutcomeStore, text: str) -> list[tuple[int, str]]:
     return [(fault.line, fault.message) for fault in take(store, text, dry_run=True).faults]
 
 
-def test_labels_are_kept_with_their_authors_and_what_the_answer_was(store: MemoryOutcomeStore) -> None:
+def test_labels_are_kept_with_their_authors_and_what_the_answer_was(store: EmptyStore) -> None:
     store.enrol([review_item(B)], expected=0, reached=1, now_ms=NOW_MS)
     text = f'\ufefflabel , note, prediction_id,author\r\nrust,seen,{A},field-team\r\n\r\n"scab",,{B},\r\n'
     assert take(store, text) == LabelImport(2, 2, 0, (), is_dry_run=False)
@@ -59,7 +59,7 @@ def test_labels_are_kept_with_their_authors_and_what_the_answer_was(store: Memor
 
 
 def test_a_file_that_is_sent_again_changes_nothing_and_a_corrected_one_what_it_corrects(
-    store: MemoryOutcomeStore,
+    store: EmptyStore,
 ) -> None:
     take(store, f"prediction_id,label\n{A},rust\n{B},rust\n")
     again = take(store, f"prediction_id,label\n{A},rust\n{B},scab\n")
@@ -70,12 +70,12 @@ def test_a_file_that_is_sent_again_changes_nothing_and_a_corrected_one_what_it_c
     assert len(store.feedback(A)) == 1
 
 
-def test_a_dry_run_counts_and_keeps_nothing(store: MemoryOutcomeStore) -> None:
+def test_a_dry_run_counts_and_keeps_nothing(store: EmptyStore) -> None:
     done = take(store, f"prediction_id,label\n{A},rust\n", dry_run=True)
     assert (done.imported, done.is_dry_run, store.feedback(A)) == (1, True, [])
 
 
-def test_every_fault_is_named_with_its_line_and_one_is_enough_for_none(store: MemoryOutcomeStore) -> None:
+def test_every_fault_is_named_with_its_line_and_one_is_enough_for_none(store: EmptyStore) -> None:
     strange = shadow_prediction_id(A, "v2")
     missing = new_prediction_id()
     lines = [
@@ -106,24 +106,24 @@ def test_every_fault_is_named_with_its_line_and_one_is_enough_for_none(store: Me
         ("prediction_id,label,label\n", "names a column twice"),
     ],
 )
-def test_a_header_that_does_not_do_is_told(store: MemoryOutcomeStore, text: str, fault: str) -> None:
+def test_a_header_that_does_not_do_is_told(store: EmptyStore, text: str, fault: str) -> None:
     ((line, message),) = faults(store, text)
     assert (line, message.startswith(fault)) == (1, True)
 
 
-def test_what_is_not_csv_is_told_with_its_line(store: MemoryOutcomeStore) -> None:
+def test_what_is_not_csv_is_told_with_its_line(store: EmptyStore) -> None:
     ((line, message),) = faults(store, f'prediction_id,label\n{A},"rust\n')
     assert message.startswith("is not CSV")
     assert line >= 2
 
 
-def test_of_many_faults_the_first_twenty_are_told(store: MemoryOutcomeStore) -> None:
+def test_of_many_faults_the_first_twenty_are_told(store: EmptyStore) -> None:
     with pytest.raises(Unprocessable, match=r"^line 2: .*; line 21: .*; and 5 more$"):
         take(store, "prediction_id,label\n" + "".join(f"{new_prediction_id()},rust\n" for _ in range(25)))
 
 
 def test_a_file_that_is_too_long_is_refused_before_it_is_looked_up(
-    store: MemoryOutcomeStore, monkeypatch: pytest.MonkeyPatch
+    store: EmptyStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(flow, "MOST_LINES", 2)
     assert faults(store, f"prediction_id,label\n{A},rust\n{B},rust\n{C},rust\n") == [
@@ -131,7 +131,7 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_looked_up(
     ]
 
 
-def test_what_goes_out_comes_in_again(store: MemoryOutcomeStore) -> None:
+def test_what_goes_out_comes_in_again(store: EmptyStore) -> None:
     store.record_labels([feedback(A, source=FeedbackSource.EXPERT, author="ann", label='Late "blight", ü')])
     store.record_feedback(feedback(B))
     unclear = Verdict.CANNOT_TELL
@@ -142,7 +142,7 @@ def test_what_goes_out_comes_in_again(store: MemoryOutcomeStore) -> None:
     row, without = csv.DictReader(io.StringIO(text, newline=""))
     assert (without["prediction_id"], without["label"], without["verdict"]) == (C, "", "cannot_tell")
     assert (row["prediction_id"], row["label"], row["source"]) == (A, 'Late "blight", ü', "expert")
-    other = MemoryOutcomeStore()
+    other = EmptyStore()
     other.record_outcomes([outcome(prediction_id=A)])
     assert take(other, text).imported == 1
     assert [one.label for one in other.standing([A])] == ['Late "blight", ü']

@@ -10,15 +10,15 @@ from splitleaf.flows.judge_experiment import RECORDING_S
 from splitleaf.flows.keep_reports import ReportKeeper
 from splitleaf.flows.run_experiment import pause_experiment
 from splitleaf.outcomes.exposures import Exposures
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from tests.support.memory_queue import MemoryBroker, MemoryControlDesk
+from tests.support.stores import EmptyStore
 from tests.support.synthetic import HAND, StandingClock, Synthetic, plan_of
 
 ALL = 2**62
 TTL_S = 30.0
 
 
-class CountingStore(MemoryOutcomeStore):
+class CountingStore(EmptyStore):
     """Counts the reports that are made from it."""
 
     made = 0
@@ -69,7 +69,7 @@ async def test_new_outcomes_wait_a_moment_and_a_persons_step_does_not() -> None:
 
 async def test_there_is_no_report_on_nothing() -> None:
     with pytest.raises(NotFound):
-        await ReportKeeper(MemoryOutcomeStore(), StandingClock(), Desk(ALL), TTL_S).report("nothing")
+        await ReportKeeper(EmptyStore(), StandingClock(), Desk(ALL), TTL_S).report("nothing")
 
 
 async def test_what_is_younger_than_a_prediction_under_way_waits_for_it_and_then_comes_in() -> None:

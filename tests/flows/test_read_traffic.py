@@ -7,9 +7,9 @@ import pytest
 
 from splitleaf.flows.read_traffic import PERIODS, Window, read_traffic
 from splitleaf.outcomes.events import Outcome
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from tests.outcomes.facts import failed_outcome, outcome
 from tests.support.clocks import HandClock
+from tests.support.stores import EmptyStore
 
 NOW_MS = HandClock().now_ms()
 
@@ -21,7 +21,7 @@ def took(ms: float, ago_ms: int = 0, **changes: object) -> Outcome:
 
 @pytest.mark.parametrize("window", PERIODS)
 def test_periods_follow_on_each_other_up_to_now(window: Window) -> None:
-    store = MemoryOutcomeStore()
+    store = EmptyStore()
     number, period_ms = PERIODS[window]
     store.record_outcomes([took(5), took(5, ago_ms=period_ms), took(5, ago_ms=number * period_ms)])
     traffic = read_traffic(store, window, HandClock())
@@ -31,7 +31,7 @@ def test_periods_follow_on_each_other_up_to_now(window: Window) -> None:
 
 
 def test_what_failed_is_counted_and_its_time_is_not() -> None:
-    store = MemoryOutcomeStore()
+    store = EmptyStore()
     late = failed_outcome(created_ms=NOW_MS, finished_ms=NOW_MS + 60_000, status="expired")
     store.record_outcomes([took(8), took(8, served_version="v2"), late])
     traffic = read_traffic(store, "hour", HandClock())
@@ -47,7 +47,7 @@ def test_what_failed_is_counted_and_its_time_is_not() -> None:
 def test_quantiles_are_those_of_the_times_to_a_tenth() -> None:
     rng = random.Random(4)
     times = [rng.lognormvariate(3.5, 0.7) for _ in range(5000)]
-    store = MemoryOutcomeStore()
+    store = EmptyStore()
     store.record_outcomes([took(ms) for ms in times])
     latency = read_traffic(store, "hour", HandClock()).total.latency
     assert latency is not None
@@ -56,7 +56,7 @@ def test_quantiles_are_those_of_the_times_to_a_tenth() -> None:
 
 
 def test_without_answers_there_is_no_latency() -> None:
-    traffic = read_traffic(MemoryOutcomeStore(), "day", HandClock())
+    traffic = read_traffic(EmptyStore(), "day", HandClock())
     assert traffic.total.outcomes == {}
     assert traffic.total.latency is None
     assert traffic.versions == {}

@@ -14,13 +14,13 @@ from splitleaf.core.errors import DependencyDown, Unprocessable
 from splitleaf.flows import record_outcomes
 from splitleaf.flows.record_outcomes import Recorder
 from splitleaf.outcomes.events import Outcome
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.outcomes.sql import SqlOutcomeStore
 from tests.jobs.conftest import Parts
 from tests.jobs.tasks import CONTEXT, classified, failed, task
+from tests.support.stores import EmptyStore
 
 
-class MoodyStore(MemoryOutcomeStore):
+class MoodyStore(EmptyStore):
     """A store that is down so many times, and cannot keep one label."""
 
     def __init__(self, down: int = 0, poison: str = "") -> None:
@@ -81,7 +81,7 @@ async def test_a_final_state_becomes_an_outcome_and_is_acknowledged(parts: Parts
 
 
 async def test_a_failure_is_recorded_with_its_code(parts: Parts) -> None:
-    queue, consumer, store = parts.queue(), parts.consumer(), MemoryOutcomeStore()
+    queue, consumer, store = parts.queue(), parts.consumer(), EmptyStore()
     one = task()
     await queue.submit(one)
     (claim,) = await consumer.take({"v1": 1}, 500)
@@ -117,7 +117,7 @@ async def test_while_the_store_is_down_nothing_is_acknowledged_and_then_all_is_r
 
 
 async def test_a_repetition_after_a_lost_acknowledgement_changes_nothing(parts: Parts) -> None:
-    store, feed = MemoryOutcomeStore(), parts.feed()
+    store, feed = EmptyStore(), parts.feed()
     ids = await finished(parts, 3)
     entries = list(await feed.read(10, 500))
     assert len(entries) == 3
@@ -160,7 +160,7 @@ async def test_a_real_database_keeps_aside_what_it_cannot_record(parts: Parts, t
 
 
 async def test_what_the_last_requests_left_is_recorded_before_the_end(parts: Parts) -> None:
-    store, stop = MemoryOutcomeStore(), asyncio.Event()
+    store, stop = EmptyStore(), asyncio.Event()
     await finished(parts, 4)
     stop.set()
     await Recorder(parts.feed(), store).run(stop)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,11 +31,10 @@ from splitleaf.flows.run_experiment import (
     stop_experiment,
 )
 from splitleaf.outcomes.experiments import ExperimentChange
-from splitleaf.outcomes.memory import MemoryOutcomeStore
-from splitleaf.outcomes.sql import SqlOutcomeStore
 from splitleaf.outcomes.store import OutcomeStore
 from tests.experiments.plans import RAMP, plan, shadow_plan
 from tests.outcomes.facts import audit_entry
+from tests.support.stores import EmptyStore
 
 READY = {"v1", "v2", "v3"}
 CLOCK = SystemClock()
@@ -44,13 +42,9 @@ ANN = Hand("ann", "to find out")
 UNITS = [f"unit-{number}" for number in range(2_000)]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> OutcomeStore:
-    if request.param == "memory":
-        return MemoryOutcomeStore()
-    made = SqlOutcomeStore(f"sqlite:///{tmp_path / 'outcomes.sqlite3'}")
-    made.migrate()
-    return made
+@pytest.fixture
+def store() -> OutcomeStore:
+    return EmptyStore()
 
 
 def create(store: OutcomeStore, a_plan: Plan | None = None) -> None:

@@ -23,12 +23,12 @@ from splitleaf.images.intake import DecodedPicture
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
 from splitleaf.jobs.queue import JobQueue, Priority, SubmitOutcome, Task
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.registry.catalogue import Catalogue
 from tests.jobs.conftest import Parts
 from tests.jobs.tasks import classified
 from tests.support.pictures import jpeg
 from tests.support.repositories import add_version
+from tests.support.stores import EmptyStore
 
 ONE = Submission(jpeg(), "u" * 32, "req-1")
 
@@ -59,7 +59,7 @@ def serving(models: Path, *, side: int = 16, sampling: int = 10_000, ready: Sequ
 
 
 def flow(intake: PooledIntake, queue: JobQueue, snapshot: Serving) -> ImageSubmission:
-    return ImageSubmission(intake, queue, lambda: snapshot, SystemClock(), ttl_s=30, store=MemoryOutcomeStore())
+    return ImageSubmission(intake, queue, lambda: snapshot, SystemClock(), ttl_s=30, store=EmptyStore())
 
 
 async def test_a_shadow_scores_the_same_picture_behind_everything_else(
@@ -90,7 +90,7 @@ async def test_a_shadow_of_another_input_gets_the_picture_as_it_wants_it(
 async def test_its_outcome_has_the_role_shadow_and_names_the_prediction(
     parts: Parts, intake: PooledIntake, tmp_path: Path
 ) -> None:
-    submission, store = flow(intake, parts.queue(), serving(tmp_path)), MemoryOutcomeStore()
+    submission, store = flow(intake, parts.queue(), serving(tmp_path)), EmptyStore()
     state = await submission.submit(ONE)
     await submission.finish_shadows()
     consumer = parts.consumer()
@@ -115,7 +115,7 @@ async def test_the_public_cannot_reach_it(parts: Parts, intake: PooledIntake, tm
     shadow_id = shadow_prediction_id(state.id, "v2")
     assert await parts.queue().state(shadow_id) is not None
     assert not is_prediction_id(shadow_id)
-    reader = ResultReader(parts.queue(), MemoryOutcomeStore())
+    reader = ResultReader(parts.queue(), EmptyStore())
     for call in (reader.read, reader.cancel):
         with pytest.raises(NotFound):
             await call(shadow_id)
@@ -244,7 +244,7 @@ async def test_the_answers_picture_is_prepared_for_the_answer_alone(tmp_path: Pa
         lambda: snapshot,
         SystemClock(),
         ttl_s=30,
-        store=MemoryOutcomeStore(),
+        store=EmptyStore(),
     )
     snapshot = serving(tmp_path, side=24)
     await submission.submit(ONE)

@@ -23,7 +23,6 @@ from splitleaf.images.pool import PooledIntake
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.redis import RedisJobQueue
 from splitleaf.outcomes.events import Outcome
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.manifest import Insight
 from tests.jobs.conftest import Parts
@@ -31,6 +30,7 @@ from tests.jobs.tasks import classified
 from tests.outcomes.facts import outcome
 from tests.support.pictures import BLUE, jpeg
 from tests.support.repositories import SIDE, add_version
+from tests.support.stores import EmptyStore
 
 PICTURE = jpeg()
 ONE = Submission(PICTURE, "u" * 32, "req-1")
@@ -55,9 +55,9 @@ def flow(
     parts: Parts,
     serving: Serving,
     limits: QueueLimits | None = None,
-    store: MemoryOutcomeStore | None = None,
+    store: EmptyStore | None = None,
 ) -> ImageSubmission:
-    store = store or MemoryOutcomeStore()
+    store = store or EmptyStore()
     return ImageSubmission(intake, parts.queue(limits), lambda: serving, SystemClock(), ttl_s=30, store=store)
 
 
@@ -139,14 +139,14 @@ async def test_one_key_is_one_task_whoever_stands_in(
 async def test_a_key_is_honoured_after_the_broker_has_forgotten_the_result(
     parts: Parts, intake: PooledIntake, serving: Serving
 ) -> None:
-    store = MemoryOutcomeStore()
+    store = EmptyStore()
     store.record_outcomes([outcome(prediction_id=idempotent_prediction_id(ONE.unit_hash, "key-1"))])
     state = await flow(intake, parts, serving, store=store).submit(replace(ONE, idempotency_key="key-1"))
     assert state.status is PredictionStatus.SUCCEEDED
     assert not await parts.consumer().take({"v1": 1}, 10)
 
 
-class FrozenStore(MemoryOutcomeStore):
+class FrozenStore(EmptyStore):
     """Says nothing before its test is over."""
 
     def __init__(self) -> None:
@@ -240,7 +240,7 @@ async def test_a_broker_that_does_not_answer_is_our_error(
     intake: PooledIntake, serving: Serving, tmp_path: Path
 ) -> None:
     queue = RedisJobQueue(f"unix://{tmp_path / 'nobody'}")
-    submission = ImageSubmission(intake, queue, lambda: serving, SystemClock(), ttl_s=30, store=MemoryOutcomeStore())
+    submission = ImageSubmission(intake, queue, lambda: serving, SystemClock(), ttl_s=30, store=EmptyStore())
     with pytest.raises(DependencyDown):
         await submission.submit(ONE)
     await queue.close()

@@ -13,7 +13,6 @@ from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.experiments.routing import Routing
 from splitleaf.flows.watch_drift import watch_answering, watch_drift
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.manifest import Manifest
 from tests.api.served import READ_KEY, Served, code
@@ -22,11 +21,12 @@ from tests.outcomes.facts import outcome
 from tests.support.insightful import import_insightful
 from tests.support.repositories import add_version
 from tests.support.sightings import answered
+from tests.support.stores import EmptyStore
 
 
 def test_darker_pictures_are_an_alarm_and_those_before_stay_what_they_were(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 100))
-    classifier, store, rng = load_classifier(folder, OnnxRuntime), MemoryOutcomeStore(), np.random.default_rng(2)
+    classifier, store, rng = load_classifier(folder, OnnxRuntime), EmptyStore(), np.random.default_rng(2)
     store.record_outcomes(answered(classifier, rng, 250))
     calm = watch_drift(store, folder, classifier.manifest, window=100)
     assert [(one.number, one.is_alarm) for one in calm.windows] == [(1, False), (2, False)]
@@ -40,7 +40,7 @@ def test_darker_pictures_are_an_alarm_and_those_before_stay_what_they_were(tmp_p
 
 def test_other_artifacts_and_unmeasured_pictures_are_left_out(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 40))
-    classifier, store = load_classifier(folder, OnnxRuntime), MemoryOutcomeStore()
+    classifier, store = load_classifier(folder, OnnxRuntime), EmptyStore()
     store.record_outcomes([outcome(served_digest=classifier.digest), outcome(measures="[1.0]")])
     report = watch_drift(store, folder, classifier.manifest)
     assert (report.images, report.windows, report.is_alarm) == (0, (), False)
@@ -50,7 +50,7 @@ def test_a_version_without_reference_pictures_has_no_baseline(tmp_path: Path) ->
     folder = import_insightful(tmp_path, reference=None)
     manifest = load_classifier(folder, OnnxRuntime).manifest
     with pytest.raises(Conflict) as refused:
-        watch_drift(MemoryOutcomeStore(), folder, manifest)
+        watch_drift(EmptyStore(), folder, manifest)
     assert refused.value.error_code == "no_baseline"
 
 
@@ -74,7 +74,7 @@ def test_the_versions_that_answer_are_watched_and_those_that_cannot_be_judged_le
     models = tmp_path / "models"
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 100))
     add_version(models, "v2")
-    classifier, store, rng = load_classifier(folder, OnnxRuntime), MemoryOutcomeStore(), np.random.default_rng(2)
+    classifier, store, rng = load_classifier(folder, OnnxRuntime), EmptyStore(), np.random.default_rng(2)
     folders = Catalogue(models).scan()
     assert [one.alarms_in_a_row for one in watch_answering(store, folders, Routing("v1"))] == [0]
     store.record_outcomes(answered(classifier, rng, 500))

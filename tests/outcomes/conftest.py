@@ -7,13 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.outcomes.sql import SqlOutcomeStore
 from splitleaf.outcomes.store import OutcomeStore
 from tests.outcomes.servers import NoPostgresHere, PostgresServer
 
-KINDS = ["memory", "sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
-DATABASES = KINDS[1:]
+DATABASES = ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)]
 
 
 def _started(server: PostgresServer) -> PostgresServer:
@@ -83,12 +81,10 @@ def open_store(request: pytest.FixtureRequest) -> Iterator[Callable[[str], SqlOu
         store.close()
 
 
-@pytest.fixture(params=KINDS)
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[OutcomeStore]:
-    """The same port, in memory, on SQLite and on PostgreSQL."""
-    made: OutcomeStore = (
-        MemoryOutcomeStore() if request.param == "memory" else SqlOutcomeStore(_migrated_url(request, tmp_path))
-    )
+@pytest.fixture
+def store(url: str) -> Iterator[OutcomeStore]:
+    """The same port on SQLite and on PostgreSQL."""
+    made = SqlOutcomeStore(url)
     yield made
     made.close()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from splitleaf.flows.judge_experiment import judge_experiment
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.outcomes.store import OutcomeStore
 from tests.support.alike import assert_alike
+from tests.support.stores import EmptyStore
 from tests.support.synthetic import Synthetic, World, plan_of
 
 PLAN = plan_of(
@@ -33,7 +35,9 @@ def report_from(store: OutcomeStore) -> dict[str, Any]:
     return report.model_dump(mode="json", exclude={"newest_outcome", "newest_label"})
 
 
-def test_every_store_gives_the_same_report(store: OutcomeStore) -> None:
-    expected = report_from(MemoryOutcomeStore())
+@pytest.mark.postgres
+@pytest.mark.parametrize("url", ["postgres"], indirect=True)
+def test_postgresql_gives_the_same_report_as_sqlite(store: OutcomeStore) -> None:
+    expected = report_from(EmptyStore())
     assert {"accuracy", "audited_accuracy", "feedback_accuracy"} <= {one["metric"] for one in expected["metrics"]}
     assert_alike(report_from(store), expected)

@@ -8,11 +8,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from splitleaf.core.errors import ConfigurationError, DependencyDown
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.processes.store import migrate_when_it_answers
+from tests.support.stores import EmptyStore
 
 
-class LateStore(MemoryOutcomeStore):
+class LateStore(EmptyStore):
     """Fails as often as it has errors."""
 
     def __init__(self, *errors: Exception) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,9 +17,9 @@ from splitleaf.experiments.reading import read_plan
 from splitleaf.flows.curate_reviews import random_place
 from splitleaf.flows.run_experiment import Hand, create_experiment, ramp_to_stage, start_experiment
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome
-from splitleaf.outcomes.memory import MemoryOutcomeStore
 from splitleaf.outcomes.reviews import ReviewItem, ReviewReason
 from splitleaf.outcomes.store import OutcomeStore
+from tests.support.stores import EmptyStore
 
 START_MS = 1_777_887_000_000
 MINUTE_MS = 60_000
@@ -103,8 +103,10 @@ class Synthetic:
     plan: Plan
     world: World = World()
     seed: int = 1
-    store: OutcomeStore = field(default_factory=MemoryOutcomeStore)
+    store: OutcomeStore = field(default_factory=EmptyStore)
     clock: StandingClock = field(default_factory=StandingClock)
+    amend: Callable[[list[Feedback]], Sequence[Feedback]] = list
+    """What becomes of a run's feedback before it is recorded."""
     _pictures: int = 0
 
     def __post_init__(self) -> None:
@@ -127,9 +129,9 @@ class Synthetic:
             outcomes += made
             said += opinions
         self.store.record_outcomes(outcomes)
+        said = list(self.amend(said))
         self._enrol([one for one in said if one.source is FeedbackSource.AUDIT])
-        for one in said:
-            self.store.record_feedback(one)
+        self.store.record_labels(said)
         return self
 
     def _enrol(self, words: Sequence[Feedback]) -> None:
