@@ -11,6 +11,7 @@ import structlog
 from starlette.requests import Request
 
 from splitleaf.api.addresses import client_network
+from splitleaf.api.headers import header
 from splitleaf.api.keys import Access
 from splitleaf.core.errors import DependencyDown, Overloaded, RateLimited, Unauthorized
 from splitleaf.experiments.bucketing import hash_unit
@@ -18,6 +19,7 @@ from splitleaf.jobs.rates import Rate, RateLimiter, Standing
 
 log = structlog.get_logger(__name__)
 
+_KEY: Final = "key:"
 _COUNTED_WITHIN_S: Final = 0.25
 """A limit that cannot be counted so soon is not applied: it must never be what takes the service down."""
 
@@ -50,11 +52,14 @@ class ClientLimits:
 
     async def count(self, request: Request) -> dict[str, str]:
         """Return the headers that tell the client what it has left. Raises `TooManyRequests`."""
+        client = await self.client_of(request)
+        rate = self._rates.per_key if client.startswith(_KEY) else self._rates.per_address
+        return {} if rate is None else await self.charge(rate, client)
+
+    async def client_of(self, request: Request) -> str:
+        """Return whom a request is counted as: a good key, or else the network that it came from."""
         key_id = await self._key_of(request)
-        rate = self._rates.per_key if key_id else self._rates.per_address
-        if rate is None:
-            return {}
-        return await self.charge(rate, f"key:{key_id}" if key_id else f"address:{client_network(request)}")
+        return f"{_KEY}{key_id}" if key_id else f"address:{client_network(request)}"
 
     async def charge(self, rate: Rate, client: str) -> dict[str, str]:
         """Count a request of a client whose name the broker does not learn. Raises `TooManyRequests`.
@@ -73,7 +78,7 @@ class ClientLimits:
 
     async def _key_of(self, request: Request) -> str:
         """Return the id of a good key. Anything else in its place makes nobody a better client."""
-        kind, _, key = request.headers.get("authorization", "").partition(" ")
+        kind, _, key = (header(request.scope, b"authorization") or "").partition(" ")
         if kind.lower() != "bearer":
             return ""
         try:

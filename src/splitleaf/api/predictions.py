@@ -58,6 +58,7 @@ class Predictions:
             keeping=services.keeping,
             on_accepted=services.on_accepted,
             tracer=services.tracer,
+            admission=services.admission,
         )
         self._results = ResultReader(services.queue, services.store)
 
@@ -137,11 +138,13 @@ class Predictions:
         if self._services.is_draining():
             raise DependencyDown("this server is being replaced; please try again")
         counted = await self._counted(request)
-        data = await read_upload(
+        client = await self._services.client_limits.client_of(request)
+        request_id = request.scope.get("request_id", "")
+        submission = Submission(b"", unit.unit_hash, request_id, wait_s, key, priority, origin, forced, client)
+        await self._submission.require_room(submission)
+        submission.data = await read_upload(
             request, max_bytes=self._limits.max_upload_bytes, timeout_s=self._limits.body_timeout_s
         )
-        request_id = request.scope.get("request_id", "")
-        submission = Submission(data, unit.unit_hash, request_id, wait_s, key, priority, origin, forced)
         state = await self._submission.submit(submission)
         return state, counted | _cookie(unit)
 

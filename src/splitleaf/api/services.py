@@ -14,6 +14,7 @@ from splitleaf.flows.review_pictures import ReviewTerms
 from splitleaf.flows.serving import ServingMonitor
 from splitleaf.images.archive import PictureArchive
 from splitleaf.images.intake import PictureIntake
+from splitleaf.jobs.admission import Admission
 from splitleaf.jobs.control import ControlDesk
 from splitleaf.jobs.queue import DeadLetters, JobQueue, Task
 from splitleaf.outcomes.store import OutcomeStore
@@ -59,6 +60,8 @@ class ApiServices:
     default_alias: Callable[[str], str] = lambda _: ""
     """Where the repository itself points an alias; empty: nowhere."""
     tracer: Tracer = NO_TRACER
+    admission: Admission = field(default_factory=Admission)
+    """What is known of the queue's room."""
     on_accepted: Callable[[Task], None] = lambda _task: None
     """Told of each picture that was handed over."""
     pictures: PictureArchive | None = None

@@ -14,6 +14,7 @@ from splitleaf.core.ids import shadow_prediction_id
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.core.tensor import ImageTensor
 from splitleaf.images.intake import PictureIntake
+from splitleaf.jobs.admission import Admission
 from splitleaf.jobs.queue import JobQueue, Priority, Task
 from splitleaf.registry.manifest import Manifest
 
@@ -37,9 +38,10 @@ class Accepted:
 class ShadowRuns:
     """Whatever goes wrong here, nobody who waits for an answer notices."""
 
-    def __init__(self, intake: PictureIntake, queue: JobQueue) -> None:
+    def __init__(self, intake: PictureIntake, queue: JobQueue, admission: Admission) -> None:
         self._intake = intake
         self._queue = queue
+        self._admission = admission
         self._in_hand: set[asyncio.Task[None]] = set()
 
     def offer(self, accepted: Accepted, shadows: Sequence[Manifest]) -> bool:
@@ -61,6 +63,7 @@ class ShadowRuns:
     async def _run(self, accepted: Accepted, shadows: Sequence[Manifest]) -> None:
         for manifest in shadows:
             try:
+                self._admission.check(manifest.version, Priority.SHADOW, "")
                 tensor = await self._tensor(accepted, manifest.preprocessing.input_spec)
                 await self._queue.submit(_task(accepted.task, manifest.version, tensor))
             except Overloaded as error:

@@ -11,7 +11,7 @@ from typing import Final
 import structlog
 
 from splitleaf.core.clock import Clock
-from splitleaf.core.errors import DependencyDown, Overloaded, Unprocessable
+from splitleaf.core.errors import DependencyDown, NoModelReady, NotFound, Overloaded, Unprocessable
 from splitleaf.core.ids import idempotent_prediction_id, new_prediction_id
 from splitleaf.core.prediction import Origin, PredictionStatus
 from splitleaf.core.tracing import NO_TRACER, Tracer
@@ -21,6 +21,7 @@ from splitleaf.flows.read_result import from_outcome
 from splitleaf.flows.run_shadows import Accepted, ShadowRuns
 from splitleaf.flows.serving import Choice, Serving
 from splitleaf.images.intake import DecodedPicture, PictureIntake
+from splitleaf.jobs.admission import Admission
 from splitleaf.jobs.queue import JobQueue, JobState, Priority, SubmitOutcome, Task, TaskContext
 from splitleaf.outcomes.events import Outcome
 from splitleaf.outcomes.store import OutcomeStore
@@ -38,9 +39,9 @@ Decided then and kept: an experiment that has ended must not tell, later on, who
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Submission:
-    """An upload and the circumstances of its arrival."""
+    """An upload and the circumstances of its arrival. Its data come last, and go first."""
 
     data: bytes
     unit_hash: str
@@ -52,6 +53,8 @@ class Submission:
     origin: Origin = Origin.API
     forced: tuple[str, str] | None = None
     """An experiment and its variant that is to answer, whoever asks; analysis leaves the prediction out."""
+    client: str = ""
+    """Whose share of the queue it takes: as limits count clients."""
 
 
 class ImageSubmission:
@@ -69,6 +72,7 @@ class ImageSubmission:
         keeping: PictureKeeping | None = None,
         on_accepted: Callable[[Task], None] = lambda _task: None,
         tracer: Tracer = NO_TRACER,
+        admission: Admission | None = None,
     ) -> None:
         """`on_accepted` is told of each picture that was handed over and not of those that came again."""
         self._intake = intake
@@ -80,7 +84,37 @@ class ImageSubmission:
         self._serving = serving
         self._clock = clock
         self._ttl_ms = round(ttl_s * 1000)
-        self._shadows = ShadowRuns(intake, queue)
+        self._admission = admission or Admission()
+        self._shadows = ShadowRuns(intake, queue, self._admission)
+
+    async def require_room(self, submission: Submission) -> None:
+        """Refuse a picture that is still to be read where it would be refused after that. Raises `Overloaded`.
+
+        One whose key was accepted before is read and answered all the same.
+        """
+        try:
+            choice: Choice | None = self._choose(submission)
+        except (NoModelReady, NotFound):
+            return
+        refusal = Overloaded()
+        while choice is not None:
+            try:
+                self._admission.check(choice.manifest.version, submission.priority, submission.client)
+            except Overloaded as error:
+                refusal, choice = error, choice.stood_in()
+            else:
+                return
+        if not submission.idempotency_key or not await self._is_known(submission):
+            raise refusal
+
+    async def _is_known(self, submission: Submission) -> bool:
+        prediction_id = idempotent_prediction_id(submission.unit_hash, submission.idempotency_key)
+        known = await self._queue.state(prediction_id)
+        return known is not None or await self._recorded(prediction_id) is not None
+
+    def _choose(self, submission: Submission) -> Choice:
+        serving = self._serving()
+        return serving.choose_forced(*submission.forced) if submission.forced else serving.choose(submission.unit_hash)
 
     async def submit(self, submission: Submission) -> JobState:
         """Return the state after the client's wait at the latest.
@@ -99,10 +133,7 @@ class ImageSubmission:
             recorded = await self._recorded(prediction_id)
             if recorded is not None:
                 return from_outcome(recorded)
-        serving = self._serving()
-        choice = (
-            serving.choose_forced(*submission.forced) if submission.forced else serving.choose(submission.unit_hash)
-        )
+        choice = self._choose(submission)
         try:
             return await self._begin(prediction_id, submission, choice, fingerprint)
         except Overloaded:
@@ -127,7 +158,8 @@ class ImageSubmission:
     async def _begin(self, prediction_id: str, submission: Submission, choice: Choice, fingerprint: str) -> JobState:
         """Prepare the picture for the version and hand it over; return the state after the client's wait."""
         started = time.perf_counter()
-        with self._tracer.span("intake"):
+        place = self._admission.place(choice.manifest.version, submission.priority, submission.client)
+        with place, self._tracer.span("intake"):
             picture = await self._intake.decode(submission.data, [choice.manifest.preprocessing.input_spec])
         intake_ms = (time.perf_counter() - started) * 1000
         task = self._task(prediction_id, submission, choice, picture, intake_ms, fingerprint)

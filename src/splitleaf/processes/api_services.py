@@ -21,6 +21,7 @@ from splitleaf.flows.serving import Serving, ServingMonitor
 from splitleaf.images.archive import PictureArchive
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
+from splitleaf.jobs.admission import Admission
 from splitleaf.jobs.queue import Task, WorkerDirectory
 from splitleaf.jobs.rates import Rate
 from splitleaf.jobs.redis import (
@@ -65,7 +66,8 @@ async def open_services(
     url, limits = require_broker_url(settings), queue_limits(settings)
     async with contextlib.AsyncExitStack() as stack:
         intake = await stack.enter_async_context(_closing(await _start_intake(settings)))
-        queue = RedisJobQueue(url, limits, expected=lambda: monitor.snapshot.expected)
+        admission = Admission(clock, most_in_hand=ImageLimits().max_waiting)
+        queue = RedisJobQueue(url, limits, expected=lambda: monitor.snapshot.expected, admission=admission)
         await stack.enter_async_context(_closing(queue))
         directory = await stack.enter_async_context(_closing(RedisWorkerDirectory(url, limits)))
         desk = await stack.enter_async_context(_closing(RedisControlDesk(url, limits)))
@@ -96,6 +98,7 @@ async def open_services(
             is_draining=is_draining,
             default_alias=lambda alias: default_alias(settings.models_dir, alias),
             tracer=observers.tracer,
+            admission=admission,
             on_accepted=observers.accepted,
         )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
@@ -15,6 +14,7 @@ import structlog
 from splitleaf.core.errors import Overloaded
 from splitleaf.core.prediction import PredictionStatus
 from splitleaf.jobs import keys
+from splitleaf.jobs.admission import Admission, Room, retry_after_s
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.messages import UnreadableMessage, decode_context, decode_state, encode_context, encode_header
 from splitleaf.jobs.queue import JobState, Priority, QueueDepth, SubmitOutcome, Task
@@ -39,11 +39,16 @@ class RedisJobQueue:
         limits: QueueLimits | None = None,
         *,
         expected: Callable[[], Collection[str]] = tuple,
+        admission: Admission | None = None,
     ) -> None:
-        """`expected` names the versions that may be asked for at any moment: others leave them their turns."""
+        """`expected` names the versions that may be asked for at any moment: others leave them their turns.
+
+        `admission` learns from each submit what room is left.
+        """
         limits = limits or QueueLimits()
         self._limits = limits
         self._expected = expected
+        self._admission = admission or Admission()
         self.broker = RedisBroker(url, limits, timeout_s=limits.timeout_s)
         self._link = self.broker.link
         self._announcements = Announcements(self._link.blocking(), self.states, poll_s=limits.poll_s)
@@ -60,6 +65,9 @@ class RedisJobQueue:
             before.append(("SET", place, pixels, "PX", _ORPHAN_LIFE_MS))
             pixels = b""
         answer = await self._link.run_after(before, script("submit"), script_keys, self._terms(task, pixels, size))
+        if answer[0]:
+            wait_ms, tasks, task_ms = answer[2:5]
+            self._admission.heard(task.version, task.priority, Room(max(0, tasks), float(task_ms), wait_ms))
         return _outcome(answer)
 
     async def state(self, prediction_id: str) -> JobState | None:
@@ -164,7 +172,7 @@ class RedisJobQueue:
 def _outcome(answer: Sequence[Any]) -> SubmitOutcome:
     if answer[0] < 0:
         bound, expected_ms = answer[1].decode(), answer[2]
-        raise Overloaded(retry_after_s=_retry_after_s(expected_ms), bound=bound)
+        raise Overloaded(retry_after_s=retry_after_s(expected_ms), bound=bound)
     return SubmitOutcome.ACCEPTED if answer[0] else SubmitOutcome.DUPLICATE
 
 
@@ -206,8 +214,3 @@ def _open_state(prediction_id: str, record: Sequence[bytes | None], now_ms: int)
         context=decode_context(context),
         priority=Priority(int(priority or 0)),
     )
-
-
-def _retry_after_s(expected_ms: int) -> float:
-    """Half of the expected wait, within 1 and 30 s, spread by a quarter so that clients do not return as one."""
-    return min(30.0, max(1.0, expected_ms / 2000)) * random.uniform(0.75, 1.25)  # noqa: S311 - not for secrets
