@@ -50,14 +50,23 @@ class Evidence:
 
 def check(evidence: Evidence) -> list[Violation]:
     """Return every promise that was broken."""
-    rules = (_states, _store, _keys, _answers, _ends, _exposures, _refusals, _leftovers)
+    rules = (
+        lambda evidence: check_states(evidence.history),
+        _store,
+        _keys,
+        _answers,
+        _ends,
+        _exposures,
+        _refusals,
+        _leftovers,
+    )
     return [one for rule in rules for one in rule(evidence)]
 
 
-def _states(evidence: Evidence) -> Iterator[Violation]:
+def check_states(history: History) -> Iterator[Violation]:
     """An accepted prediction is known from then on, has one final state, and that never changes."""
-    calls_of = evidence.history.by_id()
-    for prediction_id in evidence.history.accepted():
+    calls_of = history.by_id()
+    for prediction_id in history.accepted():
         calls = [call for call in calls_of[prediction_id] if call.result is Result.OK]
         finals = [call for call in calls if call.is_final]
         known_at = min(call.ended_s for call in calls if call.verb is Verb.SUBMIT)
@@ -178,7 +187,7 @@ def _exposures(evidence: Evidence) -> Iterator[Violation]:
 def _refusals(evidence: Evidence) -> Iterator[Violation]:
     """Who cannot be served is told so by one of a few answers."""
     for call in evidence.history.calls:
-        is_known_404 = call.status == 404 and call.verb is not Verb.SUBMIT  # judged by `_states`
+        is_known_404 = call.status == 404 and call.verb is not Verb.SUBMIT  # judged by `check_states`
         if call.result is not Result.OK and (call.status, call.code) not in ALLOWED_REFUSALS and not is_known_404:
             yield Violation("strange refusal", call.prediction_id, str(call))
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tests.faults.history import Call, History, Request, Result, Verb
+from tests.faults.line import Line
 from tests.faults.pictures import PICTURES
-from tests.system.drills import Line
 
 GIVE_UP_S: Final = 75.0
 """After so long without an acceptance a client leaves; after so long without a final state it waits no more."""
@@ -31,6 +31,8 @@ class Clients:
     per_second: float
     seed: int
     most_at_once: int = 150
+    is_enough: bool = False
+    """Send nothing more."""
     lines: dict[int, list[Line]] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -46,7 +48,7 @@ class Clients:
             for sent in itertools.count():
                 await asyncio.sleep(max(0.0, began + sent / self.per_second - time.monotonic()))
                 await self._room.acquire()
-                if time.monotonic() - began >= seconds:
+                if self.is_enough or time.monotonic() - began >= seconds:
                     self._room.release()
                     return
                 group.create_task(self._one(self.rng.choices(MANNERS, WEIGHTS)[0]))
@@ -108,7 +110,8 @@ class Clients:
         while True:
             at = self.any_replica() if replica is None else replica
             call = await self.ask(Verb.SUBMIT, at, request.number, "/v1/predictions", headers, upload)
-            is_over = call.result is Result.OK or 400 <= call.status < 500 or time.monotonic() > give_up_at
+            is_refused = 400 <= call.status < 500 and call.status != 429
+            is_over = call.result is Result.OK or is_refused or time.monotonic() > give_up_at
             if is_over or (call.result is Result.UNKNOWN and not request.key):
                 return call
             await asyncio.sleep(pause_s * self.rng.uniform(0.5, 1.5))

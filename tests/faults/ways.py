@@ -15,7 +15,6 @@ from sqlalchemy.engine import make_url
 from tests.faults.cluster import ROLES, Cluster
 from tests.faults.schedule import CLOCK_STEPS_S, Fault
 from tests.faults.surroundings import Clock, Disk
-from tests.support.processes import children_of
 
 Way = Callable[[Cluster, Fault], Awaitable[str]]
 """Break, wait for the fault's time, mend; return what was struck."""
@@ -112,38 +111,17 @@ async def _fill(disk: Disk, seconds: float) -> str:
 async def kill_database(cluster: Cluster, fault: Fault) -> str:
     server = cluster.database.server
     assert server is not None
-    assert server.process is not None
-    family = _family(cluster)
-    for pid in family:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-    await asyncio.to_thread(server.process.wait)
+    await asyncio.to_thread(server.kill)
     await asyncio.sleep(fault.seconds)
     await asyncio.to_thread(server.start)
-    return f"{len(family)} processes"
+    return ""
 
 
 async def freeze_database(cluster: Cluster, fault: Fault) -> str:
-    family = _family(cluster)
-    _signal_all(family, signal.SIGSTOP)
-    try:
+    assert cluster.database.server is not None
+    with cluster.database.server.frozen():
         await asyncio.sleep(fault.seconds)
-    finally:
-        _signal_all(family, signal.SIGCONT)
-    return f"{len(family)} processes"
-
-
-def _family(cluster: Cluster) -> list[int]:
-    server = cluster.database.server
-    assert server is not None
-    assert server.process is not None
-    return [server.process.pid, *children_of(server.process.pid)]
-
-
-def _signal_all(pids: list[int], number: signal.Signals) -> None:
-    for pid in pids:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, number)
+    return ""
 
 
 async def lock_database(cluster: Cluster, fault: Fault) -> str:

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import psycopg
 
+from tests.support.processes import children_of
+
 _PLACES = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql*/bin")
 
 _OWN_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'"
@@ -88,8 +90,7 @@ class PostgresServer:
     def pids(self) -> list[int]:
         """Return the server's process and those that it has started."""
         assert self.process is not None
-        children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text(encoding="ascii")
-        return [self.process.pid, *map(int, children.split())]
+        return [self.process.pid, *children_of(self.process.pid)]
 
     def new_database(self, template: str = "template1") -> str:
         """Return the URL of a fresh database."""

@@ -1,4 +1,4 @@
-"""Hands that kill and freeze parts of a running system."""
+"""Hands that kill workers of a running system."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ import contextlib
 import os
 import random
 import signal
-import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from splitleaf.processes.supervisor import Child, Supervisor
@@ -22,9 +21,7 @@ class Workers:
 
     system: RunningSystem
     children: list[Child]
-    frozen: set[int] = field(default_factory=set)
     kills: int = 0
-    freezes: int = 0
 
     def pids(self) -> list[int]:
         own = [one.process.pid for one in self.children if one.process and one.process.returncode is None]
@@ -33,21 +30,9 @@ class Workers:
     async def kill_every(self, seconds: float) -> None:
         while True:
             await asyncio.sleep(seconds)
-            if candidates := [pid for pid in self.pids() if pid not in self.frozen]:
-                os.kill(random.choice(candidates), signal.SIGKILL)
+            if pids := self.pids():
+                os.kill(random.choice(pids), signal.SIGKILL)
                 self.kills += 1
-
-    async def freeze(self, seconds: float) -> None:
-        """Stop one worker for this long, and let it go on."""
-        pid = random.choice(self.pids())
-        self.frozen.add(pid)
-        os.kill(pid, signal.SIGSTOP)
-        self.freezes += 1
-        try:
-            await asyncio.sleep(seconds)
-        finally:
-            os.kill(pid, signal.SIGCONT)
-            self.frozen.discard(pid)
 
 
 @contextlib.asynccontextmanager
@@ -62,21 +47,3 @@ async def more_workers(system: RunningSystem, count: int) -> AsyncIterator[Worke
         yield Workers(system, children)
     finally:
         await supervisor.stop(20)
-
-
-def broker_pid(system: RunningSystem) -> int:
-    """Return the process of the embedded broker."""
-    for entry in Path("/proc").iterdir():
-        with contextlib.suppress(OSError, ValueError):
-            parent = int((entry / "stat").read_text().rsplit(") ", 1)[1].split()[1])
-            program = (entry / "comm").read_text().strip()
-            if parent == system.process.pid and program in ("valkey-server", "redis-server"):
-                return int(entry.name)
-    raise ProcessLookupError("there is no broker")
-
-
-def kill_broker(system: RunningSystem) -> float:
-    """Kill it, and return when, in milliseconds since the epoch."""
-    pid = broker_pid(system)
-    os.kill(pid, signal.SIGKILL)
-    return time.time() * 1000

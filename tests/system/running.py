@@ -14,6 +14,9 @@ from pathlib import Path
 
 import httpx
 
+from tests.support.processes import children_of, command_of
+from tests.support.repositories import add_version
+
 START_WITHIN_S = 60.0
 
 
@@ -36,19 +39,7 @@ class RunningSystem:
 
     def pids(self, role: str) -> list[int]:
         """Return the processes of a role of this system."""
-        marker = "--parent-fd"
-        found = []
-        for entry in Path("/proc").iterdir():
-            if not entry.name.isdigit():
-                continue
-            try:
-                words = (entry / "cmdline").read_bytes().split(b"\0")
-                parent = int((entry / "stat").read_text().rsplit(") ", 1)[1].split()[1])
-            except (OSError, IndexError):
-                continue
-            if parent == self.process.pid and role.encode() in words and marker.encode() in words:
-                found.append(int(entry.name))
-        return found
+        return [pid for pid in children_of(self.process.pid) if {role, "--parent-fd"} <= set(command_of(pid))]
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
@@ -74,6 +65,13 @@ def start_system(models: Path, data: Path, **settings: str) -> RunningSystem:
             time.sleep(0.05)
     process.kill()
     raise AssertionError(f"the system did not start:\n{(data / 'up.log').read_text()}")
+
+
+def start_small_system(folder: Path, **settings: str) -> RunningSystem:
+    """Start one with a single small version, which tells colours apart."""
+    add_version(folder / "models", "v1")
+    (folder / "models/repository.toml").write_text('schema = 1\n[aliases]\nchampion = "v1"\n', encoding="utf-8")
+    return start_system(folder / "models", folder / "data", **settings)
 
 
 def free_port() -> int:

@@ -10,11 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from benchmarks.faults import start_null_system
 
 from tests.outcomes.servers import NoPostgresHere, PostgresServer
 from tests.support.pictures import jpeg
-from tests.system.running import RunningSystem
+from tests.system.running import RunningSystem, start_small_system
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(240)]
 
@@ -40,7 +39,7 @@ def postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture
 def system(postgres: PostgresServer, tmp_path: Path) -> Iterator[RunningSystem]:
-    running = start_null_system(tmp_path, SPLITLEAF_DATABASE_URL=postgres.new_database())
+    running = start_small_system(tmp_path, SPLITLEAF_DATABASE_URL=postgres.new_database())
     yield running
     assert running.stop() == 0
 

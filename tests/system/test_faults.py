@@ -1,59 +1,26 @@
-"""What is left of accepted predictions when workers and the broker die under load."""
+"""What is left of accepted predictions when a picture hangs its workers, and when everything is stopped."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-from benchmarks.faults import broker_drill, start_null_system, worker_drill
 from onnx import TensorProto, helper
 
+from tests.faults.checker import check_states
+from tests.faults.clients import Clients
+from tests.faults.history import History
 from tests.support.networks import build
 from tests.support.pictures import jpeg
 from tests.support.repositories import LABELS, SIDE, write_version
-from tests.system.drills import Crowd, find_out
-from tests.system.running import RunningSystem, start_system
+from tests.system.running import start_small_system, start_system
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
-
-LEASE_S = 2.0
-
-
-@pytest.fixture
-def system(tmp_path: Path) -> Iterator[RunningSystem]:
-    running = start_null_system(tmp_path, SPLITLEAF_QUEUE__LEASE_MS=str(round(LEASE_S * 1000)))
-    yield running
-    assert running.stop() == 0
-
-
-async def test_workers_killed_and_frozen_lose_nothing_and_change_nothing(system: RunningSystem) -> None:
-    crowd = Crowd(system, count=600, per_second=50)
-    facts = await worker_drill(crowd, workers=3, lease_s=LEASE_S)
-    assert int(str(facts["SIGKILL"])) >= 4
-    assert int(str(facts["SIGSTOP beyond the lease, then SIGCONT"])) >= 2
-    findings = await find_out(crowd)
-    assert findings.accepted == 600
-    assert findings.faults == 0, findings
-    assert findings.by_status == {"succeeded": 600}
-
-
-async def test_a_broker_killed_under_load_loses_nothing_and_work_goes_on_by_itself(system: RunningSystem) -> None:
-    crowd = Crowd(system, count=600, per_second=60)
-    facts = await broker_drill(crowd, kills=3)
-    findings = await find_out(crowd)
-    assert findings.accepted == 600
-    assert findings.faults == 0, findings
-    assert findings.by_status == {"succeeded": 600}
-    assert float(str(facts["longest_pause_s"])) < 5
-    # What clients saw meanwhile was the one honest answer.
-    assert set(crowd.ledger.refusals) <= {(503, "unavailable")}
-    assert crowd.ledger.refusals
 
 
 def hanging_network() -> bytes:
@@ -123,13 +90,17 @@ def until_final(client: httpx.Client, prediction_id: str) -> dict[str, Any]:
     raise AssertionError(f"{prediction_id} has no final state")
 
 
-def test_a_stopped_system_keeps_what_it_accepted(tmp_path: Path) -> None:
+async def test_a_stopped_system_keeps_what_it_accepted(tmp_path: Path) -> None:
     """Stopped in order and started again: every answer is still there, and unchanged."""
-    system = start_null_system(tmp_path)
-    crowd = Crowd(system, count=40, per_second=200)
-    asyncio.run(crowd.run())
-    assert system.stop() == 0
-    crowd.system = start_system(tmp_path / "models", tmp_path / "data")
-    findings = asyncio.run(find_out(crowd))
-    assert crowd.system.stop() == 0
-    assert (findings.accepted, findings.by_status, findings.faults) == (40, {"succeeded": 40}, 0)
+    system, history = await asyncio.to_thread(start_small_system, tmp_path), History()
+    clients = Clients([system.url], history, per_second=100, seed=1)
+    await clients.run(0.4)
+    clients.close()
+    assert await asyncio.to_thread(system.stop) == 0
+    system = await asyncio.to_thread(start_system, tmp_path / "models", tmp_path / "data")
+    clients = Clients([system.url], history, per_second=100, seed=1)
+    await clients.look_at_all()
+    clients.close()
+    assert await asyncio.to_thread(system.stop) == 0
+    assert len(history.accepted()) > 30
+    assert list(check_states(history)) == []
