@@ -56,6 +56,9 @@ class QueueSettings(_Group):
     lease_ms: Positive = Field(5_000, description="A worker silent for this long loses its tasks to another.")
     max_deliveries: Positive = Field(3, description="Deaths of a worker on one task before it is set aside.")
     result_ttl_s: Positive = Field(3_600, description="How long the broker keeps a result.")
+    replicas: int = Field(
+        0, ge=0, description="Replicas of the broker that must have what is answered before it is; 0: none need to."
+    )
 
 
 class LimitSettings(_Group):
@@ -116,7 +119,9 @@ class Settings(BaseSettings):
 
     models_dir: Path = Field(Path("models"), description="The repository of versions.")
     data_dir: Path = Field(Path("data"), description="Where the embedded broker and database keep their files.")
-    redis_url: str = Field("", description="Broker, `redis://`, `rediss://` or `unix://`; empty: embedded Valkey.")
+    redis_url: str = Field(
+        "", description="Broker, `redis://`, `rediss://`, `unix://` or `redis+sentinel://`; empty: embedded Valkey."
+    )
     database_url: str = Field("", description="Outcomes, `postgresql://...` or `sqlite:///...`; empty: SQLite.")
     secret: SecretStr = Field(
         SecretStr(""), description="Signs cookies and hides unit ids; empty: made once in the data folder."

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,7 @@ class BrokerServer:
 
     folder: Path
     durable: bool = False
+    options: Sequence[str] = ()
     environment: Mapping[str, str] = field(default_factory=dict)
     """Added to that of the server's process."""
     process: subprocess.Popen[bytes] | None = field(default=None)
@@ -37,7 +38,7 @@ class BrokerServer:
     def start(self) -> None:
         self.socket_path.unlink(missing_ok=True)
         options = ["--port", "0", "--unixsocket", str(self.socket_path), "--dir", str(self.folder), "--save", ""]
-        options += ["--appendonly", "yes" if self.durable else "no", "--loglevel", "warning"]
+        options += ["--appendonly", "yes" if self.durable else "no", "--loglevel", "warning", *self.options]
         log = (self.folder / "log").open("ab")
         self.process = subprocess.Popen(
             [str(find_server()), *options], stdout=log, stderr=log, env={**os.environ, **self.environment}

@@ -27,6 +27,27 @@ from tests.jobs.servers import BrokerServer
         ("unix:///run/a%20b.sock?db=2&password=x", BrokerAddress("/run/a b.sock", database=2, password="x")),
         ("rediss://broker", BrokerAddress(host="broker", tls={})),
         ("rediss://broker?ssl_ca_certs=/ca.pem", BrokerAddress(host="broker", tls={"ssl_ca_certs": "/ca.pem"})),
+        (
+            "redis+sentinel://me:s%40me@one,[::1]:7000,two/leaf/2?sentinel_password=hush",
+            BrokerAddress(
+                username="me",
+                password="s@me",
+                database=2,
+                name="leaf",
+                sentinels=tuple(
+                    BrokerAddress(host=host, port=port, password="hush")
+                    for host, port in (("one", 26379), ("::1", 7000), ("two", 26379))
+                ),
+            ),
+        ),
+        (
+            "rediss+sentinel://one/leaf?ssl_ca_certs=/ca.pem",
+            BrokerAddress(
+                name="leaf",
+                tls={"ssl_ca_certs": "/ca.pem"},
+                sentinels=(BrokerAddress(host="one", port=26379, tls={"ssl_ca_certs": "/ca.pem"}),),
+            ),
+        ),
     ],
 )
 def test_a_url_names_the_broker(url: str, address: BrokerAddress) -> None:
@@ -42,6 +63,11 @@ def test_a_url_names_the_broker(url: str, address: BrokerAddress) -> None:
         "redis://broker:port",
         "redis://broker/one",
         "redis://broker?ssl_ca_certs=x",
+        "redis+sentinel://one,two",
+        "redis+sentinel:///leaf",
+        "redis+sentinel://one:port/leaf",
+        "redis+sentinel://one/leaf/first",
+        "redis://broker?sentinel_password=x",
     ],
 )
 def test_a_url_that_cannot_be_read_is_refused(url: str) -> None:

@@ -17,12 +17,16 @@ from splitleaf.core.clock import SystemClock
 from splitleaf.flows.manage_keys import create_key
 from splitleaf.flows.run_experiment import Hand
 from splitleaf.jobs.archive import SavedLetter
+from splitleaf.jobs.embedded import EmbeddedBroker
 from splitleaf.jobs.queue import WorkerReport
 from splitleaf.jobs.redis import RedisJobQueue, RedisWorkArchive, RedisWorkerDirectory
+from splitleaf.jobs.redis.link import Link
 from splitleaf.outcomes.migrations.run import migrate
 from splitleaf.outcomes.sql import SqlOutcomeStore
 from splitleaf.outcomes.sql.engine import open_engine
+from splitleaf.processes.broker import EMBEDDED_FOLDER
 from splitleaf.processes.broker_checks import _of_access
+from splitleaf.processes.data import held
 from splitleaf.processes.diagnosis import diagnose
 from splitleaf.processes.findings import Finding
 from tests.jobs.conftest import durable_server
@@ -171,6 +175,36 @@ def test_a_broker_that_may_lose_work_is_found(
         broker.command("SET", "ballast", "x" * 1_000_000)
     broker.command("CONFIG", "SET", *words)
     assert (findings()[check].level, bool(findings()[check].advice)) == (level, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("CONFIG", "SET", "requirepass", "hush"), "wants a password, and its URL has none. (NOAUTH"),
+        (("ACL", "SETUSER", "default", "-info"), "user may not give a command that is needed. (NOPERM"),
+        (("REPLICAOF", "127.0.0.1", "1"), "is a replica, which takes no work. (READONLY"),
+    ],
+)
+def test_why_a_broker_refuses_is_said_in_plain_words(broker: BrokerServer, words: tuple[str, ...], said: str) -> None:
+    broker.command(*words)
+    assert said in findings()["broker"].detail
+
+
+def test_missing_replicas_are_found(broker: BrokerServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPLITLEAF_QUEUE__REPLICAS", "1")
+    found = findings()["broker replicas"]
+    assert (found.level, "nothing is accepted" in found.detail) == ("problem", True)
+
+
+async def test_a_running_embedded_broker_that_was_made_to_evict_is_found(place: Path) -> None:
+    with held(place / "data"):
+        embedded = await EmbeddedBroker.start(place / "data" / EMBEDDED_FOLDER)
+        link = Link(embedded.url, timeout_s=5)
+        await link.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        found = {one.check: one for one in await asyncio.to_thread(diagnose)}
+        await link.close()
+        await embedded.stop()
+    assert found["broker memory"].level == "problem"
 
 
 def test_a_broker_whose_clock_is_wrong_is_found(broker: BrokerServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,8 @@ class QueueLimits:
     """Pixels up to this size travel in the stream's entry, larger ones in a key of their own."""
     worker_silence_ms: int = 10_000
     """A worker that has not taken or finished anything for this long is not counted as working."""
+    replicas: int = 0
+    """Replicas of the broker that must have a task or a final state before anybody is told of it."""
     timeout_s: float = 0.9
     """The broker must answer an API process within this time."""
     worker_timeout_s: float = 5.0

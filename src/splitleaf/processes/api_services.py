@@ -32,7 +32,7 @@ from splitleaf.jobs.redis import (
     RedisWorkerDirectory,
 )
 from splitleaf.outcomes.store import OutcomeStore
-from splitleaf.processes.broker import queue_limits, require_broker_url
+from splitleaf.processes.broker import greet_broker, queue_limits, require_broker_url
 from splitleaf.processes.pictures import new_archive, review_terms
 from splitleaf.processes.repository import default_alias
 from splitleaf.processes.secrets import read_secret
@@ -64,6 +64,7 @@ async def open_services(
     """Open everything that the API stands on, and close it in order."""
     secrets, clock = derive_secrets(read_secret(settings)), SystemClock()
     url, limits = require_broker_url(settings), queue_limits(settings)
+    await greet_broker(url)
     async with contextlib.AsyncExitStack() as stack:
         intake = await stack.enter_async_context(_closing(await _start_intake(settings)))
         admission = Admission(clock, most_in_hand=ImageLimits().max_waiting)

@@ -7,14 +7,20 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
 
+import structlog
+
 from splitleaf.core.errors import ConfigurationError, DependencyDown
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.redis.address import parse_address
+from splitleaf.jobs.redis.link import Link
 from splitleaf.processes.data import held, is_in_use
 from splitleaf.settings import Settings
 
+log = structlog.get_logger(__name__)
+
 EMBEDDED_FOLDER: Final = "broker"
 """Of the data folder."""
+GREETING_S: Final = 2.0
 
 
 def queue_limits(settings: Settings) -> QueueLimits:
@@ -25,6 +31,7 @@ def queue_limits(settings: Settings) -> QueueLimits:
         lease_ms=given.lease_ms,
         max_deliveries=given.max_deliveries,
         result_ttl_s=given.result_ttl_s,
+        replicas=given.replicas,
     )
 
 
@@ -33,6 +40,20 @@ def require_broker_url(settings: Settings) -> str:
     if not settings.redis_url:
         raise ConfigurationError("SPLITLEAF_REDIS_URL is not set; `splitleaf up` brings a broker of its own")
     return check_broker_url(settings.redis_url)
+
+
+async def greet_broker(url: str) -> None:
+    """Look at the broker once, at a role's start.
+
+    Raises `ConfigurationError` for one with which no role can work. One that does not answer may come later.
+    """
+    link = Link(url, timeout_s=GREETING_S)
+    try:
+        await link.call("PING")
+    except DependencyDown as error:
+        log.warning("broker_not_ready", detail=error.detail)
+    finally:
+        await link.close()
 
 
 @contextlib.asynccontextmanager
@@ -78,7 +99,8 @@ def check_broker_url(url: str) -> str:
         parse_address(url)
     except ValueError as error:
         raise ConfigurationError(
-            "SPLITLEAF_REDIS_URL cannot be read; it is like redis://host:6379/0, rediss://... or unix:///path",
+            "SPLITLEAF_REDIS_URL cannot be read; it is like redis://host:6379/0, rediss://..., unix:///path "
+            "or redis+sentinel://host,host,host/name",
             code="invalid_broker_url",
         ) from error
     return url

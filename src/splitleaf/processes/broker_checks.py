@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from splitleaf.core.clock import SystemClock
-from splitleaf.core.errors import DependencyDown, SplitleafError
+from splitleaf.core.errors import SplitleafError
 from splitleaf.jobs.queue import QueueDepth, WorkerReport
 from splitleaf.processes.broker import check_broker_url, queue_limits, running_broker_url
 from splitleaf.processes.data import is_in_use
@@ -23,20 +23,18 @@ FULL_SHARE: Final = 0.8
 
 def check_broker(settings: Settings) -> Iterator[Finding]:
     """Can it be reached, does it keep what it is given, and who gets at it?"""
-    if not settings.redis_url:
+    url = _url(settings)
+    if url is None:
         from splitleaf.jobs.embedded import find_server
 
         yield Finding("broker", "ok", f"embedded ({find_server().name}); for `splitleaf up` alone")
         return
-    from splitleaf.jobs.redis.wire import check_server
-
-    url = check_broker_url(settings.redis_url)
     facts = asyncio.run(_facts(url))
     yield Finding("broker", "ok", f"version {facts.get('valkey_version') or facts.get('redis_version', 'unknown')}")
     yield from _of_memory(facts)
     yield from _of_durability(facts)
+    yield from _of_replicas(settings, facts)
     yield from _of_access(url)
-    check_server({**facts, "maxmemory": "0"})  # complains about one that is too old; memory was looked at above
 
 
 def check_clock(settings: Settings) -> Iterator[Finding]:
@@ -56,11 +54,8 @@ def check_clock(settings: Settings) -> Iterator[Finding]:
 
 def check_work(settings: Settings) -> Iterator[Finding]:
     """Who works, and what nobody has done."""
-    if settings.redis_url:
-        url = check_broker_url(settings.redis_url)
-    elif is_in_use(settings.data_dir):
-        url = running_broker_url(settings.data_dir)
-    else:
+    url = _url(settings)
+    if url is None:
         return
     workers, depths, unrecorded = asyncio.run(_look(settings, url))
     yield from _of_workers(workers)
@@ -74,16 +69,26 @@ def check_work(settings: Settings) -> Iterator[Finding]:
         )
 
 
+def _url(settings: Settings) -> str | None:
+    """Return where the broker is; None for an embedded one that does not run."""
+    if settings.redis_url:
+        return check_broker_url(settings.redis_url)
+    return running_broker_url(settings.data_dir) if is_in_use(settings.data_dir) else None
+
+
 async def _facts(url: str) -> Mapping[str, str]:
     """Return what the broker says of itself."""
     from splitleaf.jobs.redis.address import parse_address
-    from splitleaf.jobs.redis.wire import Wire
+    from splitleaf.jobs.redis.refusals import as_our_error
+    from splitleaf.jobs.redis.sentinel import reach
+    from splitleaf.jobs.redis.wire import check_server
 
     try:
         async with asyncio.timeout(WITHIN_S):
-            wire = await Wire.open(parse_address(url))
+            # Without its memory, of which there is more to say.
+            wire = await reach(parse_address(url), lambda facts: check_server({**facts, "maxmemory": "0"}))
     except OSError as error:
-        raise DependencyDown(f"the broker does not answer: {error}") from error
+        raise as_our_error(error) from error
     wire.abort()
     return wire.facts
 
@@ -138,11 +143,22 @@ def _of_durability(facts: Mapping[str, str]) -> Iterator[Finding]:
         yield Finding("broker durability", "problem", "its last write failed", "is its disk full? see its log")
 
 
+def _of_replicas(settings: Settings, facts: Mapping[str, str]) -> Iterator[Finding]:
+    wanted, there = settings.queue.replicas, int(facts.get("connected_slaves", "0"))
+    if there < wanted:
+        detail = f"{there} replicas follow it and SPLITLEAF_QUEUE__REPLICAS wants {wanted}: nothing is accepted"
+        yield Finding("broker replicas", "problem", detail, "start the missing replicas, or lower the setting")
+    elif wanted and there == wanted:
+        detail = f"{there} replicas follow it, as many as are waited for: without one of them nothing is accepted"
+        yield Finding("broker replicas", "warning", detail, "add a replica")
+
+
 def _of_access(url: str) -> Iterator[Finding]:
     from splitleaf.jobs.redis.address import parse_address
 
     address = parse_address(url)
-    if not address.path and address.host not in LOCAL_HOSTS and not address.password:
+    hosts = {one.host for one in address.sentinels} or {address.host}
+    if not address.path and hosts - {*LOCAL_HOSTS} and not address.password:
         yield Finding(
             "broker access",
             "problem",

@@ -22,7 +22,7 @@ from splitleaf.jobs.redis import (
     new_worker_name,
 )
 from splitleaf.outcomes.store import OutcomeStore
-from splitleaf.processes.broker import queue_limits, require_broker_url
+from splitleaf.processes.broker import greet_broker, queue_limits, require_broker_url
 from splitleaf.processes.logs import configure_logs
 from splitleaf.processes.metrics import start_metrics
 from splitleaf.processes.pictures import new_archive, retention
@@ -46,6 +46,7 @@ def run_controller(parent_fd: int | None) -> None:
 
 async def _control(settings: Settings, parent_fd: int | None) -> None:
     url, limits = require_broker_url(settings), queue_limits(settings)
+    await greet_broker(url)
     stop = asyncio.Event()
     stop_on_signals(stop.set, parent_fd)
     async with contextlib.AsyncExitStack() as stack:

@@ -23,7 +23,7 @@ from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.jobs.queue import WorkerDirectory, WorkerReport
 from splitleaf.jobs.redis import RedisJobConsumer, RedisWorkerDirectory, new_worker_name
-from splitleaf.processes.broker import queue_limits, require_broker_url
+from splitleaf.processes.broker import greet_broker, queue_limits, require_broker_url
 from splitleaf.processes.logs import configure_logs
 from splitleaf.processes.metrics import start_metrics
 from splitleaf.processes.runner import run_role, stop_on_signals
@@ -50,6 +50,7 @@ def run_worker(parent_fd: int | None) -> None:
 
 async def _work(settings: Settings, parent_fd: int | None, provider: TracerProvider | None) -> None:
     url, limits, clock = require_broker_url(settings), queue_limits(settings), SystemClock()
+    await greet_broker(url)
     name = new_worker_name()
     versions = VersionPool(
         _wanted(settings, Catalogue(settings.models_dir)), lambda folder: load_classifier(folder, OnnxRuntime)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import structlog
@@ -29,13 +29,17 @@ class Announcements:
     """Passes what the workers announce to whoever in this process waits for that id.
 
     An announcement can be lost (pub/sub keeps nothing), so after each reconnect, and every `poll_s`, all
-    outstanding ids are looked up.
+    outstanding ids are looked up. Where announcements are hints (`are_hints`), because they are made before
+    replicas have what they say, a final state is told as the look-up finds it, which waits for the replicas.
     """
 
-    def __init__(self, line: BlockingLine, look_up: LookUp, *, poll_s: float) -> None:
+    def __init__(self, line: BlockingLine, look_up: LookUp, *, poll_s: float, are_hints: bool = False) -> None:
         self._line = line
         self._look_up = look_up
         self._poll_s = poll_s
+        self._are_hints = are_hints
+        self._hinted: set[bytes] = set()
+        self._has_hint = asyncio.Event()
         self._listeners: dict[bytes, list[asyncio.Queue[Announcement]]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -63,7 +67,8 @@ class Announcements:
 
     def _ensure_running(self) -> None:
         if not self._tasks:
-            self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._poll())]
+            beside = [self._poll(), self._follow_hints()] if self._are_hints else [self._poll()]
+            self._tasks = [asyncio.create_task(one) for one in (self._listen(), *beside)]
 
     async def _listen(self) -> None:
         while True:
@@ -84,9 +89,20 @@ class Announcements:
             await asyncio.sleep(self._poll_s)
             await self._catch_up()
 
+    async def _follow_hints(self) -> None:
+        """Look up what was announced; what comes meanwhile is looked up together after that."""
+        while True:
+            await self._has_hint.wait()
+            self._has_hint.clear()
+            hinted, self._hinted = self._hinted, set()
+            await self._tell_what_is_there(hinted & self._listeners.keys())
+
     async def _catch_up(self) -> None:
-        """Look up all outstanding ids. Errors are the callers' to meet when their time is up."""
-        ids = [key.decode() for key in self._listeners]
+        await self._tell_what_is_there(self._listeners)
+
+    async def _tell_what_is_there(self, keys_of_ids: Iterable[bytes]) -> None:
+        """Look ids up. Errors are the callers' to meet when their time is up."""
+        ids = [key.decode() for key in keys_of_ids]
         try:
             for state in await self._look_up(ids) if ids else ():
                 if state is not None and state.status.is_final:
@@ -99,11 +115,18 @@ class Announcements:
             task_id, brace, rest = line.partition(b"{")
             if brace:
                 if task_id in self._listeners:
-                    self._tell(task_id, decode_state(brace + rest))
+                    self._hear_of_end(task_id, brace + rest)
             else:
                 task_id, _, started = line.partition(b"~")
                 if task_id in self._listeners:
                     self._tell(task_id, int(started))
+
+    def _hear_of_end(self, task_id: bytes, document: bytes) -> None:
+        if self._are_hints:
+            self._hinted.add(task_id)
+            self._has_hint.set()
+        else:
+            self._tell(task_id, decode_state(document))
 
     def _tell(self, key: bytes, announcement: Any) -> None:
         for queue in self._listeners.get(key, ()):

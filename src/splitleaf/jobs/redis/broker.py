@@ -35,6 +35,9 @@ class RedisBroker:
         self.link = Link(url, timeout_s=timeout_s)
         self._aside: dict[str, int] = {}
         """Version -> how much of it was set aside when we looked last."""
+        self.sure = Link(url, timeout_s=timeout_s, replicas=limits.replicas) if limits.replicas else self.link
+        """The line for what is told to the outside or believed ever after: nothing that a failover could take back. A
+        connection of its own, for it may have to wait."""
 
     async def ping(self) -> None:
         """Raise `DependencyDown` when the broker does not answer in time."""
@@ -75,4 +78,5 @@ class RedisBroker:
         return handed_back, buried, expired
 
     async def close(self) -> None:
+        await self.sure.close()
         await self.link.close()

@@ -218,7 +218,8 @@ class RedisJobConsumer:
             claim = completion.claim
             arguments += [int(claim.priority), claim.token, claim.task_id, claim.deliveries]
             arguments += [completion_status(completion).value, encode_result(completion, self.worker)]
-        visible = await self._link.run(script("finish"), (*names.streams, names.meters, names.workers), arguments)
+        script_keys = (*names.streams, names.meters, names.workers)
+        visible = await self._broker.sure.run(script("finish"), script_keys, arguments)
         for completion in completions:
             self._in_hand.pop(completion.claim.token, None)
         return int(visible)

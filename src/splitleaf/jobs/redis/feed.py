@@ -16,6 +16,7 @@ from splitleaf.jobs.messages import MalformedMessage, UnreadableMessage, decode_
 from splitleaf.jobs.queue import FeedEntry
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
 from splitleaf.jobs.redis.consumer import new_worker_name
+from splitleaf.jobs.redis.fence import Fence
 from splitleaf.jobs.redis.link import raised
 from splitleaf.jobs.redis.wire import Command, ErrorReply
 
@@ -36,7 +37,9 @@ class RedisOutcomeFeed:
         self._line = self._link.blocking()
         self._recorder = recorder or new_worker_name()
         self._in_hand: set[str] = set()
+        self._fence = Fence(limits.replicas)
         self._takes_over_at = 0.0
+        self._is_unsure = False
 
     async def read(self, count: int, block_ms: int) -> Sequence[FeedEntry]:
         feeds = [keys_of(version).feed for version in await self._broker.versions()]
@@ -48,11 +51,17 @@ class RedisOutcomeFeed:
         command = ("XREADGROUP", "GROUP", keys.RECORDERS, self._recorder, "COUNT", count)
         block = ("BLOCK", max(1, block_ms)) if block_ms > 0 else ()
         look = (*command, *block, "STREAMS", *feeds, *(b">" for _ in feeds))
-        (answer,) = await self._line.together([look], block_ms=block_ms)
+        # Until the answer is here, the broker may have given us entries that we know nothing of.
+        self._is_unsure = True
+        answer, *rest = await self._line.together([look, *self._fence.commands], block_ms=block_ms)
         if isinstance(answer, ErrorReply) and str(answer).startswith("NOGROUP"):
             await self._make_groups(feeds)
             return ()
-        return await self._entries(raised(answer) or ())
+        if raised(answer):
+            # What is recorded stays: nothing that a failover could take back.
+            self._fence.checked([answer, *rest])
+        self._is_unsure = False
+        return await self._entries(answer or ())
 
     async def acknowledge(self, entries: Sequence[FeedEntry]) -> None:
         by_feed: dict[bytes, list[str]] = {}
@@ -81,8 +90,9 @@ class RedisOutcomeFeed:
         if loop.time() < self._takes_over_at:
             return ()
         self._takes_over_at = loop.time() + 1.0
-        idle = ("IDLE", _ABANDONED_MS)
-        looks: list[Command] = [("XPENDING", feed, keys.RECORDERS, *idle, "-", "+", count) for feed in feeds]
+        # Of our own, after a look that was not answered, at once.
+        idle, whose = ((), (self._recorder,)) if self._is_unsure else (("IDLE", _ABANDONED_MS), ())
+        looks: list[Command] = [("XPENDING", feed, keys.RECORDERS, *idle, "-", "+", count, *whose) for feed in feeds]
         looks += [("XPENDING", feed, keys.RECORDERS, "-", "+", count) for feed in feeds]
         pending = await self._link.together(looks)
         if any(isinstance(one, Exception) for one in pending):
@@ -92,10 +102,13 @@ class RedisOutcomeFeed:
         await self._count_anew(dict(zip(feeds, held, strict=True)))
         found: list[Any] = []
         for feed, lost in zip(feeds, pending, strict=True):
-            if lost:
-                tokens = [one[0] for one in lost]
-                claimed = await self._link.call("XCLAIM", feed, keys.RECORDERS, self._recorder, _ABANDONED_MS, *tokens)
-                found.append((feed, claimed))
+            known = self._in_hand if self._is_unsure else ()
+            tokens = [one[0] for one in lost if f"{feed.decode()}/{one[0].decode()}" not in known]
+            if tokens:
+                least_ms = 0 if self._is_unsure else _ABANDONED_MS
+                claim = ("XCLAIM", feed, keys.RECORDERS, self._recorder, least_ms, *tokens)
+                found.append((feed, await self._broker.sure.call(*claim)))
+        self._is_unsure = False
         return await self._entries(found)
 
     async def _count_anew(self, held: Mapping[bytes, Any]) -> None:

@@ -8,14 +8,16 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from splitleaf.core.errors import ConfigurationError, DependencyDown, Overloaded
-from splitleaf.jobs.redis.address import BrokerAddress, parse_address
+from splitleaf.core.errors import ConfigurationError, DependencyDown
+from splitleaf.jobs.redis.address import parse_address
+from splitleaf.jobs.redis.fence import Fence
+from splitleaf.jobs.redis.refusals import as_our_error
 from splitleaf.jobs.redis.scripts import Script
-from splitleaf.jobs.redis.wire import Command, ErrorReply, Exchange, Reply, Wire, check_server
+from splitleaf.jobs.redis.sentinel import reach
+from splitleaf.jobs.redis.wire import Command, ErrorReply, Exchange, Reply, Wire
 
 _MOST_ON_THE_WAY: Final = 256
 """Exchanges that may be sent and unanswered. What waits behind them can still be given up, and is never sent then."""
-_BUSY_ANSWERS: Final = ("LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "BUSY", "READONLY", "MISCONF", "NOAUTH")
 
 
 class Link:
@@ -25,9 +27,13 @@ class Link:
     carried out is then unknown.
     """
 
-    def __init__(self, url: str, *, timeout_s: float) -> None:
-        """`timeout_s` bounds each call as a whole, including its wait behind others."""
+    def __init__(self, url: str, *, timeout_s: float, replicas: int = 0) -> None:
+        """`timeout_s` bounds each call as a whole, including its wait behind others.
+
+        No answer is given before so many replicas have what it rests on; `DependencyDown` when they have it too late.
+        """
         self._url = url
+        self._fence = Fence(replicas)
         self._address = parse_address(url)
         self._timeout_s = timeout_s
         self._wire: Wire | None = None
@@ -56,15 +62,20 @@ class Link:
 
     async def together(self, commands: list[Command]) -> list[Reply]:
         """Send commands in order on one connection; error answers are returned in their place."""
-        exchange = Exchange(commands, self._timeout_s)
+        exchange = Exchange([*commands, *self._fence.commands], self._timeout_s)
         self._waiting.append(exchange)
         self._send()
         if self._watch is None:
             self._watch = asyncio.get_running_loop().call_later(self._timeout_s, self._look_for_overdue)
         try:
-            return await exchange.future
+            return self._fence.checked(await exchange.future)
         except OSError as error:
             raise as_our_error(error) from error
+        except DependencyDown:
+            # Perhaps it is no longer the primary, and does not know: who reaches the broker anew finds the one that is.
+            if self._wire is not None:
+                self._wire.abort()
+            raise
 
     async def close(self) -> None:
         """Break off what is under way and end the connection."""
@@ -99,7 +110,7 @@ class Link:
     async def _connect(self) -> None:
         try:
             async with asyncio.timeout(self._timeout_s):
-                self._wire = await _opened(self._address)
+                self._wire = await reach(self._address)
         except Exception as error:  # noqa: BLE001 - whatever it is, who waits must be told
             self._fail_waiting(as_our_error(error))
         else:
@@ -185,7 +196,7 @@ class BlockingLine:
 
     async def _opened(self) -> Wire:
         if self._wire is None or not self._wire.is_open:
-            self._wire = await _opened(self._address)
+            self._wire = await reach(self._address)
         return self._wire
 
     def _hang_up(self) -> None:
@@ -211,31 +222,6 @@ class _Subscription:
     async def next(self) -> Reply:
         """Return the next answer. Raises the error that ended the connection."""
         return raised(await self._heard.get())
-
-
-async def _opened(address: BrokerAddress) -> Wire:
-    """Connect to a server that fits. Raises `OSError`, or `ConfigurationError` for one that does not."""
-    wire = await Wire.open(address)
-    try:
-        check_server(wire.facts)
-    except ConfigurationError:
-        wire.abort()
-        raise
-    return wire
-
-
-def as_our_error(error: BaseException) -> Exception:
-    """Translate what a connection or the broker says into the project's errors."""
-    if isinstance(error, OSError):
-        return DependencyDown("The broker does not answer.", reason=str(error))
-    if isinstance(error, ErrorReply) and str(error).startswith("OOM"):
-        return Overloaded("The broker is out of memory.", retry_after_s=5.0)
-    if isinstance(error, ErrorReply) and str(error).startswith(_BUSY_ANSWERS):
-        return DependencyDown("The broker is not ready.", reason=str(error))
-    if isinstance(error, ErrorReply):
-        # A key of another type, a script that stopped: nothing that the one who asked can mend, and it may pass.
-        return DependencyDown("The broker refuses what it is asked.", reason=str(error))
-    return error if isinstance(error, Exception) else DependencyDown(str(error))
 
 
 def is_unknown_script(reply: Reply) -> bool:

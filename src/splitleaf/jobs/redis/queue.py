@@ -50,8 +50,10 @@ class RedisJobQueue:
         self._expected = expected
         self._admission = admission or Admission()
         self.broker = RedisBroker(url, limits, timeout_s=limits.timeout_s)
-        self._link = self.broker.link
-        self._announcements = Announcements(self._link.blocking(), self.states, poll_s=limits.poll_s)
+        self._link = self.broker.sure
+        self._announcements = Announcements(
+            self._link.blocking(), self.states, poll_s=limits.poll_s, are_hints=limits.replicas > 0
+        )
 
     async def submit(self, task: Task) -> SubmitOutcome:
         names = keys_of(task.version)
@@ -115,7 +117,7 @@ class RedisJobQueue:
         found = []
         for version in await self.broker.versions():
             names = keys_of(version)
-            answer = await self._link.run(script("depths"), (*names.streams, names.meters, names.dead), ())
+            answer = await self.broker.link.run(script("depths"), (*names.streams, names.meters, names.dead), ())
             payload_bytes, dead, *streams = answer
             found += [
                 QueueDepth(version, priority, waiting, running, payload_bytes, oldest_ms, dead)

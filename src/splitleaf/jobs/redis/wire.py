@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import socket
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, cast
@@ -22,6 +23,9 @@ Command = Sequence[Any]
 Reply = Any
 
 _NO_MORE: Final = object()
+_ELSEWHERE: Final = ("READONLY", "MASTERDOWN", "LOADING")
+"""Answers of a server that is no primary, or not yet: another connection may reach the one that is."""
+_KEEPALIVE_S: Final = {"TCP_KEEPIDLE": 10, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
 
 
 class ErrorReply(Exception):
@@ -73,7 +77,7 @@ class Wire(asyncio.Protocol):
 
     def __init__(self) -> None:
         self.facts: Mapping[str, str] = {}
-        """What the server says of itself: `INFO server memory persistence`."""
+        """What the server says of itself: `INFO` of the sections below."""
         self.asked: deque[Asked] = deque()
         """Who waits for answers, in the order in which they come."""
         self.on_answers: Callable[[], None] = _nothing
@@ -118,15 +122,21 @@ class Wire(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # uvloop's transports do not derive from asyncio's.
         self._transport = cast(asyncio.Transport, transport)
+        _keep_alive(transport.get_extra_info("socket"))
 
     def data_received(self, data: bytes) -> None:
         self._reader.feed(data)
+        is_elsewhere = False
         try:
             while (reply := self._reader.gets()) is not _NO_MORE:
+                is_elsewhere = is_elsewhere or (isinstance(reply, ErrorReply) and str(reply).startswith(_ELSEWHERE))
                 if self.asked[0].hear(reply):
                     self.asked.popleft()
         except (hiredis.ProtocolError, IndexError):
             # Not the protocol, or an answer to nothing.
+            self.abort()
+            return
+        if is_elsewhere:
             self.abort()
             return
         self.on_answers()
@@ -134,6 +144,15 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         if self._transport is not None:
             self._end(str(exc or "the broker hung up"))
+
+    async def ask(self, *command: Any) -> Reply:
+        """Send one command and return its answer; an error answer is a refusal (`OSError`)."""
+        exchange = Exchange([command], math.inf)
+        self.send(exchange.commands, exchange)
+        (reply,) = await exchange.future
+        if isinstance(reply, ErrorReply):
+            raise ConnectionRefusedError(str(reply))
+        return reply
 
     async def introduce(self, address: BrokerAddress) -> None:
         """Say who we are, and hear what the server is."""
@@ -143,7 +162,7 @@ class Wire(asyncio.Protocol):
             commands.append(("AUTH", *who, address.password))
         if address.database:
             commands.append(("SELECT", address.database))
-        commands.append(("INFO", "server", "memory", "persistence"))
+        commands.append(("INFO", "server", "memory", "persistence", "replication", "cluster"))
         exchange = Exchange(commands, math.inf)
         self.send(commands, exchange)
         replies = await exchange.future
@@ -162,8 +181,16 @@ class Wire(asyncio.Protocol):
 
 
 def check_server(facts: Mapping[str, str]) -> None:
-    """Raise `ConfigurationError` for a broker that is too old or may evict tasks, by what it says of itself."""
+    """Look at what a broker says of itself.
+
+    Raises `ConfigurationError` for one that is too old, may evict tasks or is part of a cluster, and
+    `ConnectionRefusedError` for one that is no primary, or not yet.
+    """
     name = "Valkey" if "valkey_version" in facts else "Redis"
+    if facts.get("cluster_enabled") == "1":
+        raise ConfigurationError(
+            f"{name} runs in cluster mode, which is not supported: use one primary, with replicas and sentinels"
+        )
     version = facts.get("valkey_version") or facts.get("redis_version", "0")
     least = 8 if name == "Valkey" else 7
     if int(version.split(".")[0]) < least:
@@ -172,6 +199,20 @@ def check_server(facts: Mapping[str, str]) -> None:
         raise ConfigurationError(
             f"{name} would evict accepted work: set `maxmemory-policy noeviction` (it is {facts['maxmemory_policy']})"
         )
+    if facts.get("role", "master") != "master":
+        raise ConnectionRefusedError("READONLY this server is a replica")
+    if facts.get("loading") == "1":
+        raise ConnectionRefusedError("LOADING this server is reading its data")
+
+
+def _keep_alive(line: socket.socket | None) -> None:
+    """Let the system find out that a silent host is gone: who listens only would never learn it."""
+    if line is None or line.family == socket.AF_UNIX:
+        return
+    line.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _KEEPALIVE_S.items():
+        if hasattr(socket, name):
+            line.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _nothing() -> None:
