@@ -116,7 +116,9 @@ def test_plans_say_how_many_and_how_long() -> None:
     ("low", "high", "verdict"),
     [
         (0.001, 0.03, Verdict.BETTER),
-        (-0.03, -0.001, Verdict.WORSE),
+        (-0.03, -0.006, Verdict.WORSE),
+        (-0.03, -0.001, Verdict.UNDECIDED),
+        (-0.004, -0.001, Verdict.NOT_WORSE),
         (-0.004, 0.03, Verdict.NOT_WORSE),
         (-0.004, 0.004, Verdict.EQUIVALENT),
         (-0.02, 0.03, Verdict.UNDECIDED),

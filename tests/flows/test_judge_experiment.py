@@ -80,7 +80,7 @@ def test_equal_versions_are_undecided_and_more_pictures_are_asked_for() -> None:
     report = judge(Synthetic(plan_of(), World(error_rate={"v1": 0.05, "v2": 0.05})).run(2000))
     assert report.statement.verdict is Verdict.UNDECIDED
     assert any("more pictures" in one for one in report.statement.missing)
-    assert "The plan asks for 4,000 pictures." in report.statement.missing
+    assert "The plan asks for 4,000 pictures; 2,000 have come." in report.statement.missing
     assert report.statement.next_steps == ["Let it run. Looking at it as often as you like spoils nothing."]
 
 
@@ -89,6 +89,103 @@ def test_equal_versions_are_equivalent_once_the_interval_lies_within_the_margin(
     report = judge(Synthetic(plan_of(primary=primary), World()).run(3000))
     assert report.statement.verdict is Verdict.EQUIVALENT
     assert report.statement.headline == "v2 is as sure of its answers as v1, to within 2 points."
+
+
+def test_a_loss_within_the_margin_is_no_reason_to_roll_back() -> None:
+    primary = {"metric": "error_rate", "direction": "decrease", "margin": 0.03}
+    experiment = Synthetic(plan_of(primary=primary), World(error_rate={"v1": 0.01, "v2": 0.025})).run(9000)
+    report = judge(experiment)
+    found = row(report, "error_rate").difference
+    assert found is not None
+    assert 0 < found.low < found.high < 0.03
+    assert report.statement.verdict is Verdict.NOT_WORSE
+    assert report.statement.headline == (
+        "v2 is failing more often than v1, but not by more than the 3 points that the margin allows."
+    )
+    assert report.statement.next_steps[0].startswith("It is not worse than the margin allows")
+    assert report.statement.missing == []
+
+
+def test_a_loss_that_may_be_larger_than_the_margin_is_told_and_not_decided() -> None:
+    primary = {"metric": "error_rate", "direction": "decrease", "margin": 0.05}
+    report = judge(Synthetic(plan_of(primary=primary), World(error_rate={"v1": 0.02, "v2": 0.07})).run(1500))
+    assert report.statement.verdict is Verdict.UNDECIDED
+    assert report.statement.headline == (
+        "v2 is failing more often than v1; whether by more than 5 points is not decided yet."
+    )
+
+
+def test_a_measure_that_does_not_decide_is_named_only_beyond_what_so_many_measures_show_by_luck() -> None:
+    primary = {"metric": "confidence", "direction": "increase"}
+    report = judge(Synthetic(plan_of(primary=primary), World(error_rate={"v1": 0.01, "v2": 0.034})).run(2000))
+    found = row(report, "error_rate")
+    assert found.difference is not None
+    assert found.difference.low > 0, "by itself it would be worse"
+    assert found.log10_e is not None
+    assert math.log10(20) <= found.log10_e < 2
+    assert found.verdict is Verdict.UNDECIDED
+    assert not any("failing" in one for one in report.statement.concerns)
+
+
+ALIKE = World(accuracy={"v1": 0.9987, "v2": 0.9987}, likeness=0.0, labels_disagreements=True)
+"""They disagree on about one picture in 400, and are right equally often."""
+
+
+def test_versions_that_hardly_disagree_are_equivalent_and_no_label_is_asked_for() -> None:
+    for world in (ALIKE, replace(ALIKE, labels_disagreements=False)):
+        report = judge(Synthetic(shadow_plan(), world).run(3000))
+        found = report.agreements[0]
+        assert 2 <= sum(one.images for one in found.disagreements) < 10
+        assert found.most_difference is not None
+        assert found.most_difference < 0.01
+        assert report.statement.verdict is Verdict.EQUIVALENT
+        assert report.statement.headline == "v2 is as accurate as v1, to within 1 points."
+        assert "without any label" in report.statement.certainty
+        assert not any("abel" in step for step in report.statement.next_steps)
+
+
+def test_an_empty_queue_is_not_to_be_labelled_but_more_pictures_are_to_come() -> None:
+    report = judge(Synthetic(shadow_plan(), ALIKE).run(700))
+    assert report.statement.verdict is Verdict.NOT_ENOUGH_DATA
+    assert not any("queue" in step for step in report.statement.next_steps)
+    assert any("more pictures and no label" in one for one in report.statement.missing)
+
+
+def test_what_the_plan_asks_for_is_not_asked_for_again_once_it_has_come() -> None:
+    report = judge(Synthetic(plan_of(planned_n=600), World(error_rate={"v1": 0.05, "v2": 0.05})).run(600))
+    assert report.statement.verdict is Verdict.UNDECIDED
+    assert not any("The plan asks" in one for one in report.statement.missing)
+
+
+def test_good_news_of_a_harmful_candidate_is_no_concern() -> None:
+    plan = plan_of(
+        primary={"metric": "confidence", "direction": "increase"}, guardrails=[{"metric": "error_rate"}], planned_n=1500
+    )
+    world = World(error_rate={"v1": 0.01, "v2": 0.2}, confidence={"v1": -0.3})
+    statement = judge(Synthetic(plan, world).run(1500)).statement
+    assert statement.verdict is Verdict.HARMFUL
+    assert "Apart from that: v2 is surer of its answers than v1." in statement.certainty
+    assert not any("surer" in one for one in statement.concerns)
+
+
+def test_evidence_is_called_evidence_and_more_than_a_million_is_not_counted() -> None:
+    plan = plan_of(guardrails=[{"metric": "error_rate"}])
+    report = judge(Synthetic(plan, World(error_rate={"v1": 0.01, "v2": 0.4})).run(1500))
+    words = " ".join(
+        [report.statement.certainty, *report.statement.concerns, *(one.certainty for one in report.statements)]
+    )
+    assert "over a million" in words
+    assert "proof" not in words
+    assert "10^" not in words
+
+
+def test_with_two_candidates_confidence_and_evidence_are_what_both_together_ask_for() -> None:
+    plan = plan_of(variants=TWO_CANDIDATES)
+    world = World(accuracy=dict.fromkeys(("v1", "v2", "v3"), 0.9), error_rate=dict.fromkeys(("v1", "v2", "v3"), 0.05))
+    report = judge(Synthetic(plan, world).run(1500))
+    assert [one.alpha for one in metric(report, "error_rate").arms] == [None, 0.025, 0.025]
+    assert "97.5 % confidence" in report.statement.certainty
+    assert "; 40 is asked for" in report.statement.certainty
 
 
 def test_few_failures_give_no_interval_but_exact_evidence_counts() -> None:

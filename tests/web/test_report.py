@@ -95,4 +95,11 @@ def test_numbers_have_as_many_digits_as_they_deserve() -> None:
     assert [numbers.amount(one, "share") for one in (0.00512, 0.1234, 1.0)] == ["0.51", "12.3", "100.0"]
     assert numbers.amount(-0.012, "share", signed=True) == "-1.20"
     assert numbers.amount(1234.5, "ms") == "1234"
-    assert [numbers.evidence(one) for one in (-0.5, 0.0, 1.92, 7.4, None)] == ["0.32", "1", "83", "10^7", ""]
+    assert [numbers.evidence(one) for one in (-0.5, 0.0, 1.92, 4.9, 7.4, None)] == [
+        "0.32",
+        "1",
+        "83",
+        "79,433",
+        ">10^5",
+        "",
+    ]

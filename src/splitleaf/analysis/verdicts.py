@@ -43,7 +43,8 @@ PREFERENCE: Final = (
 def judge(difference: Difference, margin: float, *, is_mismatch: bool = False) -> Verdict:
     """Return the strongest true statement, at any look, for a metric of which more is better.
 
-    `margin` >= 0 is the loss that would still be accepted. For a metric of which less is better pass the
+    `margin` >= 0 is the loss that would still be accepted: only a loss that is surely larger is `WORSE`, and one that
+    is surely smaller is `NOT_WORSE`, though it be surely a loss. For a metric of which less is better pass the
     difference of its complement.
     """
     low, high = difference.interval.low, difference.interval.high
@@ -51,8 +52,8 @@ def judge(difference: Difference, margin: float, *, is_mismatch: bool = False) -
         (is_mismatch, Verdict.INVALID),
         (not difference.is_enough, Verdict.NOT_ENOUGH_DATA),
         (low > 0, Verdict.BETTER),
-        (high < 0, Verdict.WORSE),
-        (-margin < low and high < margin, Verdict.EQUIVALENT),
+        (high < -margin, Verdict.WORSE),
+        (-margin < low and 0 <= high < margin, Verdict.EQUIVALENT),
         (low > -margin, Verdict.NOT_WORSE),
     )
     return next((verdict for applies, verdict in rules if applies), Verdict.UNDECIDED)
@@ -64,8 +65,13 @@ def headline_of_harm(guardrails: Sequence[str], candidate: str, control: str) ->
     return f"{candidate} does harm: it is {worse} than {control}."
 
 
-def headline(verdict: Verdict, metric: str, candidate: str, control: str, margin: str) -> str:
-    """Return the verdict on the primary metric in a sentence; `margin` in words."""
+def headline(
+    verdict: Verdict, metric: str, candidate: str, control: str, margin: str, *, is_behind: bool = False
+) -> str:
+    """Return the verdict on the primary metric in a sentence; `margin` in words.
+
+    `is_behind`: surely worse, whether by more than the margin or not.
+    """
     better, worse, alike = METRICS[metric].words
     sentences = {
         Verdict.INVALID: f"Nothing can be said of {candidate}: the experiment is not sound.",
@@ -76,4 +82,15 @@ def headline(verdict: Verdict, metric: str, candidate: str, control: str, margin
         Verdict.NOT_WORSE: f"{candidate} is not {worse} than {control} by more than {margin}.",
         Verdict.EQUIVALENT: f"{candidate} is {alike} as {control}, to within {margin}.",
     }
+    if is_behind and verdict is Verdict.NOT_WORSE:
+        return f"{candidate} is {worse} than {control}, but not by more than the {margin} that the margin allows."
+    if is_behind and verdict is Verdict.UNDECIDED:
+        return f"{candidate} is {worse} than {control}; whether by more than {margin} is not decided yet."
     return sentences[verdict]
+
+
+def tell_evidence(log10_e: float) -> str:
+    """Return an e-value in a sentence: `0.23`, `83`, `over a million`, beyond which it makes no difference."""
+    if log10_e >= 6:
+        return "over a million"
+    return f"{10**log10_e:.2g}" if log10_e < 1 else f"{10**log10_e:,.0f}"

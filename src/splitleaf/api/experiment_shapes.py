@@ -196,6 +196,14 @@ class QuestionShape(Shape):
         description="Share of pictures on which exactly one version is right; three times the difference unless given.",
         examples=[0.06],
     )
+    disagreement: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Share of pictures on which versions that are thought to be alike disagree; a fifth of the "
+        "difference unless given.",
+        examples=[0.002],
+    )
     share: float = Field(0.5, gt=0, lt=1, description="The candidate's, in a live split.", examples=[0.5])
     alpha: float = Field(0.05, gt=0, le=0.5, examples=[0.05])
     power: float = Field(0.8, gt=0, lt=1, examples=[0.8])

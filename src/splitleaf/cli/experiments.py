@@ -15,6 +15,7 @@ from splitleaf.cli.shares import parse_shares, sentence
 if TYPE_CHECKING:
     from splitleaf.api.admin_control import ExperimentControlShape
     from splitleaf.experiments.plan import Plan
+    from splitleaf.flows.size_experiment import Size
     from splitleaf.outcomes.experiments import ExperimentRecord
     from splitleaf.processes.experimenter import Experimenter
 
@@ -104,6 +105,9 @@ def size(
     discordance: Annotated[
         float | None, typer.Option(help="Share of pictures on which exactly one version is right.")
     ] = None,
+    disagreement: Annotated[
+        float | None, typer.Option(help="Share of pictures on which versions thought to be alike disagree.")
+    ] = None,
     share: Annotated[float, typer.Option(help="The candidate's share in a live split.")] = 0.5,
     alpha: Annotated[float, typer.Option(help="Probability of a false verdict.")] = 0.05,
     power: Annotated[float, typer.Option(help="Probability of noticing the difference.")] = 0.8,
@@ -118,13 +122,24 @@ def size(
     from splitleaf.flows.size_experiment import Question
 
     with _open(models, data) as experimenter:
-        sizing = experimenter.size(Question(baseline, mde, discordance, share, alpha, power, per_day))
+        sizing = experimenter.size(Question(baseline, mde, discordance, disagreement, share, alpha, power, per_day))
     if as_json:
         typer.echo(json.dumps(asdict(sizing)))
         return
     for name, one in (("live split", sizing.live), ("shadow", sizing.shadow)):
-        days = "no pictures came in the last 24 hours" if one.days is None else f"{one.days} days"
-        typer.echo(f"{name}: {one.images} pictures ({one.fixed_images} for one look), {one.labels} labels, {days}")
+        typer.echo(
+            f"{name}: {one.images} pictures ({one.fixed_images} for one look), {one.labels} labels, {_days(one)}"
+        )
+    if sizing.alike is not None:
+        typer.echo(
+            f"shadow of a version that is alike, as quantised or faster ones are (disagrees on "
+            f"{100 * sizing.disagreement:g} %): {sizing.alike.images} pictures, no label, {_days(sizing.alike)}"
+        )
+    typer.echo("Take the number as planned_n: one that is ten times too large costs up to 1.8 times the labels.")
+
+
+def _days(size: Size) -> str:
+    return "no pictures came in the last 24 hours" if size.days is None else f"{size.days} days"
 
 
 @app.command("metrics", short_help="List what can decide and be guarded.")

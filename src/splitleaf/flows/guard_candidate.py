@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from splitleaf.analysis.guardrails import LEAST_FAILURES, GuardrailEvidence
+from splitleaf.analysis.verdicts import tell_evidence
 from splitleaf.experiments.metrics import METRICS
 from splitleaf.experiments.plan import Guardrail, Plan
 from splitleaf.experiments.watch import GuardrailState, GuardrailWatch
@@ -132,4 +133,4 @@ def tell(guardrail: GuardrailWatch) -> str:
 
 
 def _factor(log_e: float) -> str:
-    return f"{math.exp(log_e):,.3g}" if log_e < 50 else f"1e{log_e / math.log(10):.0f}"
+    return tell_evidence(log_e / math.log(10))

@@ -26,6 +26,8 @@ class Question:
     """Smallest difference that is to be noticed; negative for a candidate that is worse."""
     discordance: float | None = None
     """Share of pictures on which exactly one version is right; None: three times the difference."""
+    disagreement: float | None = None
+    """Share of pictures on which versions that are thought to be alike disagree; None: a fifth of the difference."""
     share: float = 0.5
     """Of the candidate, in a live split."""
     alpha: float = 0.05
@@ -53,6 +55,10 @@ class Sizing:
     """Each picture is answered by one version, and each needs a label."""
     shadow: Size
     """Both versions score each picture, and only those that they disagree on need a label."""
+    disagreement: float
+    alike: Size | None
+    """Both versions score each picture and disagree so rarely that no label is needed to know that their accuracies
+    differ by less than the difference asked about. None: they disagree too often for that."""
 
 
 def size_experiment(store: OutcomeStore, question: Question, clock: Clock) -> Sizing:
@@ -63,15 +69,20 @@ def size_experiment(store: OutcomeStore, question: Question, clock: Clock) -> Si
     discordance = question.discordance
     if discordance is None:
         discordance = min(1.0, 3 * abs(question.mde))
+    disagreement = abs(question.mde) / 5 if question.disagreement is None else question.disagreement
     _require_sense(question, discordance)
-    # It brings SciPy along, which an API process need not have in memory for its pictures.
+    # Imported here: it brings numpy, which an API process need not have in memory for its pictures.
+    from splitleaf.statistics.disagreement import items_needed
     from splitleaf.statistics.power import plan_pairs, plan_split
 
     daily, alpha, power = traffic or 1.0, question.alpha, question.power
     candidate = question.baseline + question.mde
     live = plan_split(question.baseline, candidate, daily, share=question.share, alpha=alpha, power=power)
     shadow = plan_pairs(question.mde, discordance, daily, alpha=alpha, power=power)
-    return Sizing(traffic, discordance, _size(live, traffic), _size(shadow, traffic))
+    images = items_needed(disagreement, abs(question.mde), power, alpha)
+    days = math.ceil(images / traffic) if images is not None and traffic else None
+    alike = None if images is None else Size(images, images, 0, days)
+    return Sizing(traffic, discordance, _size(live, traffic), _size(shadow, traffic), disagreement, alike)
 
 
 def _require_sense(question: Question, discordance: float) -> None:
@@ -80,6 +91,8 @@ def _require_sense(question: Question, discordance: float) -> None:
         raise _invalid("baseline and baseline + mde lie between 0 and 1 and differ")
     if not abs(question.mde) <= discordance <= 1:
         raise _invalid("the versions differ on at least as many pictures as they differ in accuracy")
+    if question.disagreement is not None and not 0 <= question.disagreement <= 1:
+        raise _invalid("the share of pictures on which versions disagree lies between 0 and 1")
     if not (0 < question.share < 1 and 0 < question.alpha <= 0.5 and 0 < question.power < 1):
         raise _invalid("share and power lie between 0 and 1, alpha between 0 and 0.5")
     if question.images_per_day is not None and not 0 <= question.images_per_day < math.inf:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx
 from pydantic import TypeAdapter
 
+from splitleaf.analysis.verdicts import tell_evidence
 from splitleaf.experiments.watch import ExperimentWatch, GuardrailWatch
 
 _WATCH: Final[TypeAdapter[ExperimentWatch]] = TypeAdapter(ExperimentWatch)
@@ -45,7 +46,7 @@ def _control(admin: httpx.Client, key: str, *, with_guardrails: bool) -> Iterato
 
 def _guardrail(one: GuardrailWatch) -> str:
     bad = f"candidate {one.candidate_bad:,} of {one.candidate_units:,}, control {one.control_bad:,} of"
-    evidence = f"evidence {_power(one.log_peak / math.log(10))} of {math.exp(one.log_limit):,.0f}"
+    evidence = f"evidence {tell_evidence(one.log_peak / math.log(10))} of {math.exp(one.log_limit):,.0f}"
     return f"{one.metric}: {bad} {one.control_units:,}, {evidence}"
 
 
@@ -54,12 +55,8 @@ def _difference(admin: httpx.Client, key: str) -> str:
     row = next((one["arms"][-1] for one in report["metrics"] if one["is_primary"]), None)
     if row is None or row["log10_e"] is None:
         return "nothing to compare yet"
-    evidence = f"evidence {_power(row['log10_e'])} of {1 / report['experiment']['alpha']:g}"
+    evidence = f"evidence {tell_evidence(row['log10_e'])} of {1 / report['experiment']['alpha']:g}"
     if row["difference"] is None:
         return f"too few to say by how much v2 is ahead; {evidence}"
     value, low, high = (100 * row["difference"][name] for name in ("value", "low", "high"))
     return f"v2 {value:+.1f} points ({low:+.1f} to {high:+.1f}); {evidence}"
-
-
-def _power(log10_e: float) -> str:
-    return f"{10**log10_e:,.3g}" if log10_e < 6 else f"10^{log10_e:.0f}"

@@ -64,6 +64,10 @@ class Contrast:
         target = max(abs(self.difference.value), smallest) / self.scale
         if not self.difference.is_enough or not target:
             return None
+        if self.difference.interval.half_width <= target * self.scale:
+            return 0
+        if not self.weight:
+            return None
         growth = growth_needed(self.variance, self.weight, self.rho, target, alpha)
         return math.ceil((growth - 1) * self.images) if growth <= MOST_GROWTH else None
 

@@ -1,8 +1,12 @@
-"""Several candidates against one control."""
+"""Several questions at once: candidates against one control, or measures of one candidate."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Hashable, Mapping
+from typing import TypeVar
+
+Key = TypeVar("Key", bound=Hashable)
 
 
 def adjust_holm(p_values: Mapping[str, float]) -> dict[str, float]:
@@ -31,3 +35,19 @@ def holm_levels(p_values: Mapping[str, float], alpha: float) -> dict[str, float]
         # One that does not pass keeps all further ones, whose p-values are larger, from passing, too.
         passed += p_values[name] <= levels[name]
     return levels
+
+
+def select_ebh(log_e_values: Mapping[Key, float], alpha: float) -> frozenset[Key]:
+    """Return what may be claimed so that at most alpha of the claims are false, on average, however they depend.
+
+    R. Wang, A. Ramdas, "False discovery rate control with e-values", JRSS B 84 (2022), 822-852: the k largest, where
+    the k-th is at least K / (k alpha) of K in all. Where nothing is true, anything is claimed in at most alpha of all
+    experiments. E-values that hold at any look keep that.
+    """
+    ranked = sorted(log_e_values, key=lambda one: -log_e_values[one])
+    passed = [
+        rank
+        for rank, one in enumerate(ranked, start=1)
+        if log_e_values[one] >= math.log(len(ranked)) - math.log(rank * alpha)
+    ]
+    return frozenset(ranked[: max(passed, default=0)])

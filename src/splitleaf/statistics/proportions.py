@@ -18,6 +18,8 @@ from splitleaf.statistics.records import Estimate, Floats, Interval
 from splitleaf.statistics.special import log_beta, x_log_y
 
 _HALVINGS: Final = 100
+_RARE: Final = (0.5, 30.0)
+"""Pseudo-successes and -failures of a rate that is thought to be some percent at most."""
 
 
 def log_e_value(
@@ -46,6 +48,21 @@ def estimate_rate(successes: float, failures: float, alpha: float = 0.05, prior:
     low = _edge(is_refuted, 0.0, rate) if successes else 0.0
     high = _edge(is_refuted, 1.0, rate) if failures else 1.0
     return Estimate(rate, Interval(low, high))
+
+
+def bound_rate_above(successes: float, failures: float, alpha: float = 0.05) -> float:
+    """Return the rate above which all have been refuted, at all looks together; 1 while there are no outcomes.
+
+    For rare successes: the mixture is over small rates, where it needs a fifth fewer outcomes than over all alike.
+    """
+    if successes + failures <= 0:
+        return 1.0
+    right, wrong = np.float64(successes), np.float64(failures)
+    mixture = _log_mixture(right, wrong, _RARE)
+    rate = successes / (successes + failures)
+    return (
+        _edge(lambda p: float(_against(p, right, wrong, mixture)) >= -math.log(alpha), 1.0, rate) if failures else 1.0
+    )
 
 
 def _log_mixture(right: ArrayLike, wrong: ArrayLike, prior: tuple[float, float]) -> Floats:

@@ -38,6 +38,9 @@ class Agreement(Part):
     other_version: str
     images: int
     agreement: Measured | None
+    most_difference: float | None = None
+    """What the accuracies differ by at most, at all looks together: no more than they disagree. Null: of older
+    releases."""
     labels: list[str]
     """Of the matrix: all that either version said, in alphabetical order."""
     matrix: list[list[int]]

@@ -13,9 +13,9 @@ class Check(Part):
     """One question about the health of an experiment."""
 
     name: Literal["split", "responses", "fallbacks", "units", "crossovers", "missing", "aa", "truth"]
-    """`split`: units came as the shares say; `responses`: both arms draw feedback equally often; `fallbacks`: assigned
-    versions answered; `units`: pictures come from more than a few; `crossovers`: nobody was in two arms; `missing`: all
-    outcomes are there; `aa`: equal halves of control look equal; `truth`: experts agree with each other."""
+    """`split`: do units come as the shares say? `responses`: do the arms draw feedback equally often? `fallbacks`: how
+    many did another version answer? `units`: do pictures come from more than a few? `crossovers`: how many were in two
+    arms? `missing`: how many outcomes? `aa`: do equal halves of control look equal? `truth`: do experts agree?"""
     status: Status
     """`failed` makes the verdict `invalid`; `unknown`: nothing to check yet."""
     summary: str

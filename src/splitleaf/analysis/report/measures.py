@@ -29,9 +29,13 @@ class ArmMeasure(Part):
     """This arm minus control, with its confidence sequence; null for control, and while data are too few."""
     log10_e: float | None
     """Evidence against "no difference", as a power of ten."""
+    alpha: float | None = None
+    """At which this row's interval and evidence are judged: the plan's or, with several candidates, Holm's part of it.
+    Null: for control, and of older releases."""
     p_value: float | None
     """Anytime-valid, adjusted for the number of candidates (Holm)."""
     verdict: Verdict | None
+    """Of a metric that does not decide, corrected for how many of those there are (e-BH)."""
     images_needed: int | None
     """Further pictures, shared out as now, until the interval is as narrow as the difference seen or the
     smallest that matters, whichever is larger; 0: it is. Null: not to be told yet."""

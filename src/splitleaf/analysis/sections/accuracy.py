@@ -17,8 +17,9 @@ from splitleaf.analysis.sections.metrics import Comparisons
 from splitleaf.analysis.sections.rows import Judging, compared_row, control_row, judge_all
 from splitleaf.experiments.metrics import MetricSpec, Truth
 from splitleaf.statistics.contrasts import Contrast, Planned, contrast_arms, estimate_alone
+from splitleaf.statistics.disagreement import UNLABELLED_PART, Disagreements, compare_answers
 from splitleaf.statistics.grouping import Grouping, Ints, Sample, count_units
-from splitleaf.statistics.mcnemar import compare_paired
+from splitleaf.statistics.mcnemar import PairedCounts
 from splitleaf.statistics.records import Difference, Estimate, Floats, Interval
 from splitleaf.statistics.sequences import mixture_width
 
@@ -89,11 +90,27 @@ class PairedAccuracy:
     def contrast(self, arm: str, alpha: float) -> Contrast:
         pairs, labelled = self.pairs[arm], self.labelled[arm]
         counts = labelled.count(len(labelled), len(pairs.control), int(disagree(self._frame, pairs).sum()))
-        planned = self._frame.plan.planned_n
-        difference = compare_paired(counts, planned, alpha)
-        images = max(counts.images, 1)
-        rho = mixture_width(counts.variance * planned / images, alpha)
-        return Contrast(difference, len(pairs.control), counts.variance, float(images), rho)
+        difference = self.compare(arm, counts, len(pairs.control), alpha)
+        if not counts.images:
+            # Without a label there is no variance by which to tell how it would go on.
+            return Contrast(difference, len(pairs.control), 0.0, 0.0, 1.0)
+        rho = mixture_width(counts.variance * self._frame.plan.planned_n / counts.images, alpha)
+        return Contrast(difference, len(pairs.control), counts.variance, float(counts.images), rho)
+
+    def compare(self, arm: str, counts: PairedCounts, until: int, alpha: float) -> Difference:
+        """Return what labels and the first `until` pictures say together."""
+        plan = self._frame.plan
+        return compare_answers(counts, self.disagreements(arm, until), plan.planned_n, alpha, plan.primary.margin)
+
+    def disagreements(self, arm: str, until: int | None = None) -> Disagreements:
+        """Return on how many of the first pictures, all without `until`, the versions say different things."""
+        pairs = self.pairs[arm]
+        unit = self._frame.rows.unit[pairs.control[:until]]
+        return Disagreements.of_units(np.bincount(unit), np.bincount(unit, disagree(self._frame, pairs)[:until]))
+
+    def most_difference(self, arm: str) -> float:
+        """Return what the accuracies differ by at most, whatever labels would say."""
+        return self.disagreements(arm).most(UNLABELLED_PART * self._frame.plan.alpha / len(self.pairs))
 
     def metric(
         self, spec: MetricSpec, judging: Judging, live: LiveAccuracy, basis: str | None, *, is_primary: bool
@@ -114,7 +131,7 @@ class PairedAccuracy:
             for arm, one in judged.items()
         ]
         first = next(iter(self.pairs))
-        method = "labels of disagreements on the same pictures, anytime McNemar"
+        method = "labels of disagreements on the same pictures, anytime McNemar, within what they disagree on"
         return Metric(
             metric=spec.name,
             title=spec.title,

@@ -21,6 +21,8 @@ class Situation:
     """Of the ramp."""
     has_fired: bool
     """A guardrail has."""
+    is_labelled: bool = False
+    """Every picture on which two versions disagree has a label: there is nothing to be labelled."""
 
 
 _OVER = {
@@ -96,10 +98,18 @@ def _choose(situation: Situation) -> list[str]:
     ]
 
 
+def _accept(situation: Situation) -> list[str]:
+    return [
+        "It is not worse than the margin allows: take it if something else speaks for it, such as its speed.",
+        *_take(situation),
+    ]
+
+
 def _wait(situation: Situation) -> list[str]:
     key = situation.plan.key
     label = ["Label the review queue of the dashboard: disagreements first."]
-    steps = label if situation.plan.primary.spec.truth is Truth.EXPERTS else []
+    needs_labels = situation.plan.primary.spec.truth is Truth.EXPERTS and not situation.is_labelled
+    steps = label if needs_labels else []
     if situation.state == "paused":
         return [*steps, f"Go on: `splitleaf experiments resume {key}`."]
     if situation.state == "stopped":
@@ -115,7 +125,7 @@ _BY_VERDICT = {
     Verdict.WORSE: _drop,
     Verdict.HARMFUL: _drop,
     Verdict.EQUIVALENT: _choose,
-    Verdict.NOT_WORSE: _choose,
+    Verdict.NOT_WORSE: _accept,
     Verdict.UNDECIDED: _wait,
     Verdict.NOT_ENOUGH_DATA: _wait,
     Verdict.INVALID: _wait,

@@ -14,6 +14,7 @@ from splitleaf.analysis.frame import ArmSpec, Frame
 from splitleaf.analysis.pairs import LabelledPairs, Pairs, confidence_gap, disagree
 from splitleaf.analysis.report.comparisons import Agreement, Disagreement, Example
 from splitleaf.analysis.report.parts import Measured
+from splitleaf.analysis.sections.accuracy import PairedAccuracy
 from splitleaf.analysis.sections.rows import measured
 from splitleaf.statistics.contrasts import contrast_pairs
 from splitleaf.statistics.grouping import Ints
@@ -33,8 +34,9 @@ class _Said:
     other: Ints
 
 
-def describe_agreement(frame: Frame, arm: ArmSpec, pairs: Pairs, labelled: LabelledPairs, ids_of: IdsOf) -> Agreement:
+def describe_agreement(frame: Frame, arm: ArmSpec, accuracy: PairedAccuracy, ids_of: IdsOf) -> Agreement:
     """Compare an arm's version with control's on the pictures that both answered."""
+    pairs, labelled = accuracy.pairs[arm.name], accuracy.labelled[arm.name]
     said = _read(frame, pairs)
     matrix = count_pairs(said.control, said.other, len(said.labels))
     unit = frame.rows.unit[pairs.control]
@@ -47,6 +49,7 @@ def describe_agreement(frame: Frame, arm: ArmSpec, pairs: Pairs, labelled: Label
         other_version=arm.version,
         images=len(pairs.control),
         agreement=_share(agreement(matrix), same.interval.low + 1, same.interval.high + 1) if same.is_enough else None,
+        most_difference=accuracy.most_difference(arm.name),
         labels=said.labels,
         matrix=matrix.tolist(),
         confidence_difference=measured(Estimate(gap.value, gap.interval)) if gap.is_enough else None,

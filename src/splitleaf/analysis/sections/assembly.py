@@ -25,7 +25,7 @@ from splitleaf.analysis.sections.latency import describe_latency
 from splitleaf.analysis.sections.measures import Measure, Slowness, find_slowness, list_measures
 from splitleaf.analysis.sections.metrics import Comparisons, MetricTable
 from splitleaf.analysis.sections.quality import describe_recalls, describe_reliability, describe_tradeoff
-from splitleaf.analysis.sections.rows import Judging
+from splitleaf.analysis.sections.rows import Judging, correct_secondary
 from splitleaf.analysis.sections.segments import list_segments
 from splitleaf.analysis.sections.statements import Findings, choose_statement, write_statements
 from splitleaf.analysis.sections.stretches import watch_drift
@@ -133,6 +133,7 @@ class _Assembly:
             metrics=metrics,
             guardrails=guardrails,
             agreements=agreements,
+            pictures=int(self._frame.shown.sum()),
             stages_left=max(0, len(self._plan.ramp) - 1 - record.stage),
         )
 
@@ -175,7 +176,7 @@ class _Assembly:
 
     def _metrics(self) -> list[Metric]:
         """Return the metrics that there are data for, the primary one first."""
-        found = [*self._accuracies(), *self._without_labels()]
+        found = correct_secondary([*self._accuracies(), *self._without_labels()], self._plan.alpha)
         return sorted(found, key=lambda one: not one.is_primary)
 
     def _accuracies(self) -> list[Metric]:
@@ -223,9 +224,9 @@ class _Assembly:
 
     def _agreements(self) -> list[Agreement]:
         return [
-            describe_agreement(self._frame, arm, pairs, self._paired.labelled[arm.name], self._facts.ids_of)
+            describe_agreement(self._frame, arm, self._paired, self._facts.ids_of)
             for arm in self._frame.arms
-            if (pairs := self._comparisons.pairs.get(arm.name)) is not None
+            if arm.name in self._paired.pairs
         ]
 
     def _courses(self) -> list[Course]:

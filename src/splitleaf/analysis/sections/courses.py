@@ -15,7 +15,6 @@ from splitleaf.analysis.sections.rows import LOG_TEN
 from splitleaf.statistics.contrasts import contrast_pairs
 from splitleaf.statistics.grouping import Ints
 from splitleaf.statistics.looks import total_looks
-from splitleaf.statistics.mcnemar import compare_paired
 from splitleaf.statistics.records import Difference
 from splitleaf.statistics.sequences import bound, is_enough, log_e_value, score_difference
 
@@ -73,7 +72,7 @@ def trace_paired_accuracy(comparisons: Comparisons, accuracy: PairedAccuracy, ar
         now_ms = int(at_ms[:end].max())
         until = int(np.searchsorted(labelled.at_ms, now_ms, side="right"))
         counts = labelled.count(until, int(end), int(disagreements[end - 1]))
-        looks.append(_of(now_ms, int(end), compare_paired(counts, frame.plan.planned_n, frame.plan.alpha)))
+        looks.append(_of(now_ms, int(end), accuracy.compare(arm, counts, int(end), frame.plan.alpha)))
     return Course(arm=arm, metric=metric, looks=looks)
 
 

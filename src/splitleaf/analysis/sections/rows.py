@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-from splitleaf.analysis.report.measures import ArmMeasure
+from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.report.parts import Measured
 from splitleaf.analysis.verdicts import Verdict, judge
 from splitleaf.statistics.contrasts import Contrast
-from splitleaf.statistics.multiplicity import adjust_holm, holm_levels
+from splitleaf.statistics.multiplicity import adjust_holm, holm_levels, select_ebh
 from splitleaf.statistics.records import Difference, Estimate, Interval
 
 LOG_TEN: Final = math.log(10)
@@ -57,6 +57,26 @@ def judge_all(arms: Sequence[str], compare: Compare, judging: Judging) -> Mappin
     }
 
 
+def correct_secondary(metrics: Sequence[Metric], alpha: float) -> list[Metric]:
+    """Return the metrics, those that do not decide without verdicts that their number alone explains."""
+    evidence = {
+        (metric.metric, row.arm): row.log10_e * LOG_TEN
+        for metric in metrics
+        if not metric.is_primary
+        for row in metric.arms
+        if row.log10_e is not None
+    }
+    claimed = select_ebh(evidence, alpha)
+
+    def corrected(metric: Metric, row: ArmMeasure) -> ArmMeasure:
+        is_claim = row.verdict in (Verdict.BETTER, Verdict.WORSE) and not metric.is_primary
+        if not is_claim or (metric.metric, row.arm) in claimed:
+            return row
+        return row.model_copy(update={"verdict": Verdict.UNDECIDED})
+
+    return [one.model_copy(update={"arms": [corrected(one, row) for row in one.arms]}) for one in metrics]
+
+
 def p_value(difference: Difference) -> float:
     """Return the anytime-valid p-value of the evidence now."""
     return min(1.0, math.exp(-difference.log_e_value))
@@ -65,8 +85,11 @@ def p_value(difference: Difference) -> float:
 def _verdict(difference: Difference, judging: Judging, alpha: float) -> Verdict:
     better = difference if judging.better == "higher" else turned(difference)
     if judging.is_sound and not difference.is_enough and difference.log_e_value >= -math.log(alpha):
-        # Too few for an interval, but exact evidence needs no minimum.
-        return Verdict.BETTER if better.value > 0 else Verdict.WORSE
+        # Too few for an interval, but exact evidence needs no minimum. It is of any loss, so the margin is left out of
+        # it as far as the loss that was seen.
+        if better.value > 0:
+            return Verdict.BETTER
+        return Verdict.WORSE if better.value < -judging.margin else Verdict.UNDECIDED
     return judge(better, judging.margin, is_mismatch=not judging.is_sound)
 
 
@@ -94,6 +117,7 @@ def control_row(
         estimate_labels=estimate_labels,
         difference=None,
         log10_e=None,
+        alpha=None,
         p_value=None,
         verdict=None,
         images_needed=None,
@@ -108,6 +132,7 @@ def compared_row(row: ArmMeasure, judged: Judged, judging: Judging) -> ArmMeasur
         update={
             "difference": measured(Estimate(difference.value, difference.interval)) if difference.is_enough else None,
             "log10_e": difference.log_e_value / LOG_TEN,
+            "alpha": judged.alpha,
             "p_value": judged.p_value,
             "verdict": judged.verdict,
             "images_needed": contrast.images_needed(judging.smallest, judged.alpha),

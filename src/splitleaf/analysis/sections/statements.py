@@ -12,14 +12,17 @@ from splitleaf.analysis.report.health import Health
 from splitleaf.analysis.report.measures import ArmMeasure, GuardrailState, Metric
 from splitleaf.analysis.report.statement import Statement
 from splitleaf.analysis.sections.advice import Situation, advise
-from splitleaf.analysis.verdicts import PREFERENCE, Verdict, headline, headline_of_harm
+from splitleaf.analysis.verdicts import PREFERENCE, Verdict, headline, headline_of_harm, tell_evidence
 from splitleaf.experiments.metrics import METRICS, Truth
 from splitleaf.experiments.plan import Plan
+from splitleaf.statistics.disagreement import items_needed
 from splitleaf.statistics.mcnemar import LEAST_DISCORDANT
 from splitleaf.statistics.sequences import LEAST_OF_EACH
 
 _OVER: Final = frozenset({"promoted", "rejected", "rolled_back"})
 """States after which nothing more is wanted."""
+_FAR: Final = 0.1
+"""That versions differ by less than so much is worth telling."""
 _UNSOUND: Final = "The numbers below are shown, but mean nothing until the failed check is explained."
 
 
@@ -35,6 +38,8 @@ class Findings:
     """The primary one in front, if there is anything to reckon it from."""
     guardrails: Sequence[GuardrailState]
     agreements: Sequence[Agreement]
+    pictures: int
+    """That were to be shown to somebody."""
     stages_left: int
 
 
@@ -57,66 +62,121 @@ def _state(findings: Findings, arm: ArmSpec) -> Statement:
     # In an A/A experiment both are one version, and only the arms' names tell them apart.
     names = (arm.name, control.name) if arm.version == control.version else (arm.version, control.version)
     margin = _amount(findings.plan.primary.margin, primary)
-    said = headline(verdict, findings.plan.primary.metric, *names, margin)
-    certainty = _certainty(findings.plan, primary, row)
+    metric = findings.plan.primary.metric
+    said = headline(verdict, metric, *names, margin, is_behind=_is_behind(primary, row))
+    certainty = _certainty(findings, primary, row)
     concerns = list(_concerns(findings, arm, primary))
     if not findings.health.is_sound:
         verdict = Verdict.INVALID
-        said, certainty = headline(verdict, findings.plan.primary.metric, *names, margin), _UNSOUND
+        said, certainty = headline(verdict, metric, *names, margin), _UNSOUND
         concerns = [*map(_tell_fired, fired), *concerns]
     elif fired:
-        if verdict is not Verdict.NOT_ENOUGH_DATA:
+        told = [*map(_tell_fired, fired)]
+        if verdict is Verdict.WORSE:
             concerns = [f"{said} {certainty}", *concerns]
+        elif verdict is not Verdict.NOT_ENOUGH_DATA:
+            # No concern, but what the plan asked: it stands behind what harms.
+            told.append(f"Apart from that: {said} {certainty}")
         verdict = Verdict.HARMFUL
-        said, certainty = headline_of_harm([one.metric for one in fired], *names), " ".join(map(_tell_fired, fired))
-    situation = Situation(findings.plan, findings.state, arm, verdict, findings.stages_left, bool(fired))
+        said, certainty = headline_of_harm([one.metric for one in fired], *names), " ".join(told)
+    situation = Situation(
+        findings.plan,
+        findings.state,
+        arm,
+        verdict,
+        findings.stages_left,
+        has_fired=bool(fired),
+        is_labelled=_agreement(findings, arm.name) is not None and not _unlabelled(findings.agreements, arm.name),
+    )
     return Statement(
         verdict=verdict,
         arm=arm.name,
         version=arm.version,
         headline=said,
         certainty=certainty,
-        missing=list(_missing(findings, primary, row, verdict)) if findings.state not in _OVER else [],
+        missing=list(_missing(findings, row, verdict)) if findings.state not in _OVER else [],
         concerns=concerns,
         next_steps=advise(situation, findings.health),
     )
 
 
-def _certainty(plan: Plan, primary: Metric | None, row: ArmMeasure | None) -> str:
+def _is_behind(primary: Metric | None, row: ArmMeasure | None) -> bool:
+    """Return whether the whole interval is on the worse side of zero."""
+    if primary is None or row is None or row.difference is None:
+        return False
+    return row.difference.high < 0 if primary.better == "higher" else row.difference.low > 0
+
+
+def _certainty(findings: Findings, primary: Metric | None, row: ArmMeasure | None) -> str:
     if primary is None or row is None or row.log10_e is None:
         return "There is nothing to reckon from yet."
-    evidence = f"the evidence against no difference is e = {_power(row.log10_e)}, where {1 / plan.alpha:g} is a proof"
+    bound = _tell_bound(findings, row)
+    level = row.alpha or findings.plan.alpha
+    evidence = f"the e-value against no difference is {tell_evidence(row.log10_e)}; {1 / level:,.3g} is asked for"
     if row.difference is None:
-        return f"No interval can be given yet; {evidence}."
-    sure = f"{100 * (1 - plan.alpha):.4g} %"
+        return f"No interval can be given yet; {evidence}.{bound}"
+    sure = f"{100 * (1 - level):.4g} %"
     low, high = _signed(row.difference.low, primary), _signed(row.difference.high, primary)
     return (
         f"Difference {_signed(row.difference.value, primary)}, between {low} and {high} with {sure} confidence "
-        f"however often one looks; {evidence}."
+        f"however often one looks; {evidence}.{bound}"
     )
 
 
-def _missing(findings: Findings, primary: Metric | None, row: ArmMeasure | None, verdict: Verdict) -> Iterator[str]:
-    if verdict not in (Verdict.NOT_ENOUGH_DATA, Verdict.UNDECIDED, Verdict.NOT_WORSE):
+def _tell_bound(findings: Findings, row: ArmMeasure) -> str:
+    """Say how far the accuracies can be apart without any label; empty where labels know more."""
+    found = _agreement(findings, row.arm)
+    if not _needs_labels(findings) or found is None or found.most_difference is None:
+        return ""
+    labelled = max(abs(row.difference.low), abs(row.difference.high)) if row.difference else _FAR
+    if found.most_difference > labelled + 1e-9:
+        return ""
+    apart = sum(one.images for one in found.disagreements)
+    return (
+        f" They disagree on {apart:,} of {found.images:,} pictures, so without any label their accuracies are known to "
+        f"differ by at most {100 * found.most_difference:.2g} points."
+    )
+
+
+def _agreement(findings: Findings, arm: str) -> Agreement | None:
+    return next((one for one in findings.agreements if one.arm == arm), None)
+
+
+def _missing(findings: Findings, row: ArmMeasure | None, verdict: Verdict) -> Iterator[str]:
+    if verdict not in (Verdict.NOT_ENOUGH_DATA, Verdict.UNDECIDED):
         return
     arm = row.arm if row else ""
     unlabelled = _unlabelled(findings.agreements, arm)
     if _needs_labels(findings):
         if row is None:
             yield "Labels by experts, and a shadow or an audit share that gives them something to be compared by."
-        elif verdict is Verdict.NOT_ENOUGH_DATA and any(one.arm == arm for one in findings.agreements):
+        elif verdict is Verdict.NOT_ENOUGH_DATA and _agreement(findings, arm) is not None:
             yield f"At least {LEAST_DISCORDANT} units with labelled pictures on which exactly one version is right."
         elif verdict is Verdict.NOT_ENOUGH_DATA:
             yield f"At least {LEAST_OF_EACH} units with right and as many with wrong labelled answers in each arm."
         if unlabelled:
             yield f"Labels: {unlabelled:,} pictures on which the versions disagree have none yet."
+        yield from _without_labels(findings, arm)
     elif verdict is Verdict.NOT_ENOUGH_DATA:
         yield f"At least {LEAST_OF_EACH} units of either outcome in each arm."
     if row and row.images_needed:
         yield f"About {row.images_needed:,} more pictures{_where(findings, arm)}."
-    exposed = max((one.images for one in primary.arms), default=0) if primary else 0
-    if exposed < findings.plan.planned_n:
-        yield f"The plan asks for {findings.plan.planned_n:,} pictures."
+    if findings.pictures < findings.plan.planned_n:
+        yield f"The plan asks for {findings.plan.planned_n:,} pictures; {findings.pictures:,} have come."
+
+
+def _without_labels(findings: Findings, arm: str) -> Iterator[str]:
+    """Say how many pictures would settle it though nobody labelled one, where the versions hardly ever disagree."""
+    found, margin = _agreement(findings, arm), findings.plan.primary.margin
+    if found is None or not found.images:
+        return
+    share = sum(one.images for one in found.disagreements) / found.images
+    needed = items_needed(share, margin, alpha=findings.plan.alpha) if share < margin / 2 else None
+    if needed is not None and needed > found.images:
+        yield (
+            f"Or about {needed - found.images:,} more pictures and no label: versions that disagree on "
+            f"{100 * share:.2g} % are then known to be within {100 * margin:g} points."
+        )
 
 
 def _needs_labels(findings: Findings) -> bool:
@@ -126,7 +186,7 @@ def _needs_labels(findings: Findings) -> bool:
 def _where(findings: Findings, arm: str) -> str:
     if any(one.role == "candidate" for one in findings.arms):
         return " at the present shares"
-    paired = _needs_labels(findings) and any(one.arm == arm for one in findings.agreements)
+    paired = _needs_labels(findings) and _agreement(findings, arm) is not None
     return ", labelled where the versions disagree" if paired else ""
 
 
@@ -152,8 +212,8 @@ def _tell_fired(rail: GuardrailState) -> str:
     candidate = f"{rail.candidate_bad:,} of {rail.candidate_units:,} units {bad}"
     return (
         f"The guardrail {rail.metric} has fired: {candidate}, against control's {rail.control_bad:,} of "
-        f"{rail.control_units:,}. The evidence is e = {_power(rail.log10_e)}, where {1 / rail.alpha:,.0f} is a proof "
-        "however often one looks."
+        f"{rail.control_units:,}. The e-value is {tell_evidence(rail.log10_e)}; from {1 / rail.alpha:,.0f} on it "
+        "fires, however often one looks."
     )
 
 
@@ -165,9 +225,3 @@ def _amount(share: float, metric: Metric | None) -> str:
 
 def _signed(value: float, metric: Metric) -> str:
     return f"{value:+,.2f} ms" if metric.unit == "ms" else f"{100 * value:+.2f} points"
-
-
-def _power(log10_e: float) -> str:
-    if log10_e >= 3:
-        return f"10^{log10_e:.0f}"
-    return f"{10**log10_e:.2g}" if log10_e < 1 else f"{10**log10_e:,.0f}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.report.parts import Measured
+from splitleaf.analysis.verdicts import tell_evidence
 from splitleaf.core.clock import as_utc
 
 
@@ -23,12 +24,10 @@ def measured(value: Measured | None, unit: str, *, signed: bool = False) -> str:
 
 
 def evidence(log10_e: float | None) -> str:
-    """Return an e-value: `0.23`, `83`, `10^17`."""
+    """Return an e-value for a narrow column: `0.23`, `83`, `>10^5`, beyond which it makes no difference."""
     if log10_e is None:
         return ""
-    if abs(log10_e) >= 3:
-        return f"10^{log10_e:.0f}"
-    return f"{10**log10_e:.2g}" if log10_e < 1 else f"{10**log10_e:,.0f}"
+    return ">10^5" if log10_e >= 5 else tell_evidence(log10_e)
 
 
 def needed(row: ArmMeasure) -> str:

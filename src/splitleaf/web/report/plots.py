@@ -8,6 +8,7 @@ from typing import Final
 
 from splitleaf.analysis.report import Report
 from splitleaf.analysis.report.curves import Course, Look
+from splitleaf.analysis.verdicts import tell_evidence
 from splitleaf.core.clock import as_utc
 from splitleaf.web.report.chart import Axis, Chart
 
@@ -47,16 +48,16 @@ def draw_evidence(report: Report, course: Course) -> str:
     """Draw the e-value, logarithmically, against 1 / alpha."""
     if not course.looks:
         return ""
-    proof = -math.log10(report.experiment.alpha)
-    # Beyond a million it makes no difference to anybody, and the line of the proof would lie on the ground.
+    asked = -math.log10(report.experiment.alpha)
+    # Beyond a million it makes no difference to anybody, and the line of what is asked for would lie on the ground.
     values = [min(one.log10_e, MOST_SHOWN) for one in course.looks]
     chart = Chart(
-        f"Evidence on {course.arm}: e is 10 to the power of {course.looks[-1].log10_e:.2g} at the end",
+        f"Evidence on {course.arm}: e is {tell_evidence(course.looks[-1].log10_e)} at the end",
         _time(course.looks),
-        Axis.around([*values, 0.0, proof], lambda y: ">10^6" if y >= MOST_SHOWN else f"10^{y:g}"),
+        Axis.around([*values, 0.0, asked], lambda y: ">10^6" if y >= MOST_SHOWN else f"10^{y:g}"),
     )
     chart.line([(one.at_ms, e) for one, e in zip(course.looks, values, strict=True)], arm_classes(report)[course.arm])
-    chart.level(proof, "margin", f"proof: e = {1 / report.experiment.alpha:g}")
+    chart.level(asked, "margin", f"asked for: e = {1 / report.experiment.alpha:g}")
     chart.level(0.0, "zero", "e = 1")
     return chart.svg()
 

@@ -3,7 +3,7 @@
 import { h } from "../js/dom.js";
 import { isAbort, pause } from "../js/waiting.js";
 import { call } from "./api.js";
-import { count, counted } from "./format.js";
+import { count, counted, percent } from "./format.js";
 import { metricNamed } from "./measures.js";
 import { panel } from "./panel.js";
 import { words } from "./problem.js";
@@ -65,6 +65,18 @@ function answerOf(sizing, chosen) {
       { class: "sizes" },
       sizeOf("In shadow, or scored twice", sizing.shadow, chosen === SHADOW),
       sizeOf("Live, each picture once", sizing.live, chosen === LIVE),
+      sizing.alike && sizeOf("In shadow, if they are alike", sizing.alike, false),
+    ),
+    sizing.alike &&
+      h(
+        "p",
+        { class: "small soft" },
+        `Alike: a quantised or a faster version, say, that disagrees on ${percent(sizing.disagreement)} of the pictures. Their accuracies cannot be further apart than that, so no expert is needed.`,
+      ),
+    h(
+      "p",
+      { class: "small soft" },
+      "Planned pictures tune the interval: ten times too many cost up to 1.8 times the labels.",
     ),
     h(
       "p",

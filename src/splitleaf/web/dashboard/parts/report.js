@@ -32,13 +32,13 @@ export const REPORT_PLACES = [
 
 const CHECKS = {
   split: "Split of the units",
-  responses: "Feedback from all arms alike",
-  fallbacks: "Assigned versions answered",
-  units: "Many units",
-  crossovers: "Nobody in two arms",
-  missing: "All outcomes are there",
-  aa: "Halves of control look alike",
-  truth: "Experts agree",
+  responses: "Feedback by arm",
+  fallbacks: "Answered by another version",
+  units: "Number of units",
+  crossovers: "Units in two arms",
+  missing: "Missing outcomes",
+  aa: "Two halves of control",
+  truth: "Agreement of experts",
 };
 const MARKS = {
   ok: ["check", "good", "fine"],
