@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,7 @@ from splitleaf.core.ids import idempotent_prediction_id
 from splitleaf.core.prediction import PredictionStatus
 from splitleaf.experiments.routing import LiveExperiment, Routing, Split
 from splitleaf.experiments.slots import new_table, to_slots
+from splitleaf.flows.record_outcomes import Recorder
 from splitleaf.flows.serving import NOTHING, Serving
 from splitleaf.flows.submit_image import FALLBACK, UNEXPLAINED, ImageSubmission, Submission
 from splitleaf.images.limits import ImageLimits
@@ -140,7 +142,7 @@ async def test_a_key_is_honoured_after_the_broker_has_forgotten_the_result(
     parts: Parts, intake: PooledIntake, serving: Serving
 ) -> None:
     store = EmptyStore()
-    store.record_outcomes([outcome(prediction_id=idempotent_prediction_id(ONE.unit_hash, "key-1"))])
+    store.record_outcomes([outcome(prediction_id=idempotent_prediction_id(ONE.unit_hash, "key-1"), fingerprint="")])
     state = await flow(intake, parts, serving, store=store).submit(replace(ONE, idempotency_key="key-1"))
     assert state.status is PredictionStatus.SUCCEEDED
     assert not await parts.consumer().take({"v1": 1}, 10)
@@ -170,6 +172,38 @@ async def test_a_silent_database_keeps_no_new_picture_from_being_answered(
     assert again.id == states[3].id
     assert len(await parts.consumer().take({"v1": 50}, 500)) == 12
     store.is_over.set()
+
+
+async def test_a_late_reuse_of_a_key_for_another_picture_is_refused(
+    parts: Parts, intake: PooledIntake, serving: Serving
+) -> None:
+    store = EmptyStore()
+    keyed = replace(ONE, idempotency_key="key-1")
+    submission = flow(intake, parts, serving, store=store)
+    first, unkeyed = await submission.submit(keyed), await submission.submit(ONE)
+    consumer = parts.consumer()
+    await consumer.finish([classified(claim) for claim in await consumer.take({"v1": 2}, 500)])
+    recorder = Recorder(parts.feed(), store)
+    while len(store.outcomes_after(0, 9)) < 2:
+        await recorder.record_once(100)
+    await forget_results(parts)
+    again = await submission.submit(keyed)
+    assert (again.id, again.status) == (first.id, PredictionStatus.SUCCEEDED)
+    with pytest.raises(Unprocessable) as refused:
+        await submission.submit(replace(keyed, data=jpeg(BLUE)))
+    assert refused.value.error_code == "idempotency_key_reused"
+    # No digest is kept of pictures that came without a key: nothing is ever compared with them.
+    assert [store.outcome(one.id).fingerprint != "" for one in (first, unkeyed)] == [True, False]  # type: ignore[union-attr]
+
+
+async def forget_results(parts: Parts) -> None:
+    """Let the results' time to live pass."""
+    queue: Any = parts.queue()
+    if isinstance(queue, RedisJobQueue):
+        link = queue.broker.link
+        await link.call("DEL", *await link.call("KEYS", "{q:*}:r:*"))
+    else:
+        queue._broker.finals.clear()
 
 
 async def test_a_key_is_the_clients_own(parts: Parts, intake: PooledIntake, serving: Serving) -> None:

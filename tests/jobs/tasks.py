@@ -17,7 +17,7 @@ CONTEXT = TaskContext(
     intake_ms=4.5,
     flags=("low_information", "ünusual"),
     origin="page",
-    fingerprint="f" * 64,
+    fingerprint="f" * 32,
 )
 
 

@@ -47,6 +47,7 @@ def outcome(**changes: Any) -> Outcome:
         "deliveries": 1,
         "worker": "host-1",
         "origin": "unit",
+        "fingerprint": "f" * 32,
     }
     return Outcome(**{**values, **changes})
 

@@ -126,8 +126,8 @@ def test_what_an_older_release_recorded_is_there_after_the_update(empty_url: str
     engine = open_engine(empty_url)
     config = Config()
     config.set_main_option("script_location", str(Path(migrations.__file__).parent))
-    fact = outcome(schema=1, origin="")
-    later = {"primary_id", "fallback", "is_familiar", "heat", "measures", "origin"}
+    fact = outcome(schema=1, origin="", fingerprint="")
+    later = {"primary_id", "fallback", "is_familiar", "heat", "measures", "origin", "fingerprint"}
     row = {name: value for name, value in rows.outcome_row(fact).items() if name not in later}
     with engine.begin() as connection:
         config.attributes["connection"] = connection

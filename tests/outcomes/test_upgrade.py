@@ -104,16 +104,16 @@ def test_every_step_on_the_way_can_be_the_last_and_be_gone_on_from(first: str, o
 def test_a_process_of_the_release_before_writes_on_beside_this_one(empty_url: str, open_store: OpenStore) -> None:
     store = open_store(empty_url)
     store.migrate()
-    fact = outcome(schema=3, origin="")
-    row = {name: value for name, value in outcome_row(fact).items() if name != "origin"}
+    fact = outcome(schema=4, fingerprint="")
+    row = {name: value for name, value in outcome_row(fact).items() if name != "fingerprint"}
     columns, values = ", ".join(f'"{name}"' for name in row), ", ".join(f":{name}" for name in row)
     engine = open_engine(empty_url)
     with engine.begin() as connection:
         connection.execute(text(f"INSERT INTO outcomes ({columns}) VALUES ({values})"), row)
     engine.dispose()
     assert store.record_outcomes([fact, outcome(origin="page", created_ms=NOW_MS + 1)]) == 1
-    assert [one.origin for one in store.outcomes_after(0, 10)] == ["", "page"]
-    assert store.exposures(fact.experiment).origins == ("", "page")
+    assert [one.fingerprint for one in store.outcomes_after(0, 10)] == ["", "f" * 32]
+    assert store.exposures(fact.experiment).origins == ("unit", "page")
 
 
 def test_an_older_release_says_what_to_do_and_touches_nothing(first: str, open_store: OpenStore) -> None:

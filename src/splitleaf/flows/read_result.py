@@ -84,7 +84,7 @@ def from_outcome(outcome: Outcome) -> JobState:
         finished_ms=outcome.finished_ms,
         classification=classification,
         failure=failure,
-        context=TaskContext(unit_hash=outcome.unit_hash, flags=outcome.flags),
+        context=TaskContext(unit_hash=outcome.unit_hash, flags=outcome.flags, fingerprint=outcome.fingerprint),
     )
 
 

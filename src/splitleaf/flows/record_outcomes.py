@@ -138,6 +138,7 @@ def to_outcome(state: JobState) -> Outcome:
         primary_id=context.primary_id,
         fallback=context.fallback,
         origin=context.origin,
+        fingerprint=context.fingerprint,
         is_familiar=result.is_familiar if result else None,
         heat=b64encode(result.heat).decode("ascii") if result else "",
         measures=json.dumps(result.measures, separators=(",", ":")) if result and result.measures else "",

@@ -122,9 +122,9 @@ class ImageSubmission:
         Raises what the intake and the queue raise; `NoModelReady`; `NotFound` (`variant_not_found`) for a forced one;
         `Unprocessable` with code `idempotency_key_reused` when the key came with another picture before.
         """
-        fingerprint = hashlib.blake2b(submission.data, digest_size=16).hexdigest()
-        prediction_id = new_prediction_id()
+        prediction_id, fingerprint = new_prediction_id(), ""
         if submission.idempotency_key:
+            fingerprint = hashlib.blake2b(submission.data, digest_size=16).hexdigest()
             prediction_id = idempotent_prediction_id(submission.unit_hash, submission.idempotency_key)
             known = await self._queue.state(prediction_id)
             if known is not None:
@@ -132,7 +132,7 @@ class ImageSubmission:
             # The broker forgets results in time; a second prediction of the same id would change what was answered.
             recorded = await self._recorded(prediction_id)
             if recorded is not None:
-                return from_outcome(recorded)
+                return await self._again(from_outcome(recorded), fingerprint, 0)
         choice = self._choose(submission)
         try:
             return await self._begin(prediction_id, submission, choice, fingerprint)
@@ -218,7 +218,8 @@ class ImageSubmission:
 
     async def _again(self, known: JobState, fingerprint: str, wait_s: float) -> JobState:
         """Answer a repeated request with the first one's prediction."""
-        if known.context.fingerprint != fingerprint:
+        # Empty: of an older release, or all that was known of the task was lost.
+        if known.context.fingerprint not in ("", fingerprint):
             raise Unprocessable(
                 "this Idempotency-Key was used for another picture; use a new key for a new picture",
                 code="idempotency_key_reused",

@@ -48,7 +48,7 @@ class TaskContext:
     origin: str = ""
     """How the picture came, one of `core.prediction.Origin`; empty: it was not said."""
     fingerprint: str = ""
-    """Digest of the upload; detects an idempotency key used again for another picture."""
+    """Digest of an upload that came with an idempotency key; detects that the key is used again for another picture."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-SCHEMA = 4
+SCHEMA = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +55,8 @@ class Outcome:
     """JSON: the values of `core.measures.MEASURES`; a text, because most readers have no use for them."""
     origin: str = ""
     """How the picture came, one of `core.prediction.Origin`; empty: of older records."""
+    fingerprint: str = ""
+    """Digest of an upload that came with an `Idempotency-Key`; empty without a key, and of older records."""
     schema: int = SCHEMA
     number: int = field(default=0, compare=False)
     """Place in the order of recording, given by the store; a reader that follows goes by it."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, inspect, text
 
 from splitleaf.core.errors import ConfigurationError, DependencyDown
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration. A test holds it against the scripts."""
 
 # Any number will do, as long as nothing else in the database takes the same lock.

@@ -70,6 +70,7 @@ outcomes = Table(
     Column("heat", Text, nullable=False, server_default=""),
     Column("measures", Text, nullable=False, server_default=""),
     Column("origin", String(16), nullable=False, server_default=""),
+    Column("fingerprint", String(32), nullable=False, server_default=""),
     Column("schema", Integer, nullable=False),
     UniqueConstraint("prediction_id", name="outcomes_once"),
     Index("outcomes_by_time", "created_ms"),
