@@ -67,3 +67,16 @@ def test_a_threshold_is_learnt_from_answers_and_not_from_failures() -> None:
     learnt = GuardrailEvidence(0.01).with_latencies(np.zeros(500, bool), latency, 0.5)
     answers = latency[np.isfinite(latency)][:LESSONS]
     assert learnt.threshold_ms == threshold_ms(answers)
+
+
+@pytest.mark.parametrize("threshold", [None, 100.0])
+def test_what_was_taken_back_counts_once_it_had_waited_too_long_also_by_a_learnt_threshold(
+    threshold: float | None,
+) -> None:
+    latency, arms = np.linspace(40, 100, 300), np.zeros(300, bool)
+    learnt = GuardrailEvidence(0.01, threshold).with_latencies(arms, latency, 0.5)
+    before = learnt.process.candidate_successes + learnt.process.candidate_failures
+    taken_back = learnt.with_latencies([True] * 3, [50.0, 500.0, 600.0], 0.5, [False] * 3)
+    assert (before, taken_back.process.candidate_successes, taken_back.process.candidate_failures) == (0, 0, 2)
+    teaching = GuardrailEvidence(0.01).with_latencies(arms, latency, 0.5, arms)
+    assert (teaching.threshold_ms, teaching.lessons) == (None, ())

@@ -60,3 +60,20 @@ async def test_a_report_of_equal_versions_finds_no_difference_in_what_has_not_co
     assert not {Verdict.BETTER, Verdict.WORSE, Verdict.INVALID} & {one.statement.verdict for one in reports}
     assert all(one.health.is_sound for one in reports)
     assert not any(row.log10_e and row.log10_e > 1.3 for one in reports for row in one.metrics[0].arms)
+
+
+async def test_pictures_that_are_taken_back_more_often_in_one_arm_make_the_report_unsound_and_hold_the_ramp() -> None:
+    """Which of them are left is no chance: equal error rates would look different."""
+    variants = {"control": {"version": "v1", "share": 50}, "candidate": {"version": "v2", "share": 50}}
+    ramp = [{"share": 40, "min_n": 200}, {"share": 50}]
+    health, stages = [], []
+    for cancels in ((0.3, 0.3), (0.0, 0.8)):
+        path = RealPath(plan(salt="5a17", variants=variants, ramp=ramp), 1, crowd=Crowd(cancels=cancels))
+        await path.run(8)
+        health.append({one.name: one.status for one in (await path.report()).health.checks})
+        record = path.store.experiment("leaf")
+        assert record is not None
+        stages.append(record.stage)
+    assert [one["cancellations"] for one in health] == ["ok", "failed"]
+    assert [one["split"] for one in health] == ["ok", "ok"]
+    assert stages == [1, 0]

@@ -56,33 +56,37 @@ class GuardrailEvidence:
                 mine = mine & counts(rows)
                 return self.with_successes(arms[mine], ~is_bad(rows)[mine], shares[mine])
             case Exceedance(amount, counts):
-                found = amount(rows)
-                # What a client took back counts where they had waited longer than the plan allows.
-                mine = mine & (counts(rows) | (found > (self.threshold_ms or np.inf)))
-                return self.with_latencies(arms[mine], found[mine], shares[mine])
+                return self.with_latencies(arms[mine], amount(rows)[mine], shares[mine], counts(rows)[mine])
         raise TypeError(f"{spec.name} cannot be read off outcomes one by one")
 
     def with_successes(self, is_candidate: ArrayLike, successes: ArrayLike, share: ArrayLike) -> GuardrailEvidence:
         """Return the evidence after further outcomes; arguments as of `EProcess.observe`."""
         return replace(self, process=self.process.observe(is_candidate, successes, share))
 
-    def with_latencies(self, is_candidate: ArrayLike, latency_ms: ArrayLike, share: ArrayLike) -> GuardrailEvidence:
+    def with_latencies(
+        self, is_candidate: ArrayLike, latency_ms: ArrayLike, share: ArrayLike, is_known: ArrayLike = True
+    ) -> GuardrailEvidence:
         """Return the evidence after further latencies; infinite ones stand for pictures without an answer.
 
-        Where the plan names no threshold, control's first answers give its 95th percentile, and what came up to then is
-        not judged: a threshold must not come from what it judges.
+        Those that are not known were longer than given, because the client took the picture back: they count where that
+        was too long already, also beside a threshold that was learnt. Where the plan names none, control's first
+        answers give its 95th percentile, and what came up to then is not judged: a threshold must not come from what it
+        judges.
         """
         arms, latencies = np.asarray(is_candidate, dtype=bool), np.asarray(latency_ms, dtype=np.float64)
         shares = np.broadcast_to(np.asarray(share, dtype=np.float64), arms.shape)
+        known = np.broadcast_to(np.asarray(is_known, dtype=bool), arms.shape)
         threshold = self.threshold_ms
         if threshold is not None:
-            return replace(self, process=observe_latency(self.process, arms, latencies, shares, threshold))
+            told = known | (latencies > threshold)
+            process = observe_latency(self.process, arms[told], latencies[told], shares[told], threshold)
+            return replace(self, process=process)
         # Only answers teach: with a failure in twenty, the percentile of all would be infinite, and nothing ever slow.
-        of_control = np.flatnonzero(~arms & np.isfinite(latencies))
+        of_control = np.flatnonzero(~arms & known & np.isfinite(latencies))
         wanted = LESSONS - len(self.lessons)
         taught = replace(self, lessons=(*self.lessons, *latencies[of_control[:wanted]].tolist()))
         if len(of_control) < wanted:
             return taught
         rest = slice(of_control[wanted - 1] + 1, None)
         learnt = replace(taught, threshold_ms=threshold_ms(taught.lessons), lessons=())
-        return learnt.with_latencies(arms[rest], latencies[rest], shares[rest])
+        return learnt.with_latencies(arms[rest], latencies[rest], shares[rest], known[rest])

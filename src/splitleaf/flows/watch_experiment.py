@@ -21,7 +21,7 @@ from splitleaf.experiments.watch import ExperimentWatch, SplitWatch, StageWatch
 from splitleaf.flows.guard_candidate import CandidateGuard, Trial
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, Exposure, RatedExposure, RevisionRecord
 from splitleaf.outcomes.store import OutcomeStore
-from splitleaf.statistics.ratio import ALPHA, log_evidence
+from splitleaf.statistics.ratio import ALPHA, CONCENTRATION, CONCENTRATION_OF_FEW, log_evidence
 
 PAGE: Final = 5_000
 LATE_MS: Final = 10_000
@@ -46,7 +46,7 @@ class ExperimentWatcher:
         if any(guard.listens for guard in self._guards):
             self._listen(now_ms)
         plan, stage = self._plan, self._stage(record, now_ms)
-        split = self._split(plan)
+        split = self._split(plan, self._arrived, CONCENTRATION)
         held_by = tuple(self._holds(record, stage, split))
         step, waiting_for = next_step(stage, held_by)
         return ExperimentWatch(
@@ -77,6 +77,7 @@ class ExperimentWatcher:
         self._raters: set[int] = set()
         self._pictures: Counter[int] = Counter()
         self._arrived: dict[int, Counter[str]] = {}
+        self._canceled: dict[int, Counter[str]] = {}
         self._guards: list[CandidateGuard] = []
         self._revisions: dict[int, RevisionRecord] = {}
         self._steps: Sequence[AuditEntry] = ()
@@ -119,6 +120,8 @@ class ExperimentWatcher:
                 self._units.add(unit)
                 fresh.append(Trial.of_exposure(one))
                 self._arrived.setdefault(one.revision, Counter())[one.variant] += 1
+                if one.is_canceled:
+                    self._canceled.setdefault(one.revision, Counter())[one.variant] += 1
         shares = self._shares(fresh)
         for guard in self._guards:
             if not guard.listens:
@@ -176,17 +179,17 @@ class ExperimentWatcher:
             min_pictures=present.min_n if present else 0,
         )
 
-    def _split(self, plan: Plan) -> SplitWatch:
+    def _split(self, plan: Plan, found: Mapping[int, Counter[str]], concentration: float) -> SplitWatch:
         units: Counter[str] = Counter(dict.fromkeys(plan.variants, 0))
         expected = dict.fromkeys(plan.variants, 0.0)
         log_e = 0.0
-        for revision, arrived in self._arrived.items():
+        for revision, arrived in found.items():
             slots = self._slots(revision)
             units.update(arrived)
             for name, count in slots.items():
                 expected[name] += arrived.total() * count / sum(slots.values())
             if len(slots) > 1:
-                log_e += float(log_evidence([arrived[name] for name in slots], list(slots.values())))
+                log_e += float(log_evidence([arrived[name] for name in slots], list(slots.values()), concentration))
         log_limit = -math.log(ALPHA)
         return SplitWatch(dict(units), expected, log_e, log_limit, is_off=log_e >= log_limit)
 
@@ -197,6 +200,12 @@ class ExperimentWatcher:
         if split.is_off:
             seen = ", ".join(f"{name} {split.units[name]:,} of {split.expected[name]:,.0f}" for name in split.units)
             held.append(f"the split is off ({seen} expected units)")
+        canceled = self._split(self._plan, self._canceled, CONCENTRATION_OF_FEW)
+        if canceled.is_off:
+            seen = ", ".join(
+                f"{name} {count:,} of {canceled.expected[name]:,.0f}" for name, count in canceled.units.items()
+            )
+            held.append(f"clients take pictures back more often in one arm ({seen} expected units)")
         if stage.next_share is not None and not self._is_of_plan(record):
             held.append("the shares in force are not the stage's; ramp to a stage by hand")
         return held

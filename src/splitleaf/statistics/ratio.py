@@ -17,24 +17,27 @@ from splitleaf.statistics.records import Floats
 from splitleaf.statistics.special import chi_square_tail, log_gamma, x_log_y
 
 CONCENTRATION: Final = 1_000.0
+CONCENTRATION_OF_FEW: Final = 20.0
+"""For counts that are few, and far off where they are off at all."""
 ALPHA: Final = 0.001
 """A false alarm stops an experiment: one in a thousand experiments, over all its looks."""
 
 
-def log_evidence(counts: ArrayLike, shares: ArrayLike) -> Floats:
+def log_evidence(counts: ArrayLike, shares: ArrayLike, concentration: float = CONCENTRATION) -> Floats:
     """Return ln e against the shares, shape (...), from counts and shares of the shape (..., arms).
 
     Shares are relative to each other; every one must be above 0. Evidence of several revisions, each with its
-    own shares, is the product: the sum of these logarithms.
+    own shares, is the product: the sum of these logarithms. The smaller the concentration, the sooner few counts that
+    are far off are noticed, and the later many that are slightly off.
     """
     seen, expected = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)
     if not np.all(expected > 0):
         raise ValueError("a share of 0 cannot be compared with anything")
     expected = expected / expected.sum(axis=-1, keepdims=True)
-    prior = CONCENTRATION * expected
+    prior = concentration * expected
     arms = log_gamma(prior + seen) - log_gamma(prior) - x_log_y(seen, expected)
     total = seen.sum(axis=-1)
-    evidence: Floats = arms.sum(axis=-1) - (log_gamma(CONCENTRATION + total) - math.lgamma(CONCENTRATION))
+    evidence: Floats = arms.sum(axis=-1) - (log_gamma(concentration + total) - math.lgamma(concentration))
     return evidence
 
 

@@ -12,10 +12,11 @@ Status = Literal["ok", "warning", "failed", "unknown"]
 class Check(Part):
     """One question about the health of an experiment."""
 
-    name: Literal["split", "responses", "fallbacks", "units", "crossovers", "missing", "aa", "truth"]
+    name: Literal["split", "responses", "fallbacks", "cancellations", "units", "crossovers", "missing", "aa", "truth"]
     """`split`: do units come as the shares say? `responses`: do the arms draw feedback equally often? `fallbacks`: how
-    many did another version answer? `units`: do pictures come from more than a few? `crossovers`: how many were in two
-    arms? `missing`: how many outcomes? `aa`: do equal halves of control look equal? `truth`: do experts agree?"""
+    many did another version answer? `cancellations`: do clients take pictures back equally often in each arm? `units`:
+    do pictures come from more than a few, and did one send very many? `crossovers`: how many were in two arms?
+    `missing`: how many outcomes? `aa`: do equal halves of control look equal? `truth`: do experts agree?"""
     status: Status
     """`failed` makes the verdict `invalid`; `unknown`: nothing to check yet."""
     summary: str

@@ -43,7 +43,7 @@ class _Finding:
 
 def check_health(frame: Frame, labelled: Labelled, set_aside: int) -> Health:
     """Return the health; `set_aside` are this experiment's outcomes that could not be recorded."""
-    split, split_log_e = _count_split(frame)
+    split, split_log_e = _count_units(frame, frame.shown)
     responses, is_uneven = _count_responses(frame, labelled.said)
     fallback_share = _mean(frame.rows.is_fallback[frame.shown])
     crossovers = _count_crossovers(frame)
@@ -52,6 +52,7 @@ def check_health(frame: Frame, labelled: Labelled, set_aside: int) -> Health:
         "split": _judge_split(split, split_log_e),
         "responses": _judge_responses(responses, is_uneven, decides=frame.plan.primary.spec.truth is Truth.USERS),
         "fallbacks": _judge_fallbacks(frame, fallback_share),
+        "cancellations": _judge_cancellations(frame),
         "units": _judge_units(frame),
         "crossovers": _judge_crossovers(frame, crossovers),
         "missing": _judge_missing(missing, expected, set_aside),
@@ -75,16 +76,18 @@ def check_health(frame: Frame, labelled: Labelled, set_aside: int) -> Health:
     )
 
 
-def _count_split(frame: Frame) -> tuple[list[SplitCount], float]:
-    """Return units by revision and arm, each in the revision in which it first came, and ln e against the shares."""
+def _count_units(
+    frame: Frame, among: Bools, concentration: float = ratio.CONCENTRATION
+) -> tuple[list[SplitCount], float]:
+    """Return the units whose first picture is among these, by its revision and arm, and ln e against the shares."""
     counts, log_e = [], 0.0
     for revision, slots in frame.slots.items():
-        mine = frame.is_first & (frame.rows.revision == revision)
+        mine = frame.is_first & among & (frame.rows.revision == revision)
         arms = [(place, arm) for place, arm in enumerate(frame.arms) if slots.get(arm.name)]
         seen = [int((mine & (frame.arm == place)).sum()) for place, _ in arms]
         shares = [slots[arm.name] for _, arm in arms]
         if len(arms) > 1:
-            log_e += float(ratio.log_evidence(seen, shares))
+            log_e += float(ratio.log_evidence(seen, shares, concentration))
         counts += [
             SplitCount(revision=revision, arm=arm.name, units=units, expected=sum(seen) * share / sum(shares))
             for (_, arm), units, share in zip(arms, seen, shares, strict=True)
@@ -97,14 +100,18 @@ def _judge_split(split: Sequence[SplitCount], log_e: float) -> _Finding:
         return _Finding("ok", "One variant answers everybody: there is no split that could be off.")
     if not any(one.units for one in split):
         return _Finding("unknown", "No unit has come yet.")
-    told = ", ".join(
-        f"{arm} {sum(one.units for one in split if one.arm == arm):,} of "
-        f"{sum(one.expected for one in split if one.arm == arm):,.0f} expected"
-        for arm in dict.fromkeys(one.arm for one in split)
-    )
+    told = _tell_counts(split)
     if log_e >= -math.log(ratio.ALPHA):
         return _Finding("failed", f"Units did not come as the shares say: {told}. Some were lost, or counted twice.")
     return _Finding("ok", f"Units came as the shares say: {told}.")
+
+
+def _tell_counts(counts: Sequence[SplitCount]) -> str:
+    return ", ".join(
+        f"{arm} {sum(one.units for one in counts if one.arm == arm):,} of "
+        f"{sum(one.expected for one in counts if one.arm == arm):,.0f} expected"
+        for arm in dict.fromkeys(one.arm for one in counts)
+    )
 
 
 def _count_responses(frame: Frame, said: Sequence[LabelledPicture]) -> tuple[list[ResponseRate], bool]:
@@ -158,6 +165,23 @@ def _judge_fallbacks(frame: Frame, share: float) -> _Finding:
     if share > MOST_FALLBACKS:
         return _Finding("warning", f"{summary} They count against the assigned one; see that it is loaded everywhere.")
     return _Finding("ok", summary)
+
+
+def _judge_cancellations(frame: Frame) -> _Finding:
+    """Ask whether the units whose first picture was taken back came as the shares say.
+
+    What was taken back counts neither way. Where one arm loses more, those that stay in it are not like the other's.
+    """
+    counts, log_e = _count_units(frame, frame.rows.is_canceled, ratio.CONCENTRATION_OF_FEW)
+    if not any(one.units for one in counts):
+        return _Finding("ok", "Nobody took a picture back.")
+    told = _tell_counts(counts)
+    if log_e >= -math.log(ratio.ALPHA):
+        return _Finding(
+            "failed",
+            f"Clients do not take pictures back equally often in each arm: {told}. Those that stay cannot be compared.",
+        )
+    return _Finding("ok", f"Units that took their first picture back, as often in each arm: {told}.")
 
 
 def _judge_units(frame: Frame) -> _Finding:

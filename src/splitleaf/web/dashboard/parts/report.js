@@ -34,6 +34,7 @@ const CHECKS = {
   split: "Split of the units",
   responses: "Feedback by arm",
   fallbacks: "Answered by another version",
+  cancellations: "Taken back by arm",
   units: "Number of units",
   crossovers: "Units in two arms",
   missing: "Missing outcomes",
