@@ -503,3 +503,24 @@ GOLDEN = Path(__file__).parent / "golden/report.json"
 def test_a_seeded_experiment_gives_the_report_that_was_checked_by_hand() -> None:
     """Made anew by `python -m tests.flows.golden`, after a look at what changed and why."""
     assert_alike(golden_report().model_dump(mode="json"), json.loads(GOLDEN.read_text(encoding="utf-8")))
+
+
+def test_one_busy_unit_beside_thousands_hides_no_interval_decides_nothing_and_is_named() -> None:
+    world = World(error_rate={"v1": 0.02, "v2": 0.02})
+    quiet = Synthetic(plan_of(), world).run(3_000)
+    expected = judge(quiet).metrics[0].arms[1].difference
+    assert expected is not None
+    quiet.run(200, units=1, error_rate={"v1": 1.0, "v2": 1.0})
+    report = judge(quiet)
+    found = report.metrics[0].arms[1].difference
+    assert found is not None
+    assert abs(found.value - expected.value) < 0.007, "ten pictures in fifteen hundred"
+    (units,) = [one for one in report.health.checks if one.name == "units"]
+    assert units.status == "warning"
+    assert "One unit sent 201 of them (6 %)" in units.summary
+    assert "Its first is outcome" in units.summary
+
+
+def test_a_units_failures_alone_open_no_gate() -> None:
+    report = judge(Synthetic(plan_of()).run(3_000).run(200, units=2, error_rate={"v1": 1.0, "v2": 1.0}))
+    assert report.metrics[0].arms[1].difference is None

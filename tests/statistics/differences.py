@@ -156,7 +156,8 @@ def _clustered_arm(right: Ints, mask: Bools) -> ArmTotals:
         return sums
 
     units, outcomes = running(np.ones_like(right)), running(right)
-    return ArmTotals(units, 5 * units, outcomes, 25 * units, 5 * outcomes, running(right**2))
+    sums = (units, 5 * units, outcomes, 25 * units, 5 * outcomes, running(right**2))
+    return ArmTotals(*sums, running((right > 0).astype(np.int64)), running((right < 5).astype(np.int64)))
 
 
 def coverage(runs: int, seed: int) -> list[Reading]:

@@ -11,7 +11,7 @@ import numpy as np
 from splitleaf.statistics.grouping import Ints, Sample
 from splitleaf.statistics.power import growth_needed
 from splitleaf.statistics.proportions import estimate_rate
-from splitleaf.statistics.records import ArmTotals, Difference, Estimate, Floats, Interval, divide
+from splitleaf.statistics.records import ArmTotals, Difference, Estimate, Floats, Interval, cap_units, divide
 from splitleaf.statistics.sequences import (
     Score,
     bound,
@@ -122,7 +122,8 @@ def contrast_pairs(difference: Floats, unit: Ints, planned_images: float, alpha:
     # Halved and moved, a difference in [-1, 1] is an outcome in [0, 1], and no difference is one half.
     sizes = np.bincount(unit).astype(np.float64)
     # Units of other images have none here, and count nowhere.
-    totals = ArmTotals.of_units(sizes, np.bincount(unit, (difference / scale + 1) / 2))
+    sums = np.bincount(unit, (difference / scale + 1) / 2).astype(np.float64)
+    totals = ArmTotals.of_units(*cap_units(sizes, sums))
     units = float(totals.units.sum())
     value = 2 * float(totals.mean.sum()) - 1
     variance = 4 * float(mean_variance(totals).sum()) * units**2

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from splitleaf.statistics.records import ArmTotals, Floats
+from splitleaf.statistics.records import ArmTotals, Floats, cap_units, divide
 from splitleaf.statistics.sequences import stratum_weights
 
 Ints = NDArray[np.int64]
@@ -55,17 +55,23 @@ class Grouping:
     def total(self, outcome: ArrayLike, weight: ArrayLike | None = None) -> Sample:
         """Return the totals of outcomes in [0, 1], (images,).
 
-        `weight` is how many images each one stands for; those of weight 0 are as if they had not been.
+        `weight` is how many images each one stands for; those of weight 0 are as if they had not been. A unit counts as
+        at most `MOST_IMAGES` images.
         """
         value = np.asarray(outcome, dtype=np.float64)
         if weight is None:
-            images = self._by_group(None)
-            sums = self._by_group(value)
+            images, sums = cap_units(self._by_group(None), self._by_group(value))
         else:
             each = np.asarray(weight, dtype=np.float64)
             images, sums = self._by_group(each), self._by_group(np.where(each > 0, value, 0.0) * each)
-        seen = (images > 0).astype(np.float64)
-        fields = [self._by_cell(one) for one in (seen, images, sums, images**2, images * sums, sums**2)]
+            # However much an image stands for, it is the number of a unit's images that is capped.
+            count = self._by_group((each > 0).astype(np.float64))
+            factor = divide(cap_units(count, count)[0], count)
+            images, sums = images * factor, sums * factor
+        fields = [
+            self._by_cell(one.astype(np.float64))
+            for one in (images > 0, images, sums, images**2, images * sums, sums**2, sums > 0, sums < images)
+        ]
         control, candidate = (ArmTotals(*(each[:, arm] for each in fields)) for arm in (0, 1))
         weights = stratum_weights(control, candidate)
         contribution = self._contributions(control, candidate, weights, images, sums)

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
+
+MOST_IMAGES: Final = 10
+"""As how many a unit's images count at most. Where images of a unit resemble each other with a correlation of 0.1, all
+further ones together tell less than one, and without a cap a single busy unit would decide what the others say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +36,23 @@ class ArmTotals:
     """Sum of n_u * y_u."""
     outcomes_squared: Floats
     """Sum of y_u ** 2."""
+    succeeding: Floats
+    """Number of units that have a success at all, y_u > 0."""
+    failing: Floats
+    """Number of units that have a failure at all, y_u < n_u."""
 
     @classmethod
     def of_single(cls, successes: ArrayLike, units: ArrayLike) -> ArmTotals:
         """Return the totals of units with one image each, right or wrong. Shapes (..., strata)."""
         right, all_ = np.asarray(successes, dtype=np.float64), np.asarray(units, dtype=np.float64)
-        return cls(all_, all_, right, all_, right, right)
+        return cls(all_, all_, right, all_, right, right, right, all_ - right)
 
     @classmethod
     def of_units(cls, images: ArrayLike, outcomes: ArrayLike) -> ArmTotals:
         """Return the totals of one stratum from n_u and y_u, both of the shape (..., units)."""
         size, total = np.asarray(images, dtype=np.float64), np.asarray(outcomes, dtype=np.float64)
-        seen = (size > 0).astype(np.float64)
-        return cls(*(one.sum(axis=-1, keepdims=True) for one in (seen, size, total, size**2, size * total, total**2)))
+        each = (size > 0, size, total, size**2, size * total, total**2, total > 0, total < size)
+        return cls(*(one.sum(axis=-1, keepdims=True, dtype=np.float64) for one in each))
 
     @property
     def mean(self) -> Floats:
@@ -54,6 +63,12 @@ class ArmTotals:
     def effective_units(self) -> Floats:
         """How many units of equal size tell as much: (sum n)^2 / sum n^2 (L. Kish, "Survey Sampling", 1965)."""
         return divide(self.images**2, self.images_squared)
+
+
+def cap_units(images: Floats, outcomes: Floats) -> tuple[Floats, Floats]:
+    """Return n_u and y_u with each unit counted as at most `MOST_IMAGES` images of its mean, elementwise."""
+    factor = np.minimum(1.0, MOST_IMAGES / np.maximum(images, 1.0))
+    return images * factor, outcomes * factor
 
 
 def divide(numerator: Floats, denominator: Floats) -> Floats:

@@ -66,7 +66,10 @@ def mean_variance(arm: ArmTotals) -> Floats:
 
 
 def is_enough(*arms: ArmTotals) -> NDArray[np.bool_]:
-    """Return whether each arm, over its strata, has enough successes and failures, counted in effective units."""
+    """Return whether each arm, over its strata, has enough successes and failures.
+
+    Counted in effective units, and in units that have any: a unit's failures alone open nothing.
+    """
     enough: NDArray[np.bool_] = np.all([_least(arm) >= LEAST_OF_EACH for arm in arms], axis=0)
     return enough
 
@@ -75,7 +78,8 @@ def _least(arm: ArmTotals) -> Floats:
     # Rounded, because 0.9 * 100 failures of 100 are 9.999999999999998.
     successes = (arm.effective_units * arm.mean).sum(axis=-1)
     failures = (arm.effective_units * (1 - arm.mean)).sum(axis=-1)
-    least: Floats = np.minimum(successes, failures).round(9)
+    units = np.minimum(arm.succeeding.sum(axis=-1), arm.failing.sum(axis=-1))
+    least: Floats = np.minimum(np.minimum(successes, failures).round(9), units)
     return least
 
 

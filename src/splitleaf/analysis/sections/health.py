@@ -23,6 +23,7 @@ from splitleaf.statistics import ratio
 from splitleaf.statistics.contrasts import Planned, contrast_arms
 from splitleaf.statistics.grouping import count_units
 from splitleaf.statistics.proportions import estimate_rate
+from splitleaf.statistics.records import MOST_IMAGES
 
 MOST_FALLBACKS: Final = 0.01
 """Shares from which on a check warns."""
@@ -33,6 +34,8 @@ LEAST_SHADOWS: Final = 20
 LEAST_UNITS: Final = 10
 """Fewer are a warning once there are `LEAST_PICTURES` of them."""
 LEAST_PICTURES: Final = 50
+HEAVY_SHARE: Final = 0.02
+"""Of all pictures: a unit that sends more is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,12 +193,28 @@ def _judge_units(frame: Frame) -> _Finding:
     if not units:
         return _Finding("unknown", "No unit has come yet.")
     if units >= LEAST_UNITS or pictures < LEAST_PICTURES:
-        return _Finding("ok", told)
+        return _judge_heaviest(frame, told)
     whose = "one unit" if units == 1 else f"only {units} units"
     return _Finding(
         "warning",
         f"All {pictures:,} pictures came from {whose}, and units are what is counted: they may all be of one kind. Let "
         "each grower have a unit: the page's cookie, the header `Splitleaf-Unit`, or `splitleaf predict --units`.",
+    )
+
+
+def _judge_heaviest(frame: Frame, told: str) -> _Finding:
+    """Name the unit that sent most, where that is more than many do, by its first outcome."""
+    rows = np.flatnonzero(frame.shown)
+    sent = np.bincount(frame.rows.unit[rows])
+    heaviest = int(sent.argmax())
+    most, share = int(sent[heaviest]), int(sent[heaviest]) / len(rows)
+    if most <= MOST_IMAGES or share < HEAVY_SHARE:
+        return _Finding("ok", told)
+    first = int(frame.rows.number[rows[frame.rows.unit[rows] == heaviest][0]])
+    return _Finding(
+        "warning",
+        f"{told} One unit sent {most:,} of them ({100 * share:.0f} %), and counts as at most {MOST_IMAGES} in "
+        f"comparisons. Its first is outcome {first:,}. A program that sends for many should name a unit for each.",
     )
 
 
