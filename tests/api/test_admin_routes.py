@@ -151,7 +151,7 @@ JOURNEY = [
     experiment("resume"),
     experiment("ramp", stage=1),
     experiment("stop"),
-    experiment("promote", variant="candidate"),
+    experiment("promote", variant="candidate", against_evidence=True),
     experiment("rollback"),
     draft("other"),
     experiment("start", "other"),

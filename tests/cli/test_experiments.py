@@ -81,7 +81,7 @@ def test_what_does_not_follow_is_refused(place: Path) -> None:
     refused(Conflict, "experiment_exists", "create", "plan.toml")
     refused(Conflict, "transition_refused", "stop", "v2-against-v1")
     refused(Conflict, "transition_refused", "ramp", "v2-against-v1")
-    refused(Conflict, "transition_refused", "promote", "v2-against-v1", "candidate")
+    refused(Conflict, "transition_refused", "promote", "v2-against-v1", "candidate", "--against-evidence")
     refused(NotFound, "experiment_not_found", "show", "other")
     assert run("ramp", "v2-against-v1", "candidate=5", "--stage", "1").exit_code == 2
     assert run("ramp", "v2-against-v1", "candidate").exit_code == 2
@@ -94,7 +94,13 @@ def test_a_promotion_that_was_taken_back_is_told_as_past(place: Path) -> None:
     start_experiment(store, "v2-against-v1", {"v1", "v2", "v3"}, by, clock)
     store.close()
     said("stop", "v2-against-v1")
-    assert "promoted, revision 1, candidate won" in said("promote", "v2-against-v1", "candidate")
+    promotion = ("promote", "v2-against-v1", "candidate")
+    assert "Too little is known yet" in refused(Conflict, "against_evidence", *promotion).detail
+    refused(Unprocessable, "reason_missing", *promotion, "--against-evidence")
+    told = said(*promotion, "--against-evidence", "--why", "it is cheaper")
+    assert told.startswith("verdict not_enough_data: Too little is known yet to compare v2 with v1.\n")
+    assert "promoted, revision 1, candidate won" in told
+    assert "promote  by" in said("show", "v2-against-v1")
     assert "rolled_back, revision 1, candidate had won" in said("rollback", "v2-against-v1")
 
 

@@ -30,12 +30,14 @@ from splitleaf.flows.run_experiment import (
     start_experiment,
     stop_experiment,
 )
+from splitleaf.flows.weigh_promotion import Evidence
 from splitleaf.outcomes.experiments import ExperimentChange
 from splitleaf.outcomes.store import OutcomeStore
 from tests.experiments.plans import RAMP, plan, shadow_plan
 from tests.outcomes.facts import audit_entry
 from tests.support.stores import EmptyStore
 
+FOR_IT = Evidence("better", "v2 is better than v1.", is_for=True)
 READY = {"v1", "v2", "v3"}
 CLOCK = SystemClock()
 ANN = Hand("ann", "to find out")
@@ -78,9 +80,11 @@ def test_a_shadow_that_won_is_promoted_by_its_version_and_taken_back(store: Outc
     start_experiment(store, shadow_plan().key, READY, ANN, CLOCK)
     stop_experiment(store, shadow_plan().key, ANN, CLOCK)
     refused(
-        lambda: promote_variant(store, shadow_plan().key, "v3", READY, "v1", ANN, CLOCK), "variant_not_found", NotFound
+        lambda: promote_variant(store, shadow_plan().key, "v3", READY, "v1", FOR_IT, ANN, CLOCK),
+        "variant_not_found",
+        NotFound,
     )
-    promote_variant(store, shadow_plan().key, "v2", READY, "v1", ANN, CLOCK)
+    promote_variant(store, shadow_plan().key, "v2", READY, "v1", FOR_IT, ANN, CLOCK)
     assert store.aliases() == {"champion": "v2"}
     roll_back_experiment(store, shadow_plan().key, ANN, CLOCK)
     assert store.aliases() == {"champion": "v1"}
@@ -156,22 +160,48 @@ def test_shares_can_be_set_by_hand(store: OutcomeStore) -> None:
 def test_a_promotion_moves_the_champion_and_is_undone_in_one_step(store: OutcomeStore) -> None:
     start(store)
     stop_experiment(store, "leaf", ANN, CLOCK)
-    refused(lambda: promote_variant(store, "leaf", "winner", READY, "v1", ANN, CLOCK), "variant_not_found", NotFound)
     refused(
-        lambda: promote_variant(store, "leaf", "candidate", {"v1"}, "v1", ANN, CLOCK), "version_not_found", NotFound
+        lambda: promote_variant(store, "leaf", "winner", READY, "v1", FOR_IT, ANN, CLOCK), "variant_not_found", NotFound
     )
-    promote_variant(store, "leaf", "candidate", READY, "v1", Hand("ann", "better"), CLOCK)
+    refused(
+        lambda: promote_variant(store, "leaf", "candidate", {"v1"}, "v1", FOR_IT, ANN, CLOCK),
+        "version_not_found",
+        NotFound,
+    )
+    promote_variant(store, "leaf", "candidate", READY, "v1", FOR_IT, Hand("ann", "better"), CLOCK)
     assert (state(store), load_routing(store, "v1").champion) == ("promoted", "v2")
     roll_back_experiment(store, "leaf", Hand("bob", "worse after all"), CLOCK)
     assert (state(store), load_routing(store, "v9").champion) == ("rolled_back", "v1")
     assert [(one.version, one.actor) for one in store.alias_history("champion")] == [("v1", "bob"), ("v2", "ann")]
 
 
+def test_nobody_promotes_against_the_evidence_without_saying_so_and_why(store: OutcomeStore) -> None:
+    start(store)
+    stop_experiment(store, "leaf", ANN, CLOCK)
+    unknown = Evidence("undecided", "Whether v2 is better is not decided yet.", is_for=False)
+
+    def promote(hand: Hand, *, against: bool) -> None:
+        promote_variant(store, "leaf", "candidate", READY, "v1", unknown, hand, CLOCK, against_evidence=against)
+
+    refused(lambda: promote(ANN, against=False), "against_evidence")
+    refused(lambda: promote(Hand("ann", " "), against=True), "reason_missing", Unprocessable)
+    assert state(store) == "stopped"
+    promote(Hand("ann", "cheaper"), against=True)
+    (entry, *_) = store.audit_log("experiment/leaf")
+    assert (entry.action, entry.reason) == ("promote", "cheaper")
+    assert json.loads(entry.after)["findings"] == {
+        "verdict": "undecided",
+        "headline": "Whether v2 is better is not decided yet.",
+        "is_for": False,
+        "is_against_evidence": True,
+    }
+
+
 def test_a_promotion_that_somebody_has_built_on_is_not_undone(store: OutcomeStore) -> None:
     move_alias(store, "champion", "v1", READY, None, "ann", "first", CLOCK)
     start(store)
     stop_experiment(store, "leaf", ANN, CLOCK)
-    promote_variant(store, "leaf", "candidate", READY, "v9", ANN, CLOCK)
+    promote_variant(store, "leaf", "candidate", READY, "v9", FOR_IT, ANN, CLOCK)
     move_alias(store, "champion", "v3", READY, "v2", "bob", "newer", CLOCK)
     refused(lambda: roll_back_experiment(store, "leaf", ANN, CLOCK), "conflict")
     assert (state(store), store.aliases()) == ("promoted", {"champion": "v3"})
@@ -258,7 +288,7 @@ def test_the_audit_log_tells_the_whole_story(store: OutcomeStore) -> None:
     start(store, plan(ramp=RAMP))
     ramp_to_stage(store, "leaf", 1, Hand("controller", "stage 0 is done"), CLOCK)
     stop_experiment(store, "leaf", ANN, CLOCK)
-    promote_variant(store, "leaf", "candidate", READY, "v1", Hand("bob", "better"), CLOCK)
+    promote_variant(store, "leaf", "candidate", READY, "v1", FOR_IT, Hand("bob", "better"), CLOCK)
     story = [(one.actor, one.action, one.reason) for one in reversed(store.audit_log("experiment/leaf"))]
     assert story == [
         ("ann", "create", "to find out"),
@@ -273,7 +303,9 @@ def test_the_audit_log_tells_the_whole_story(store: OutcomeStore) -> None:
     before, after = read(ramp)
     assert (before["shares"], after["shares"]) == ({"control": 99, "candidate": 1}, {"control": 95, "candidate": 5})
     assert read(stop) == ({"state": "running"}, {"state": "stopped"})
-    assert read(promote)[1] == {"state": "promoted", "promoted": "candidate", "champion": "v2"}
+    after = read(promote)[1]
+    assert after.pop("findings")["verdict"] == "better"
+    assert after == {"state": "promoted", "promoted": "candidate", "champion": "v2"}
 
 
 def read(entry: Any) -> tuple[dict[str, Any], dict[str, Any]]:

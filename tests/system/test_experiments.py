@@ -93,7 +93,7 @@ def test_an_experiment_runs_from_its_plan_to_a_promotion_that_is_taken_back(
     assert {one["variant"] for one in found if one["label"] == "blue"} == {"candidate"}
     ask(admin, "POST", "/experiments/whole-run/stop")
     assert {one["result"]["label"] for one in send(client, 20)} == {"red"}
-    ask(admin, "POST", "/experiments/whole-run/promote", variant="candidate")
+    ask(admin, "POST", "/experiments/whole-run/promote", variant="candidate", against_evidence=True)
     assert {one["result"]["label"] for one in send(client, 5)} == {"blue"}
     ask(admin, "POST", "/experiments/whole-run/rollback")
     assert {one["result"]["label"] for one in send(client, 5)} == {"red"}

@@ -287,6 +287,9 @@ def test_an_experiment_is_planned_with_its_size_in_view_and_goes_through_its_lif
         ("Undo the promotion", "Undo the promotion", "Rolled back"),
     ):
         operator.get_by_role("button", name=button, exact=True).click()
+        if button == "Promote":
+            expect(operator.get_by_role("dialog")).to_contain_text("The evidence does not speak for promoting it.")
+            operator.get_by_label("Promote it against the evidence").check()
         accessible(operator)
         confirm(operator, confirmation, f"because of {button}")
         expect(state).to_have_text(after)

@@ -8,16 +8,19 @@ from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Query
 
+from splitleaf.analysis.report import Report
 from splitleaf.api import experiment_shapes as shapes
 from splitleaf.api.admin_report import add_report
 from splitleaf.api.admin_shapes import Name
 from splitleaf.api.services import ApiServices
 from splitleaf.core.errors import Unprocessable
 from splitleaf.experiments.metrics import METRICS
-from splitleaf.experiments.reading import read_plan
+from splitleaf.experiments.reading import parse_plan, read_plan
 from splitleaf.flows import run_experiment as flow
+from splitleaf.flows.keep_reports import ReportKeeper
 from splitleaf.flows.run_experiment import Hand
 from splitleaf.flows.size_experiment import Question, Sizing, size_experiment
+from splitleaf.flows.weigh_promotion import weigh_promotion
 from splitleaf.outcomes.experiments import ExperimentRecord
 
 Limit = Annotated[int, Query(ge=1, le=1_000)]
@@ -26,9 +29,11 @@ Limit = Annotated[int, Query(ge=1, le=1_000)]
 def add_experiments(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
     """Add the routes under `/experiments`, and `/audit`."""
     _add_reading(router, services, may_read)
-    add_report(router, services, may_read)
+    keeper = ReportKeeper(services.store, services.clock, services.desk, services.limits.prediction_ttl_s)
+    add_report(router, keeper, may_read)
     _add_plans(router, services, may_write)
     _add_steps(router, services, may_write)
+    _add_promotion(router, services, keeper, may_read, may_write)
     _add_decisions(router, services, may_write)
 
 
@@ -127,15 +132,45 @@ def _add_steps(router: APIRouter, services: ApiServices, may_write: Any) -> None
         return await _done(services, lambda: flow.stop_experiment(store, key, _hand(actor, body), clock))
 
 
-def _add_decisions(router: APIRouter, services: ApiServices, may_write: Any) -> None:
+def _add_promotion(
+    router: APIRouter, services: ApiServices, keeper: ReportKeeper, may_read: Any, may_write: Any
+) -> None:
     store, clock, monitor = services.store, services.clock, services.monitor
 
-    @router.post("/experiments/{key}/promote", summary="Point the champion at a variant's version")
+    @router.get("/experiments/{key}/evidence", dependencies=[may_read], summary="Say what speaks for each contender")
+    async def evidence(key: Name) -> shapes.EvidenceShape:
+        document = await keeper.report(key)
+
+        def read() -> shapes.EvidenceShape:
+            report, plan = Report.model_validate_json(document), parse_plan(flow.find_experiment(store, key).plan)
+            return shapes.EvidenceShape(contenders={one: weigh_promotion(report, one) for one in plan.contenders})
+
+        return await asyncio.to_thread(read)
+
+    @router.post("/experiments/{key}/promote", summary="Point the champion at a variant's version, on the evidence")
     async def promote(key: Name, body: shapes.Promotion, actor: str = may_write) -> shapes.ExperimentShape:
         ready, champion, hand = monitor.snapshot.ready, monitor.snapshot.routing.champion, _hand(actor, body)
-        return await _done(
-            services, lambda: flow.promote_variant(store, key, body.variant, ready, champion, hand, clock)
-        )
+        document = await keeper.report(key)
+
+        def step() -> ExperimentRecord:
+            evidence = weigh_promotion(Report.model_validate_json(document), body.variant)
+            return flow.promote_variant(
+                store,
+                key,
+                body.variant,
+                ready,
+                champion,
+                evidence,
+                hand,
+                clock,
+                against_evidence=body.against_evidence,
+            )
+
+        return await _done(services, step)
+
+
+def _add_decisions(router: APIRouter, services: ApiServices, may_write: Any) -> None:
+    store, clock = services.store, services.clock
 
     @router.post("/experiments/{key}/reject", summary="Decide against the candidates")
     async def reject(key: Name, body: shapes.Step, actor: str = may_write) -> shapes.ExperimentShape:

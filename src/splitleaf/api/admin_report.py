@@ -8,13 +8,11 @@ from fastapi import APIRouter, Response
 
 from splitleaf.analysis.report import Report
 from splitleaf.api.admin_shapes import Name
-from splitleaf.api.services import ApiServices
 from splitleaf.flows.keep_reports import ReportKeeper
 
 
-def add_report(router: APIRouter, services: ApiServices, may_read: Any) -> None:
+def add_report(router: APIRouter, keeper: ReportKeeper, may_read: Any) -> None:
     """Add `/experiments/{key}/report`."""
-    keeper = ReportKeeper(services.store, services.clock, services.desk, services.limits.prediction_ttl_s)
 
     @router.get(
         "/experiments/{key}/report",

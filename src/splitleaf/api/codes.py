@@ -65,6 +65,11 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "ramp_refused": (409, "A ramp only gives candidates more units.", "Roll back to take them away."),
     "split_in_force": (409, "An experiment cannot start while a static split is in force.", "End the split first."),
     "transition_refused": (409, "The step does not follow on the experiment's state.", "See its detail."),
+    "against_evidence": (
+        409,
+        "The report does not speak for promoting this variant.",
+        "Gather more evidence, or send `against_evidence` with the reason.",
+    ),
     "feedback_impossible": (409, "The prediction has no answer to judge.", "Wait until it has succeeded."),
     "no_baseline": (
         409,
@@ -79,6 +84,7 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
     "unsupported_media_type": (415, "Not a picture of an accepted kind.", "Send JPEG, PNG, WebP, HEIC or AVIF."),
     "unsupported_encoding": (415, "The body is compressed once more.", "Send it without Content-Encoding."),
     "file_required": (422, "The multipart body has no field `file`.", "Name the picture's field `file`."),
+    "reason_missing": (422, "Promoting against the evidence wants a reason.", "Send it."),
     "image_empty": (422, "The file is empty.", "Choose the picture again."),
     "image_corrupt": (422, "The picture is damaged.", "Take or export it again."),
     "image_truncated": (422, "A part of the picture is missing.", "Send it again from the original."),

@@ -12,6 +12,7 @@ from splitleaf.api.schemas import Shape
 from splitleaf.core.clock import as_rfc3339
 from splitleaf.experiments.metrics import MetricSpec, Role, Truth
 from splitleaf.experiments.plan import Plan
+from splitleaf.flows.weigh_promotion import Evidence
 from splitleaf.outcomes.events import Outcome
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, ExposureCount, RevisionRecord
 
@@ -55,6 +56,17 @@ class Ramp(Step):
 
 class Promotion(Step):
     variant: Name = Field(description="A variant, or the version of a shadow.", examples=["candidate"])
+    against_evidence: bool = Field(
+        default=False,
+        description="Promote it although the report does not speak for it; kept in the audit log.",
+    )
+
+
+class EvidenceShape(Shape):
+    contenders: dict[Name, Evidence] = Field(
+        description="By variant, or by the version of a shadow: what the report says, and whether it speaks for it.",
+        examples=[{"candidate": {"verdict": "better", "headline": "v2 is more accurate than v1.", "is_for": True}}],
+    )
 
 
 class MetricShape(Shape):

@@ -206,13 +206,27 @@ def stop(key: Key, why: Why = "", models: Repository = None, data: Data = None, 
 def promote(
     key: Key,
     variant: Annotated[str, typer.Argument(help="The variant that won, or the version of a shadow.")],
+    against_evidence: Annotated[
+        bool, typer.Option("--against-evidence", help="Although the report does not speak for it; say --why.")
+    ] = False,
     why: Why = "",
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Point the champion at the version of a variant or shadow; `rollback` undoes it."""
-    _change(models, data, as_json, lambda experimenter: experimenter.promote(key, variant, why))
+    """Point the champion at the version of a variant or shadow, on the report's verdict; `rollback` undoes it."""
+    from splitleaf.flows.weigh_promotion import weigh_promotion
+    from splitleaf.processes.judge import judge_here
+
+    evidence = weigh_promotion(judge_here(key, data), variant)
+    if not as_json:
+        typer.echo(f"verdict {evidence.verdict}: {evidence.headline}")
+    _change(
+        models,
+        data,
+        as_json,
+        lambda experimenter: experimenter.promote(key, variant, evidence, why, against_evidence=against_evidence),
+    )
 
 
 @app.command("reject")

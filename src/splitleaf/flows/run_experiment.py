@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -20,6 +20,7 @@ from splitleaf.experiments.lifecycle import State, Step, require_changeable, sta
 from splitleaf.experiments.plan import Plan
 from splitleaf.experiments.reading import parse_plan, write_plan
 from splitleaf.flows.change_routing import require_version
+from splitleaf.flows.weigh_promotion import Evidence, require_evidence
 from splitleaf.outcomes.experiments import (
     AliasMove,
     AuditEntry,
@@ -166,14 +167,19 @@ def promote_variant(  # noqa: PLR0917 - a change, who makes it, and why
     variant: str,
     ready: Collection[str],
     champion: str,
+    evidence: Evidence,
     hand: Hand,
     clock: Clock,
+    *,
+    against_evidence: bool = False,
 ) -> ExperimentRecord:
     """Point the champion at the version of a variant or, named as it is, of a shadow.
 
-    `champion` is who answers while the alias was never moved.
+    `champion` is who answers while the alias was never moved. What the evidence said, and whether it was gone against,
+    is kept with the audit entry.
 
-    Raises `NotFound` (`variant_not_found`, `version_not_found`), `Conflict` (`transition_refused`).
+    Raises `NotFound` (`variant_not_found`, `version_not_found`), `Conflict` (`transition_refused`) and as
+    `require_evidence`.
     """
     present = _present(store, key, hand)
     state = state_after(State(present.state), Step.PROMOTE)
@@ -182,6 +188,9 @@ def promote_variant(  # noqa: PLR0917 - a change, who makes it, and why
         raise NotFound(f"{plan.key} has no variant or shadow {variant!r}", code="variant_not_found")
     version = plan.contenders[variant]
     require_version(version, ready)
+    require_evidence(evidence, hand.reason, against=against_evidence)
+    findings = {**asdict(evidence), "is_against_evidence": not evidence.is_for}
+    hand = replace(hand, findings={**hand.findings, **findings})
     alias = store.aliases().get(CHAMPION)
     record = _following(present, clock, state=str(state), promoted=variant, champion_before=alias or champion)
     move = AliasMove(CHAMPION, version, alias)

@@ -12,6 +12,7 @@ from splitleaf.flows import run_experiment as flow
 from splitleaf.flows.run_experiment import Hand
 from splitleaf.flows.serving import ready_versions
 from splitleaf.flows.size_experiment import Question, Sizing, size_experiment
+from splitleaf.flows.weigh_promotion import Evidence
 from splitleaf.jobs.redis import RedisControlDesk, RedisWorkerDirectory
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, ExposureCount, RevisionRecord
 from splitleaf.processes.broker import installed_broker_url, queue_limits
@@ -72,10 +73,15 @@ class Experimenter(Operator):
     def stop(self, key: str, reason: str) -> ExperimentRecord:
         return flow.stop_experiment(self._store, key, self._hand(reason), self._clock)
 
-    def promote(self, key: str, variant: str, reason: str) -> ExperimentRecord:
+    def promote(
+        self, key: str, variant: str, evidence: Evidence, reason: str, *, against_evidence: bool
+    ) -> ExperimentRecord:
         """A version that lies in the repository can be promoted, also while nothing runs."""
-        ready, champion = self._imported(), self.alias(CHAMPION)
-        return flow.promote_variant(self._store, key, variant, ready, champion, self._hand(reason), self._clock)
+        ready, champion, hand = self._imported(), self.alias(CHAMPION), self._hand(reason)
+        return flow.promote_variant(
+            *(self._store, key, variant, ready, champion, evidence, hand, self._clock),
+            against_evidence=against_evidence,
+        )
 
     def reject(self, key: str, reason: str) -> ExperimentRecord:
         return flow.reject_experiment(self._store, key, self._hand(reason), self._clock)

@@ -172,7 +172,11 @@ function askShares(experiment) {
   });
 }
 
-function askPromote(experiment) {
+const UNREAD = { headline: "The report cannot be read.", is_for: false };
+
+async function askPromote(experiment) {
+  const path = `experiments/${encodeURIComponent(experiment.key)}/evidence`;
+  const { contenders } = await call(path).catch(() => ({ contenders: {} }));
   const id = freshId("variant");
   const { variants, shadows = [], default: control } = experiment.plan;
   const names = [
@@ -183,13 +187,27 @@ function askPromote(experiment) {
   ];
   const candidate = names.find(([name]) => name !== control)?.[0];
   const options = names.map(([name, text]) => h("option", { value: name, selected: name === candidate }, text));
+  const select = h("select", { id, name: "variant" }, options);
+  const said = h("p", { class: "evidence", role: "status" });
+  const tick = h("input", { id: freshId("against"), name: "against_evidence", type: "checkbox" });
+  const against = h("label", { class: "choice", for: tick.id }, tick, "Promote it against the evidence");
+  const weigh = () => {
+    const { headline, is_for: isFor } = contenders[select.value] ?? UNREAD;
+    said.textContent = isFor ? headline : `${headline} The evidence does not speak for promoting it.`;
+    said.classList.toggle("is-against", !isFor);
+    against.hidden = isFor;
+    tick.required = !isFor;
+    tick.checked = false;
+  };
+  select.addEventListener("change", weigh);
+  weigh();
   return ask({
     title: "Promote a variant?",
     text: "The champion points at its version from now on: everybody is answered by it. This can be undone in one step.",
     confirm: "Promote",
-    fields: [field(id, "Variant", h("select", { id, name: "variant" }, options))],
+    fields: [field(id, "Variant", select), said, against],
     done: "The variant is promoted.",
-    action: ({ reason, variant }) => take(experiment, "promote", { reason, variant }),
+    action: ({ reason, variant }) => take(experiment, "promote", { reason, variant, against_evidence: tick.checked }),
   });
 }
 
