@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import bisect
 import shutil
 import tempfile
 import time
@@ -56,6 +57,8 @@ class Finding:
     """Kind of fault -> predictions that were under way while one of it was active."""
     broken: Mapping[str, Mapping[str, int]]
     """Rule -> kind of fault -> violations by predictions that were under way then."""
+    pauses_s: Mapping[str, float] = field(default_factory=dict)
+    """Kind of fault -> longest time from its end until a client was next told of an answer."""
     violations: list[str] = field(default_factory=list)
     stories: str = ""
     errors: list[str] = field(default_factory=list)
@@ -113,6 +116,7 @@ def _finding(drill: Drill, history: History, violations: list[Violation], errors
         Counter(mark.kind for mark in history.marks),
         {kind: len(ids) for kind, ids in under_way.items()},
         broken,
+        _pauses_s(history),
         [str(one) for one in violations],
         "\n".join(stories),
         errors,
@@ -126,4 +130,16 @@ def _under_way(history: History) -> dict[str, set[str]]:
     for mark in history.marks:
         ids = {one for one in accepted if lives[one][0] <= mark.ended_s and mark.began_s <= lives[one][1]}
         found.setdefault(mark.kind, set()).update(ids)
+    return found
+
+
+def _pauses_s(history: History) -> dict[str, float]:
+    told = sorted(
+        call.ended_s for call in history.calls if call.state == "succeeded" and call.ended_s < history.looked_at_s
+    )
+    found: dict[str, float] = {}
+    for mark in history.marks:
+        following = bisect.bisect(told, mark.ended_s)
+        if following < len(told):
+            found[mark.kind] = max(found.get(mark.kind, 0.0), told[following] - mark.ended_s)
     return found

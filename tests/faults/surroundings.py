@@ -1,4 +1,4 @@
-"""What the servers stand on: small disks that can be filled, and a clock that can be moved."""
+"""What this machine offers, and small disks that can be filled."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import contextlib
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from splitleaf.jobs.embedded import find_server
 from tests.outcomes.servers import NoPostgresHere, find_binaries
+from tests.support.clocks import find_faketime
 
-_LIBRARIES: Final = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/lib/faketime/libfaketimeMT.so.1")
 _FILLER: Final = "filler"
 
 
@@ -31,14 +31,6 @@ def offered_here() -> frozenset[str]:
     return frozenset(found)
 
 
-def find_faketime() -> Path | None:
-    """Return the library of Debian's package `libfaketime` (or `faketime`), if it is installed."""
-    for pattern in _LIBRARIES:
-        for path in Path("/").glob(pattern.lstrip("/")):
-            return path
-    return None
-
-
 def _stands_faketime(program: Path) -> bool:
     """Some builds hang in their allocator when their clock is another one."""
     library = find_faketime()
@@ -50,38 +42,6 @@ def _stands_faketime(program: Path) -> bool:
     except subprocess.TimeoutExpired:
         return False
     return done.returncode == 0
-
-
-@dataclass
-class Clock:
-    """The clock of some processes, which is off by what a file says. Time that runs on by itself is left as it is."""
-
-    file: Path
-    is_movable: bool
-    offset_s: int = 0
-
-    def move(self, seconds: int) -> None:
-        self.offset_s += seconds
-        draft = self.file.with_suffix(".new")
-        draft.write_text(f"{self.offset_s:+d}")
-        draft.replace(self.file)
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        """What a process needs in order to go by this clock."""
-        library = find_faketime()
-        if not self.is_movable or library is None:
-            return {}
-        if not self.file.exists():
-            self.move(0)
-        return {
-            "LD_PRELOAD": str(library),
-            "FAKETIME_TIMESTAMP_FILE": str(self.file),
-            "FAKETIME_CACHE_DURATION": "1",
-            "DONT_FAKE_MONOTONIC": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",  # its name from release 0.9.10 on
-            "FAKETIME_DONT_RESET": "1",
-        }
 
 
 @dataclass(frozen=True)

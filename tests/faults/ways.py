@@ -14,7 +14,8 @@ from sqlalchemy.engine import make_url
 
 from tests.faults.cluster import ROLES, Cluster
 from tests.faults.schedule import CLOCK_STEPS_S, Fault
-from tests.faults.surroundings import Clock, Disk
+from tests.faults.surroundings import Disk
+from tests.support.clocks import ProcessClock
 
 Way = Callable[[Cluster, Fault], Awaitable[str]]
 """Break, wait for the fault's time, mend; return what was struck."""
@@ -176,10 +177,11 @@ async def move_broker_clock(cluster: Cluster, fault: Fault) -> str:
 
 
 async def move_host_clock(cluster: Cluster, fault: Fault) -> str:
+    assert cluster.host_clock is not None
     return await _move(cluster.host_clock, fault)
 
 
-async def _move(clock: Clock, fault: Fault) -> str:
+async def _move(clock: ProcessClock, fault: Fault) -> str:
     step_s = CLOCK_STEPS_S[int(fault.choice * len(CLOCK_STEPS_S))]
     clock.move(step_s)
     await asyncio.sleep(fault.seconds)

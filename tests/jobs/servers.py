@@ -44,7 +44,7 @@ class BrokerServer:
             [str(find_server()), *options], stdout=log, stderr=log, env={**os.environ, **self.environment}
         )
         log.close()
-        give_up_at = time.monotonic() + 15
+        give_up_at = time.monotonic() + 60
         while not self._answers():
             if time.monotonic() > give_up_at or self.process.poll() is not None:
                 raise RuntimeError((self.folder / "log").read_text())

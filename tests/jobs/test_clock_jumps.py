@@ -18,6 +18,7 @@ from splitleaf.jobs.redis import RedisRateLimiter, feed, workers
 from tests.jobs.conftest import Parts, redis_parts
 from tests.jobs.servers import BrokerServer
 from tests.jobs.tasks import classified, task
+from tests.support.clocks import ProcessClock, find_faketime
 
 HOUR_S = 3600
 V1 = {"v1": 8}
@@ -28,35 +29,24 @@ LIMITS = QueueLimits(lease_ms=200, poll_s=0.2)
 class FakedBroker:
     """A broker whose clock can be moved."""
 
-    server: BrokerServer
-    offset: Path
+    clock: ProcessClock
     parts: Parts
 
     def jump(self, seconds: int) -> None:
-        self.offset.write_text(f"{seconds:+d}\n")
+        self.clock.move(seconds)
 
 
 @pytest.fixture
 async def faked() -> AsyncIterator[FakedBroker]:
-    libraries = sorted(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-    if not libraries:
-        if os.environ.get("CI") == "true":
-            raise AssertionError("libfaketime is not installed")
+    if find_faketime() is None and os.environ.get("CI") != "true":
         pytest.skip("libfaketime is not installed: there is no other way to move a broker's clock")
     with tempfile.TemporaryDirectory(prefix="slq", dir="/tmp") as folder:
-        offset = Path(folder) / "offset"
-        offset.write_text("+0\n")
-        environment = {
-            "LD_PRELOAD": str(libraries[0]),
-            "FAKETIME_TIMESTAMP_FILE": str(offset),
-            "FAKETIME_NO_CACHE": "1",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-        server = BrokerServer(Path(folder), environment=environment)
+        clock = ProcessClock(Path(folder) / "offset")
+        server = BrokerServer(Path(folder), environment=clock.environment)
         server.start()
         parts = redis_parts(server.url, LIMITS)
         try:
-            yield FakedBroker(server, offset, parts)
+            yield FakedBroker(clock, parts)
         finally:
             await parts.close()
             server.kill()
