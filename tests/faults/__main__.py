@@ -11,6 +11,7 @@ import contextlib
 import json
 import logging
 import random
+import signal
 import sys
 import tempfile
 from collections import Counter
@@ -47,6 +48,8 @@ def main() -> int:
     parser.add_argument("--log", type=Path, help="where to keep what the roles of the last seed said")
     parser.add_argument("--out", type=Path, help="file to which each seed's findings are appended (JSON lines)")
     arguments = parser.parse_args()
+    # Whoever ends it must not leave servers and disks behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     offered = offered_here()
     print(f"here: {', '.join(sorted(offered))}; faults that need anything else are left out", flush=True)

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import csv
 import logging
+import signal
 import sys
 import tempfile
 import time
@@ -46,6 +47,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("build/soak"), help="folder for the CSV file and the plot")
     arguments = parser.parse_args()
+    # Whoever ends it must not leave servers and disks behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     arguments.out.mkdir(parents=True, exist_ok=True)
     return asyncio.run(_soak(arguments))
