@@ -55,7 +55,7 @@ class QueueSettings(_Group):
     max_bytes: Positive = Field(256_000_000, description="Bytes of pictures of one version that may wait.")
     lease_ms: Positive = Field(5_000, description="A worker silent for this long loses its tasks to another.")
     max_deliveries: Positive = Field(3, description="Deaths of a worker on one task before it is set aside.")
-    result_ttl_s: Positive = Field(3_600, description="How long the broker keeps a result.")
+    result_ttl_s: Positive = Field(3_600, description="How long the broker keeps a result once it is recorded.")
     replicas: int = Field(
         0, ge=0, description="Replicas of the broker that must have what is answered before it is; 0: none need to."
     )

@@ -24,7 +24,7 @@ class QueueLimits:
     max_deliveries: int = 3
     """Deaths on one task after which it is set aside as a dead letter."""
     result_ttl_s: int = 3_600
-    """How long final states are kept."""
+    """How long final states are kept once they are recorded."""
     dead_letter_ttl_s: int = 604_800
     """How long the pixels of dead letters are kept."""
     max_dead_letters: int = 1_000

@@ -38,6 +38,7 @@ class RedisOutcomeFeed:
         self._recorder = recorder or new_worker_name()
         self._in_hand: set[str] = set()
         self._fence = Fence(limits.replicas)
+        self._result_ttl_ms = limits.result_ttl_s * 1000
         self._takes_over_at = 0.0
         self._is_unsure = False
 
@@ -64,6 +65,7 @@ class RedisOutcomeFeed:
         return await self._entries(answer or ())
 
     async def acknowledge(self, entries: Sequence[FeedEntry]) -> None:
+        """Forget entries; what they were read from is kept for the results' time to live from now on."""
         by_feed: dict[bytes, list[str]] = {}
         for entry in entries:
             name, _, token = entry.token.rpartition("/")
@@ -71,6 +73,8 @@ class RedisOutcomeFeed:
         commands: list[Command] = [("MULTI",)]
         for feed, tokens in by_feed.items():
             commands += [("XACK", feed, keys.RECORDERS, *tokens), ("XDEL", feed, *tokens)]
+        states = [entry.state for entry in entries]
+        commands += [("PEXPIRE", keys_of(one.version).result(one.id), self._result_ttl_ms) for one in states]
         *_, reply = await self._link.together([*commands, ("EXEC",)])
         if isinstance(reply, Exception):
             raise DependencyDown(str(reply)) from reply

@@ -6,11 +6,14 @@
 --
 -- {q:V}:t:ID   record of an open task (hash): c created, d deadline, p priority, e entry, b bytes,
 --              k key of the pixels, x context (JSON), s started
--- {q:V}:r:ID   final state (JSON), kept for the results' time to live
+-- {q:V}:r:ID   final state (JSON), kept until it is recorded, and then for the results' time to live
 -- {q:V}:feed   stream of final states on their way to the outcome store
 -- uses: ids, meters, aside
 local GROUP = 'workers'
 local NOBODY = '-'
+-- An outcome that is not recorded by then has no recorder. A result that is forgotten before it is recorded makes its id
+-- unknown, and its Idempotency-Key a new picture's.
+local RECORDED_WITHIN_MS = 604800000
 
 local function now_ms()
   local time = redis.call('TIME')
@@ -111,7 +114,7 @@ local function finalize(prefix, stream, token, id, status, result, deliveries, n
     now = math.min(now, task.deadline or now)
   end
   local document = state_document(prefix, stream, id, status, task, deliveries, now, result)
-  redis.call('SET', prefix .. 'r:' .. id, document, 'PX', ttl_ms)
+  redis.call('SET', prefix .. 'r:' .. id, document, 'PX', ttl_ms + RECORDED_WITHIN_MS)
   redis.call('XADD', prefix .. 'feed', '*', 'd', document)
   return document
 end
