@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from operator import itemgetter
 from typing import Any, Final
 
 FINAL: Final = frozenset({"succeeded", "failed", "canceled", "expired"})
@@ -151,5 +153,19 @@ class History:
         calls = [call for call in self.calls if call.request in numbers]
         first, last = self.lives().get(prediction_id, (0.0, float("inf")))
         marks = [mark for mark in self.marks if mark.ended_s >= first - 3 and mark.began_s <= last]
-        lines = sorted([*((one.began_s, str(one)) for one in calls), *((one.began_s, str(one)) for one in marks)])
-        return "\n".join([f"  {prediction_id}", *(f"    {text}" for _, text in lines)])
+        lines = sorted(
+            [*((one.began_s, one) for one in calls), *((one.began_s, one) for one in marks)], key=itemgetter(0)
+        )
+        told: list[str] = []
+        for kind, group in itertools.groupby((one for _, one in lines), _without_answer):
+            same = list(group)
+            told += (
+                [str(same[0]), f"... {len(same) - 2} more ...", str(same[-1])]
+                if kind and len(same) > 3
+                else map(str, same)
+            )
+        return "\n".join([f"  {prediction_id}", *(f"    {text}" for text in told)])
+
+
+def _without_answer(one: object) -> bool:
+    return isinstance(one, Call) and one.status == 0
