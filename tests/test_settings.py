@@ -57,3 +57,9 @@ def test_a_secrets_folder_that_is_not_there_is_an_error(monkeypatch: pytest.Monk
     monkeypatch.setenv("SPLITLEAF_SECRETS_DIR", str(tmp_path / "nowhere"))
     with pytest.raises(ConfigurationError, match="SPLITLEAF_SECRETS_DIR"):
         read_settings()
+
+
+def test_the_room_for_bodies_holds_two_uploads_at_least(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPLITLEAF_API__MAX_HELD_BYTES", "15000000")
+    with pytest.raises(ConfigurationError, match="at least twice"):
+        read_settings()

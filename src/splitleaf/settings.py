@@ -9,9 +9,9 @@ import os
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from splitleaf.core.errors import ConfigurationError
@@ -30,12 +30,21 @@ class ApiSettings(_Group):
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on; `splitleaf up` takes the next free one.")
     max_upload_bytes: Positive = Field(10_000_000, description="Largest accepted upload.")
+    max_held_bytes: Positive = Field(
+        128_000_000, description="Bytes of bodies that one process holds at once; beyond it requests get 503."
+    )
     body_timeout_s: float = Field(30.0, gt=0, description="Total time that a request's body may take.")
     max_wait_s: float = Field(30.0, gt=0, description="Longest `Prefer: wait=` and long-poll.")
     prediction_ttl_s: float = Field(30.0, gt=0, description="Time after which an unanswered prediction expires.")
     graceful_timeout_s: Positive = Field(30, description="Time to finish open requests at shutdown.")
     session_ttl_s: Positive = Field(28_800, description="How long a login to the dashboard lasts.")
     forwarded_allow_ips: str = Field("127.0.0.1", description="Proxies whose `X-Forwarded-*` headers are believed.")
+
+    @model_validator(mode="after")
+    def _holds_two_uploads(self) -> Self:
+        if self.max_held_bytes < 2 * self.max_upload_bytes:
+            raise ValueError("MAX_HELD_BYTES must be at least twice MAX_UPLOAD_BYTES")
+        return self
 
 
 class WorkerSettings(_Group):

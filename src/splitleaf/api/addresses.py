@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from starlette.requests import Request
+from starlette.types import Scope
 
 _NETWORK_BITS_V6 = 64
 
 
 def client_network(request: Request) -> str:
+    """Return the network of a request's client; see `network_of`."""
+    return network_of(request.scope)
+
+
+def network_of(scope: Scope) -> str:
     """Return the network that one client has: its IPv4 address, or the /64 of its IPv6 address.
 
     The address is that of the connection, or what a trusted proxy says (`SPLITLEAF_API__FORWARDED_ALLOW_IPS`): never
     what the client says of itself. A connection without an address (a Unix socket) is `local`.
     """
-    host = request.client.host if request.client else ""
+    client = scope.get("client")
+    return _network(client[0] if client else "")
+
+
+@lru_cache(maxsize=4096)
+def _network(host: str) -> str:
     try:
         address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:

@@ -41,7 +41,7 @@ def build_app(services: ApiServices, on_answer: Callable[[RequestFacts], None] |
     )
     app.router.default = _LateInterface(services, calls)
     paths = {route.endpoint: route.path for route in app.routes if isinstance(route, Route)}
-    return Edge(_Doors(app, calls), paths, on_answer, services.tracer)
+    return Edge(_Doors(app, calls), paths, on_answer, services.tracer, services.bodies)
 
 
 class _Doors:

@@ -14,6 +14,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from splitleaf.api.headers import header
+from splitleaf.api.held_bodies import HeldBodies, HeldBody
 from splitleaf.api.problems import PROBLEM_CODE, problem_response
 from splitleaf.core.tracing import NO_TRACER, Span, Tracer
 from splitleaf.web.pages import SECURITY_HEADERS
@@ -23,6 +24,7 @@ log = structlog.get_logger(__name__)
 MAX_HEADER_BYTES = 32_768
 HEADERS_TOO_LARGE: Final = (431, "headers_too_large", "the request's headers are too large")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
 NO_PATHS: Final[Mapping[Callable[..., Any], str]] = MappingProxyType({})
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
@@ -49,9 +51,11 @@ class Edge:
         paths: Mapping[Callable[..., Any], str] = NO_PATHS,
         on_answer: Callable[[RequestFacts], None] | None = None,
         tracer: Tracer = NO_TRACER,
+        bodies: HeldBodies | None = None,
     ) -> None:
         """`on_answer` is told of each request that got an answer; `paths` has each endpoint's template."""
         self._app = app
+        self._bodies = bodies or HeldBodies()
         self._tracer = tracer
         self._is_observed = on_answer is not None or tracer is not NO_TRACER
         self._paths = paths
@@ -66,6 +70,7 @@ class Edge:
         request_id = _request_id(scope)
         scope["request_id"] = request_id
         app = self._app if _header_bytes(scope) <= MAX_HEADER_BYTES else _refuse_headers
+        body = HeldBody(self._bodies, scope, receive) if scope["method"] not in _BODILESS else None
         started = time.perf_counter()
         status = 0
 
@@ -78,8 +83,10 @@ class Edge:
 
         with self._tracer.span("request", parent=header(scope, b"traceparent") or "") as span:
             try:
-                await app(scope, receive, send_with_headers)
+                await app(scope, body.receive if body else receive, send_with_headers)
             finally:
+                if body:
+                    body.let_go()
                 duration_s = time.perf_counter() - started
                 log.info(
                     "request",

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
@@ -13,6 +14,7 @@ from starlette.responses import Response, StreamingResponse
 
 from splitleaf.api.bodies import media_type, read_body
 from splitleaf.api.headers import header
+from splitleaf.api.held_bodies import let_go_of_body
 from splitleaf.api.keys import Scope, require
 from splitleaf.api.origins import find_origin
 from splitleaf.api.services import ApiServices
@@ -141,6 +143,7 @@ class Predictions:
         client = await self._services.client_limits.client_of(request)
         request_id = request.scope.get("request_id", "")
         submission = Submission(b"", unit.unit_hash, request_id, wait_s, key, priority, origin, forced, client)
+        submission.on_read = partial(_let_go, submission, request)
         await self._submission.require_room(submission)
         submission.data = await read_upload(
             request, max_bytes=self._limits.max_upload_bytes, timeout_s=self._limits.body_timeout_s
@@ -199,6 +202,11 @@ class Predictions:
                 state = upcoming.result()
             finally:
                 upcoming.cancel()
+
+
+def _let_go(submission: Submission, request: Request) -> None:
+    submission.data = b""
+    let_go_of_body(request.scope)
 
 
 def _cookie(unit: Unit) -> dict[str, str]:

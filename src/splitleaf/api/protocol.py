@@ -1,10 +1,15 @@
-"""HTTP/1.1 as the API speaks it: what never becomes a request is answered with a problem, too."""
+"""HTTP/1.1 as the API speaks it: what never becomes a request is answered with a problem, and answers are not reset.
+
+A server that answers before it has read the whole body, and closes, resets the connection, and its answer is lost. So
+what is still to come is read and thrown away, within bounds, before the connection is closed or used again.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+import asyncio
+from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from splitleaf.api.edge import HEADERS_TOO_LARGE, MAX_HEADER_BYTES
 from splitleaf.api.problems import problem_response, title_of
@@ -12,21 +17,40 @@ from splitleaf.web.pages import SECURITY_HEADERS
 
 MAX_HEAD_BYTES: Final = 4 * MAX_HEADER_BYTES
 """Of a head that has not ended. One that has is judged by the edge, whose limit is closer."""
+LINGER_S: Final = 10.0
+LINGER_BYTES: Final = 32_000_000
+"""What is thrown away of one body at most, and for how long."""
 _NO_HTTP: Final = (400, "invalid_request", "this is not a request of HTTP/1.1, or it contradicts itself")
 
 
 class ProblemProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which answers nonsense in plain text, and keeps a head that never ends for ever."""
+    """uvicorn's protocol, which answers nonsense in plain text, keeps a head that never ends, and resets answers."""
 
     _head_bytes = 0
     _is_in_head = False
+    _discarded: int | None = None
+    """Bytes that came after the answer; None: nothing more is to come of an answered request."""
+    _is_last = False
+    """Nothing more is answered on this connection."""
+    _linger: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
+        if self._discarded is not None:
+            self._discarded += len(data)
+            if self._discarded > LINGER_BYTES:
+                self.transport.close()
+                return
+        if self._is_last and self._is_in_head:
+            return  # what was no request is not read on
         super().data_received(data)
         if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MAX_HEAD_BYTES:
                 self._refuse(*HEADERS_TOO_LARGE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_lingering()
+        super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -35,6 +59,31 @@ class ProblemProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._is_in_head = False
         super().on_headers_complete()
+        self.cycle.transport = cast(asyncio.Transport, _Outlet(self, self.cycle))
+
+    def on_message_complete(self) -> None:
+        super().on_message_complete()
+        if self._discarded is not None:
+            self._stop_lingering()
+            if self._is_last:
+                self.transport.close()
+            else:
+                self.timeout_keep_alive_task = self.loop.call_later(
+                    self.timeout_keep_alive, self.timeout_keep_alive_handler
+                )
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
+            self._unset_keepalive_if_required()
+            self._read_on()
+
+    def close_after(self, cycle: RequestResponseCycle) -> None:
+        """Close once the body of the answered request is over, or has gone on for too long."""
+        if cycle is not self.cycle or not cycle.more_body:
+            self.transport.close()
+        else:
+            self._say_no_more()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's sentence
         """Answer what the parser could not read."""
@@ -44,9 +93,47 @@ class ProblemProtocol(HttpToolsProtocol):
         """Answer and close: nobody knows where the next request would begin."""
         if self.transport.is_closing():
             return
+        if self._is_last:
+            self.transport.close()
+            return
         refusal = problem_response(status, code, detail, headers={**SECURITY_HEADERS, "Connection": "close"})
         fields = b"".join(name + b": " + value + b"\r\n" for name, value in refusal.raw_headers)
         self.transport.write(
             b"HTTP/1.1 %d %s\r\n" % (status, title_of(status).encode()) + fields + b"\r\n" + bytes(refusal.body)
         )
-        self.transport.close()
+        self._is_in_head = True
+        self._say_no_more()
+
+    def _say_no_more(self) -> None:
+        self._is_last = True
+        self.transport.write_eof()
+        self._read_on()
+
+    def _read_on(self) -> None:
+        self._discarded = self._discarded or 0
+        self.flow.resume_reading()
+        if self._linger is None:
+            self._linger = self.loop.call_later(LINGER_S, self.transport.close)
+
+    def _stop_lingering(self) -> None:
+        self._discarded = None
+        if self._linger is not None:
+            self._linger.cancel()
+            self._linger = None
+
+
+class _Outlet:
+    """The transport as a response sees it, which does not know whether its request has been read."""
+
+    __slots__ = ("_cycle", "_protocol", "write")
+
+    def __init__(self, protocol: ProblemProtocol, cycle: RequestResponseCycle) -> None:
+        self._protocol = protocol
+        self._cycle = cycle
+        self.write = protocol.transport.write
+
+    def close(self) -> None:
+        self._protocol.close_after(self._cycle)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._protocol.transport, name)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from splitleaf.api.client_limits import ClientLimits
+from splitleaf.api.held_bodies import HeldBodies
 from splitleaf.api.keys import Access
 from splitleaf.core.clock import Clock
 from splitleaf.core.tracing import NO_TRACER, Tracer
@@ -62,6 +63,7 @@ class ApiServices:
     tracer: Tracer = NO_TRACER
     admission: Admission = field(default_factory=Admission)
     """What is known of the queue's room."""
+    bodies: HeldBodies = field(default_factory=HeldBodies)
     on_accepted: Callable[[Task], None] = lambda _task: None
     """Told of each picture that was handed over."""
     pictures: PictureArchive | None = None

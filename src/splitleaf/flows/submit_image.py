@@ -55,6 +55,8 @@ class Submission:
     """An experiment and its variant that is to answer, whoever asks; analysis leaves the prediction out."""
     client: str = ""
     """Whose share of the queue it takes: as limits count clients."""
+    on_read: Callable[[], None] = lambda: None
+    """Called when nobody needs the data any more, which is long before a client that waits has its answer."""
 
 
 class ImageSubmission:
@@ -128,6 +130,7 @@ class ImageSubmission:
             prediction_id = idempotent_prediction_id(submission.unit_hash, submission.idempotency_key)
             known = await self._queue.state(prediction_id)
             if known is not None:
+                submission.on_read()
                 return await self._again(known, fingerprint, submission.wait_s)
             # The broker forgets results in time; a second prediction of the same id would change what was answered.
             recorded = await self._recorded(prediction_id)
@@ -166,15 +169,16 @@ class ImageSubmission:
         with self._tracer.span("submit" if submission.wait_s <= 0 else "submit and wait") as span:
             if span.traceparent:
                 task = replace(task, context=replace(task.context, trace=span.traceparent))
-            outcome, state = await self._hand_over(task, submission.wait_s)
-        if outcome is SubmitOutcome.ACCEPTED:
-            self._on_accepted(task)
-            if self._keeping and not choice.override:
-                self._keeping.offer(task.id, submission.data, picture)
-            if choice.shadows:
-                accepted = Accepted(task, choice.manifest.preprocessing.input_spec, submission.data)
-                self._shadows.offer(accepted, choice.shadows_of(task.id))
-        return state
+            return await self._hand_over(task, submission, choice, picture)
+
+    def _accepted(self, task: Task, submission: Submission, choice: Choice, picture: DecodedPicture) -> None:
+        """Do what becomes of an upload beside its answer."""
+        self._on_accepted(task)
+        if self._keeping and not choice.override:
+            self._keeping.offer(task.id, submission.data, picture)
+        if choice.shadows:
+            accepted = Accepted(task, choice.manifest.preprocessing.input_spec, submission.data)
+            self._shadows.offer(accepted, choice.shadows_of(task.id))
 
     async def finish_shadows(self) -> None:
         """Wait until what is to be scored unseen is handed over or given up."""
@@ -206,15 +210,21 @@ class ImageSubmission:
             prediction_id, choice.manifest.version, picture.tensors[0], self._ttl_ms, submission.priority, context
         )
 
-    async def _hand_over(self, task: Task, wait_s: float) -> tuple[SubmitOutcome, JobState]:
-        if wait_s > 0:
-            outcome, state = await self._queue.submit_and_wait(task, wait_s)
+    async def _hand_over(self, task: Task, submission: Submission, choice: Choice, picture: DecodedPicture) -> JobState:
+        def note(outcome: SubmitOutcome) -> None:
+            if outcome is SubmitOutcome.ACCEPTED:
+                self._accepted(task, submission, choice, picture)
+            submission.on_read()
+
+        if submission.wait_s > 0:
+            outcome, state = await self._queue.submit_and_wait(task, submission.wait_s, note)
         else:
             outcome, state = await self._queue.submit(task), None
+            note(outcome)
         if outcome is SubmitOutcome.DUPLICATE:
             known = state or await self._queue.state(task.id)
-            return outcome, await self._again(known or self._queued(task), task.context.fingerprint, 0)
-        return outcome, state or self._queued(task)
+            return await self._again(known or self._queued(task), task.context.fingerprint, 0)
+        return state or self._queued(task)
 
     async def _again(self, known: JobState, fingerprint: str, wait_s: float) -> JobState:
         """Answer a repeated request with the first one's prediction."""

@@ -7,7 +7,7 @@ feed, so that the recorder can write it down once.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Protocol
@@ -137,8 +137,10 @@ class JobQueue(Protocol):
         """Return the state as soon as it is final, or the present state when the time is up."""
         ...
 
-    async def submit_and_wait(self, task: Task, timeout_s: float) -> tuple[SubmitOutcome, JobState | None]:
-        """Submit, and wait as `wait` does; listens before submitting, so that no wake-up is missed."""
+    async def submit_and_wait(
+        self, task: Task, timeout_s: float, on_submitted: Callable[[SubmitOutcome], None] = lambda _outcome: None
+    ) -> tuple[SubmitOutcome, JobState | None]:
+        """Submit, tell `on_submitted`, and wait as `wait` does; listens before, so that no wake-up is missed."""
         ...
 
     def follow(self, prediction_id: str) -> AsyncIterator[JobState]:

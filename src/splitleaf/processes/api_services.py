@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from splitleaf.api.client_limits import ClientLimits, ClientRates
+from splitleaf.api.held_bodies import HeldBodies
 from splitleaf.api.keys import Access, KeyRing
 from splitleaf.api.services import ApiLimits, ApiServices
 from splitleaf.api.sessions import SessionSigner
@@ -100,6 +101,7 @@ async def open_services(
             default_alias=lambda alias: default_alias(settings.models_dir, alias),
             tracer=observers.tracer,
             admission=admission,
+            bodies=HeldBodies(settings.api.max_held_bytes),
             on_accepted=observers.accepted,
         )
 

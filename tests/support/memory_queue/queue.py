@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 
 from splitleaf.core.errors import Overloaded
@@ -57,8 +57,12 @@ class MemoryJobQueue:
             pass
         return self._broker.state(prediction_id)
 
-    async def submit_and_wait(self, task: Task, timeout_s: float) -> tuple[SubmitOutcome, JobState | None]:
-        return await self.submit(task), await self.wait(task.id, timeout_s)
+    async def submit_and_wait(
+        self, task: Task, timeout_s: float, on_submitted: Callable[[SubmitOutcome], None] = lambda _outcome: None
+    ) -> tuple[SubmitOutcome, JobState | None]:
+        outcome = await self.submit(task)
+        on_submitted(outcome)
+        return outcome, await self.wait(task.id, timeout_s)
 
     async def follow(self, prediction_id: str) -> AsyncIterator[JobState]:
         state = self._broker.state(prediction_id)

@@ -88,10 +88,13 @@ class RedisJobQueue:
                 return state
             return await _final(news, timeout_s) or await self.state(prediction_id)
 
-    async def submit_and_wait(self, task: Task, timeout_s: float) -> tuple[SubmitOutcome, JobState | None]:
+    async def submit_and_wait(
+        self, task: Task, timeout_s: float, on_submitted: Callable[[SubmitOutcome], None] = lambda _outcome: None
+    ) -> tuple[SubmitOutcome, JobState | None]:
         give_up_at = time.monotonic() + timeout_s
         with self._announcements.listening(task.id) as news:
             outcome = await self.submit(task)
+            on_submitted(outcome)
             if outcome is SubmitOutcome.DUPLICATE:
                 state = await self.state(task.id)
                 if state is None or state.status.is_final:
