@@ -11,7 +11,7 @@ import onnx
 import pytest
 from onnx import helper
 
-from splitleaf.core.errors import InvalidArtifact
+from splitleaf.core.errors import ImportRefused
 from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.importing.head import offer_features
 from splitleaf.importing.importer import import_model
@@ -205,5 +205,5 @@ def test_a_malformed_network_is_the_runtimes_to_refuse(tmp_path: Path, how: dict
     source.write_bytes(build(nodes, constants, (HEIGHT, WIDTH, 3), "scores", 2, check=False))
     stated = parse_preprocessing("raw,resize=pillow-bilinear")
     request = ImportRequest(source, "v1", tmp_path / "models", preprocessing=stated)
-    with pytest.raises(InvalidArtifact):
+    with pytest.raises(ImportRefused):
         import_model(request)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from splitleaf.core.arrays import read_arrays
 from splitleaf.core.errors import EngineFailed, InvalidArtifact
 from splitleaf.engine.familiarity import Familiarity, as_vectors
 from splitleaf.engine.heat import HeatMaps, MapSide
@@ -88,8 +89,8 @@ def read_insight(manifest: Manifest, folder: Path) -> Insight | None:
     if manifest.insight is None:
         return None
     try:
-        with np.load(folder / manifest.insight.file, allow_pickle=False) as arrays:
-            return Insight(manifest, _familiarity(arrays, manifest), arrays.get("head_weights"))
+        arrays = read_arrays(folder / manifest.insight.file)
+        return Insight(manifest, _familiarity(arrays, manifest), arrays.get("head_weights"))
     except (OSError, ValueError, KeyError) as error:
         raise InvalidArtifact(f"{manifest.version}: {manifest.insight.file} cannot be read") from error
 

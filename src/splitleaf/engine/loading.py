@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from splitleaf.core.arrays import read_arrays
 from splitleaf.core.errors import InvalidArtifact
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.core.tensor import ImageTensor
@@ -85,8 +86,8 @@ def _check_golden(classifier: Classifier, folder: Path) -> None:
 
 def _read_golden(manifest: Manifest, path: Path) -> tuple[np.ndarray, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as golden:
-            inputs, expected = golden["inputs"], golden["probabilities"]
+        golden = read_arrays(path)
+        inputs, expected = golden["inputs"], golden["probabilities"]
     except (OSError, ValueError, KeyError) as error:
         raise InvalidArtifact(f"{manifest.version}: the golden pictures cannot be read") from error
     shape = (len(inputs), len(manifest.labels))

@@ -10,11 +10,11 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
-import numpy as np
 import structlog
 
 from splitleaf.analysis.baseline import Baseline, read_baseline
 from splitleaf.analysis.windows import MeasureDrift, judge_window
+from splitleaf.core.arrays import read_arrays
 from splitleaf.core.errors import Conflict, InvalidArtifact
 from splitleaf.core.measures import MEASURES
 from splitleaf.experiments.routing import Routing
@@ -132,7 +132,6 @@ def _judge(baseline: Baseline, sightings: Sequence[Sighting], number: int) -> Dr
 @lru_cache(maxsize=16)
 def _read(path: Path, sha256: str) -> Baseline | None:  # noqa: ARG001 - another file is another entry
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return read_baseline(dict(arrays))
+        return read_baseline(read_arrays(path))
     except (OSError, ValueError, KeyError) as error:
         raise InvalidArtifact(f"{path.name} of {path.parent.parent.name} cannot be read") from error

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,20 +12,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splitleaf.core.errors import ImportRefused
-from splitleaf.engine.onnx import OnnxRuntime
+from splitleaf.core.files import open_plain
 from splitleaf.engine.runtime import Runtime
-from splitleaf.importing.child import inspection, onnx_file
+from splitleaf.importing.child import inspection
 from splitleaf.importing.child.refusals import Refused
 from splitleaf.importing.evaluation import OutputKind
-from splitleaf.importing.head import Head, offer_features
-from splitleaf.importing.sandbox import Sandbox
+from splitleaf.importing.head import Head
+from splitleaf.importing.network import CappedNetwork, OpenedNetwork, open_network
+from splitleaf.importing.sandbox import Limits, Sandbox
 
 SourceFormat = Literal["h5-keras2", "h5-keras3", "keras", "savedmodel", "onnx"]
 
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """A converted network, loaded as serving loads it."""
+    """A converted network, loaded as serving loads it, but in a child."""
 
     source: Path
     format: SourceFormat
@@ -34,7 +34,7 @@ class Network:
     """How the original is loaded; empty where the source is ONNX itself."""
     keras_version: str
     layers: dict[str, int]
-    runtime: Runtime
+    runtime: CappedNetwork
     shape: tuple[int, int, int]
     classes: int
     output: OutputKind
@@ -43,43 +43,65 @@ class Network:
     tools: dict[str, str] = field(default_factory=dict)
 
 
-def convert_source(
+def convert_source(  # noqa: PLR0917 - what is converted, to where, by whom
     source: Path,
     target: Path,
     size: tuple[int, int] | None,
     sandbox: Callable[[], Sandbox],
+    limits: Limits,
     tick: Callable[[str], None],
 ) -> Network:
-    """Inspect `source`, write it as ONNX to `target`, check and load that. Raises `ImportRefused`."""
+    """Inspect `source`, write it as ONNX to `target`, check and load that, all in capped children.
+
+    Raises `ImportRefused`. The network's runtime is to be closed.
+    """
     tick("inspecting")
     try:
-        if _is_onnx(source):
-            return _take_onnx(source, target, size)
         inspection.refuse_impostors_in(source)
-        child = sandbox()
-        found = child.perform("inspect", source=source.resolve())
-        tick("converting")
-        made = child.perform(
-            "convert", source=source.resolve(), loader=found["loader"], onnx=target.resolve(), size=size
-        )
-        checked = onnx_file.read_onnx(target)
-        onnx_file.check_ports(checked)
     except Refused as refusal:
         raise ImportRefused(refusal.message, code=refusal.code) from refusal
-    height, width, channels = made["shape"]
-    runtime, head = _loaded(target, (height, width))
+    if _is_onnx(source):
+        return _described(source, open_network(target, limits, source=source, size=size), Origin("onnx"))
+    child = sandbox()
+    found = child.perform("inspect", source=source.resolve())
+    tick("converting")
+    made = child.perform("convert", source=source.resolve(), loader=found["loader"], onnx=target.resolve(), size=size)
+    height, width, _ = made["shape"]
+    origin = Origin(
+        cast("SourceFormat", found["format"]), found["loader"], found["keras_version"], found["layers"], made["tools"]
+    )
+    return _described(source, open_network(target, limits, size=(height, width)), origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What a network was before."""
+
+    format: SourceFormat
+    loader: str = ""
+    keras_version: str = ""
+    layers: dict[str, int] = field(default_factory=dict)
+    tools: dict[str, str] = field(default_factory=dict)
+
+
+def _described(source: Path, opened: OpenedNetwork, origin: Origin) -> Network:
+    try:
+        output = output_kind(opened.runtime, opened.shape)
+    except BaseException:
+        opened.runtime.close()
+        raise
     return Network(
         source,
-        cast("SourceFormat", found["format"]),
-        found["loader"],
-        found["keras_version"],
-        found["layers"],
-        runtime,
-        (height, width, channels),
-        made["classes"],
-        output_kind(runtime, (height, width, channels)),
-        head,
-        made["tools"],
+        origin.format,
+        origin.loader,
+        origin.keras_version,
+        origin.layers or opened.operations,
+        opened.runtime,
+        opened.shape,
+        opened.classes,
+        output,
+        opened.head,
+        origin.tools,
     )
 
 
@@ -96,7 +118,8 @@ def original_answers(network: Network, batch: NDArray[np.float32], sandbox: Sand
             outputs=outputs,
             size=network.shape[:2],
         )
-        answers: NDArray[np.float32] = np.load(outputs, allow_pickle=False)
+        with open_plain(outputs) as file:
+            answers: NDArray[np.float32] = np.load(file, allow_pickle=False)
     return answers
 
 
@@ -120,29 +143,3 @@ def output_kind(runtime: Runtime, shape: tuple[int, int, int]) -> OutputKind:
 
 def _is_onnx(source: Path) -> bool:
     return source.suffix.lower() == ".onnx" and source.is_file()
-
-
-def _loaded(target: Path, sides: tuple[int, int]) -> tuple[OnnxRuntime, Head | None]:
-    """Load the network, and again where it then offers what it computes anyway.
-
-    The runtime looks first, so that what is malformed is refused in its words.
-    """
-    runtime = OnnxRuntime(target)
-    head = offer_features(target, sides)
-    return (OnnxRuntime(target) if head else runtime), head
-
-
-def _take_onnx(source: Path, target: Path, size: tuple[int, int] | None) -> Network:
-    found = inspection.inspect(source)
-    checked = onnx_file.read_onnx(source)
-    shutil.copyfile(source, target)
-    _, height, width, channels = checked.inputs[0].shape
-    height, width = height or (size or (None, None))[0], width or (size or (None, None))[1]
-    if not (height and width and channels):
-        raise ImportRefused(
-            "it takes pictures of any size: say which it was trained on, as in --preprocessing height=224,width=224",
-            code="input_size_unknown",
-        )
-    (runtime, head), shape = _loaded(target, (height, width)), (height, width, channels)
-    classes = runtime.run(np.zeros((2, *shape), dtype=np.float32)).shape[-1]
-    return Network(source, "onnx", "", "", found.layers, runtime, shape, classes, output_kind(runtime, shape), head)

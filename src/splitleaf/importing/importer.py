@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,13 @@ from splitleaf.core.errors import Conflict, ImportRefused
 from splitleaf.engine.normalization import normalize
 from splitleaf.importing import golden, parity
 from splitleaf.importing.calibration import CalibrationFit, fit_temperature
+from splitleaf.importing.child.inspection import MAX_SOURCE_BYTES
 from splitleaf.importing.conversion import Network, convert_source, original_answers
 from splitleaf.importing.evaluation import score
 from splitleaf.importing.insight import baseline_of, write_insight
 from splitleaf.importing.interpreter import find_import_python
 from splitleaf.importing.labelling import Labelling
 from splitleaf.importing.labels import canonical
-from splitleaf.importing.latency import measure_latency_ms
 from splitleaf.importing.pictures import find_pictures, read_all, read_labelled_folder
 from splitleaf.importing.preprocessing import Origin, assume, complete
 from splitleaf.importing.reference import Reference, look_and_learn
@@ -100,8 +101,13 @@ class _Import:
             artifact / "model.onnx",
             self._preprocessing_draft().size,
             self._child,
+            self._request.limits,
             lambda step: self._progress(Progress(step)),
         )
+        with closing(network.runtime):
+            return self._describe(network, staged, artifact, digest, started)
+
+    def _describe(self, network: Network, staged: Path, artifact: Path, digest: str, started: float) -> ImportReport:
         selection = self._select(network)
         labels, labels_origin = self._labelling.choose(network.classes, selection)
         preprocessing, origin = self._preprocessing(network, selection)
@@ -167,6 +173,8 @@ class _Import:
             )
         if not self._request.source.exists():
             raise ImportRefused(f"there is no file {self._request.source}", code="source_missing")
+        if size_bytes(self._request.source) > MAX_SOURCE_BYTES:
+            raise ImportRefused(f"it is larger than {MAX_SOURCE_BYTES:,} bytes", code="too_large")
 
     def _source_digest(self) -> str:
         return sha256_tree(self._request.source)
@@ -290,7 +298,7 @@ class _Import:
             accuracy=round(float(right.mean()), 4),
             accuracy_low=round(low, 4),
             accuracy_high=round(high, 4),
-            latency_ms=round(measure_latency_ms(network.runtime, network.shape), 3),
+            latency_ms=round(network.runtime.latency_ms(network.shape), 3),
         )
 
     def _keep_source(self, staged: Path, network: Network, digest: str) -> Source:

@@ -7,12 +7,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from splitleaf.core.errors import ImportRefused
+from splitleaf.core.files import read_plain
 from splitleaf.importing.assignment import assign
+
+_MOST_BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +58,10 @@ def read_labels_file(path: Path) -> tuple[str, ...]:
     Understands a JSON list, `{"name": index}` (`class_indices`), `{"0": "name"}`, one name a line, and
     Teachable Machine's `0 name` a line. Raises `ImportRefused`.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
     try:
+        text = read_plain(path, _MOST_BYTES).decode("utf-8", errors="replace")
         names = _from_json(json.loads(text)) if path.suffix == ".json" else _from_lines(text)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ImportRefused(f"{path.name} does not list labels in a known form", code="invalid_labels") from error
     if len(set(names)) != len(names):
         raise ImportRefused(f"{path.name} names a label twice", code="invalid_labels")

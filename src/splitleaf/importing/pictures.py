@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splitleaf.core.errors import ImportRefused, RejectedInput
+from splitleaf.core.files import read_plain
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.images.picture import decode_picture
 
+MOST_BYTES = 64 << 20
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
 
 
@@ -73,8 +75,8 @@ def find_pictures(folder: Path, limit: int) -> tuple[Path, ...]:
 def read_tensors(path: Path, specs: Sequence[InputSpec]) -> list[NDArray[np.generic]] | None:
     """Return one picture as the API would hand it over for each spec; None for one that is refused at upload."""
     try:
-        decoded = decode_picture(path.read_bytes(), specs)
-    except RejectedInput:
+        decoded = decode_picture(read_plain(path, MOST_BYTES), specs)
+    except (RejectedInput, OSError):
         return None
     return [
         np.frombuffer(tensor.data, dtype=np.dtype(tensor.dtype).newbyteorder("<")).reshape(tensor.shape)

@@ -5,27 +5,27 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from splitleaf.core.arrays import read_arrays
 from splitleaf.core.clock import Clock, SystemClock, as_rfc3339
 from splitleaf.core.errors import Conflict, ImportRefused
 from splitleaf.engine.calibration import calibrate
 from splitleaf.engine.normalization import normalize
-from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.engine.runtime import Runtime
 from splitleaf.importing import golden
-from splitleaf.importing.child import onnx_file
 from splitleaf.importing.conversion import Network
 from splitleaf.importing.evaluation import Scores, score
 from splitleaf.importing.head import Head
 from splitleaf.importing.insight import baseline_of, write_insight
 from splitleaf.importing.interpreter import find_import_python
 from splitleaf.importing.labels import canonical
-from splitleaf.importing.latency import measure_latency_ms
+from splitleaf.importing.network import CappedNetwork
 from splitleaf.importing.parity import Parity
 from splitleaf.importing.pictures import LabelledPictures, read_all, read_labelled_folder
 from splitleaf.importing.places import Places
@@ -105,6 +105,7 @@ class _Quantization:
         self._folder = request.models_dir / request.version
         self._manifest = verify_version(self._folder)
         self._float = self._folder / self._manifest.artifact.file
+        self._latency_before_ms = 0.0
         self._held = read_labelled_folder(request.held) if request.held else None
 
     def run(self) -> QuantizationReport:
@@ -116,9 +117,11 @@ class _Quantization:
             artifact.mkdir(parents=True)
             tools = self._quantize(artifact / "model.onnx", head)
             network = self._network(artifact / "model.onnx", head, tools)
-            before, after = self._score(OnnxRuntime(self._float)), self._score(network.runtime)
-            self._gate(before, after)
-            report = self._describe(staged, network, before, after, started)
+            with closing(network.runtime), closing(CappedNetwork(self._float, self._request.limits)) as float_runtime:
+                before, after = self._score(float_runtime), self._score(network.runtime)
+                self._gate(before, after)
+                self._latency_before_ms = float_runtime.latency_ms(network.shape)
+                report = self._describe(staged, network, before, after, started)
             self._progress(Progress("publishing"))
             publish(staged, self._request.models_dir / self._request.new_version)
         return report
@@ -130,8 +133,7 @@ class _Quantization:
                 f"{self._request.version} does not say where its last layer begins: import it again with this release",
                 code="not_quantizable",
             )
-        with np.load(self._folder / insight.file, allow_pickle=False) as arrays:
-            weights: NDArray[np.float32] = arrays["head_weights"]
+        weights = read_arrays(self._folder / insight.file)["head_weights"]
         places = None
         if insight.map_origin and insight.map_pitch and insight.map_shape:
             places = Places(insight.map_origin, insight.map_pitch, insight.map_shape)
@@ -157,14 +159,14 @@ class _Quantization:
         return tools
 
     def _network(self, path: Path, head: Head, tools: dict[str, str]) -> Network:
-        found = onnx_file.read_onnx(path)
+        runtime = CappedNetwork(path, self._request.limits)
         return Network(
             self._float,
             "onnx",
             "",
             "",
-            found.operations,
-            OnnxRuntime(path),
+            runtime.operations(),
+            runtime,
             self._manifest.preprocessing.input_spec.shape,
             len(self._manifest.labels),
             self._manifest.artifact.output,
@@ -210,7 +212,7 @@ class _Quantization:
         runtime, head = network.runtime, network.head
         reference = look_and_learn(runtime, head, preprocessing, pictures, self._held, lambda *_: None)
         baseline = baseline_of(reference, network, self._manifest.labels, self._manifest.calibration.temperature)
-        latency = measure_latency_ms(network.runtime, network.shape)
+        latency = network.runtime.latency_ms(network.shape)
         manifest = self._manifest.model_copy(
             update={
                 "version": self._request.new_version,
@@ -239,7 +241,7 @@ class _Quantization:
             len(one),
             same,
             largest,
-            measure_latency_ms(OnnxRuntime(self._float), network.shape),
+            self._latency_before_ms,
             latency,
             self._manifest.artifact.size_bytes,
             seconds,
@@ -254,8 +256,7 @@ class _Quantization:
 
     def _write_golden(self, staged: Path, runtime: Runtime) -> Artifact:
         """Keep the version's golden pictures, with what the 8-bit network says of them."""
-        with np.load(self._folder / self._manifest.artifact.golden, allow_pickle=False) as known:
-            inputs = known["inputs"]
+        inputs = read_arrays(self._folder / self._manifest.artifact.golden)["inputs"]
         batch = normalize(inputs.astype(np.float32), self._manifest.preprocessing.normalization)
         path, onnx = staged / ARTIFACT_FOLDER / "golden.npz", staged / ARTIFACT_FOLDER / "model.onnx"
         golden.write_golden(path, inputs, np.concatenate([runtime.run(picture[None]) for picture in batch]))

@@ -29,6 +29,10 @@ class Limits:
     cpu_s: int = 1800
     file_bytes: int = 4 << 30
     timeout_s: float = 1800.0
+    network_bytes: int = 4 << 30
+    """Address space of a process that runs a network as serving does."""
+    task_s: float = 120.0
+    """Time, and processor time, of one thing that such a process does: loading a network, or one run of it."""
 
 
 class Sandbox:
@@ -53,12 +57,12 @@ class Sandbox:
             return _read_result(folder)
 
     def _run(self, folder: Path) -> None:
-        command = [*_without_network(), str(self.python), "-I", str(_SCRIPT), "request.json", "result.json"]
+        command = [*without_network(), str(self.python), "-I", str(_SCRIPT), "request.json", "result.json"]
         with (folder / "log").open("wb") as log:
             child = subprocess.Popen(
                 command,
                 cwd=folder,
-                env=_environment(folder),
+                env=child_environment(folder),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -71,16 +75,16 @@ class Sandbox:
                     f"the import took longer than {self.limits.timeout_s:.0f} s", code="import_timed_out"
                 ) from error
             finally:
-                _end(child)
+                end_child(child)
 
 
 def network_is_cut() -> bool:
     """Tell whether children run without a network on this machine."""
-    return bool(_without_network())
+    return bool(without_network())
 
 
 @cache
-def _without_network() -> tuple[str, ...]:
+def without_network() -> tuple[str, ...]:
     """Return the command that gives a child a network of its own, with nothing in it; empty where none works."""
     program = shutil.which("unshare")
     for flags in ("-n", "-rn"):
@@ -89,7 +93,7 @@ def _without_network() -> tuple[str, ...]:
     return ()
 
 
-def _environment(folder: Path) -> dict[str, str]:
+def child_environment(folder: Path) -> dict[str, str]:
     """Nothing of this process's environment: it may hold keys."""
     return {
         "PATH": "/usr/bin:/bin",
@@ -105,7 +109,8 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _end(child: subprocess.Popen[bytes]) -> None:
+def end_child(child: subprocess.Popen[bytes]) -> None:
+    """Kill a child and all that it has started."""
     if child.poll() is None:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(child.pid, signal.SIGKILL)

@@ -7,12 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from splitleaf.core.errors import NotFound, SplitleafError
+from splitleaf.core.files import read_plain
 from splitleaf.core.prediction import Classification
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.flows.change_routing import clear_split, move_alias, roll_back_alias, set_split
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.images.picture import decode_picture
+from splitleaf.importing.network import verify_in_child
+from splitleaf.importing.pictures import MOST_BYTES
 from splitleaf.outcomes.events import AliasChange, RoutingRevision
 from splitleaf.processes.repository import default_alias, require_repository
 from splitleaf.processes.store import LocalHand
@@ -28,7 +31,7 @@ def classify_here(
     spec = classifier.manifest.preprocessing.input_spec
     for path in pictures:
         try:
-            decoded = decode_picture(path.read_bytes(), [spec])
+            decoded = decode_picture(read_plain(path, MOST_BYTES), [spec])
             yield path, classifier.classify(decoded.tensors).classifications[0]
         except SplitleafError as error:
             yield path, error
@@ -37,7 +40,7 @@ def classify_here(
 
 
 def verify(models_dir: Path, versions: Collection[str]) -> dict[str, str]:
-    """Load versions as a worker would; return version -> what is wrong (empty: nothing)."""
+    """Load versions as a worker would, each in a capped child; return version -> what is wrong (empty: nothing)."""
     require_repository(models_dir)
     folders = {one.version: one for one in Catalogue(models_dir).scan()}
     results: dict[str, str] = {}
@@ -45,7 +48,7 @@ def verify(models_dir: Path, versions: Collection[str]) -> dict[str, str]:
         try:
             if version not in folders:
                 raise NotFound(f"there is no version {version!r}")
-            load_classifier(folders[version].folder, OnnxRuntime)
+            verify_in_child(folders[version].folder)
             results[version] = ""
         except SplitleafError as error:
             results[version] = error.detail

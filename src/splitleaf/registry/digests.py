@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from splitleaf.core.errors import InvalidArtifact
+from splitleaf.core.files import open_plain
 from splitleaf.registry.manifest import MANIFEST_NAME, Manifest, read_manifest
 
 # What import itself adds to a folder that is a SavedModel is not part of the source.
@@ -15,8 +16,8 @@ _NOT_SOURCE = (MANIFEST_NAME, "artifact")
 
 
 def sha256_file(path: Path) -> str:
-    """Return the file's SHA-256 in lower-case hex."""
-    with path.open("rb") as file:
+    """Return the file's SHA-256 in lower-case hex. Raises `OSError` for what is no plain file."""
+    with open_plain(path) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 

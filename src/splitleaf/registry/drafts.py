@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import Field, ValidationError, model_validator
 
 from splitleaf.core.errors import ConfigurationError
+from splitleaf.core.files import read_plain_text
 from splitleaf.core.preprocessing import ColorOrder, Fit, ResizeFilter
-from splitleaf.registry.manifest import VERSION_PATTERN, Batching, Decision, Table
+from splitleaf.registry.manifest import MOST_BYTES, VERSION_PATTERN, Batching, Decision, Table
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 
@@ -89,7 +90,7 @@ def parse_table(kind: type[_Parsed], text: str, *, origin: str) -> _Parsed:
     """Read a draft or the repository's defaults; raise `ConfigurationError` naming the faulty entries."""
     try:
         return kind.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise ConfigurationError(f"{origin} is not valid TOML: {error}") from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
@@ -99,7 +100,7 @@ def parse_table(kind: type[_Parsed], text: str, *, origin: str) -> _Parsed:
 def read_table(kind: type[_Parsed], path: Path) -> _Parsed:
     """Read a file as `parse_table` does; a file that is missing is an empty table."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_plain_text(path, MOST_BYTES)
     except FileNotFoundError:
         return kind.model_validate({})
     except (OSError, UnicodeDecodeError) as error:

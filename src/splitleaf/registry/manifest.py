@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from splitleaf.core.errors import InvalidArtifact
+from splitleaf.core.files import read_plain_text
 from splitleaf.core.preprocessing import ColorOrder, Fit, InputSpec, Normalization, ResizeFilter
 
 SCHEMA = 1
 VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 MANIFEST_NAME = "model.toml"
+MOST_BYTES: Final = 1_000_000
+"""Of a manifest, a draft or `repository.toml`: 10,000 labels with names are less."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -187,7 +190,7 @@ def parse_manifest(text: str, *, origin: str) -> Manifest:
     try:
         table: dict[str, Any] = tomllib.loads(text)
         return Manifest.model_validate(table)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InvalidArtifact(f"{origin} is not valid TOML: {error}", code="invalid_manifest") from error
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
@@ -198,7 +201,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read `folder/model.toml`."""
     path = folder / MANIFEST_NAME
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_plain_text(path, MOST_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidArtifact(f"{path} cannot be read: {error}", code="invalid_manifest") from error
     return parse_manifest(text, origin=str(path))

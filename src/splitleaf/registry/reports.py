@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any, Final
 
+from splitleaf.core.files import read_plain_text
 from splitleaf.registry.catalogue import VersionFolder
 
 REPORT_NAME: Final = "import-report.json"
@@ -18,9 +19,7 @@ def read_report(folder: VersionFolder) -> dict[str, Any] | None:
         return None
     path = folder.folder / Path(folder.manifest.artifact.file).parent / REPORT_NAME
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            return None
-        report = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        report = json.loads(read_plain_text(path, _MAX_BYTES))
+    except (OSError, ValueError, RecursionError):
         return None
     return report if isinstance(report, dict) else None

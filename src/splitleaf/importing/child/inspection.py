@@ -65,6 +65,10 @@ def refuse_impostors_in(source: Path) -> None:
     """Refuse what needs no import environment to be told apart from a model."""
     if not source.exists():
         raise Refused("source_missing", f"there is no file {source}")
+    odd = [one for one in (source, *source.rglob("*")) if not one.is_file() and not one.is_dir()]
+    if odd:
+        # A FIFO would be waited for, a device read without end.
+        raise Refused("unknown_format", f"{odd[0].name} is neither a file nor a folder, but a FIFO, say, or a device")
     if source.is_file():
         with source.open("rb") as file:
             refuse_impostors(file.read(1024), source.name)
