@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
 from splitleaf.api import examples, schemas
@@ -34,6 +37,30 @@ def public(document: Document) -> Iterator[tuple[str, dict[str, Any]]]:
                 yield f"{method} {path}", call
 
 
+def examples_in(node: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any, Any]]:
+    """Yield (place, schema, example) of all that have both."""
+    if isinstance(node, list):
+        for number, one in enumerate(node):
+            yield from examples_in(one, (*place, str(number)))
+    if not isinstance(node, dict):
+        return
+    given = node.get("examples")
+    if "schema" in node:
+        values = [one["value"] for one in given.values()] if isinstance(given, dict) else []
+        for value in [*values, *([node["example"]] if "example" in node else [])]:
+            yield place, node["schema"], value
+    elif isinstance(given, list):
+        yield from ((place, node, value) for value in given)
+    for name, one in node.items():
+        yield from examples_in(one, (*place, name))
+
+
+def faults_of(document: Document, schema: Any, given: list[tuple[tuple[str, ...], Any]]) -> Iterator[str]:
+    validator = jsonschema_rs.Draft202012Validator({**schema, "components": document["components"]})
+    for place, value in given:
+        yield from (f"{'.'.join(place)}: {fault.message}" for fault in validator.iter_errors(value))
+
+
 async def test_every_public_body_and_answer_has_an_example(document: Document) -> None:
     seen = 0
     for name, call in public(document):
@@ -56,6 +83,27 @@ async def test_every_answer_of_200_has_its_one_form(document: Document) -> None:
     }
     others = {"get /v1/predictions/{id}/events": ["text/event-stream"], "get /problems/{code}": ["text/plain"]}
     assert kinds == {name: ["application/json"] for name in kinds} | others
+
+
+async def test_the_document_is_a_valid_one(document: Document) -> None:
+    assert [fault.message for fault in OpenAPIV31SpecValidator(document).iter_errors()] == []
+
+
+async def test_every_example_is_valid_by_its_schema(document: Document) -> None:
+    found = list(examples_in(document))
+    by_schema: dict[str, list[tuple[tuple[str, ...], Any]]] = {}
+    for place, schema, value in found:
+        by_schema.setdefault(json.dumps(schema), []).append((place, value))
+    faults = [fault for schema, given in by_schema.items() for fault in faults_of(document, json.loads(schema), given)]
+    assert faults == []
+    assert len(found) > 500
+
+
+async def test_every_example_of_a_header_can_be_sent(document: Document) -> None:
+    for _, call in public(document):
+        for one in call.get("parameters", ()):
+            if one["in"] == "header":
+                assert one["example"].isascii(), one["name"]
 
 
 async def test_every_call_has_a_name_of_its_own(document: Document) -> None:

@@ -12,10 +12,10 @@ LEAF = jpeg(GREEN)
 
 
 async def submitted(
-    served: Served, key: str, *, picture: bytes = LEAF, address: str = "192.0.2.7", unit: str = ""
+    served: Served, key: str, *, picture: bytes = LEAF, address: str = "192.0.2.7", unit: str = "", program: str = "one"
 ) -> httpx.Response:
     """Submit as a client that has no cookie."""
-    headers = {"Content-Type": "image/jpeg"} | ({"Idempotency-Key": key} if key else {})
+    headers = {"Content-Type": "image/jpeg", "User-Agent": program} | ({"Idempotency-Key": key} if key else {})
     headers |= {"Splitleaf-Unit": unit} if unit else {}
     async with served.client(address=address) as client:
         return await client.post("/v1/predictions", content=picture, headers=headers)
@@ -27,21 +27,23 @@ async def test_a_first_request_that_is_repeated_is_the_same_prediction_of_the_sa
     assert first.cookies[COOKIE] == again.cookies[COOKIE]
 
 
-async def test_another_key_network_or_named_unit_is_another_prediction(served: Served) -> None:
+async def test_another_key_network_program_picture_or_named_unit_is_another_prediction(served: Served) -> None:
     answers = [
         await submitted(served, "key-1"),
         await submitted(served, "key-2"),
         await submitted(served, "key-1", address="192.0.2.8"),
         await submitted(served, "key-1", unit="ada"),
+        await submitted(served, "key-1", program="another"),
+        await submitted(served, "key-1", picture=jpeg(BLUE)),
         await submitted(served, ""),
         await submitted(served, ""),
     ]
     assert len({answer.json()["id"] for answer in answers}) == len(answers)
     cookies = [answer.cookies[COOKIE] for answer in answers if COOKIE in answer.cookies]
-    assert len(set(cookies)) == len(cookies) == 5
+    assert len(set(cookies)) == len(cookies) == 7
 
 
 async def test_a_key_that_comes_again_with_another_picture_is_refused(served: Served) -> None:
-    await submitted(served, "key-1")
-    refused = await submitted(served, "key-1", picture=jpeg(BLUE))
+    await submitted(served, "key-1", unit="ada")
+    refused = await submitted(served, "key-1", picture=jpeg(BLUE), unit="ada")
     assert code(refused) == (422, "idempotency_key_reused")

@@ -40,7 +40,7 @@ def build_interface(services: ApiServices, calls: list[Call]) -> FastAPI:
     app = FastAPI(title="Splitleaf", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     document_calls(app, calls)
     app.include_router(admin_router(services))
-    app.add_route("/openapi.json", _LateDocument(app).send, include_in_schema=False)
+    app.add_route("/openapi.json", _LateDocument(app, calls).send, include_in_schema=False)
     app.add_exception_handler(SplitleafError, problems.respond_to_error)
     app.add_exception_handler(HTTPException, problems.respond_to_refusal)
     app.add_exception_handler(RequestValidationError, _respond_to_validation)
@@ -51,8 +51,9 @@ def build_interface(services: ApiServices, calls: list[Call]) -> FastAPI:
 class _LateDocument:
     """Makes the OpenAPI document when it is first asked for: that takes ten times as long as all the routes."""
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: FastAPI, calls: list[Call]) -> None:
         self._app = app
+        self._calls = calls
         self._body = b""
         self._making = asyncio.Lock()
 
@@ -62,7 +63,7 @@ class _LateDocument:
         return Response(self._body, media_type="application/json")
 
     def _make(self) -> bytes:
-        return json.dumps(_document(self._app), ensure_ascii=False, separators=(",", ":")).encode()
+        return json.dumps(_document(self._app, self._calls), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _respond_to_validation(_request: Request, error: Exception) -> Response:
@@ -73,7 +74,7 @@ def _respond_to_validation(_request: Request, error: Exception) -> Response:
     return problems.problem_response(422, "invalid_request", "the request does not fit its schema", faults=faults)
 
 
-def _document(app: FastAPI) -> dict[str, Any]:
+def _document(app: FastAPI, calls: list[Call]) -> dict[str, Any]:
     document = get_openapi(
         title="Splitleaf",
         version=__version__,
@@ -95,6 +96,15 @@ def _document(app: FastAPI) -> dict[str, Any]:
     }
     for path, methods in document["paths"].items():
         if path.startswith("/admin/"):
-            for call in methods.values():
-                call["security"] = [{"key": []}, {"session": []}]
+            for documented in methods.values():
+                documented["security"] = [{"key": []}, {"session": []}]
+    _put_examples_back(document, calls)
     return document
+
+
+def _put_examples_back(document: dict[str, Any], calls: list[Call]) -> None:
+    """FastAPI leaves out whatever is null, also in examples, which then lack what their schema wants."""
+    for call in calls:
+        for status, one in call.success.items():
+            answer = document["paths"][call.path][call.method.lower()]["responses"][str(status)]
+            answer["content"]["application/json"]["example"] = dict(one.example)

@@ -104,9 +104,15 @@ def _create(predictions: Predictions) -> Call:
                 _header(
                     "Idempotency-Key",
                     "Sent again with the same picture, it returns the same prediction.",
-                    "b9c1…",
+                    "b9c1a7e2-5f04-4d0b-9f4e-2f6f0d3c8a11",
+                    r"^[\x21-\x7e]{1,255}$",
                 ),
-                _header("Splitleaf-Unit", "Who asks (a device, a person); browsers get a cookie.", "device-17"),
+                _header(
+                    "Splitleaf-Unit",
+                    "Who asks (a device, a person); browsers get a cookie.",
+                    "device-17",
+                    r"^[\x21-\x7e]{1,200}$",
+                ),
                 _query(
                     "priority",
                     "`batch` lets those who wait for an answer go first.",
@@ -265,8 +271,9 @@ def _id() -> dict[str, Any]:
     return {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}, "example": examples.ID}
 
 
-def _header(name: str, text: str, example: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": text, "schema": {"type": "string"}, "example": example}
+def _header(name: str, text: str, example: str, pattern: str = r"^[\x20-\x7e]*$") -> dict[str, Any]:
+    schema = {"type": "string", "pattern": pattern}
+    return {"name": name, "in": "header", "description": text, "schema": schema, "example": example}
 
 
 def _query(name: str, text: str, schema: dict[str, Any]) -> dict[str, Any]:

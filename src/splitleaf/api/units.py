@@ -31,11 +31,12 @@ class Unit:
     set_cookie: str = ""
 
 
-def identify_unit(request: Request, unit_secrets: ApiSecrets, idempotency_key: str = "") -> Unit:
+def identify_unit(request: Request, unit_secrets: ApiSecrets, idempotency_key: str = "", body: bytes = b"") -> Unit:
     """Return the unit of a request; raise `RejectedInput` (code `invalid_unit`) for a header out of bounds.
 
-    A client whose first answer was lost has no cookie when it asks again: by the same `idempotency_key`, from the same
-    network, it is the unit that it was.
+    A client whose first answer was lost has no cookie when it asks again. Where the very same request comes again (the
+    `idempotency_key`, the `body`, the network and the program that sends it), it is the unit that it was. Less would
+    not do: behind one address sit many people, and keys such as `1` are nobody's own.
     """
     named = header(request.scope, HEADER)
     if named is not None:
@@ -45,15 +46,19 @@ def identify_unit(request: Request, unit_secrets: ApiSecrets, idempotency_key: s
     token, _, signature = request.cookies.get(COOKIE, "").partition(".")
     if token and hmac.compare_digest(signature, _sign(token, unit_secrets.signing_key)):
         return Unit(hash_unit(f"cookie:{token}", unit_secrets.unit_pepper))
-    token = _repeatable_token(request, idempotency_key, unit_secrets) if idempotency_key else secrets.token_urlsafe(16)
+    token = secrets.token_urlsafe(16)
+    if idempotency_key:
+        token = _repeatable_token(request, idempotency_key, body, unit_secrets)
     secure = "; Secure" if request.url.scheme == "https" else ""
     cookie = f"{COOKIE}={token}.{_sign(token, unit_secrets.signing_key)}"
     cookie += f"; Max-Age={YEAR_S}; Path=/; HttpOnly; SameSite=Lax{secure}"
     return Unit(hash_unit(f"cookie:{token}", unit_secrets.unit_pepper), cookie)
 
 
-def _repeatable_token(request: Request, idempotency_key: str, unit_secrets: ApiSecrets) -> str:
-    said = f"{client_network(request)}\0{idempotency_key}".encode()
+def _repeatable_token(request: Request, idempotency_key: str, body: bytes, unit_secrets: ApiSecrets) -> str:
+    program = "\0".join(request.headers.get(name, "") for name in ("user-agent", "accept-language"))
+    picture = hashlib.blake2b(body, digest_size=32).hexdigest()
+    said = f"{client_network(request)}\0{idempotency_key}\0{picture}\0{program}".encode()
     digest = hashlib.blake2b(said, key=unit_secrets.signing_key, digest_size=16, person=b"splitleaf-first").digest()
     return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from splitleaf.core.clock import Clock
 from splitleaf.core.errors import Unprocessable
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from splitleaf.statistics.power import Plan as Planned
 
 DAY_MS = 86_400_000
+_MOST: Final = 10**15
+"""More than all pictures that are taken in the world in a thousand years, and a number that any client can read."""
+_BEYOND_COUNTING: Final = "it would take more pictures or days than can be counted: ask for less"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +80,16 @@ def size_experiment(store: OutcomeStore, question: Question, clock: Clock) -> Si
 
     daily, alpha, power = traffic or 1.0, question.alpha, question.power
     candidate = question.baseline + question.mde
-    live = plan_split(question.baseline, candidate, daily, share=question.share, alpha=alpha, power=power)
-    shadow = plan_pairs(question.mde, discordance, daily, alpha=alpha, power=power)
-    images = items_needed(disagreement, abs(question.mde), power, alpha)
-    days = math.ceil(images / traffic) if images is not None and traffic else None
+    try:
+        live = plan_split(question.baseline, candidate, daily, share=question.share, alpha=alpha, power=power)
+        shadow = plan_pairs(question.mde, discordance, daily, alpha=alpha, power=power)
+        images = items_needed(disagreement, abs(question.mde), power, alpha)
+        days = math.ceil(images / traffic) if images is not None and traffic else None
+    except (ArithmeticError, ValueError) as error:
+        # Rates that differ by less than a number's last digit, say, or a share of none.
+        raise _invalid(_BEYOND_COUNTING) from error
+    if max(live.labels, live.days, shadow.sequential_images, shadow.days, images or 0, days or 0) > _MOST:
+        raise _invalid(_BEYOND_COUNTING)
     alike = None if images is None else Size(images, images, 0, days)
     return Sizing(traffic, discordance, _size(live, traffic), _size(shadow, traffic), disagreement, alike)
 

@@ -20,6 +20,8 @@ from splitleaf.statistics.proportions import bound_rate_above
 from splitleaf.statistics.records import Difference, Interval
 from splitleaf.statistics.special import normal_quantile
 
+_MOST: Final = 1e15
+"""Items that nobody counts; beyond it a float could not tell two neighbours apart."""
 UNLABELLED_PART: Final = 0.1
 """Of alpha, for the bound. It costs the labels 2 % more; a half would cost them 16 % and save the bound a fifth."""
 
@@ -76,7 +78,7 @@ def compare_answers(
 def items_needed(disagreement: float, margin: float, power: float = 0.8, alpha: float = 0.05) -> int | None:
     """Return the items until two that disagree so often are known to be within `margin`, without any label.
 
-    None where they disagree too often for that.
+    None where they disagree too often for that, or for a number that can be counted.
     """
     if disagreement >= margin:
         return None
@@ -89,6 +91,8 @@ def items_needed(disagreement: float, margin: float, power: float = 0.8, alpha: 
     low, high = 1.0, 2.0
     while not is_known(high):
         low, high = high, 2 * high
+        if high > _MOST:
+            return None
     while high - low > 1:
         middle = (low + high) / 2
         low, high = (low, middle) if is_known(middle) else (middle, high)
