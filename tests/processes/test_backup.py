@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
+import hashlib
+import io
 import json
+import os
 import tarfile
-from collections.abc import AsyncIterator, Sequence
+import tracemalloc
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -18,6 +23,7 @@ from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.queue import SubmitOutcome, Task
 from splitleaf.jobs.redis import RedisDeadLetters, RedisJobConsumer, RedisJobQueue, RedisOutcomeFeed
 from splitleaf.outcomes.store import OutcomeStore
+from splitleaf.processes import archive_file
 from splitleaf.processes.backup import back_up, restore
 from splitleaf.processes.broker import reached_broker
 from splitleaf.processes.store import new_store
@@ -243,3 +249,105 @@ async def test_another_secret_of_the_settings_is_said(source: Settings, target: 
     (tmp_path / "secret").write_text("another secret, long enough", encoding="ascii")
     account = await asyncio.to_thread(restore, given, path)
     assert "the secret of this installation is another one" in account.notes[0]
+
+
+def rewritten(path: Path, change: Callable[[dict[str, bytes]], None], *, sign: bool = True) -> Path:
+    """Write the backup anew with other members; `sign` gives each one that its table lists its new digest."""
+    with tarfile.open(path) as tar:
+        members = {one.name: (tar.extractfile(one) or pytest.fail(one.name)).read() for one in tar if one.isreg()}
+    change(members)
+    contents = json.loads(members.pop("contents.json"))
+    for name in [*contents["parts"], *contents["files"]] if sign else ():
+        digest = hashlib.sha256(members[name]).hexdigest()
+        if name in contents["files"]:
+            contents["files"][name] = digest
+        else:
+            contents["parts"][name]["sha256"] = digest
+    made = path.with_name("rewritten.tar")
+    with tarfile.open(made, "w") as tar:
+        for name, data in {"contents.json": json.dumps(contents).encode(), **members}.items():
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    return made
+
+
+async def test_a_file_that_the_table_does_not_list_is_not_restored(
+    source: Settings, target: Settings, tmp_path: Path
+) -> None:
+    path, _ = await asyncio.to_thread(back_up, source, tmp_path)
+
+    def smuggle(members: dict[str, bytes]) -> None:
+        members["models/v1/artifact/more.onnx"] = members["models/v7/model.toml"] = b"nobody knows me"
+
+    await asyncio.to_thread(restore, target, rewritten(path, smuggle))
+    assert {one.name for one in target.models_dir.iterdir()} == {"v1", "repository.toml"}
+    assert not (target.models_dir / "v1/artifact/more.onnx").exists()
+
+
+async def test_a_file_that_appears_while_a_backup_is_written_is_not_in_it(source: Settings, tmp_path: Path) -> None:
+    os.mkfifo(source.models_dir / "v1/waits")
+    (source.models_dir / "v1/empty").mkdir()
+    path, _ = await asyncio.to_thread(back_up, source, tmp_path)
+    with tarfile.open(path) as tar:
+        names = set(tar.getnames())
+        contents = json.loads((tar.extractfile("contents.json") or pytest.fail("no contents")).read())
+    assert names == {"contents.json", *contents["parts"], *contents["files"]}
+    assert "models/v1/waits" not in names
+
+
+@pytest.mark.parametrize(
+    ("part", "lines"),
+    [
+        ("rows.gz", [["no_such_table", {"a": 1}]]),
+        ("rows.gz", [["outcomes", {"no_such_column": 1}]]),
+        ("rows.gz", [["outcomes"]]),
+        ("rows.gz", ["outcomes"]),
+        ("tasks.gz", [{"id": "a"}]),
+        ("tasks.gz", [[]]),
+        ("states.gz", ["{}"]),
+        ("letters.gz", [{"version": "v1", "fields": 7, "pixels": None}]),
+    ],
+)
+async def test_records_that_are_none_are_refused(
+    source: Settings, target: Settings, tmp_path: Path, part: str, lines: list[object]
+) -> None:
+    store = new_store(source)
+    store.migrate()
+    store.close()
+    path, _ = await asyncio.to_thread(back_up, source, tmp_path)
+
+    def spoil(members: dict[str, bytes]) -> None:
+        members[part] = gzip.compress("".join(json.dumps(one) + "\n" for one in lines).encode())
+        contents = json.loads(members["contents.json"])
+        contents["parts"][part]["lines"] = len(lines)
+        members["contents.json"] = json.dumps(contents).encode()
+
+    with pytest.raises(InvalidArtifact) as refused:
+        await asyncio.to_thread(restore, target, rewritten(path, spoil))
+    assert refused.value.error_code == "invalid_backup"
+
+
+async def test_a_line_without_end_is_not_read_to_its_end(
+    source: Settings, target: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive_file, "MOST_OF_A_LINE", 1_000_000)
+    path, _ = await asyncio.to_thread(back_up, source, tmp_path)
+
+    def swell(members: dict[str, bytes]) -> None:
+        members["tasks.gz"] = gzip.compress(b'"' + b"a" * 200_000_000 + b'"\n', compresslevel=1)
+
+    made = rewritten(path, swell)
+    tracemalloc.start()
+    with pytest.raises(InvalidArtifact, match="too long"):
+        await asyncio.to_thread(restore, target, made)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20_000_000
+
+
+async def test_a_compressed_archive_is_no_backup(source: Settings, target: Settings, tmp_path: Path) -> None:
+    path, _ = await asyncio.to_thread(back_up, source, tmp_path)
+    path.write_bytes(gzip.compress(path.read_bytes()))
+    with pytest.raises(InvalidArtifact):
+        await asyncio.to_thread(restore, target, path)

@@ -3,7 +3,10 @@ from __future__ import annotations
 import asyncio
 import importlib.util
 import json
+import os
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -271,6 +274,34 @@ def test_a_disk_that_is_nearly_full_is_found(
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=int(free)))
     assert findings()["disk"].level == level
+
+
+def test_a_disk_that_takes_nothing_more_is_found_whatever_it_says_is_free(place: Path) -> None:
+    url = f"sqlite:///{place / 'elsewhere/outcomes.sqlite3'}"
+    (place / "elsewhere").mkdir()
+    store = SqlOutcomeStore(url)
+    store.migrate()
+    store.close()
+    environment = {**os.environ, "SPLITLEAF_DATABASE_URL": url}
+    for limit, level in (("unlimited", None), ("1000", "problem")):  # blocks of 512 bytes
+        command = [
+            "/bin/sh",
+            "-c",
+            f'ulimit -f {limit}; exec "$@"',
+            "sh",
+            sys.executable,
+            "-m",
+            "splitleaf",
+            "doctor",
+            "--json",
+        ]
+        done = subprocess.run(command, env=environment, cwd=place, capture_output=True, text=True, check=False)
+        found = {one["check"]: one["level"] for one in json.loads(done.stdout)}
+        assert found.get("database disk") == level, done.stdout
+    assert {one.name.removesuffix("-wal").removesuffix("-shm") for one in (place / "elsewhere").iterdir()} <= {
+        "outcomes.sqlite3",
+        "outcomes.sqlite3.lock",
+    }
 
 
 def test_where_there_is_no_runtime_the_digests_are_looked_at_all_the_same(

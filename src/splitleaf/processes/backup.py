@@ -14,10 +14,11 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from splitleaf import __version__
 from splitleaf.core.clock import SystemClock, as_rfc3339, as_utc
-from splitleaf.core.errors import ConfigurationError, Conflict
+from splitleaf.core.errors import ConfigurationError, Conflict, InvalidArtifact, SplitleafError
 from splitleaf.flows.record_outcomes import Recorder
 from splitleaf.jobs.archive import SavedLetter, read_letter, read_task, write_letter, write_task
 from splitleaf.jobs.messages import decode_state
@@ -82,6 +83,7 @@ def restore(settings: Settings, source: Path, *, with_models: bool = True) -> Ac
     """
     with _scratch(source.parent) as folder:
         reader, account = ArchiveReader(source, folder), Account()
+        _require_records(reader, source)
         asyncio.run(_restore(settings, reader, account))
         if with_models:
             _restore_models(settings.models_dir, reader, account)
@@ -132,6 +134,23 @@ def _save_rows(settings: Settings, writer: ArchiveWriter) -> str | None:
         for row in database.rows() if schema else ():
             keep(row)
     return schema
+
+
+def _require_records(reader: ArchiveReader, source: Path) -> None:
+    """Read every record once before anything is written. Raises `InvalidArtifact`."""
+    readers: dict[str, Callable[[Any], object]] = {
+        TASKS: read_task,
+        STATES: lambda line: decode_state(line.encode()),
+        LETTERS: read_letter,
+        ROWS: lambda line: dict(line[1]),
+    }
+    for name, read in readers.items():
+        for line in reader.lines(name):
+            try:
+                read(line)
+            except (ValueError, TypeError, LookupError, AttributeError, SplitleafError) as error:
+                detail = f"{source}: a record of {name} is wrong: {error}"
+                raise InvalidArtifact(detail, code="invalid_backup") from error
 
 
 async def _restore(settings: Settings, reader: ArchiveReader, account: Account) -> None:

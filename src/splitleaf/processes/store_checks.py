@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from splitleaf.core.clock import SystemClock, as_rfc3339
@@ -16,12 +19,13 @@ from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.repository import CHAMPION
 from splitleaf.settings import Settings
 
+_PROBE_BYTES: Final = 1_000_000
 SOON_MS: Final = 14 * 86_400_000
 _DIGEST: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 
 def check_database(settings: Settings) -> Iterator[Finding]:
-    """Ask the database, and look at what stands in it; changes nothing."""
+    """Ask the database, look at what stands in it, and try to write beside it; changes nothing."""
     from splitleaf.outcomes.migrations.run import HEAD
     from splitleaf.outcomes.sql import SqlOutcomeStore
     from splitleaf.outcomes.sql.dump import SqlArchive
@@ -29,6 +33,8 @@ def check_database(settings: Settings) -> Iterator[Finding]:
     if not settings.database_url and not (settings.data_dir / "outcomes.sqlite3").exists():
         yield Finding("database", "ok", "SQLite; made at the first start")
         return
+    if fault := _cannot_write(settings.effective_database_url):
+        yield Finding("database disk", "problem", fault, "make room, or mend the folder's rights: nothing is recorded")
     kind = "PostgreSQL" if settings.database_url.startswith("postgres") else "SQLite"
     with contextlib.closing(SqlArchive(settings.effective_database_url)) as archive:
         schema = archive.schema()
@@ -43,6 +49,24 @@ def check_database(settings: Settings) -> Iterator[Finding]:
         advice = "run the release that made it, or a newer one; or restore the backup from before"
         detail = f"{schema} is of a newer release than this one, which knows up to {HEAD}"
         yield Finding("database schema", "problem", detail, advice)
+
+
+def _cannot_write(url: str) -> str:
+    """Return why a megabyte cannot be written beside the SQLite file; empty where it can, or the file is elsewhere.
+
+    The free space of a disk does not tell: there are quotas, limits, and disks that have turned read-only.
+    """
+    _, separator, path = url.partition("sqlite:///")
+    if not separator or not path:
+        return ""
+    try:
+        with tempfile.TemporaryFile(dir=Path(path).parent) as file:
+            file.write(os.urandom(_PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return f"{Path(path).parent} takes no more: {error.strerror}"
+    return ""
 
 
 def check_keys(settings: Settings) -> Iterator[Finding]:

@@ -8,8 +8,9 @@ from itertools import groupby, islice
 from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, LargeBinary, MetaData, Table, func, insert, select, text
+from sqlalchemy.exc import DataError, IntegrityError, InvalidRequestError
 
-from splitleaf.core.errors import ConfigurationError
+from splitleaf.core.errors import ConfigurationError, InvalidArtifact
 from splitleaf.outcomes.migrations.run import HEAD, migrate, present_schema
 from splitleaf.outcomes.sql.engine import open_engine, our_errors
 
@@ -17,6 +18,12 @@ Row = tuple[str, dict[str, Any]]
 """The table's name, and column -> value as JSON knows it; bytes are base64."""
 
 _PAGE: Final = 500
+_NOT_ROWS: Final = (
+    *(LookupError, ValueError, TypeError, AttributeError),
+    InvalidRequestError,
+    IntegrityError,
+    DataError,
+)
 _OF_ALEMBIC: Final = "alembic_version"
 
 
@@ -49,14 +56,19 @@ class SqlArchive:
     def fill(self, rows: Iterable[Row], schema: str) -> int:
         """Write the rows of a database of that schema into this one, all or none, and bring it up to date.
 
-        Returns how many. Raises `ConfigurationError` for a schema that is newer than this release.
+        Returns how many. Raises `ConfigurationError` for a schema that is newer than this release, and
+        `InvalidArtifact` for rows that are not of that schema.
         """
         if schema > HEAD:
             raise ConfigurationError(f"the backup is of a newer release: schema {schema}, this one knows up to {HEAD}")
         with our_errors():
             migrate(self._engine, schema)
             with self._engine.begin() as connection:
-                count = _insert(connection, rows)
+                try:
+                    count = _insert(connection, rows)
+                except _NOT_ROWS as error:
+                    # Of a table or column that there is not, say.
+                    raise InvalidArtifact(f"its rows do not fit: {error}", code="invalid_backup") from error
             migrate(self._engine)
         return count
 
@@ -68,6 +80,8 @@ def _insert(connection: Connection, rows: Iterable[Row]) -> int:
         binary = [column.name for column in table.columns if isinstance(column.type, LargeBinary)]
         values = (_typed(row, binary) for _, row in group)
         while page := list(islice(values, _PAGE)):
+            if unknown := {column for row in page for column in row} - set(table.columns.keys()):
+                raise ValueError(f"{name} has no column {min(unknown)}")
             connection.execute(insert(table), page)
             count += len(page)
         _count_on(connection, table)
