@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import Unprocessable
 from splitleaf.flows.size_experiment import Question, size_experiment
-from tests.support.stores import EmptyStore
 from tests.api.served import WRITE_KEY, Served
 from tests.experiments.plans import table
+from tests.support.stores import EmptyStore
 
 Place = tuple[str | int, ...]
 WHY = {"reason": "numbers"}
