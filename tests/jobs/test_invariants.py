@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Coroutine
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 
 import pytest
@@ -37,7 +38,10 @@ LIMITS = QueueLimits(lease_ms=1, max_waiting=8, max_bytes=400_000)
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """Three workers, two versions, all priorities; leases run out at any time, claims are used late."""
+    """Three workers, two API processes, two versions, all priorities; leases run out at any time, claims are used late.
+
+    Records are lost, and what is not ours stands in the broker.
+    """
 
     server: ClassVar[BrokerServer]
     tasks = Bundle("tasks")
@@ -47,10 +51,12 @@ class QueueMachine(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         self.server.command("FLUSHALL")
-        self.queue = RedisJobQueue(self.server.url, LIMITS)
+        self.queue, self.other_api = RedisJobQueue(self.server.url, LIMITS), RedisJobQueue(self.server.url, LIMITS)
         self.workers = [RedisJobConsumer(self.server.url, LIMITS) for _ in range(3)]
         self.feed = RedisOutcomeFeed(self.server.url, LIMITS)
         self.accepted: set[str] = set()
+        self.lost: set[str] = set()
+        """Ids whose record was lost while they were open: nobody knows them until they end."""
         self.finals: dict[str, JobState] = {}
         self.recorded: list[str] = []
         self.visible = 0
@@ -58,11 +64,15 @@ class QueueMachine(RuleBasedStateMachine):
     def run_(self, coroutine: Coroutine[Any, Any, T]) -> T:
         return self.runner.run(coroutine)
 
-    def look(self, prediction_id: str) -> JobState:
+    def look(self, prediction_id: str) -> JobState | None:
         """Read a state, and see to it that what was final has stayed as it was."""
         state = self.run_(self.queue.state(prediction_id))
-        assert state is not None
+        assert state == self.run_(self.other_api.state(prediction_id)) or not (state and state.status.is_final)
         known = self.finals.get(prediction_id)
+        if state is None:
+            assert prediction_id in self.lost
+            assert known is None
+            return None
         if known is not None:
             assert state.status is known.status
             assert state.classification == known.classification
@@ -91,9 +101,38 @@ class QueueMachine(RuleBasedStateMachine):
         self.accepted.add(one.id)
         return one
 
+    @rule(one=tasks, version=st.sampled_from(VERSIONS))
+    def submit_again(self, one: Task, version: str) -> None:
+        """Another process may have decided otherwise; what was accepted first stands."""
+        before = self.run_(self.queue.state(one.id))
+        try:
+            outcome = self.run_(self.other_api.submit(replace(one, version=version)))
+        except Overloaded:
+            outcome = None
+        assert (outcome is SubmitOutcome.DUPLICATE) is (before is not None)
+        assert before is not None or one.id in self.lost
+        after = self.look(one.id)
+        assert before is None or (after is not None and after.version == before.version)
+
     @rule(one=tasks)
-    def submit_again(self, one: Task) -> None:
-        assert self.run_(self.queue.submit(one)) is SubmitOutcome.DUPLICATE
+    def lose_record(self, one: Task) -> None:
+        if one.ttl_ms < 1_000:
+            # Readers may have been told that it is expired, and only the record knows it.
+            return
+        records = [f"{{q:{version}}}:t:{one.id}" for version in VERSIONS]
+        if self.run_(self.queue.broker.link.call("DEL", *records)):
+            self.lost.add(one.id)
+
+    @rule(
+        version=st.sampled_from(VERSIONS), name=st.sampled_from(["m", "w", "bell", "peers", "suspects:0", "returned:1"])
+    )
+    def put_foreign_key(self, version: str, name: str) -> None:
+        self.server.command("SET", f"{{q:{version}}}:{name}", "foreign")
+        self.run_(self.workers[0].recover(CAPS))
+
+    @rule(version=st.sampled_from(VERSIONS), priority=st.sampled_from(Priority), field=st.sampled_from(["i", "x"]))
+    def add_foreign_entry(self, version: str, priority: Priority, field: str) -> None:
+        self.server.command("XADD", f"{{q:{version}}}:s:{int(priority)}", "*", field, "foreign")
 
     @rule(target=claims, worker=st.integers(0, 2))
     def take(self, worker: int) -> Any:
@@ -111,6 +150,9 @@ class QueueMachine(RuleBasedStateMachine):
         visible = self.run_(self.workers[worker].finish([completion]))
         self.visible += visible
         state = self.look(claim.task_id)
+        if claim.task_id in self.lost:
+            return
+        assert state is not None
         assert state.status.is_final
         if visible:
             assert state.status is (PredictionStatus.SUCCEEDED if good else PredictionStatus.FAILED)
@@ -131,9 +173,9 @@ class QueueMachine(RuleBasedStateMachine):
     @rule(one=tasks)
     def cancel(self, one: Task) -> None:
         state = self.run_(self.queue.cancel(one.id))
-        assert state is not None
-        assert state.status.is_final
-        assert self.look(one.id).status is state.status
+        after = self.look(one.id)
+        assert (state and state.status) is (after and after.status)
+        assert after is None or after.status.is_final
 
     @rule(one=tasks)
     def read(self, one: Task) -> None:
@@ -195,6 +237,7 @@ class QueueMachine(RuleBasedStateMachine):
         for worker in self.workers:
             await worker.close()
         await self.queue.close()
+        await self.other_api.close()
 
 
 def _run(server: BrokerServer, examples: int, steps: int) -> None:
