@@ -20,10 +20,10 @@ from splitleaf.core.access import new_key
 # What the scripts and the adapters give, by name, so that a stolen password can neither read the configuration nor
 # change it, nor wipe the broker. Tests hold it against the sources and run a whole system as this user.
 COMMANDS = """
-    auth blpop del eval evalsha exec exists get hdel hget hincrby hmget hset info lindex llen lpop lpos lpush mget multi
-    pexpire ping publish rpush sadd select set smembers srem subscribe time unlink xack xadd xclaim xdel xgroup|create
-    xgroup|delconsumer xinfo|groups xlen xpending xrange xreadgroup xrevrange zadd zcount zrangebyscore
-    zrem
+    auth blpop del eval evalsha exec exists get hdel hget hincrby hmget hset info lindex llen lpop lpos lpush mget
+    multi pexpire ping publish rename rpush sadd select set smembers srem subscribe time type unlink wait xack xadd
+    xclaim xdel xgroup|create xgroup|delconsumer xinfo|groups xlen xpending xrange xreadgroup xrevrange zadd zcount
+    zrangebyscore zrem
 """
 ADMIN_KEY = Path("operator/admin-key")
 

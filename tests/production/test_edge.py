@@ -6,7 +6,9 @@ import contextlib
 import json
 import re
 import socket
+import time
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -61,6 +63,27 @@ def read_answer(line: socket.socket) -> Answer:
     assert lines[0].startswith("HTTP/1.1 "), received[:200]
     pairs = [(name.lower(), value) for name, _, value in (line.partition(": ") for line in lines[1:])]
     return Answer(int(lines[0][9:12]), pairs, body)
+
+
+@pytest.mark.parametrize("is_direct", [False, True], ids=["behind NGINX", "direct"])
+@pytest.mark.parametrize(
+    ("megabytes", "headers", "owed"),
+    [(11, b"", (413, "payload_too_large")), (9, b"Content-Encoding: gzip\r\n", (415, "unsupported_encoding"))],
+    ids=["too long", "refused before it is read"],
+)
+def test_a_client_that_still_sends_gets_its_refusal_and_not_a_reset(
+    door: Door, system: RunningSystem, megabytes: int, headers: bytes, owed: tuple[int, str], *, is_direct: bool
+) -> None:
+    body = b'--b\r\nContent-Disposition: form-data; name="file"; filename="x"\r\n\r\n' + bytes(megabytes * 1_000_000)
+    head = b"POST /v1/predictions HTTP/1.1\r\nHost: leaf\r\nConnection: close\r\nContent-Length: %d\r\n" % len(body)
+    head += b"Content-Type: multipart/form-data; boundary=b\r\n" + headers + b"\r\n"
+    port = urlsplit(system.url).port if is_direct else door.port
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+        line.sendall(head)
+        time.sleep(0.1)  # the refusal is on its way before the body is
+        line.sendall(body)
+        answer = read_answer(line)
+    assert (answer.status, answer.problem()["code"]) == owed
 
 
 def get(path: bytes, headers: bytes = b"") -> bytes:
