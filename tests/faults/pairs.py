@@ -10,6 +10,7 @@ import random
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -44,12 +45,11 @@ class Pairs:
         return self.two_answers + self.two_states + self.not_as_recorded
 
 
-async def ask_in_pairs(cluster: Cluster, seconds: float) -> Pairs:
-    """Send pairs for so long, and compare what was told with what is kept."""
+async def ask_in_pairs(cluster: Cluster, is_enough: Callable[[Pairs], bool]) -> Pairs:
+    """Send pairs until it is enough, and compare what was told with what is kept."""
     pairs, numbers = Pairs(), itertools.count()
-    until = time.monotonic() + seconds
     moving = asyncio.create_task(_move_champion(cluster, pairs))
-    await asyncio.gather(*(_client(cluster, pairs, numbers, until) for _ in range(CLIENTS)))
+    await asyncio.gather(*(_client(cluster, pairs, numbers, is_enough) for _ in range(CLIENTS)))
     moving.cancel()
     await asyncio.gather(moving, return_exceptions=True)
     pairs.two_states = await asyncio.to_thread(_two_states, cluster)
@@ -68,9 +68,11 @@ async def _move_champion(cluster: Cluster, pairs: Pairs) -> None:
         pairs.moves += 1
 
 
-async def _client(cluster: Cluster, pairs: Pairs, numbers: itertools.count[int], until: float) -> None:
+async def _client(
+    cluster: Cluster, pairs: Pairs, numbers: itertools.count[int], is_enough: Callable[[Pairs], bool]
+) -> None:
     lines = [Line(url) for url in cluster.urls]
-    while time.monotonic() < until:
+    while not is_enough(pairs):
         number = next(numbers)
         headers = f"Content-Type: image/jpeg\r\nIdempotency-Key: pair-{number}\r\nSplitleaf-Unit: pairs\r\nPrefer: wait=15\r\n"
         picture = PICTURES[number % len(PICTURES)]
@@ -97,7 +99,8 @@ def _two_states(cluster: Cluster) -> int:
 async def _main(seconds: float) -> None:
     with tempfile.TemporaryDirectory(prefix="slf", dir="/tmp", ignore_cleanup_errors=True) as folder:
         async with running_cluster(Path(folder)) as cluster:
-            pairs = await ask_in_pairs(cluster, seconds)
+            until = time.monotonic() + seconds
+            pairs = await ask_in_pairs(cluster, lambda _: time.monotonic() > until)
     print("| pairs | moves of the champion | two answers | two final states | differ from the store |")
     print("|---|---|---|---|---|")
     print(f"| {pairs.asked} | {pairs.moves} | {pairs.two_answers} | {pairs.two_states} | {pairs.not_as_recorded} |")
