@@ -18,5 +18,5 @@ async def test_every_promise_holds_while_everything_breaks() -> None:
     told = "\n".join([f"python -m tests.faults --first {SEED} --seeds 1", *finding.violations, finding.stories])
     assert finding.violations == [], told
     assert finding.errors == [], "the harness itself failed"
-    assert finding.accepted > 500
+    assert finding.accepted > 100
     assert len(finding.faults) >= 12, finding.faults
