@@ -189,8 +189,8 @@ def test_no_mapping_of_the_file_names_a_key_twice() -> None:
 
 
 SUBCOMMANDS = {"xgroup", "xinfo", "client", "script"}
-OTHER_WORDS = {"block", "idle", "loading", "nogroup", "noscript", "oom"}
-"""Words in the adapters' sources that look like commands: options, and the beginnings of error replies."""
+OTHER_WORDS = {"block", "idle", "loading", "nogroup", "noscript", "oom", "readonly", "sentinel"}
+"""Words in the adapters' sources that look like commands: options, beginnings of error replies, what sentinels are asked."""
 
 
 def given_commands() -> set[str]:
