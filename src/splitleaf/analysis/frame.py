@@ -109,15 +109,20 @@ class Frame:
             for one in sorted(self.revisions, key=lambda one: one.revision)
         }
 
+    def chances(self, candidate: int) -> dict[int, float]:
+        """Return the same by revision."""
+        name, control = self.arms[candidate].name, self.control.name
+        return {
+            revision: mine / (mine + slots.get(control, 0)) if (mine := slots.get(name, 0)) else 0.0
+            for revision, slots in self.slots.items()
+        }
+
     def chance(self, candidate: int) -> Floats:
         """Return each row's probability that its unit was to be the candidate's rather than control's.
 
         0 or 1 where the revision has only one of the two: nothing can be compared there.
         """
-        chances = {}
-        for revision, slots in self.slots.items():
-            mine, others = slots.get(self.arms[candidate].name, 0), slots.get(self.control.name, 0)
-            chances[revision] = mine / (mine + others) if mine else 0.0
+        chances = self.chances(candidate)
         of_revision = np.zeros(max(int(self.rows.revision.max()) if len(self.rows) else 0, *chances, 0) + 1)
         of_revision[list(chances)] = list(chances.values())
         return of_revision[self.rows.revision]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from splitleaf.statistics.grouping import Ints, Sample
 from splitleaf.statistics.power import growth_needed
@@ -24,6 +25,8 @@ from splitleaf.statistics.sequences import (
     stratum_weights,
 )
 
+_NEAREST: Final = 1e-9
+"""What stands for "just beside zero"."""
 MOST_GROWTH: Final = 1_000.0
 """Beyond a thousand times today's data, "how many more?" has no answer that anybody could use."""
 
@@ -42,6 +45,19 @@ class Contrast:
     """What one of the measure's units was divided by to lie in about [0, 1]."""
     control: Estimate | None = None
     candidate: Estimate | None = None
+
+    def decided_by(self, log_e: float, alpha: float) -> Contrast:
+        """Return what is to be said where exact evidence decides whether there is a difference at all.
+
+        As in `mcnemar.compare_paired`, the interval leaves zero out just when that evidence is in; while there are too
+        few outcomes for an interval, the evidence speaks alone.
+        """
+        found = replace(self.difference, log_e_value=log_e)
+        low, high = clip_at_zero(
+            found.value, found.interval.low, found.interval.high, is_decided=log_e >= -math.log(alpha)
+        )
+        interval = Interval(float(low), float(high)) if found.is_enough else found.interval
+        return replace(self, difference=replace(found, interval=interval))
 
     def allow_for(self, missing: float) -> Contrast:
         """Return what is left to say when the truth may be so much off to either side, in the measure's unit."""
@@ -70,6 +86,13 @@ class Contrast:
             return None
         growth = growth_needed(self.variance, self.weight, self.rho, target, alpha)
         return math.ceil((growth - 1) * self.images) if growth <= MOST_GROWTH else None
+
+
+def clip_at_zero(value: ArrayLike, low: ArrayLike, high: ArrayLike, *, is_decided: ArrayLike) -> tuple[Floats, Floats]:
+    """Return bounds, elementwise, that leave zero out just where it is decided that there is a difference."""
+    lowest = np.where(np.greater(value, 0), np.maximum(low, _NEAREST), low)
+    highest = np.where(np.greater(value, 0), high, np.minimum(high, -_NEAREST))
+    return np.where(is_decided, lowest, np.minimum(low, 0.0)), np.where(is_decided, highest, np.maximum(high, 0.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from splitleaf.analysis.census import Census
 from splitleaf.analysis.labels import LabelledPicture, answer_of
 from splitleaf.analysis.pairs import LabelledPairs, Pairs, disagree
 from splitleaf.analysis.report.measures import ArmMeasure, Metric
+from splitleaf.analysis.sections.firsts import Firsts
 from splitleaf.analysis.sections.metrics import Comparisons
 from splitleaf.analysis.sections.rows import Judging, compared_row, control_row, judge_all
 from splitleaf.experiments.metrics import MetricSpec, Truth
@@ -173,11 +174,28 @@ class LiveAccuracy:
 
     def contrast(self, arm: str, alpha: float) -> Contrast:
         sample, planned, _ = self._sample(self._places[arm], None)
-        return self._contrast(arm, sample, planned, alpha)
+        return self._contrast(arm, sample, planned, alpha, None)
 
-    def _contrast(self, arm: str, sample: Sample, planned: Planned, alpha: float) -> Contrast:
+    def _contrast(self, arm: str, sample: Sample, planned: Planned, alpha: float, until_ms: int | None) -> Contrast:
         missing = self._missing(self._frame.control.name) + self._missing(arm)
-        return contrast_arms(sample, planned, alpha).allow_for(missing)
+        found = contrast_arms(sample, planned, alpha)
+        # Exact evidence is of labels that nobody chose by what they say, and allows for none that is missing.
+        if self._taken is None or missing:
+            return found.allow_for(missing)
+        return self._firsts(self._places[arm], until_ms).weigh(found, alpha)
+
+    def _firsts(self, place: int, until_ms: int | None) -> Firsts:
+        """Return the first labelled answer of each unit."""
+        columns = [self._columns(0, until_ms), self._columns(place, until_ms)]
+        revision, unit, right, _, at_ms = (np.concatenate(pair) for pair in zip(*columns, strict=True))
+        is_candidate = np.repeat([False, True], [len(one[0]) for one in columns])
+        chances = self._frame.chances(place)
+        chance = np.array([chances.get(one, 0.0) for one in revision.tolist()], np.float64)
+        rows = np.lexsort((unit, at_ms))
+        rows = rows[(chance[rows] > 0) & (chance[rows] < 1)]
+        _, first = np.unique(unit[rows], return_index=True)
+        firsts = rows[np.sort(first)]
+        return Firsts(is_candidate[firsts], right[firsts] > 0, chance[firsts], len(rows))
 
     def _missing(self, arm: str) -> float:
         return self._taken.missing.get(arm, 0.0) if self._taken else 0.0
@@ -189,7 +207,7 @@ class LiveAccuracy:
         for end in np.unique(np.ceil(np.linspace(0, len(times), min(looks, len(times)) + 1)[1:]).astype(int)):
             until_ms = int(times[end - 1])
             sample, _, _ = self._sample(place, until_ms)
-            yield until_ms, int(end), self._contrast(arm, sample, planned, alpha).difference
+            yield until_ms, int(end), self._contrast(arm, sample, planned, alpha, until_ms).difference
 
     def _sample(self, place: int, until_ms: int | None) -> tuple[Sample, Planned, Ints]:
         """Return the totals of control and an arm, what the plan makes of them, and the labels' times in order."""

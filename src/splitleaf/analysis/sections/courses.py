@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -12,10 +13,11 @@ from splitleaf.analysis.sections.accuracy import LiveAccuracy, PairedAccuracy
 from splitleaf.analysis.sections.measures import Measure
 from splitleaf.analysis.sections.metrics import Comparisons
 from splitleaf.analysis.sections.rows import LOG_TEN
-from splitleaf.statistics.contrasts import contrast_pairs
+from splitleaf.outcomes.exposures import Bools
+from splitleaf.statistics.contrasts import clip_at_zero, contrast_pairs
 from splitleaf.statistics.grouping import Ints
 from splitleaf.statistics.looks import total_looks
-from splitleaf.statistics.records import Difference
+from splitleaf.statistics.records import Difference, Floats
 from splitleaf.statistics.sequences import bound, is_enough, log_e_value, score_difference
 
 LOOKS: Final = 40
@@ -40,10 +42,20 @@ def trace_measure(comparisons: Comparisons, measure: Measure, candidate: int) ->
     weight = np.where(score.weight > 0, score.weight, 1.0)
     value = score.sum / weight * measure.scale
     half = bound(score.variance, now.rho, alpha) / weight * measure.scale
-    log_e = log_e_value(score, now.rho)
+    low, high, log_e = value - half, value + half, log_e_value(score, now.rho)
+    if measure.is_rate and (firsts := comparisons.firsts(measure, candidate)).decide and len(firsts.share):
+        is_first = frame.is_first[rows[places]] & _is_shared(frame.chance(candidate)[rows[places]])
+        seen = np.cumsum(is_first, dtype=np.int64)[ends - 1]
+        log_e = firsts.log_e(value, seen)
+        low, high = clip_at_zero(value, low, high, is_decided=log_e >= -math.log(alpha))
     at_ms = frame.rows.created_ms[rows[places[ends - 1]]]
     found = [
-        _look(int(at_ms[place]), int(ends[place]), (value[place], half[place], log_e[place]), is_known=enough[place])
+        _look(
+            int(at_ms[place]),
+            int(ends[place]),
+            (value[place], low[place], high[place], log_e[place]),
+            is_known=enough[place],
+        )
         for place in range(len(ends))
     ]
     return Course(arm=name, metric=measure.metric, looks=found)
@@ -88,15 +100,17 @@ def _ends(count: int) -> Ints:
 
 
 def _of(at_ms: int, images: int, difference: Difference) -> Look:
-    half = difference.interval.half_width
-    middle = (difference.interval.low + difference.interval.high) / 2
-    look = _look(at_ms, images, (middle, half, difference.log_e_value), is_known=difference.is_enough)
-    return look.model_copy(update={"value": difference.value}) if difference.is_enough else look
+    numbers = (difference.value, difference.interval.low, difference.interval.high, difference.log_e_value)
+    return _look(at_ms, images, numbers, is_known=difference.is_enough)
 
 
-def _look(at_ms: int, images: int, numbers: tuple[float, float, float], *, is_known: bool) -> Look:
-    value, half, log_e = numbers
+def _is_shared(chance: Floats) -> Bools:
+    shared: Bools = (chance > 0) & (chance < 1)
+    return shared
+
+
+def _look(at_ms: int, images: int, numbers: tuple[float, float, float, float], *, is_known: bool) -> Look:
+    value, low, high, log_e = numbers
     if not is_known:
         return Look(at_ms=at_ms, images=images, value=None, low=None, high=None, log10_e=0.0)
-    low, high = value - half, value + half
     return Look(at_ms=at_ms, images=images, value=value, low=low, high=high, log10_e=log_e / LOG_TEN)

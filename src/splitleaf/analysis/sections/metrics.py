@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
@@ -10,10 +10,10 @@ import numpy as np
 from splitleaf.analysis.frame import ArmSpec, Frame
 from splitleaf.analysis.pairs import Pairs
 from splitleaf.analysis.report.measures import ArmMeasure, Metric
+from splitleaf.analysis.sections.firsts import Firsts
 from splitleaf.analysis.sections.measures import Measure
 from splitleaf.analysis.sections.rows import Judging, compared_row, control_row, judge_all
 from splitleaf.statistics.contrasts import Contrast, Planned, contrast_arms, contrast_pairs, estimate_alone
-from splitleaf.statistics.eprocess import EProcess
 from splitleaf.statistics.grouping import Grouping, Ints, Sample, count_units
 from splitleaf.statistics.records import Estimate
 
@@ -57,19 +57,15 @@ class Comparisons:
         if self.frame.arms[place].role == "shadow":
             return self._contrast_shadow(measure, arm, alpha)
         found = contrast_arms(self.sample(measure, place), self.planned(place), alpha, measure.scale)
-        if found.difference.is_enough or not measure.is_rate:
-            return found
-        log_e = self._exact_evidence(measure, place)
-        return replace(found, difference=replace(found.difference, log_e_value=log_e))
+        return self.firsts(measure, place).weigh(found, alpha) if measure.is_rate else found
 
-    def _exact_evidence(self, measure: Measure, candidate: int) -> float:
-        """Return ln e on the first outcome of each unit: for arms too small for the sequence."""
+    def firsts(self, measure: Measure, candidate: int) -> Firsts:
+        """Return the first outcomes by a rate, of which more is worse."""
         chance = self.frame.chance(candidate)
-        rows = np.flatnonzero(self.frame.is_first & measure.counts & (chance > 0) & (chance < 1))
-        rows = rows[np.isin(self.frame.arm[rows], (0, candidate))]
-        process = EProcess(is_one_sided=False)
-        good = measure.value[rows] == 0
-        return process.observe(self.frame.arm[rows] == candidate, good, chance[rows]).log_e
+        comparable = measure.counts & (chance > 0) & (chance < 1) & np.isin(self.frame.arm, (0, candidate))
+        rows = np.flatnonzero(self.frame.is_first & comparable)
+        is_candidate, is_good = self.frame.arm[rows] == candidate, measure.value[rows] == 0
+        return Firsts(is_candidate, is_good, chance[rows], int(comparable.sum()), better=-1)
 
     def _contrast_shadow(self, measure: Measure, arm: str, alpha: float) -> Contrast:
         pairs = self.pairs[arm]
