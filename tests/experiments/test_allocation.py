@@ -72,7 +72,7 @@ def test_a_ramp_takes_from_the_default_and_from_nobody_alone() -> None:
 
 
 def test_the_last_stage_may_leave_the_default_nothing() -> None:
-    ramped = plan(ramp=RAMP)
+    ramped = plan(ramp=RAMP, holdback=0)
     present = first_allocation(ramped.shares_at(0))
     for stage in range(1, 5):
         present = next_allocation(present, ramped.shares_at(stage), "control")

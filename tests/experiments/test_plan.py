@@ -131,8 +131,10 @@ def test_a_ramp_gives_candidates_their_stage_and_the_default_the_rest() -> None:
         {"control": 95, "candidate": 5},
         {"control": 75, "candidate": 25},
         {"control": 50, "candidate": 50},
-        {"candidate": 100},
+        {"control": 1, "candidate": 99},
     ]
+    assert plan(ramp=RAMP, holdback=5).shares_at(4) == {"control": 5, "candidate": 95}
+    assert plan(ramp=RAMP, holdback=0).shares_at(4) == {"candidate": 100}
     assert plan().shares_at(0) == {"control": 50, "candidate": 50}
 
 

@@ -344,6 +344,7 @@ async def test_a_guardrail_without_control_rests_and_says_so(scene: Scene) -> No
     scene.start(
         variants={"control": {"version": "v1", "share": 50}, "candidate": {"version": "v2", "share": 50}},
         ramp=[{"share": 100, "min_n": 10}],
+        holdback=0,
         guardrails=[{"metric": "error_rate"}],
     )
     controller = await scene.controller()
@@ -351,6 +352,27 @@ async def test_a_guardrail_without_control_rests_and_says_so(scene: Scene) -> No
     watch = only(controller.look(scene.now_ms))
     assert [one.state for one in watch.guardrails] == [GuardrailState.RESTING]
     assert scene.state[0] == "running"
+
+
+async def test_at_a_stage_of_100_percent_a_holdback_keeps_the_guardrails_awake(scene: Scene) -> None:
+    scene.start(
+        variants={"control": {"version": "v1", "share": 50}, "candidate": {"version": "v2", "share": 50}},
+        ramp=[{"share": 50}, {"share": 100}],
+        guardrails=[{"metric": "error_rate"}],
+    )
+    controller = await scene.controller()
+    scene.visit(500, good)
+    ramp_to_stage(scene.store, "leaf", 1, ANN, scene.clock)
+    scene.visit(500, good)
+    watch = only(controller.look(scene.now_ms))
+    assert [one.state for one in watch.guardrails] == [GuardrailState.WATCHING]
+    visits = failing(0.3)
+    for _ in range(16):
+        scene.visit(250, visits)
+        controller.look(scene.now_ms)
+        if scene.state[0] != "running":
+            break
+    assert scene.state[0] == "rolled_back"
 
 
 async def test_one_person_with_a_hundred_bad_pictures_is_one_unit(scene: Scene) -> None:

@@ -524,3 +524,23 @@ def test_one_busy_unit_beside_thousands_hides_no_interval_decides_nothing_and_is
 def test_a_units_failures_alone_open_no_gate() -> None:
     report = judge(Synthetic(plan_of()).run(3_000).run(200, units=2, error_rate={"v1": 1.0, "v2": 1.0}))
     assert report.metrics[0].arms[1].difference is None
+
+
+def test_a_one_sided_question_asks_for_less_evidence_and_says_so() -> None:
+    world = World(error_rate={"v1": 0.1, "v2": 0.07})
+    both = judge(Synthetic(plan_of(), world).run(3_000))
+    primary = {"metric": "error_rate", "direction": "decrease", "one_sided": True}
+    one = judge(Synthetic(plan_of(primary=primary), world).run(3_000))
+    wide, narrow = (report.metrics[0].arms[1].difference for report in (both, one))
+    assert wide is not None
+    assert narrow is not None
+    assert narrow.high - narrow.low < 0.95 * (wide.high - wide.low)
+    assert "with 90 % confidence (95 % to either side) however often one looks" in one.statement.certainty
+
+
+def test_a_plan_that_will_hardly_be_decided_in_time_says_so() -> None:
+    world = World(error_rate={"v1": 0.1, "v2": 0.1})
+    futile = judge(Synthetic(plan_of(planned_n=2_000, mde=0.005), world).run(1_500))
+    open_still = judge(Synthetic(plan_of(planned_n=2_000, mde=0.005), world).run(500))
+    assert any("hardly be decided by the 2,000 pictures" in one for one in futile.statement.missing)
+    assert not any("hardly" in one for one in open_still.statement.missing)

@@ -128,9 +128,11 @@ class Frame:
         return of_revision[self.rows.revision]
 
     def planned_share(self, candidate: int) -> float:
-        """Return the candidate's share of control's and its own units when the plan is in full force."""
-        last = self.plan.shares_at(len(self.plan.ramp) - 1) if self.plan.ramp else self.plan.shares_at(0)
-        mine, others = last.get(self.arms[candidate].name, 0.0), last.get(self.control.name, 0.0)
-        # Where the ramp leaves control nothing, the stage before decides.
-        share = mine / (mine + others) if mine + others else 0.5
+        """Return the candidate's share of control's and its own units in the stage that tells most."""
+        shares = []
+        for stage in range(max(1, len(self.plan.ramp))):
+            planned = self.plan.shares_at(stage)
+            mine, others = planned.get(self.arms[candidate].name, 0.0), planned.get(self.control.name, 0.0)
+            shares.append(mine / (mine + others) if mine + others else 0.0)
+        share = min(shares, key=lambda one: abs(one - 0.5))
         return min(max(share, 0.01), 0.99) if 0 < share < 1 else 0.5

@@ -10,6 +10,8 @@ from splitleaf.experiments.metrics import METRICS, MetricSpec, Role, metric_of
 
 MAX_VARIANTS: Final = 8
 MAX_STAGES: Final = 20
+HOLDBACK: Final = 1.0
+"""Percent of all units that control keeps in a stage of 100 %, unless the plan says otherwise."""
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Percent = Annotated[float, Field(ge=0.01, le=100, allow_inf_nan=False)]
@@ -50,6 +52,9 @@ class Primary(_Entry):
     """By how much a candidate may be worse and still count as "not worse"; as a share."""
     threshold_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """What is slow, for a metric that needs it."""
+    one_sided: Literal[True] | None = None
+    """Ask each side by itself: "better", and "worse", each err in `alpha`; without it both together. Needs about a
+    fifth fewer outcomes."""
 
     @property
     def spec(self) -> MetricSpec:
@@ -106,6 +111,9 @@ class Plan(_Entry):
     planned_n: Annotated[int, Field(ge=1)]
     """Pictures after which the experiment is as good as it was planned to be."""
     ramp: Annotated[tuple[Stage, ...], Field(max_length=MAX_STAGES)] = ()
+    holdback: Annotated[float, Field(ge=0, le=50)] | None = None
+    """Percent of all units that control keeps in a stage that would leave it none, so that the guardrails have
+    something to compare with; 1 without it, 0: nothing is held back."""
 
     @property
     def enrolled(self) -> float:
@@ -130,10 +138,15 @@ class Plan(_Entry):
         return unseen | {name: one.version for name, one in self.variants.items()}
 
     def shares_at(self, stage: int) -> dict[str, float]:
-        """Return variant -> percent in this stage of the ramp (from 0); without a ramp, the planned shares."""
+        """Return variant -> percent in this stage of the ramp (from 0); without a ramp, the planned shares.
+
+        A stage that would leave the default nothing leaves it the holdback.
+        """
         if not self.ramp:
             return {name: one.share for name, one in self.variants.items()}
         together = self.ramp[stage].share
+        if together >= self.enrolled:
+            together = self.enrolled - (HOLDBACK if self.holdback is None else self.holdback)
         planned = sum(self.variants[name].share for name in self.candidates)
         shares = {name: round(together * self.variants[name].share / planned, 6) for name in self.candidates}
         left = round(self.enrolled - sum(shares.values()), 6)

@@ -220,7 +220,9 @@ class _Assembly:
             mine = measure.value[(self._frame.arm == 0) & measure.counts]
             level = float(mine.mean()) if len(mine) else 0.0
         smallest = plan.mde or plan.primary.margin
-        return Judging(plan.alpha, spec.better, plan.primary.margin * level, smallest * level, self._health.is_sound)
+        # An interval at twice alpha errs in alpha to either side.
+        alpha = min(2 * plan.alpha, 0.5) if plan.primary.one_sided else plan.alpha
+        return Judging(alpha, spec.better, plan.primary.margin * level, smallest * level, self._health.is_sound)
 
     def _agreements(self) -> list[Agreement]:
         return [

@@ -116,9 +116,10 @@ def _certainty(findings: Findings, primary: Metric | None, row: ArmMeasure | Non
     if row.difference is None:
         return f"No interval can be given yet; {evidence}.{bound}"
     sure = f"{100 * (1 - level):.4g} %"
+    sided = f" ({100 * (1 - level / 2):.4g} % to either side)" if findings.plan.primary.one_sided else ""
     low, high = _signed(row.difference.low, primary), _signed(row.difference.high, primary)
     return (
-        f"Difference {_signed(row.difference.value, primary)}, between {low} and {high} with {sure} confidence "
+        f"Difference {_signed(row.difference.value, primary)}, between {low} and {high} with {sure} confidence{sided} "
         f"however often one looks; {evidence}.{bound}"
     )
 
@@ -160,9 +161,23 @@ def _missing(findings: Findings, row: ArmMeasure | None, verdict: Verdict) -> It
     elif verdict is Verdict.NOT_ENOUGH_DATA:
         yield f"At least {LEAST_OF_EACH} units of either outcome in each arm."
     if row and row.images_needed:
-        yield f"About {row.images_needed:,} more pictures{_where(findings, arm)}."
+        yield from _tell_needed(findings, arm, row.images_needed)
     if findings.pictures < findings.plan.planned_n:
         yield f"The plan asks for {findings.plan.planned_n:,} pictures; {findings.pictures:,} have come."
+
+
+def _tell_needed(findings: Findings, arm: str, needed: int) -> Iterator[str]:
+    """Say how many pictures would decide a difference as large as the one seen, or the smallest that matters.
+
+    And where half of the plan's have come, and those that are left are less than half of that, that they will not do.
+    """
+    planned, come = findings.plan.planned_n, findings.pictures
+    yield f"About {needed:,} more pictures{_where(findings, arm)}."
+    if come >= planned / 2 and planned - come < needed / 2:
+        yield (
+            f"It will hardly be decided by the {planned:,} pictures of the plan: stop, or plan anew with more pictures "
+            "or a larger difference that matters."
+        )
 
 
 def _without_labels(findings: Findings, arm: str) -> Iterator[str]:
