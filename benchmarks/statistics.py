@@ -10,7 +10,7 @@ import argparse
 import time
 
 from tests.analysis import labelling
-from tests.statistics import detections, differences
+from tests.statistics import detections, differences, live
 
 FIGURES = {
     "even_split": (differences.even_split, 2000),
@@ -28,6 +28,9 @@ FIGURES = {
     "audit": (labelling.audit_level, 1000),
     "audited_split": (labelling.audited_split, 300),
     "clustered_recalls": (labelling.clustered_recalls, 2000),
+    "arrival_order": (live.arrival_order, 200),
+    "live_differences": (live.live_differences, 100),
+    "busy_unit": (live.busy_unit, 100),
     "report": (detections.whole_report, 1_000_000),
 }
 SEED = 1

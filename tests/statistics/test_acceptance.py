@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.statistics import detections, differences
+from tests.statistics import detections, differences, live
 from tests.statistics.readings import Reading
 
 SEED = 20_260
@@ -30,6 +30,9 @@ SEED = 20_260
         pytest.param(detections.every_outcome, 100, marks=pytest.mark.slow),
         pytest.param(detections.guardrail, 200, marks=pytest.mark.slow),
         pytest.param(detections.slower_candidate, 60, marks=pytest.mark.slow),
+        (live.arrival_order, 60),
+        (live.busy_unit, 20),
+        pytest.param(live.live_differences, 60, marks=pytest.mark.slow),
         (detections.whole_report, 100_000),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
