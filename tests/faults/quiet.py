@@ -72,10 +72,11 @@ def leftovers(cluster: Cluster) -> Mapping[str, int]:
 
 async def recorded(cluster: Cluster) -> tuple[Sequence[Mapping[str, Any]], int]:
     """Return the rows of the outcome store, and how many documents it could not keep."""
-    return await asyncio.to_thread(_recorded, cluster.database.url)
+    return await asyncio.to_thread(recorded_in, cluster.database.url)
 
 
-def _recorded(url: str) -> tuple[Sequence[Mapping[str, Any]], int]:
+def recorded_in(url: str) -> tuple[Sequence[Mapping[str, Any]], int]:
+    """Return the same of a store by its address."""
     engine = open_engine(url)
     try:
         give_up_at = time.monotonic() + QUIET_WITHIN_S

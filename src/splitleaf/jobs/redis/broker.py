@@ -58,7 +58,7 @@ class RedisBroker:
         Returns how many were handed back, dead-lettered and expired.
         """
         limits, names = self.limits, keys_of(version)
-        handed_back, buried, expired, aside = await self.link.run(
+        handed_back, buried, expired, aside = await self.sure.run(
             script("recover"),
             (*names.streams, names.dead, names.meters),
             (

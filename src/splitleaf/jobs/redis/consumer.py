@@ -59,7 +59,8 @@ class RedisJobConsumer:
     def __init__(self, url: str, limits: QueueLimits | None = None, *, worker: str | None = None) -> None:
         self._limits = limits or QueueLimits()
         self._broker = RedisBroker(url, self._limits, timeout_s=self._limits.worker_timeout_s)
-        self._link = self._broker.link
+        # A primary that was replaced and does not know it has work, too, and no replicas.
+        self._link = self._broker.sure
         self._line = self._link.blocking()
         self.worker = worker or new_worker_name()
         self._rotation = Rotation()
@@ -219,7 +220,7 @@ class RedisJobConsumer:
             arguments += [int(claim.priority), claim.token, claim.task_id, claim.deliveries]
             arguments += [completion_status(completion).value, encode_result(completion, self.worker)]
         script_keys = (*names.streams, names.meters, names.workers)
-        visible = await self._broker.sure.run(script("finish"), script_keys, arguments)
+        visible = await self._link.run(script("finish"), script_keys, arguments)
         for completion in completions:
             self._in_hand.pop(completion.claim.token, None)
         return int(visible)

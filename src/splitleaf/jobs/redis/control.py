@@ -22,7 +22,7 @@ class RedisControlDesk:
     def __init__(self, url: str, limits: QueueLimits | None = None) -> None:
         limits = limits or QueueLimits()
         self._broker = RedisBroker(url, limits, timeout_s=limits.timeout_s)
-        self._link = self._broker.link
+        self._link = self._broker.sure
 
     async def lead(self, controller: str, ttl_s: float, statement: str = "") -> bool:
         names = (keys.LEADER, keys.STATEMENT)

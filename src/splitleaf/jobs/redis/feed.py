@@ -16,7 +16,6 @@ from splitleaf.jobs.messages import MalformedMessage, UnreadableMessage, decode_
 from splitleaf.jobs.queue import FeedEntry
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
 from splitleaf.jobs.redis.consumer import new_worker_name
-from splitleaf.jobs.redis.fence import Fence
 from splitleaf.jobs.redis.link import raised
 from splitleaf.jobs.redis.wire import Command, ErrorReply
 
@@ -34,10 +33,10 @@ class RedisOutcomeFeed:
         limits = limits or QueueLimits()
         self._broker = RedisBroker(url, limits, timeout_s=limits.worker_timeout_s)
         self._link = self._broker.link
-        self._line = self._link.blocking()
+        # What is recorded stays: nothing that a failover could take back.
+        self._line = self._broker.sure.blocking()
         self._recorder = recorder or new_worker_name()
         self._in_hand: set[str] = set()
-        self._fence = Fence(limits.replicas)
         self._result_ttl_ms = limits.result_ttl_s * 1000
         self._takes_over_at = 0.0
         self._is_unsure = False
@@ -54,15 +53,13 @@ class RedisOutcomeFeed:
         look = (*command, *block, "STREAMS", *feeds, *(b">" for _ in feeds))
         # Until the answer is here, the broker may have given us entries that we know nothing of.
         self._is_unsure = True
-        answer, *rest = await self._line.together([look, *self._fence.commands], block_ms=block_ms)
+        (answer,) = await self._line.together([look], block_ms=block_ms)
         if isinstance(answer, ErrorReply) and str(answer).startswith("NOGROUP"):
             await self._make_groups(feeds)
             return ()
-        if raised(answer):
-            # What is recorded stays: nothing that a failover could take back.
-            self._fence.checked([answer, *rest])
+        entries = raised(answer) or ()
         self._is_unsure = False
-        return await self._entries(answer or ())
+        return await self._entries(entries)
 
     async def acknowledge(self, entries: Sequence[FeedEntry]) -> None:
         """Forget entries; what they were read from is kept for the results' time to live from now on."""

@@ -91,7 +91,7 @@ class Link:
 
     def blocking(self) -> BlockingLine:
         """Return a line of its own for commands that block."""
-        return BlockingLine(self._url, self._timeout_s)
+        return BlockingLine(self._url, self._timeout_s, self._fence)
 
     def _send(self) -> None:
         """Send what waits, as far as there is room on the way."""
@@ -146,9 +146,10 @@ class Link:
 class BlockingLine:
     """A connection of its own for one blocking command at a time."""
 
-    def __init__(self, url: str, timeout_s: float) -> None:
+    def __init__(self, url: str, timeout_s: float, fence: Fence) -> None:
         self._address = parse_address(url)
         self._timeout_s = timeout_s
+        self._fence = fence
         self._wire: Wire | None = None
 
     async def call(self, *command: Any, block_ms: int) -> Reply:
@@ -162,10 +163,10 @@ class BlockingLine:
         try:
             async with asyncio.timeout(within_s):
                 wire = await self._opened()
-                exchange = Exchange(commands, within_s)
+                exchange = Exchange([*commands, *self._fence.commands], within_s)
                 wire.send(exchange.commands, exchange)
-                return await exchange.future
-        except (OSError, ConfigurationError) as error:
+                return self._fence.checked(await exchange.future)
+        except (OSError, ConfigurationError, DependencyDown) as error:
             self._hang_up()
             raise as_our_error(error) from error
         except asyncio.CancelledError:

@@ -20,7 +20,8 @@ class RedisWorkerDirectory:
     """`WorkerDirectory` on a key for each worker that lapses by itself."""
 
     def __init__(self, url: str, limits: QueueLimits | None = None) -> None:
-        self._link = Link(url, timeout_s=(limits or QueueLimits()).timeout_s)
+        limits = limits or QueueLimits()
+        self._link = Link(url, timeout_s=limits.timeout_s, replicas=limits.replicas)
 
     async def report(self, report: WorkerReport, ttl_s: float) -> None:
         text = json.dumps({**asdict(report), "versions": dict(report.versions), "digests": dict(report.digests)})
