@@ -38,7 +38,8 @@ async def test_an_address_that_has_had_its_share_is_told_when_to_come_back(limit
         '"address";r=2;t=20', '"address";r=1;t=40', '"address";r=0;t=20', '"address";r=0;t=20',
     ]  # fmt: skip
     assert {one.headers["ratelimit-policy"] for one in answers} == {'"address";q=3;w=60'}
-    assert (code(answers[3]), answers[3].headers["retry-after"]) == ((429, "rate_limited"), "20")
+    assert code(answers[3]) == (429, "rate_limited")
+    assert 20 <= int(answers[3].headers["retry-after"]) <= 27
     assert answers[3].headers["content-type"] == "application/problem+json"
     limited.clock.move(20)
     assert [(await send(client)).status_code for _ in range(2)] == [202, 429]

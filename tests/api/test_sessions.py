@@ -154,7 +154,8 @@ async def test_an_address_may_try_a_few_times_and_then_has_to_wait(served: Serve
 
     answers = [await attempt("2001:db8:1:2::1", unknown_key()) for _ in range(12)]
     assert [one.status_code for one in answers] == [401] * 10 + [429] * 2
-    assert (code(answers[-1]), answers[-1].headers["retry-after"]) == ((429, "rate_limited"), "6")
+    assert code(answers[-1]) == (429, "rate_limited")
+    assert 6 <= int(answers[-1].headers["retry-after"]) <= 9
     # A neighbour in the same network of 64 bits is the same client; the right key does not help either.
     assert (await attempt("2001:db8:1:2:ffff::9", WRITE_KEY)).status_code == 429
     assert (await attempt("2001:db8:1:3::1", WRITE_KEY)).status_code == 200

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -78,7 +79,8 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = self._complete(message.get("headers", ()), request_id)
+                headers = message.get("headers", ())
+                message["headers"] = self._complete(_turned(headers) if 300 <= status < 400 else headers, request_id)
             await send(message)
 
         with self._tracer.span("request", parent=header(scope, b"traceparent") or "") as span:
@@ -128,6 +130,17 @@ class Edge:
 
 def _nobody() -> None:
     """Stand for the endpoint of an address at which there is nothing."""
+
+
+def _turned(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Let a redirect name no host: a client's own word is no place to send anybody, and a proxy's may lack the port."""
+    return [(name, _path_of(value) if name.lower() == b"location" else value) for name, value in headers]
+
+
+def _path_of(address: bytes) -> bytes:
+    parts = urlsplit(address)
+    # Two slashes would begin a host again.
+    return b"/" + parts.path.lstrip(b"/\\") + (b"?" + parts.query if parts.query else b"")
 
 
 def _header_bytes(scope: Scope) -> int:

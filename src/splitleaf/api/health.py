@@ -5,6 +5,7 @@ from __future__ import annotations
 from starlette.requests import Request
 from starlette.responses import Response
 
+from splitleaf.api.problems import retry_after
 from splitleaf.api.services import ApiServices
 from splitleaf.api.views import json_response
 from splitleaf.core.errors import SplitleafError
@@ -22,7 +23,7 @@ class Health:
     async def ready(self, _request: Request) -> Response:
         problems = await self._problems()
         if problems:
-            return json_response({"status": "not ready", "problems": problems}, 503, {"Retry-After": "1"})
+            return json_response({"status": "not ready", "problems": problems}, 503, {"Retry-After": retry_after(1)})
         return json_response({"status": "ready"})
 
     async def summary(self, _request: Request) -> Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 import re
 from http import HTTPStatus
 from typing import Any, Final
@@ -133,8 +134,14 @@ def _headers(error: errors.SplitleafError) -> dict[str, str]:
     if error.retryable:
         headers = limit_headers(error.standing) if isinstance(error, TooManyRequests) else {}
         wait_s = error.retry_after_s if isinstance(error, (errors.Overloaded, errors.RateLimited)) else 1.0
-        return {**headers, "Retry-After": str(max(1, math.ceil(wait_s)))}
+        return {**headers, "Retry-After": retry_after(wait_s)}
     return {}
+
+
+def retry_after(wait_s: float) -> str:
+    """Return whole seconds: so long, or up to a quarter and 2 s longer, so that those who were refused spread."""
+    least_s = max(1, math.ceil(wait_s))
+    return str(math.floor(least_s * random.uniform(1, 1.25) + random.uniform(0, 2)))  # noqa: S311 - not for secrets
 
 
 def _sentence(kind: type[errors.SplitleafError]) -> str:
