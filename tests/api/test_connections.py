@@ -182,3 +182,25 @@ async def until_held(bodies: HeldBodies, least: int, most: int | None = None) ->
     async with asyncio.timeout(20):
         while not least <= bodies.bytes <= (most if most is not None else least):
             await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("begun", [b"", b"GET /livez HTTP/1.1\r\nHost: leaf\r\nX-Slow: "])
+async def test_a_head_that_does_not_come_to_its_end_is_not_waited_for(
+    port: int, monkeypatch: pytest.MonkeyPatch, begun: bytes
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_S", 0.2)
+    async with connected(port) as line, asyncio.timeout(10):
+        await line.send(begun)
+        said = await line.reader.read()
+    assert said.startswith(b"HTTP/1.1 408 " if begun else b"")
+    assert bool(said) is bool(begun)
+
+
+async def test_a_connection_whose_requests_are_whole_is_kept(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "HEAD_S", 0.2)
+    async with connected(port) as line, asyncio.timeout(10):
+        for _ in range(3):
+            await line.send(b"GET /livez HTTP/1.1\r\nHost: leaf\r\n\r\n")
+            assert (await line.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+            await line.reader.readuntil(b"}")
+            await asyncio.sleep(0.3)

@@ -17,9 +17,12 @@ from splitleaf.web.pages import SECURITY_HEADERS
 
 MAX_HEAD_BYTES: Final = 4 * MAX_HEADER_BYTES
 """Of a head that has not ended. One that has is judged by the edge, whose limit is closer."""
+HEAD_S: Final = 10.0
+"""For a request's head, from its first byte on, and from the connection on for the first one."""
 LINGER_S: Final = 10.0
 LINGER_BYTES: Final = 32_000_000
 """What is thrown away of one body at most, and for how long."""
+_LATE_HEAD: Final = (408, "request_timeout", "the request's head did not arrive in time")
 _NO_HTTP: Final = (400, "invalid_request", "this is not a request of HTTP/1.1, or it contradicts itself")
 
 
@@ -33,6 +36,11 @@ class ProblemProtocol(HttpToolsProtocol):
     _is_last = False
     """Nothing more is answered on this connection."""
     _linger: asyncio.TimerHandle | None = None
+    _head_deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
 
     def data_received(self, data: bytes) -> None:
         if self._discarded is not None:
@@ -50,14 +58,17 @@ class ProblemProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_lingering()
+        self._stop_expecting()
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._is_in_head, self._head_bytes = True, 0
+        self._expect_head()
 
     def on_headers_complete(self) -> None:
         self._is_in_head = False
+        self._stop_expecting()
         super().on_headers_complete()
         self.cycle.transport = cast(asyncio.Transport, _Outlet(self, self.cycle))
 
@@ -103,6 +114,25 @@ class ProblemProtocol(HttpToolsProtocol):
         )
         self._is_in_head = True
         self._say_no_more()
+
+    def _expect_head(self) -> None:
+        self._stop_expecting()
+        self._head_deadline = self.loop.call_later(HEAD_S, self._give_up_head)
+
+    def _stop_expecting(self) -> None:
+        if self._head_deadline is not None:
+            self._head_deadline.cancel()
+            self._head_deadline = None
+
+    def _give_up_head(self) -> None:
+        """End a connection whose next head does not come: nobody else may, without a proxy in front."""
+        cycle: RequestResponseCycle | None = getattr(self, "cycle", None)  # None before the first request
+        if cycle is not None and not cycle.response_complete:
+            self._expect_head()  # nothing is read on while the request before is being answered
+            return
+        if self._is_in_head:
+            self._refuse(*_LATE_HEAD)
+        self.transport.close()
 
     def _say_no_more(self) -> None:
         self._is_last = True
