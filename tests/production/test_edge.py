@@ -225,3 +225,9 @@ def test_who_looks_for_the_dashboards_without_their_profile_is_told_how_to_start
     assert answer.json()["code"] == "unavailable"
     assert "--profile observability" in answer.json()["detail"]
     assert httpx.get(f"{door.url}{path}").status_code == 404
+
+
+@pytest.mark.parametrize("host", ["evil.example", "leaf.example:8443"])
+def test_an_address_with_a_slash_too_many_leads_to_the_same_host_and_port(door: Door, host: str) -> None:
+    answer = ask(door.port, f"GET /docs/?a=1 HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+    assert (answer.status, answer.header("location")) == (307, "/docs?a=1")
