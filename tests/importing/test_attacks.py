@@ -19,7 +19,7 @@ from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.importing.importer import import_model
 from splitleaf.importing.labels import parse_labels, read_labels_file
-from splitleaf.importing.network import open_network, verify_in_child
+from splitleaf.importing.network import CappedNetwork, open_network, verify_in_child
 from splitleaf.importing.preprocessing import parse_preprocessing
 from splitleaf.importing.request import ImportRequest
 from splitleaf.importing.sandbox import Limits
@@ -59,9 +59,15 @@ def test_the_importing_process_loads_no_network_at_all(tmp_path: Path, monkeypat
     assert verify(tmp_path / "models", ()) == {"v1": ""}
 
 
-def test_a_network_in_a_child_answers_as_one_that_is_loaded_here(tmp_path: Path) -> None:
+def test_a_network_in_a_child_answers_as_one_that_is_loaded_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "source.onnx").write_bytes(picky_network())
-    opened = open_network(tmp_path / "leaf.onnx", Limits(), source=tmp_path / "source.onnx")
+    monkeypatch.chdir(tmp_path)
+    opened = open_network(Path("leaf.onnx"), Limits(), source=Path("source.onnx"))
+    with contextlib.closing(CappedNetwork(Path("leaf.onnx"), Limits())) as another:
+        assert another.operations() == opened.operations
+        assert another.run(np.zeros((2, *opened.shape), np.float32)).shape == (2, opened.classes)
     with contextlib.closing(opened.runtime) as runtime:
         batch = np.random.default_rng(1).random((4, *opened.shape), dtype=np.float32)
         assert np.array_equal(runtime.run(batch), OnnxRuntime(tmp_path / "leaf.onnx").run(batch))

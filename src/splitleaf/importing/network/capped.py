@@ -102,7 +102,8 @@ class CappedNetwork:
     """
 
     def __init__(self, path: Path, limits: Limits) -> None:
-        self._path = path
+        # A child works in a folder of its own.
+        self._path = path.resolve()
         self._limits = limits
         self._places: queue.LifoQueue[_Process | None] = queue.LifoQueue()
         for _ in range(os.cpu_count() or 1):
