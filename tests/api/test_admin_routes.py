@@ -168,6 +168,9 @@ JOURNEY = [
     Step(
         "POST", "/review/items/{prediction_id}/label", {"label": "green", "expert": "anna"}, ("PICTURE",), why="review"
     ),
+    Step(
+        "POST", "/review/items/{prediction_id}/settle", {"label": "green", "expert": "anna"}, ("PICTURE",), why="review"
+    ),
     Step("POST", "/review/items/{prediction_id}/undo", {"expert": "anna"}, ("PICTURE",), why="review"),
     Step("POST", "/labels/import", query="?reason=because", csv="prediction_id,label,author\r\nPICTURE,green,team\r\n"),
     Step("DELETE", "/pictures/{prediction_id}", None, ("PICTURE",), "?reason=because"),

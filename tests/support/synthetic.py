@@ -107,6 +107,8 @@ class Synthetic:
     clock: StandingClock = field(default_factory=StandingClock)
     amend: Callable[[list[Feedback]], Sequence[Feedback]] = list
     """What becomes of a run's feedback before it is recorded."""
+    are_ids_real: bool = False
+    """Whether predictions' ids have the form of real ones, for what looks at it."""
     _pictures: int = 0
 
     def __post_init__(self) -> None:
@@ -163,6 +165,8 @@ class Synthetic:
         difficulty = self.random.random()
         answers = {version: self._answer(world, version, truth, difficulty) for version in sorted(self.plan.versions)}
         prediction_id = f"{self._pictures:026d}"
+        if self.are_ids_real:
+            prediction_id = prediction_id.translate(str.maketrans("0123456789", "abcdefghij"))
         version = self.plan.variants[variant].version
         fallback = variant != self.plan.default and self.random.random() < world.fallback
         served = self.plan.variants[self.plan.default].version if fallback else version

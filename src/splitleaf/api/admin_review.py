@@ -19,9 +19,10 @@ from splitleaf.core.errors import NotFound, Unprocessable, UnsupportedMedia
 from splitleaf.core.ids import is_prediction_id
 from splitleaf.flows import review_pictures as flow
 from splitleaf.flows.discard_picture import discard_picture
-from splitleaf.flows.import_labels import export_labels, import_labels
+from splitleaf.flows.import_labels import Prefer, export_labels, import_labels
 from splitleaf.flows.measure_agreement import compare_experts
 from splitleaf.flows.run_experiment import find_experiment, require_known
+from splitleaf.flows.settle_labels import MOST_DISPUTES, list_disputes, settle_label
 from splitleaf.outcomes.audit import entry_of
 from splitleaf.registry.catalogue import known_labels
 
@@ -41,6 +42,7 @@ def add_review(router: APIRouter, services: ApiServices, may_read: Any, may_writ
     review = flow.PictureReview(services.store, services.pictures, services.clock, services.review)
     _add_queue(router, services, review, may_read, may_write)
     _add_words(router, services, review, may_write)
+    _add_disputes(router, services, may_read, may_write)
     _add_numbers(router, services, may_read)
     _add_files(router, services, may_read, may_write)
     _add_pictures(router, services, may_write)
@@ -93,6 +95,25 @@ def _add_words(router: APIRouter, services: ApiServices, review: flow.PictureRev
         return shapes.ReviewItemShape.of(task)
 
 
+def _add_disputes(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
+    store = services.store
+
+    @router.get("/review/disputes", dependencies=[may_read], summary="List pictures whose labels contradict each other")
+    async def disputes(experiment: Experiment = "") -> shapes.DisputesShape:
+        await asyncio.to_thread(require_known, store, experiment)
+        found = await asyncio.to_thread(list_disputes, store, experiment)
+        shown = [shapes.DisputeShape.of(one) for one in found[:MOST_DISPUTES]]
+        return shapes.DisputesShape(experiment=experiment, count=len(found), disputes=shown)
+
+    @router.post("/review/items/{prediction_id}/settle", summary="Decide what a picture shows, whatever was said of it")
+    async def settle(prediction_id: str, body: shapes.SettlingBody, actor: str = may_write) -> shapes.SaidShape:
+        item, known = _checked(prediction_id), known_labels(services.monitor.folders)
+        who = body.expert or actor
+        made = await asyncio.to_thread(settle_label, store, item, body.label, who, known, services.clock)
+        await _note(services, actor, "settle", f"label/{item}", {"expert": who, "label": body.label})
+        return shapes.SaidShape.of(made)
+
+
 def _add_numbers(router: APIRouter, services: ApiServices, may_read: Any) -> None:
     store = services.store
 
@@ -131,15 +152,19 @@ def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_writ
     async def take(
         request: Request,
         dry_run: bool = False,
+        prefer: Annotated[
+            Prefer, Query(description="Who wins where a line contradicts what somebody said; `none`: they wait.")
+        ] = "none",
         reason: Annotated[str, Query(max_length=500)] = "",
         actor: str = may_write,
     ) -> shapes.LabelImportShape:
         text, known = await _read_csv(request), known_labels(services.monitor.folders)
         done = await asyncio.to_thread(
-            import_labels, store, text, author=actor, known_labels=known, clock=clock, dry_run=dry_run
+            import_labels, store, text, author=actor, known_labels=known, clock=clock, dry_run=dry_run, prefer=prefer
         )
         if not dry_run:
-            await _note(services, actor, "import", "labels", {"imported": done.imported}, reason or "a file of labels")
+            after = {"imported": done.imported, "contradicting": len(done.conflicts), "prefer": prefer}
+            await _note(services, actor, "import", "labels", after, reason or "a file of labels")
         return shapes.LabelImportShape.of(done)
 
     @router.get(

@@ -17,6 +17,7 @@ from splitleaf.core.clock import as_rfc3339
 from splitleaf.flows.import_labels import LabelImport
 from splitleaf.flows.measure_agreement import ExpertAgreement
 from splitleaf.flows.review_pictures import ReviewTask
+from splitleaf.flows.settle_labels import MOST_DISPUTES, Dispute
 from splitleaf.outcomes.events import Feedback
 from splitleaf.outcomes.reviews import ReviewCount
 from splitleaf.outcomes.truths import ResponseCount
@@ -160,12 +161,60 @@ class LineFaultShape(Shape):
     message: str = Field(examples=["no version knows a class 'rust'"])
 
 
+class LabelConflictShape(Shape):
+    line: int = Field(examples=[12])
+    id: str = Field(description="The prediction's.", examples=[_ID])
+    label: str = Field(description="The file's.", examples=["Late_blight"])
+    standing: str = Field(description="What counts without the file.", examples=["Early_blight"])
+    author: str = Field(description="Whose that is.", examples=["anna"])
+
+
+class WordShape(Shape):
+    author: str = Field(examples=["anna"])
+    source: str = Field(examples=["expert"])
+    label: str = Field(examples=["Late_blight"])
+    said_at: str = Field(examples=[_TIME])
+
+
+class DisputeShape(Shape):
+    id: str = Field(description="The prediction's.", examples=[_ID])
+    picture: str = Field(examples=[f"/admin/api/review/items/{_ID}/picture"])
+    words: list[WordShape] = Field(description="The labels that stand; in the order of recording.")
+
+    @classmethod
+    def of(cls, one: Dispute) -> DisputeShape:
+        words = [
+            WordShape(
+                author=word.author,
+                source=word.source.value,
+                label=word.label or "",
+                said_at=as_rfc3339(word.created_ms),
+            )
+            for word in one.words
+        ]
+        picture = f"/admin/api/review/items/{one.prediction_id}/picture"
+        return cls(id=one.prediction_id, picture=picture, words=words)
+
+
+class DisputesShape(Shape):
+    experiment: str = Field(examples=["v2-against-v1"])
+    count: int = Field(description="Of all.", examples=[3])
+    disputes: list[DisputeShape] = Field(description="The oldest 200.")
+
+
+class SettlingBody(_Body):
+    label: str = Field(max_length=200, description="What the picture shows; counts before all others.")
+    expert: Expert = None
+
+
 class LabelImportShape(Shape):
     dry_run: bool
     lines: int = Field(description="Lines with a label.", examples=[120])
     imported: int = Field(description="Labels that are new; of a dry run: would be.", examples=[118])
     unchanged: int = Field(description="Lines that say what their author said already.", examples=[2])
     faults: list[LineFaultShape] = Field(description="Of a dry run; without one they are a problem's detail.")
+    contradicting: int = Field(description="Lines that contradict what somebody else said.", examples=[1])
+    conflicts: list[LabelConflictShape] = Field(description="The first 200 of these.")
 
     @classmethod
     def of(cls, done: LabelImport) -> LabelImportShape:
@@ -175,6 +224,13 @@ class LabelImportShape(Shape):
             imported=done.imported,
             unchanged=done.unchanged,
             faults=[LineFaultShape(line=one.line, message=one.message) for one in done.faults],
+            contradicting=len(done.conflicts),
+            conflicts=[
+                LabelConflictShape(
+                    line=one.line, id=one.prediction_id, label=one.label, standing=one.standing, author=one.author
+                )
+                for one in done.conflicts[:MOST_DISPUTES]
+            ],
         )
 
 

@@ -132,6 +132,40 @@ def agreement(
         typer.echo("no picture has the labels of two experts")
 
 
+@app.command("disputes", short_help="List labels that contradict each other.")
+def disputes(
+    experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
+) -> None:
+    """List pictures whose labels contradict each other, and who said what."""
+    with open_reviewer(models, data) as reviewer:
+        found = reviewer.disputes(experiment)
+    if as_json:
+        from splitleaf.api.review_shapes import DisputeShape
+
+        typer.echo(json.dumps([DisputeShape.of(one).model_dump(mode="json") for one in found], ensure_ascii=False))
+        return
+    for one in found:
+        said = ", ".join(f"{word.author} ({word.source.value}) {word.label}" for word in one.words)
+        typer.echo(f"{one.prediction_id}  {said}")
+    if not found:
+        typer.echo("no labels contradict each other")
+
+
+@app.command("settle")
+def settle(
+    item: Item,
+    label: Annotated[str, typer.Argument(help="The class that the picture shows.")],
+    expert: Expert = "",
+    models: Repository = None,
+    data: Data = None,
+) -> None:
+    """Decide what a picture shows, whatever was said of it."""
+    with open_reviewer(models, data) as reviewer:
+        reviewer.settle(checked(item), label, expert)
+        typer.echo(f"{item}: {label}, decided")
+        warn_if_idle(reviewer)
+
+
 @app.command("discard", short_help="Delete a kept picture for good.")
 def discard(
     item: Item,

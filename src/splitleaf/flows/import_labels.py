@@ -6,15 +6,18 @@ import csv
 import io
 import re
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from splitleaf.core.clock import Clock, as_rfc3339
 from splitleaf.core.errors import Unprocessable
 from splitleaf.core.ids import is_prediction_id
+from splitleaf.flows.settle_labels import decide, first_of
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Verdict
 from splitleaf.outcomes.store import OutcomeStore
+from splitleaf.outcomes.truths import ASKED
 
 COLUMNS: Final = ("prediction_id", "label", "author")
 EXPORTED: Final = ("prediction_id", "label", "author", "source", "verdict", "sampling_probability", "created_at")
@@ -22,6 +25,7 @@ MOST_LINES: Final = 200_000
 MOST_TOLD: Final = 20
 """Faults that an error's own text names."""
 _AT_ONCE: Final = 500
+Prefer = Literal["import", "expert", "none"]
 _AUTHOR: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@-]{0,63}")
 
 
@@ -43,6 +47,19 @@ class LineFault:
 
 
 @dataclass(frozen=True, slots=True)
+class LabelConflict:
+    """A line that contradicts what somebody else said of the picture, on which nobody has decided."""
+
+    line: int
+    prediction_id: str
+    label: str
+    standing: str
+    """The label that counts without the file."""
+    author: str
+    """Whose that is."""
+
+
+@dataclass(frozen=True, slots=True)
 class LabelImport:
     """What an import did, or would do."""
 
@@ -54,15 +71,26 @@ class LabelImport:
     """Lines that say what their author said already."""
     faults: tuple[LineFault, ...]
     is_dry_run: bool
+    conflicts: tuple[LabelConflict, ...] = ()
+    """Decided as preferred; with no preference they wait for somebody to decide."""
 
 
 def import_labels(
-    store: OutcomeStore, text: str, *, author: str, known_labels: Collection[str], clock: Clock, dry_run: bool = False
+    store: OutcomeStore,
+    text: str,
+    *,
+    author: str,
+    known_labels: Collection[str],
+    clock: Clock,
+    dry_run: bool = False,
+    prefer: Prefer = "none",
 ) -> LabelImport:
     """Keep the labels of a file with the columns `prediction_id,label` and, if wanted, `author`, in any order.
 
     `author` stands for lines without one. Of a picture that was drawn for the audit, the draw's probability is kept
-    with the label. Raises `Unprocessable` (`invalid_labels`) naming the lines when there is a fault, but in a dry run.
+    with the label. Where a line contradicts what somebody else said, `prefer` decides for the file or for what stood;
+    with "none" what stood goes on counting, and the picture is in dispute. Raises `Unprocessable` (`invalid_labels`)
+    naming the lines when there is a fault, but in a dry run.
     """
     lines, faults = read_lines(text, author)
     answers = _answers(store, [one.prediction_id for one in lines])
@@ -72,10 +100,14 @@ def import_labels(
         if not dry_run:
             raise Unprocessable(_told(faults), code="invalid_labels")
         return LabelImport(len(lines), 0, 0, tuple(faults), dry_run)
-    labels = _changes(store, lines, answers, clock.now_ms())
+    now_ms = clock.now_ms()
+    labels = _changes(store, lines, answers, now_ms)
+    conflicts = _conflicts(store, lines)
     if not dry_run:
-        store.record_labels(labels)
-    return LabelImport(len(lines), len(labels), len(lines) - len(labels), (), dry_run)
+        decided = {one.prediction_id: one.label if prefer == "import" else one.standing for one in conflicts}
+        wins = decided if prefer != "none" else {}
+        store.record_labels([*labels, *_decisions(store, wins, answers, author, now_ms)])
+    return LabelImport(len(lines), len(labels), len(lines) - len(labels), (), dry_run, tuple(conflicts))
 
 
 def read_lines(text: str, author: str) -> tuple[list[LabelLine], list[LineFault]]:
@@ -187,6 +219,41 @@ def _changes(
     return labels
 
 
+def _conflicts(store: OutcomeStore, lines: list[LabelLine]) -> list[LabelConflict]:
+    found: list[LabelConflict] = []
+    for start in range(0, len(lines), _AT_ONCE):
+        part = lines[start : start + _AT_ONCE]
+        words: defaultdict[str, list[Feedback]] = defaultdict(list)
+        for word in store.standing([one.prediction_id for one in part]):
+            if word.source in ASKED and word.label is not None:
+                words[word.prediction_id].append(word)
+        found += [conflict for one in part if (conflict := _conflict(one, words[one.prediction_id]))]
+    return found
+
+
+def _conflict(line: LabelLine, words: list[Feedback]) -> LabelConflict | None:
+    own = (FeedbackSource.IMPORT, line.author)
+    others = [one for one in words if (one.source, one.author) != own]
+    if not others:
+        return None
+    first = first_of(others)
+    if first.source is FeedbackSource.ADJUDICATION or first.label == line.label:
+        return None
+    return LabelConflict(line.line, line.prediction_id, line.label, first.label or "", first.author)
+
+
+def _decisions(
+    store: OutcomeStore, wins: dict[str, str], answers: dict[str, str | None], author: str, now_ms: int
+) -> list[Feedback]:
+    made: list[Feedback] = []
+    ids = list(wins)
+    for start in range(0, len(ids), _AT_ONCE):
+        part = ids[start : start + _AT_ONCE]
+        chances = store.sampling_probabilities(part)
+        made += [decide(one, wins[one], answers[one], chances.get(one), author, now_ms) for one in part]
+    return made
+
+
 def _feedback(one: LabelLine, said: str | None, chance: float | None, before: Feedback | None, now_ms: int) -> Feedback:
     return Feedback(
         feedback_id=uuid.uuid4().hex,
@@ -207,4 +274,4 @@ def _told(faults: list[LineFault]) -> str:
     return f"{told}; and {len(faults) - MOST_TOLD} more" if len(faults) > MOST_TOLD else told
 
 
-__all__ = ["COLUMNS", "LabelImport", "LineFault", "export_labels", "import_labels"]
+__all__ = ["COLUMNS", "LabelConflict", "LabelImport", "LineFault", "Prefer", "export_labels", "import_labels"]

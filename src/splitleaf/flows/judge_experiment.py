@@ -55,7 +55,9 @@ def judge_experiment(store: OutcomeStore, key: str, clock: Clock, settled_ms: in
     plan = parse_plan(record.plan)
     newest_label = store.newest_feedback()
     labelled = Labelled(
-        asked=read_labels(store.truths(key)), said=read_labels(store.truths(key, frozenset({FeedbackSource.USER})))
+        asked=read_labels(store.truths(key)),
+        said=read_labels(store.truths(key, frozenset({FeedbackSource.USER}))),
+        shared=store.shared_labels(key),
     )
     facts = Facts(
         record=record,

@@ -78,6 +78,8 @@ class FeedbackSource(StrEnum):
     EXPERT = "expert"
     AUDIT = "audit"
     IMPORT = "import"
+    ADJUDICATION = "adjudication"
+    """Somebody decided between labels that contradict each other."""
 
 
 class Verdict(StrEnum):

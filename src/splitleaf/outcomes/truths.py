@@ -8,11 +8,17 @@ from typing import Final, Protocol
 
 from splitleaf.outcomes.events import Feedback, FeedbackSource
 
-PRECEDENCE: Final = (FeedbackSource.EXPERT, FeedbackSource.AUDIT, FeedbackSource.IMPORT, FeedbackSource.USER)
-"""Whose word counts where several spoke. An expert who chose to look at this picture once more comes before the
-routine of the audit; both come before a file whose making nobody here saw; and what users say comes last, because who
-answers depends on whether the answer was right."""
-ASKED: Final = frozenset({FeedbackSource.EXPERT, FeedbackSource.AUDIT, FeedbackSource.IMPORT})
+PRECEDENCE: Final = (
+    FeedbackSource.ADJUDICATION,
+    FeedbackSource.EXPERT,
+    FeedbackSource.AUDIT,
+    FeedbackSource.IMPORT,
+    FeedbackSource.USER,
+)
+"""Whose word counts where several spoke. A decision between them comes first. An expert who chose to look at this
+picture once more comes before the routine of the audit; both come before a file whose making nobody here saw; and what
+users say comes last, because who answers depends on whether the answer was right."""
+ASKED: Final = frozenset(PRECEDENCE) - {FeedbackSource.USER}
 """Labels that somebody asked for: what accuracy rests on."""
 
 
@@ -42,7 +48,7 @@ class LabelledOutcome:
     sampling_probability: float | None
     """With which the picture was drawn; None: it was not, and must not count towards the level of the accuracy."""
     is_contested: bool
-    """Several authors of the source stand by different labels; the newest one is given."""
+    """Standing labels of the sources asked differ, of whichever author or source, and nobody has decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,13 @@ class TruthStore(Protocol):
 
     def standing(self, prediction_ids: Collection[str]) -> Sequence[Feedback]:
         """Return the newest row of each prediction, source and author, in the order of recording; no withdrawn ones."""
+        ...
+
+    def shared_labels(self, experiment: str) -> Sequence[Feedback]:
+        """Return the standing labels of `ASKED` on the experiment's pictures that have two or more of them.
+
+        A picture's come one after the other, in the order of recording. Overrides are left out.
+        """
         ...
 
     def labels_after(self, number: int, limit: int, experiment: str | None = None) -> Sequence[tuple[int, Feedback]]:

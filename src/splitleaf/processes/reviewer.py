@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from splitleaf.flows.discard_picture import discard_picture
-from splitleaf.flows.import_labels import LabelImport, export_labels, import_labels
+from splitleaf.flows.import_labels import LabelImport, Prefer, export_labels, import_labels
 from splitleaf.flows.measure_agreement import ExpertAgreement, compare_experts
 from splitleaf.flows.review_pictures import PictureReview, Request, ReviewTask, Word
 from splitleaf.flows.run_experiment import require_known
+from splitleaf.flows.settle_labels import Dispute, list_disputes, settle_label
 from splitleaf.images.archive import PictureArchive
 from splitleaf.outcomes.events import Feedback
 from splitleaf.outcomes.reviews import ReviewCount
@@ -46,10 +47,22 @@ class Reviewer(Operator):
         require_known(self._store, experiment)
         return compare_experts(self._store, experiment)
 
-    def import_labels(self, text: str, author: str, *, dry_run: bool) -> LabelImport:
-        who = author or self._actor
+    def disputes(self, experiment: str) -> list[Dispute]:
+        require_known(self._store, experiment)
+        return list_disputes(self._store, experiment)
+
+    def settle(self, prediction_id: str, label: str, expert: str) -> Feedback:
+        return settle_label(self._store, prediction_id, label, expert or self._actor, self._labels, self._clock)
+
+    def import_labels(self, text: str, author: str, prefer: Prefer, *, dry_run: bool) -> LabelImport:
         return import_labels(
-            self._store, text, author=who, known_labels=self._labels, clock=self._clock, dry_run=dry_run
+            self._store,
+            text,
+            author=author or self._actor,
+            known_labels=self._labels,
+            clock=self._clock,
+            dry_run=dry_run,
+            prefer=prefer,
         )
 
     def export_labels(self, experiment: str | None) -> Iterator[str]:

@@ -17,6 +17,7 @@ from splitleaf.analysis.sections.firsts import Firsts
 from splitleaf.analysis.sections.metrics import Comparisons
 from splitleaf.analysis.sections.rows import Judging, compared_row, control_row, judge_all
 from splitleaf.experiments.metrics import MetricSpec, Truth
+from splitleaf.outcomes.events import Feedback
 from splitleaf.statistics.contrasts import Contrast, Planned, contrast_arms, estimate_alone
 from splitleaf.statistics.disagreement import UNLABELLED_PART, Disagreements, compare_answers
 from splitleaf.statistics.grouping import Grouping, Ints, Sample, count_units
@@ -48,6 +49,8 @@ class Labelled:
     """By experts, audits and imports."""
     said: Sequence[LabelledPicture]
     """By users."""
+    shared: Sequence[Feedback] = ()
+    """Labels of pictures that several labelled."""
     census: Census | None = None
     audit: Audit | None = None
 

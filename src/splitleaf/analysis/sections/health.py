@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from splitleaf.analysis.dissent import Dissenter, find_dissenters
 from splitleaf.analysis.frame import Frame
 from splitleaf.analysis.labels import LabelledPicture
 from splitleaf.analysis.report.health import Check, Health, ResponseRate, SplitCount, Status
@@ -60,7 +61,7 @@ def check_health(frame: Frame, labelled: Labelled, set_aside: int) -> Health:
         "crossovers": _judge_crossovers(frame, crossovers),
         "missing": _judge_missing(missing, expected, set_aside),
         "aa": _judge_halves(frame),
-        "truth": _judge_truth(labelled.asked),
+        "truth": _judge_truth(labelled.asked, find_dissenters(labelled.shared)),
     }
     checks = [
         Check.model_validate({"name": name, "status": one.status, "summary": one.summary})
@@ -288,12 +289,16 @@ def _judge_halves(frame: Frame) -> _Finding:
     return _Finding("ok", "Two halves of control's units look alike.")
 
 
-def _judge_truth(asked: Sequence[LabelledPicture]) -> _Finding:
+def _judge_truth(asked: Sequence[LabelledPicture], dissenters: Sequence[Dissenter]) -> _Finding:
     if not asked:
         return _Finding("unknown", "No picture is labelled yet.")
     contested = sum(one.is_contested for one in asked)
     summary = f"Experts label {contested:,} of {len(asked):,} pictures differently."
-    return _Finding("warning" if contested > MOST_CONTESTED * len(asked) else "ok", summary)
+    if dissenters:
+        told = ", ".join(f"{one.author} on {one.against:,} of {one.compared:,}" for one in dissenters)
+        summary += f" Against the others: {told}. Decide between them: `splitleaf review disputes`."
+    is_much = bool(dissenters) or contested > MOST_CONTESTED * len(asked)
+    return _Finding("warning" if is_much else "ok", summary)
 
 
 def _mean(values: Bools) -> float:

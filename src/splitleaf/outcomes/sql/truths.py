@@ -81,6 +81,19 @@ class SqlTruths(SqlDatabase):
         query = select(tables.feedback).where(table.prediction_id.in_(prediction_ids), is_standing(tables.feedback))
         return [rows.read_feedback(row) for row in self._all(query.order_by(table.number))]
 
+    def shared_labels(self, experiment: str) -> Sequence[Feedback]:
+        word, primary = _newest(ASKED).subquery("word"), tables.outcomes
+        words = func.count().over(partition_by=word.c.prediction_id).label("words")
+        shared = (
+            select(word, words)
+            .join_from(word, primary, word.c.prediction_id == primary.c.prediction_id)
+            .where(primary.c.experiment + "" == experiment, primary.c.role == "primary", primary.c.override.is_(False))
+            .subquery("shared")
+        )
+        columns = [shared.c[column.name] for column in tables.feedback.c]
+        query = select(*columns).where(shared.c.words > 1).order_by(shared.c.prediction_id, shared.c.number)
+        return [rows.read_feedback(row) for row in self._all(query)]
+
     def labels_after(self, number: int, limit: int, experiment: str | None = None) -> Sequence[tuple[int, Feedback]]:
         table = tables.feedback.c
         asked = table.source.in_([source.value for source in ASKED])
@@ -137,7 +150,7 @@ def _truth(experiment: str, sources: Collection[FeedbackSource]) -> Select[Any]:
     """Select one row a picture of the experiment: whose word counts."""
     primary, word = tables.outcomes, _newest(sources).subquery("word")
     rank = case(_RANKS, value=word.c.source)
-    by_picture, by_source = [word.c.prediction_id], [word.c.prediction_id, word.c.source]
+    by_picture = [word.c.prediction_id]
     spoken = (
         select(
             word.c.prediction_id.label("picture_id"),
@@ -147,15 +160,16 @@ def _truth(experiment: str, sources: Collection[FeedbackSource]) -> Select[Any]:
             word.c.source,
             word.c.sampling_probability,
             func.row_number().over(partition_by=by_picture, order_by=[rank, word.c.number.desc()]).label("turn"),
-            func.min(word.c.label).over(partition_by=by_source).label("least"),
-            func.max(word.c.label).over(partition_by=by_source).label("most"),
+            func.min(word.c.label).over(partition_by=by_picture).label("least"),
+            func.max(word.c.label).over(partition_by=by_picture).label("most"),
         )
         .join_from(word, primary, word.c.prediction_id == primary.c.prediction_id)
         # As an expression, which no index serves: SQLite would read all outcomes of the experiment for a few words.
         .where(primary.c.experiment + "" == experiment, primary.c.role == "primary", primary.c.override.is_(False))
         .subquery("spoken")
     )
-    contested = func.coalesce(spoken.c.least != spoken.c.most, literal(False)).label("is_contested")
+    is_decided = spoken.c.source == FeedbackSource.ADJUDICATION.value
+    contested = and_(~is_decided, func.coalesce(spoken.c.least != spoken.c.most, literal(False))).label("is_contested")
     return select(spoken, contested).where(
         spoken.c.turn == 1, or_(spoken.c.truth.is_not(None), spoken.c.correct.is_(False))
     )

@@ -6,6 +6,7 @@ import { selectField, textField } from "../parts/fields.js";
 import { pageHead, panel } from "../parts/panel.js";
 import { agreementPanel, progressPanel } from "../parts/progress.js";
 import { ReviewDesk } from "../parts/desk.js";
+import { disputesPanel } from "../parts/disputes.js";
 import { mayWrite } from "../parts/session.js";
 
 const EXPERT = "splitleaf.expert";
@@ -15,6 +16,7 @@ export async function show(main, { signal }) {
   const { experiments } = await call("experiments", { signal });
   const settings = settingsForm(experiments);
   const desk = h("div");
+  const disputes = h("div");
   const numbers = h("div", { class: "pair" });
   const isWide = matchMedia("(min-width: 44rem)").matches;
   main.append(
@@ -28,13 +30,14 @@ export async function show(main, { signal }) {
       settings.element,
     ),
     desk,
+    disputes,
     numbers,
   );
   let ofChoice = new AbortController();
   const begin = () => {
     ofChoice.abort();
     ofChoice = new AbortController();
-    return open(settings.read(), { desk, numbers }, AbortSignal.any([signal, ofChoice.signal]));
+    return open(settings.read(), { desk, disputes, numbers }, AbortSignal.any([signal, ofChoice.signal]));
   };
   settings.element.addEventListener("change", begin);
   await begin();
@@ -43,10 +46,13 @@ export async function show(main, { signal }) {
 async function open(choice, places, signal) {
   const count = async () => {
     const query = { experiment: choice.experiment };
-    const [progress, agreement] = await Promise.all([
+    const [progress, agreement, disputes] = await Promise.all([
       call("review/progress", { query, signal }),
       call("review/agreement", { query, signal }),
+      call("review/disputes", { query, signal }),
     ]);
+    const inDispute = disputesPanel(disputes, { expert: choice.expert, onSettled: count });
+    places.disputes.replaceChildren(...[inDispute].filter(Boolean));
     places.numbers.replaceChildren(progressPanel(progress), agreementPanel(agreement));
     return progress;
   };

@@ -1,0 +1,54 @@
+"""Whose labels are against everybody else's?
+
+Each author is compared with the decision on a picture or, without one, with what most others said of it. Who is named
+is against the others more often than `TOLERATED` by an exact bound (`proportions`), for all authors together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from splitleaf.outcomes.events import Feedback, FeedbackSource
+from splitleaf.statistics.proportions import estimate_rate
+
+TOLERATED: Final = 0.05
+
+
+@dataclass(frozen=True, slots=True)
+class Dissenter:
+    author: str
+    against: int
+    compared: int
+    """Pictures of which somebody else said something, too."""
+
+
+def find_dissenters(words: Sequence[Feedback], alpha: float = 0.05) -> list[Dissenter]:
+    """Return the authors to be named, the one that is against most first; `words` are standing labels."""
+    pictures: defaultdict[str, list[Feedback]] = defaultdict(list)
+    for one in words:
+        pictures[one.prediction_id].append(one)
+    compared: Counter[str] = Counter()
+    against: Counter[str] = Counter()
+    for said in pictures.values():
+        for one in said:
+            if one.source is not FeedbackSource.ADJUDICATION and (others := _others(one, said)):
+                compared[one.author] += 1
+                against[one.author] += one.label not in others
+    found = [
+        Dissenter(author, against[author], count)
+        for author, count in compared.items()
+        if estimate_rate(against[author], count - against[author], alpha / len(compared)).interval.low > TOLERATED
+    ]
+    return sorted(found, key=lambda one: (-one.against, one.author))
+
+
+def _others(word: Feedback, said: Sequence[Feedback]) -> set[str | None]:
+    """Return what the picture shows by the decision, else the labels that most of the others gave."""
+    decided = [one.label for one in said if one.source is FeedbackSource.ADJUDICATION]
+    if decided:
+        return {decided[-1]}
+    counts = Counter(one.label for one in said if one.author != word.author)
+    return {label for label, count in counts.items() if count == max(counts.values())}

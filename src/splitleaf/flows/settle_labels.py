@@ -1,0 +1,75 @@
+"""Labels that contradict each other -> a list for somebody who decides, and the decision, which then counts.
+
+Synchronous: called off the event loop.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from splitleaf.core.clock import Clock
+from splitleaf.core.errors import NotFound, Unprocessable
+from splitleaf.outcomes.events import Feedback, FeedbackSource
+from splitleaf.outcomes.store import OutcomeStore
+from splitleaf.outcomes.truths import PRECEDENCE
+
+MOST_DISPUTES: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """A picture of which the standing labels differ, and on which nobody has decided."""
+
+    prediction_id: str
+    words: tuple[Feedback, ...]
+    """In the order of recording."""
+
+
+def list_disputes(store: OutcomeStore, experiment: str) -> list[Dispute]:
+    """Return the experiment's disputes, those of the longest standing in front."""
+    said: defaultdict[str, list[Feedback]] = defaultdict(list)
+    for one in store.shared_labels(experiment):
+        said[one.prediction_id].append(one)
+    found = [Dispute(one, tuple(words)) for one, words in said.items() if is_disputed(words)]
+    return sorted(found, key=lambda one: (one.words[0].created_ms, one.prediction_id))
+
+
+def is_disputed(words: Collection[Feedback]) -> bool:
+    """Whether standing labels of one picture differ, and nobody has decided."""
+    is_decided = any(one.source is FeedbackSource.ADJUDICATION for one in words)
+    return not is_decided and len({one.label for one in words if one.label is not None}) > 1
+
+
+def settle_label(  # noqa: PLR0917 - what, on what, by whom and when
+    store: OutcomeStore, prediction_id: str, label: str, author: str, known_labels: Collection[str], clock: Clock
+) -> Feedback:
+    """Decide what a picture shows, whatever anybody said of it; decided again, the later decision counts.
+
+    Raises `NotFound` (`prediction_not_found`), `Unprocessable` (`unknown_label`).
+    """
+    if label not in known_labels:
+        raise Unprocessable(f"no version knows a class {label!r}", code="unknown_label")
+    primary = store.outcome(prediction_id)
+    if primary is None or primary.role != "primary":
+        raise NotFound("no outcome of this prediction is recorded", code="prediction_not_found")
+    chance = store.sampling_probabilities([prediction_id]).get(prediction_id)
+    made = decide(prediction_id, label, primary.label, chance, author, clock.now_ms())
+    store.record_labels([made])
+    return made
+
+
+def decide(  # noqa: PLR0917 - what, on what, by whom and when
+    prediction_id: str, label: str, said: str | None, chance: float | None, author: str, now_ms: int
+) -> Feedback:
+    """Return the row of a decision; `said` is what was answered."""
+    source = FeedbackSource.ADJUDICATION
+    return Feedback(uuid.uuid4().hex, prediction_id, source, author, label == said, label, chance, now_ms)
+
+
+def first_of(words: Sequence[Feedback]) -> Feedback:
+    """Return the word that counts, of one or more in the order of recording."""
+    return min(reversed(words), key=lambda one: PRECEDENCE.index(one.source))

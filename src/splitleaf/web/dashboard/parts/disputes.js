@@ -1,0 +1,74 @@
+// Labels that contradict each other, for somebody who decides.
+
+import { announce } from "../js/announcer.js";
+import { button, h } from "../js/dom.js";
+import { call } from "./api.js";
+import { count, counted } from "./format.js";
+import { panel } from "./panel.js";
+import { words } from "./problem.js";
+import { mayWrite } from "./session.js";
+
+const AT_ONCE = 12;
+
+/** Return the disputes, or null while there are none; `onSettled` follows on each decision. */
+export function disputesPanel({ disputes, count: all }, { expert, onSettled }) {
+  if (!all) return null;
+  const rest = all - Math.min(all, AT_ONCE);
+  return panel(
+    "Labels that contradict each other",
+    h(
+      "div",
+      { class: "stack" },
+      h("p", {}, `${counted(all, "picture")} without a decision. What you decide counts before all that was said.`),
+      h(
+        "ul",
+        { class: "disputes" },
+        disputes.slice(0, AT_ONCE).map((one) => disputeOf(one, expert, onSettled)),
+      ),
+      rest > 0 && h("p", { class: "small soft" }, `${count(rest)} more follow.`),
+    ),
+  );
+}
+
+function disputeOf({ id, picture, words: said }, expert, onSettled) {
+  const error = h("p", { class: "problem", role: "alert", hidden: true });
+  const labels = [...new Set(said.map(({ label }) => label))];
+  const settle = async (label) => {
+    try {
+      const body = { label, ...(expert && { expert }) };
+      await call(`review/items/${id}/settle`, { method: "POST", body });
+      announce("It is decided.");
+      await onSettled();
+    } catch (problem) {
+      error.hidden = false;
+      error.textContent = words(problem);
+    }
+  };
+  const image = h("img", { src: picture, alt: "The picture in dispute", loading: "lazy", width: 144, height: 144 });
+  image.addEventListener("error", () => image.replaceWith(h("p", { class: "small soft" }, "No longer kept")));
+  return h(
+    "li",
+    {},
+    image,
+    h(
+      "div",
+      { class: "stack" },
+      h(
+        "p",
+        {},
+        said.map(({ author, label }) => `${author}: ${plain(label)}`).join("; "),
+      ),
+      mayWrite() &&
+        h(
+          "div",
+          { class: "buttons" },
+          labels.map((label) => button(plain(label), { className: "button", onclick: () => settle(label) })),
+        ),
+      error,
+    ),
+  );
+}
+
+function plain(label) {
+  return label.replaceAll("_", " ");
+}
