@@ -15,7 +15,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -57,11 +57,11 @@ def main() -> int:
     with contextlib.ExitStack() as stack:
         server = _postgres(stack) if "postgres" in offered and arguments.store != "sqlite" else None
         for seed in range(arguments.first, arguments.first + arguments.seeds):
-            has, database = _surroundings(arguments, seed, offered, server)
-            drill = Drill(
-                seed, arguments.seconds, arguments.per_second, has, arguments.every, arguments.only, arguments.log
-            )
-            findings.append(asyncio.run(run_drill(drill, database)))
+            with _surroundings(arguments, seed, offered, server) as (has, database):
+                drill = Drill(
+                    seed, arguments.seconds, arguments.per_second, has, arguments.every, arguments.only, arguments.log
+                )
+                findings.append(asyncio.run(run_drill(drill, database)))
             _report(findings[-1], arguments.out)
     print(table_of(findings))
     return 1 if any(one.violations for one in findings) else 0
@@ -73,19 +73,22 @@ def _postgres(stack: contextlib.ExitStack) -> tuple[PostgresServer, Disk]:
     return stack.enter_context(postgres_on_a_small_disk(Path(folder) / "disk"))
 
 
+@contextlib.contextmanager
 def _surroundings(
     arguments: argparse.Namespace, seed: int, offered: Collection[str], server: tuple[PostgresServer, Disk] | None
-) -> tuple[set[str], Database | None]:
-    """Return what this seed may use, and its database."""
+) -> Iterator[tuple[set[str], Database | None]]:
+    """Give what this seed may use, and its database."""
     has, by_chance = set(offered), random.Random(f"surroundings {seed}")
     share = {"never": 0.0, "sometimes": 0.3, "always": 1.0}[arguments.clocks]
     has -= {"clock"} if by_chance.random() >= share else set()
     # A clock that can be moved makes Python's processes several times slower.
     has -= {"host clock"} if by_chance.random() >= share / 6 else set()
     if server is None or (arguments.store == "both" and seed % 2):
-        return has - {"postgres"}, None
+        yield has - {"postgres"}, None
+        return
     running, disk = server
-    return has - {"sqlite"}, Database(running.new_database(), disk, running)
+    with running.database() as url:
+        yield has - {"sqlite"}, Database(url, disk, running)
 
 
 def _report(finding: Finding, out: Path | None) -> None:
