@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import time
 
-from tests.analysis import labelling
+from tests.analysis import labelling, tails
 from tests.statistics import detections, differences, live
 
 FIGURES = {
@@ -31,6 +31,9 @@ FIGURES = {
     "arrival_order": (live.arrival_order, 200),
     "live_differences": (live.live_differences, 100),
     "busy_unit": (live.busy_unit, 100),
+    "alike": (detections.alike_versions, 4000),
+    "heavy_tails": (tails.heavy_tails, 400),
+    "tiny_shares": (tails.tiny_shares, 200),
     "report": (detections.whole_report, 1_000_000),
 }
 SEED = 1

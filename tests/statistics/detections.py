@@ -11,11 +11,13 @@ from splitleaf.analysis.classes import compare_recalls, count_pairs, estimate_re
 from splitleaf.analysis.guardrails import LEAST_FAILURES
 from splitleaf.statistics import mcnemar, ratio
 from splitleaf.statistics.calibration import measure_reliability
+from splitleaf.statistics.disagreement import UNLABELLED_PART
 from splitleaf.statistics.eprocess import EProcess, log_path
 from splitleaf.statistics.exceedance import threshold_ms
 from splitleaf.statistics.fixed_horizon import z_statistic
 from splitleaf.statistics.grouping import total
 from splitleaf.statistics.power import images_needed
+from splitleaf.statistics.proportions import RARE, log_e_value
 from splitleaf.statistics.quantiles import estimate_quantile, rank_bounds
 from splitleaf.statistics.records import Floats
 from splitleaf.statistics.sequences import compare, planned_variance
@@ -47,6 +49,33 @@ def paired_versions(runs: int, seed: int) -> list[Reading]:
         at_least("7", "the same, ordinary McNemar at each look", naive, 0.30),
         at_most("7", ".90 -> .92, 6 % discordant: median images", float(paired), 1400, "images"),
         at_least("7", "how many times more without pairs", float(unpaired / paired), 4.5, "x"),
+    ]
+
+
+def alike_versions(runs: int, seed: int) -> list[Reading]:
+    """Versions that disagree on 0.2 % of the pictures, of which none is labelled; looked at every 25 pictures."""
+    generator = np.random.default_rng(seed)
+    looks = np.arange(25, 3_001, 25)
+
+    def ever_known(disagreement: float) -> Bools:
+        different = np.cumsum(generator.random((runs, 3_000)) < disagreement, axis=1)[:, looks - 1]
+        against = log_e_value(different, looks - different, 0.01, RARE)
+        is_known: Bools = (against >= -math.log(UNLABELLED_PART * ALPHA)) & (different < 0.01 * looks)
+        return is_known
+
+    pictures = np.median(first_look(ever_known(0.002), looks.astype(np.float64)))
+    # .90 -> .92 as above: how many more labels it takes that a tenth of alpha is given to the bound.
+    better = np.cumsum(generator.random((runs, 600)) < 2 / 3, axis=1)
+    evidence, labels = mcnemar.log_evidence(np.arange(1, 601) - better, better), np.arange(1.0, 601)
+    alone, beside = (
+        np.median(first_look(evidence >= -math.log(level), labels)) for level in (ALPHA, (1 - UNLABELLED_PART) * ALPHA)
+    )
+    return [
+        at_most(
+            "22", "0.2 % disagreement: median pictures to within 1 point, no label", float(pictures), 1400, "images"
+        ),
+        at_most("22", "disagreement of the whole margin: called equivalent", share_of_runs(ever_known(0.01)), ALPHA),
+        at_most("22", "labels until a verdict, beside McNemar without that bound", float(beside / alone), 1.1, "x"),
     ]
 
 

@@ -25,6 +25,7 @@ SEED = 20_260
         (differences.coverage, 1000),
         (differences.power_and_stops, 1000),
         pytest.param(detections.paired_versions, 1000, marks=pytest.mark.slow),
+        (detections.alike_versions, 400),
         (detections.paired_clusters, 1000),
         pytest.param(detections.sample_ratio, 2000, marks=pytest.mark.slow),
         pytest.param(detections.every_outcome, 100, marks=pytest.mark.slow),

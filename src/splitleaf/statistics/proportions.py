@@ -18,7 +18,7 @@ from splitleaf.statistics.records import Estimate, Floats, Interval
 from splitleaf.statistics.special import log_beta, x_log_y
 
 _HALVINGS: Final = 100
-_RARE: Final = (0.5, 30.0)
+RARE: Final = (0.5, 30.0)
 """Pseudo-successes and -failures of a rate that is thought to be some percent at most."""
 
 
@@ -58,7 +58,7 @@ def bound_rate_above(successes: float, failures: float, alpha: float = 0.05) -> 
     if successes + failures <= 0:
         return 1.0
     right, wrong = np.float64(successes), np.float64(failures)
-    mixture = _log_mixture(right, wrong, _RARE)
+    mixture = _log_mixture(right, wrong, RARE)
     rate = successes / (successes + failures)
     return (
         _edge(lambda p: float(_against(p, right, wrong, mixture)) >= -math.log(alpha), 1.0, rate) if failures else 1.0

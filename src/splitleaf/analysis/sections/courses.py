@@ -64,7 +64,7 @@ def trace_measure(comparisons: Comparisons, measure: Measure, candidate: int) ->
 def trace_shadow(comparisons: Comparisons, measure: Measure, arm: str) -> Course:
     """Return a shadow's course: the same pictures, answered by both."""
     frame, pairs = comparisons.frame, comparisons.pairs[arm]
-    gap = np.clip(measure.value[pairs.other] - measure.value[pairs.control], -measure.scale, measure.scale)
+    gap = measure.value[pairs.other] - measure.value[pairs.control]
     unit = frame.rows.unit[pairs.control]
     at_ms = frame.rows.created_ms[pairs.control]
     looks = []

@@ -11,6 +11,7 @@ from splitleaf.analysis.guardrails import LESSONS
 from splitleaf.experiments.metrics import METRICS, Exceedance, Mean, MetricSpec, Rate, Role
 from splitleaf.experiments.plan import Guardrail, Primary
 from splitleaf.outcomes.exposures import Bools
+from splitleaf.statistics.capping import find_cap
 from splitleaf.statistics.exceedance import threshold_ms
 from splitleaf.statistics.records import Floats
 
@@ -53,7 +54,11 @@ class Measure:
 
     @property
     def method(self) -> str:
-        return f"{'shares' if self.is_rate else 'means'} by revision, clustered by unit"
+        """What is estimated."""
+        if self.is_rate:
+            return "shares"
+        is_capped = isinstance(self.spec.reading, Mean) and self.spec.reading.is_capped
+        return f"means of values capped at {self.scale:,.4g} ms" if is_capped else "means"
 
 
 def find_slowness(frame: Frame) -> Slowness:
@@ -81,10 +86,11 @@ def _measure(spec: MetricSpec, frame: Frame, slowness: Slowness) -> Measure | No
         case Exceedance() if slowness.threshold_ms is not None:
             return _above(spec, spec.reading, frame, slowness.threshold_ms, slowness.since)
         case Mean(value, is_capped):
-            values, counts_ = value(rows), rows.is_answered
-            seen = counts_ if spec.shadows == "compared" else counts_ & frame.shown
-            scale = _scale(values, seen) if is_capped else 1.0
-            return Measure(spec, values, counts_, scale)
+            values, answered = value(rows), rows.is_answered
+            if not is_capped:
+                return Measure(spec, values, answered)
+            cap = _cap(spec, frame, values, answered)
+            return Measure(spec, np.minimum(values, cap), answered, cap)
     return None
 
 
@@ -95,7 +101,10 @@ def _above(spec: MetricSpec, reading: Exceedance, frame: Frame, threshold: float
     return Measure(spec, is_above.astype(np.float64), counts, threshold_ms=threshold)
 
 
-def _scale(value: Floats, counts: Bools) -> float:
-    """Return what 99 % stay below: pseudo-units at the largest value ever would drown a mean in its outliers."""
-    found = value[counts]
-    return max(float(np.quantile(found, 0.99)), 1e-9) if len(found) else 1.0
+def _cap(spec: MetricSpec, frame: Frame, value: Floats, counts: Bools) -> float:
+    """Return the cap of all arms, so that their means are of the same thing."""
+    rows = frame.rows
+    groups = [value[counts & (frame.arm == place)] for place in range(len(frame.arms))]
+    if spec.shadows == "compared":
+        groups += [value[counts & rows.is_shadow & (rows.version == place)] for place in range(len(rows.versions))]
+    return find_cap(groups)

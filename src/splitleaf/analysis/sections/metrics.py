@@ -73,9 +73,7 @@ class Comparisons:
         control, other = pairs.control[both], pairs.other[both]
         gap = measure.value[other] - measure.value[control]
         planned = self.frame.plan.planned_n * min(1.0, len(gap) / max(len(pairs.control), 1))
-        # Clipped, because a shadow's few extremes lie outside of what the sequence allows for.
-        clipped = np.clip(gap, -measure.scale, measure.scale)
-        return contrast_pairs(clipped, self.frame.rows.unit[control], planned, alpha, measure.scale)
+        return contrast_pairs(gap, self.frame.rows.unit[control], planned, alpha, measure.scale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +95,14 @@ class MetricTable:
                 rows.append(compared_row(row, judged[arm.name], judging))
         if measure.spec.shadows == "alone":
             rows += self._unseen(measure)
+        where = "by revision" if frame.candidates else "on the same pictures"
         return Metric(
             metric=measure.metric,
             title=measure.title,
             unit=measure.spec.unit,
             better=measure.spec.better,
             is_primary=is_primary,
-            method=measure.method if frame.candidates else "means on the same pictures, clustered by unit",
+            method=f"{measure.method} {where}, clustered by unit",
             basis=None,
             caveat=measure.spec.caveat,
             arms=rows,

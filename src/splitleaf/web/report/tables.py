@@ -32,7 +32,8 @@ def show_health(report: Report) -> str:
 def show_metrics(report: Report) -> str:
     head = ("arm", "units", "pictures", "labels", "estimate", "difference", "e", "verdict", "still needed")
     body = "".join(_metric(report, one) for one in report.metrics)
-    return _table("Metrics", head, body) if body else "<p>Nothing has been measured yet.</p>"
+    note = "<p class='soft'>Verdicts of metrics that do not decide are corrected for how many there are.</p>"
+    return _table("Metrics", head, body) + note if body else "<p>Nothing has been measured yet.</p>"
 
 
 def show_guardrails(report: Report) -> str:

@@ -44,7 +44,7 @@ export function metricsPanel(metrics, arms) {
       ].filter(Boolean),
       rows,
     }),
-    { hint: "Below each number is its interval, which holds at all looks together: look as often as you like." },
+    { hint: "Below each number is its interval, which holds at all looks together: look as often as you like. Verdicts of measures that do not decide are corrected for how many there are." },
   );
 }
 
