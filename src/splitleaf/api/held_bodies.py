@@ -35,8 +35,6 @@ class HeldBodies:
         """Raise `Overloaded` when there is no room for so many bytes now."""
         free = self._max_bytes - self.bytes
         if count > free or self._by_client[client] + count > _GENEROSITY * free:
-            if not self._by_client[client]:
-                del self._by_client[client]
             raise Overloaded(retry_after_s=retry_after_s(0), bound="bodies")
 
     def give_back(self, client: str, count: int) -> None:
