@@ -7,7 +7,7 @@ IMPORT_VENV ?= .venv-import
 TRAINING_VENV ?= .venv-training
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast check lint types contracts docs format lock audit dist sbom import-env bench bench-statistics chaos soak browser clean train teachers int8
+.PHONY: help up test test-fast check lint types contracts docs format lock fuzz audit dist sbom import-env bench bench-statistics chaos soak browser clean train teachers int8
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ chaos: $(VENV)/.dev ## Break everything under load by seeded schedules and check
 MINUTES = 60
 soak: $(VENV)/.dev ## Small faults at 70 % load, memory and all sampled to build/soak: make soak MINUTES=60
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(SOAK)
+
+fuzz: $(VENV)/.dev ## Hand damaged files, pictures and requests to every door, 2,000 of each (some minutes)
+	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 audit: $(VENV)/.dev ## Ask the vulnerability database about every locked version
 	$(BIN)/python scripts/audit.py

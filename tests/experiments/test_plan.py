@@ -167,3 +167,8 @@ def test_the_plan_of_the_reference_is_one() -> None:
     assert parse_plan(shown).ramp[0] == Stage(share=1, min_minutes=60, min_n=500)
     missing = [name for name in Plan.model_fields if f"`{name}`" not in page]
     assert not missing
+
+
+def test_a_plan_that_is_nested_without_end_is_refused() -> None:
+    with pytest.raises(Unprocessable, match="nested too deeply"):
+        parse_plan(f"a{'.a' * 5_000} = 1")

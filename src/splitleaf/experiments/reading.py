@@ -34,6 +34,9 @@ def read_plan(table: Mapping[str, Any]) -> Plan:
     try:
         # By way of JSON, where a list may become a tuple, but a text never a number.
         plan = Plan.model_validate_json(json.dumps(table, default=str))
+    except RecursionError as error:
+        # `a.a.a. ...` of TOML nests without that its reader minds.
+        raise _invalid([("plan", "is nested too deeply")]) from error
     except ValidationError as error:
         faults = [(_place(one["loc"]), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
         raise _invalid(faults) from error
