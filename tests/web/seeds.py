@@ -14,10 +14,11 @@ from tests.web.pictures import leaf
 
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.ids import new_prediction_id
-from splitleaf.experiments.bucketing import hash_unit, slot_of
+from splitleaf.experiments.bucketing import SLOTS, hash_unit, slot_of
 from splitleaf.experiments.reading import read_plan
 from splitleaf.flows import run_experiment as flow
 from splitleaf.flows.change_routing import move_alias
+from splitleaf.flows.curate_reviews import is_audited
 from splitleaf.flows.run_experiment import Hand
 from splitleaf.images.archive import PictureArchive
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome
@@ -52,6 +53,8 @@ _SHADOW = {
     "primary": {"metric": "accuracy", "direction": "increase"},
     "planned_n": 2000,
 }
+
+_AUDIT_SLOTS = 200
 
 
 @dataclass
@@ -214,8 +217,10 @@ class Past:
         at_ms, rng = primary.created_ms + 60_000, self.rng
         if primary.label is None:
             return
-        if rng.random() < 0.03:
-            yield _said(primary, FeedbackSource.AUDIT, "anna", truth, at_ms, probability=0.03)
+        record = self.store.experiment(primary.experiment)
+        if is_audited(record.salt if record else "", primary.prediction_id, _AUDIT_SLOTS):
+            # What the running service will draw, too: an audit counts where all that was drawn is labelled.
+            yield _said(primary, FeedbackSource.AUDIT, "anna", truth, at_ms, probability=_AUDIT_SLOTS / SLOTS)
         elif other.label != primary.label and rng.random() < 0.8:
             yield _said(primary, FeedbackSource.EXPERT, rng.choice(["anna", "ben"]), truth, at_ms)
         if rng.random() < (0.1 if primary.label == truth else 0.35):
