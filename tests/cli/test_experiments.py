@@ -119,12 +119,17 @@ def test_the_size_of_an_experiment_is_said_for_both_kinds(place: Path) -> None:
     sizes = json.loads(said("size", "0.9", "0.02", "--json"))
     assert sizes["images_per_day"] == 0
     assert sizes["shadow"]["days"] is None
+    noisy = json.loads(said("size", "0.9", "0.02", "--mistaken", "0.1", "--json"))
+    for kind in ("live", "shadow"):
+        assert abs(noisy[kind]["labels"] - sizes[kind]["labels"] / 0.64) < 2
+    assert noisy["alike"] == sizes["alike"], "that wants no label"
     assert sizes["live"]["images"] > 5 * sizes["shadow"]["images"]
     for wrong in (
         ("0.99", "0.02"),
         ("0.9", "0"),
         ("nan", "0.02"),
         ("0.9", "0.02", "--discordance", "0.01"),
+        ("0.9", "0.02", "--mistaken", "0.5"),
         ("0.9", "0.02", "--share", "1"),
         ("0.9", "0.02", "--alpha", "0"),
         ("0.9", "0.02", "--power", "1"),

@@ -219,6 +219,9 @@ class QuestionShape(Shape):
     share: float = Field(0.5, gt=0, lt=1, description="The candidate's, in a live split.", examples=[0.5])
     alpha: float = Field(0.05, gt=0, le=0.5, examples=[0.05])
     power: float = Field(0.8, gt=0, lt=1, examples=[0.8])
+    mistaken: float = Field(
+        0.0, ge=0, le=0.4, description="Share of the labels that are expected to be wrong.", examples=[0.05]
+    )
     images_per_day: float | None = Field(
         None, ge=0, description="What the last 24 hours had unless given.", examples=[None]
     )

@@ -112,6 +112,7 @@ def size(
     alpha: Annotated[float, typer.Option(help="Probability of a false verdict.")] = 0.05,
     power: Annotated[float, typer.Option(help="Probability of noticing the difference.")] = 0.8,
     per_day: Annotated[float | None, typer.Option(help="Pictures a day; those of the last 24 hours.")] = None,
+    mistaken: Annotated[float, typer.Option(help="Share of the labels that are expected to be wrong.")] = 0.0,
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
@@ -122,7 +123,8 @@ def size(
     from splitleaf.flows.size_experiment import Question
 
     with _open(models, data) as experimenter:
-        sizing = experimenter.size(Question(baseline, mde, discordance, disagreement, share, alpha, power, per_day))
+        question = Question(baseline, mde, discordance, disagreement, share, alpha, power, per_day, mistaken)
+        sizing = experimenter.size(question)
     if as_json:
         typer.echo(json.dumps(asdict(sizing)))
         return

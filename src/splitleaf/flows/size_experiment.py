@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 DAY_MS = 86_400_000
 _MOST: Final = 10**15
 """More than all pictures that are taken in the world in a thousand years, and a number that any client can read."""
+MOST_MISTAKEN: Final = 0.4
 _BEYOND_COUNTING: Final = "it would take more pictures or days than can be counted: ask for less"
 
 
@@ -37,6 +38,8 @@ class Question:
     power: float = 0.8
     images_per_day: float | None = None
     """None: what the last 24 hours had."""
+    mistaken: float = 0.0
+    """Share of the labels that are expected to be wrong: the difference looks smaller than it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +79,14 @@ def size_experiment(store: OutcomeStore, question: Question, clock: Clock) -> Si
     _require_sense(question, discordance)
     # Imported here: it brings numpy, which an API process need not have in memory for its pictures.
     from splitleaf.statistics.disagreement import items_needed
-    from splitleaf.statistics.power import plan_pairs, plan_split
+    from splitleaf.statistics.power import allow_for_mistakes, plan_pairs, plan_split
 
     daily, alpha, power = traffic or 1.0, question.alpha, question.power
     candidate = question.baseline + question.mde
     try:
         live = plan_split(question.baseline, candidate, daily, share=question.share, alpha=alpha, power=power)
         shadow = plan_pairs(question.mde, discordance, daily, alpha=alpha, power=power)
+        live, shadow = (allow_for_mistakes(one, question.mistaken, daily) for one in (live, shadow))
         images = items_needed(disagreement, abs(question.mde), power, alpha)
         days = math.ceil(images / traffic) if images is not None and traffic else None
     except (ArithmeticError, ValueError) as error:
@@ -104,6 +108,8 @@ def _require_sense(question: Question, discordance: float) -> None:
         raise _invalid("the share of pictures on which versions disagree lies between 0 and 1")
     if not (0 < question.share < 1 and 0 < question.alpha <= 0.5 and 0 < question.power < 1):
         raise _invalid("share and power lie between 0 and 1, alpha between 0 and 0.5")
+    if not 0 <= question.mistaken <= MOST_MISTAKEN:
+        raise _invalid(f"the share of mistaken labels lies between 0 and {MOST_MISTAKEN:g}")
     if question.images_per_day is not None and not 0 <= question.images_per_day < math.inf:
         raise _invalid("the pictures of a day are a number from 0 up")
 

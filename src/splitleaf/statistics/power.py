@@ -110,6 +110,19 @@ def plan_pairs(
     return Plan(math.ceil(fixed), sequential, labels, math.ceil(sequential / images_per_day))
 
 
+def allow_for_mistakes(plan: Plan, mistaken: float, images_per_day: float) -> Plan:
+    """Return the plan when this share of the labels, below one half, is mistaken whatever the picture shows.
+
+    A mistake turns a win into a loss, so that the difference looks 1 - 2 * mistaken as large (I. Bross,
+    "Misclassification in 2 x 2 tables", Biometrics 10 (1954), 478-486); it takes the square of its inverse as many.
+    """
+    factor = (1 - 2 * mistaken) ** -2
+    fixed, images, labels = (
+        math.ceil(factor * one) for one in (plan.fixed_images, plan.sequential_images, plan.labels)
+    )
+    return Plan(fixed, images, labels, math.ceil(images / images_per_day))
+
+
 def growth_needed(variance: float, weight: float, rho: float, half_width: float, alpha: float = 0.05) -> float:
     """Return how many times today's data make the confidence sequence as narrow as `half_width`; 1 if it is.
 

@@ -145,6 +145,15 @@ export function decision() {
         step: 0.1,
       }),
       numberField({
+        name: "mistaken",
+        label: "Labels that are mistaken, about",
+        unit: "%",
+        value: 0,
+        min: 0,
+        max: 40,
+        step: 0.5,
+      }),
+      numberField({
         name: "mde",
         label: "Smallest difference that matters",
         unit: "pp",

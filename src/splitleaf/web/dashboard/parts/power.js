@@ -47,6 +47,7 @@ function questionOf(data) {
     mde: metricNamed(data.get("metric")).better === "higher" ? difference : -difference,
     share: Math.min(0.99, Math.max(0.01, Number(data.get("share")) / 100)),
     alpha: Number(data.get("alpha")) / 100,
+    mistaken: Number(data.get("mistaken")) / 100,
   };
 }
 
