@@ -35,6 +35,14 @@ def test_a_report_on_a_candidate_of_one_percent_that_is_dearer_says_so_and_by_wh
         assert row.estimate.low <= row.estimate.value <= row.estimate.high
 
 
+def test_a_report_has_one_learnt_threshold_though_units_return() -> None:
+    plan = plan_of(guardrails=[{"metric": "slow_rate"}])
+    experiment = Synthetic(plan, World(latency_factor={"v1": 50.0, "v2": 50.0}), seed=2).run(1000, units=460)
+    report = judge_experiment(experiment.store, plan.key, experiment.clock)
+    assert report.latency.threshold_ms is not None
+    assert report.latency.threshold_ms == report.guardrails[0].threshold_ms
+
+
 def test_the_cap_leaves_room_for_every_group_however_small() -> None:
     assert find_cap([[1.0] * 990, [5.0] * 10]) == 5.0  # type: ignore[list-item]
     assert find_cap([]) == 1.0

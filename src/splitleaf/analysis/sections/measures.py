@@ -66,7 +66,12 @@ def find_slowness(frame: Frame) -> Slowness:
     named: list[Primary | Guardrail] = [frame.plan.primary, *frame.plan.guardrails]
     if found := next((one.threshold_ms for one in named if one.threshold_ms is not None), None):
         return Slowness(found, is_objective=True)
-    answered = np.flatnonzero((frame.arm == 0) & frame.rows.is_answered & ~frame.rows.is_fallback)[:LESSONS]
+    teaches = (frame.arm == 0) & frame.rows.is_answered & ~frame.rows.is_fallback
+    if frame.candidates and any(one.spec.needs_threshold for one in frame.plan.guardrails):
+        # By the same answers as the guardrail, so that a report has one threshold.
+        chance = frame.chance(frame.candidates[0])
+        teaches &= frame.is_first & (chance > 0) & (chance < 1)
+    answered = np.flatnonzero(teaches)[:LESSONS]
     if len(answered) < LESSONS:
         return Slowness(None, is_objective=False)
     return Slowness(threshold_ms(frame.rows.total_ms[answered]), is_objective=False, since=int(answered[-1]) + 1)
