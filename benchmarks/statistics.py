@@ -27,7 +27,7 @@ FIGURES = {
     "latency": (detections.slower_candidate, 1000),
     "audit": (labelling.audit_level, 1000),
     "audited_split": (labelling.audited_split, 300),
-    "clustered_recalls": (labelling.clustered_recalls, 2000),
+    "clustered_recalls": (labelling.clustered_recalls, 500),
     "arrival_order": (live.arrival_order, 200),
     "live_differences": (live.live_differences, 100),
     "busy_unit": (live.busy_unit, 100),

@@ -103,10 +103,10 @@ def audit_level(runs: int, seed: int) -> list[Reading]:
         naive_errors.append(naive.value - 0.9)
     queued = "audit 10 %, disagreements first, 2,000 labels"
     return [
-        at_least("16", f"{queued}: coverage at all looks together", 1 - outside / runs, 0.95),
-        at_most("16", "the same: bias of the level at the end", abs(float(np.mean(errors))), 0.003, "pp"),
-        at_most("16", "all labelled draws instead: coverage", 1 - naive_outside / runs, 0.5),
-        at_least("16", "all labelled draws instead: bias", abs(float(np.mean(naive_errors))), 0.05, "pp"),
+        at_least("25", f"{queued}: coverage at all looks together", 1 - outside / runs, 0.95),
+        at_most("25", "the same: bias of the level at the end", abs(float(np.mean(errors))), 0.003, "pp"),
+        at_most("25", "all labelled draws instead: coverage", 1 - naive_outside / runs, 0.5),
+        at_least("25", "all labelled draws instead: bias", abs(float(np.mean(naive_errors))), 0.05, "pp"),
     ]
 
 
@@ -130,8 +130,8 @@ def audited_split(runs: int, seed: int) -> list[Reading]:
         found += hits[0]
         naively += hits[1]
     return [
-        at_most("16", "live, control unsure on 20 %, equal accuracy: a difference is claimed", found / runs, ALPHA),
-        at_least("16", "all labelled draws instead", naively / runs, 0.15),
+        at_most("25", "live, control unsure on 20 %, equal accuracy: a difference is claimed", found / runs, ALPHA),
+        at_least("25", "all labelled draws instead", naively / runs, 0.15),
     ]
 
 
@@ -148,9 +148,9 @@ def clustered_recalls(runs: int, seed: int) -> list[Reading]:
             claims[place] += any(0 not in one.interval for one in found)
     return [
         at_most(
-            "17", "recalls, 60 units of 20 alike pictures, equal: a difference is claimed", claims[0] / runs, ALPHA
+            "26", "recalls, 60 units of 20 alike pictures, equal: a difference is claimed", claims[0] / runs, ALPHA
         ),
-        at_least("17", "the same, by picture", claims[1] / runs, 0.5),
+        at_least("26", "the same, by picture", claims[1] / runs, 0.5),
     ]
 
 
