@@ -1,7 +1,9 @@
 """What is left of the service when more is asked of it than it can do: `python -m benchmarks.overload` prints a table.
 
 Measures the capacity by a closed loop, then asks open-loop for 0.5 to 8 times as much. The system runs on one processor
-and the generator on another one, where there are two. `--plot FILE.svg` draws it.
+and the generator on another one, where there are two. `--plot FILE.svg` draws it. On a machine that does other work,
+`--service-ms 25` puts a worker in place that takes so long for a picture and no processor time: the capacity is known,
+and what is measured is what the API and the queue do.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -85,7 +88,7 @@ def _pair(values: Sequence[float | None]) -> str:
 class Bench:
     """A system on one processor, and a generator on another."""
 
-    def __init__(self, scratch: Path, ttl_s: float) -> None:
+    def __init__(self, scratch: Path, ttl_s: float, service_ms: float = 0) -> None:
         self._picture = scratch / "leaf.jpg"
         self._picture.write_bytes(leaf_like_jpeg())
         self._ttl_s = ttl_s
@@ -94,11 +97,26 @@ class Bench:
         self._generator, system = {every[-1]}, set(every[:1])
         os.sched_setaffinity(0, system)  # what is started from here inherits it
         settings = {"SPLITLEAF_LOG_LEVEL": "warning", "SPLITLEAF_API__PREDICTION_TTL_S": f"{ttl_s:g}"}
+        self._worker: subprocess.Popen[bytes] | None = None
+        self._service_ms = service_ms
+        if service_ms:
+            settings["SPLITLEAF_WORKER__VERSIONS"] = '["none"]'
+            command = [sys.executable, "-m", "benchmarks.steady_worker", str(scratch / "data"), f"v1={service_ms}"]
+            self._worker = subprocess.Popen(command)
         self.system: RunningSystem = start_system(scratch / "models", scratch / "data", **settings)
         os.sched_setaffinity(0, self._generator)
 
+    def stop(self) -> None:
+        if self._worker:
+            self._worker.kill()
+            self._worker.wait()
+        self.system.stop()
+
     def capacity(self) -> float:
-        """Return pictures a second of a closed loop that keeps the system busy."""
+        """Return pictures a second of a closed loop that keeps the system busy, or what a steady worker does."""
+        if self._service_ms:
+            self._run("benchmarks.load", "--connections", "8", "--seconds", "2")
+            return 1000 / self._service_ms
         options = ["--connections", str(CONNECTIONS), "--seconds", "10", "--warm-up", "3"]
         (report,) = self._run("benchmarks.load", *options)
         return float(report["rate"])
@@ -119,11 +137,13 @@ def main() -> None:
     parser.add_argument("--loads", default=",".join(f"{load:g}" for load in LOADS), help="times the capacity")
     parser.add_argument("--seconds", type=float, default=15, help="of each load, after a warm-up of one time to live")
     parser.add_argument("--ttl", type=float, default=8, help="time to live of a prediction, in seconds")
+    parser.add_argument("--service-ms", type=float, default=0, help="of a steady worker in place of the real one")
     parser.add_argument("--no-flood", action="store_true", help="leave out the quiet client beside a flooder")
     parser.add_argument("--plot", type=Path, help="file for a drawing (SVG)")
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that what was started is stopped
     with tempfile.TemporaryDirectory() as scratch:
-        bench = Bench(Path(scratch), arguments.ttl)
+        bench = Bench(Path(scratch), arguments.ttl, arguments.service_ms)
         try:
             capacity = bench.capacity()
             print(f"Capacity {capacity:.0f} pictures/s; time to live {arguments.ttl:g} s.\n")
@@ -136,7 +156,7 @@ def main() -> None:
             if not arguments.no_flood:
                 print("\n" + _flood(bench, capacity, arguments.seconds))
         finally:
-            bench.system.stop()
+            bench.stop()
     if arguments.plot:
         arguments.plot.write_text(draw(levels, capacity), encoding="utf-8")
 
