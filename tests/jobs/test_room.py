@@ -61,7 +61,7 @@ def test_a_refusal_says_when_to_come_again_and_not_to_all_the_same() -> None:
 
 def test_one_client_cannot_have_all_pictures_prepared() -> None:
     admission = Admission(HandClock(), most_in_hand=10)
-    places = [admission.place(*LANE, "flooder") for _ in range(8)]
+    places = [admission.place(*LANE, "flooder") for _ in range(5)]
     for place in places:
         place.__enter__()
     assert not is_open(admission, "flooder")

@@ -18,8 +18,12 @@ from splitleaf.core.clock import Clock, SystemClock
 from splitleaf.core.errors import Overloaded
 from splitleaf.jobs.queue import Priority
 
-GENEROSITY: Final = 4
-"""One client may have so many times what is still free: four fifths of all when it is alone, and others find room."""
+GENEROSITY: Final = 1
+"""One client may have so many times what is still free: half of all when it is alone, and others find room.
+
+The other half is no waste: a queue that is never empty keeps its workers busy. And what is free moves with the measured
+service time, so that a smaller rest would be gone now and then.
+"""
 PROBE_S: Final = 0.25
 """A queue that was full for so long is asked again, whatever it was thought to do meanwhile."""
 _SHORTEST_MEMORY_S: Final = 0.25
