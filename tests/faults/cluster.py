@@ -123,13 +123,19 @@ class Cluster:
 
     async def until_ready(self) -> None:
         """Return when every replica can answer. Raises `TimeoutError`."""
-        async with httpx.AsyncClient(timeout=5) as client, asyncio.timeout(START_WITHIN_S):
-            for url in self.urls:
-                while True:
-                    with contextlib.suppress(httpx.TransportError):
-                        if (await client.get(f"{url}/readyz")).status_code == 200:
-                            break
-                    await asyncio.sleep(0.1)
+        said = ""
+        try:
+            async with httpx.AsyncClient(timeout=5) as client, asyncio.timeout(START_WITHIN_S):
+                for url in self.urls:
+                    while True:
+                        with contextlib.suppress(httpx.TransportError):
+                            answer = await client.get(f"{url}/readyz")
+                            if answer.status_code == 200:
+                                break
+                            said = answer.text
+                        await asyncio.sleep(0.1)
+        except TimeoutError as error:
+            raise TimeoutError(f"not ready: {said}\n{self.log.read_text()[-4000:]}") from error
 
 
 @contextlib.asynccontextmanager

@@ -90,8 +90,8 @@ async def _play(drill: Drill, cluster: Cluster) -> tuple[Evidence, Breaker]:
     await breaker.run(schedule)
     try:
         await cluster.until_ready()
-    except TimeoutError:
-        breaker.errors.append("not ready again in time")
+    except TimeoutError as error:
+        breaker.errors.append(f"not ready again in time: {error}")
     await running
     left = await until_quiet(cluster)
     history.looked_at_s = history.now_s()
