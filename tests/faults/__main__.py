@@ -11,7 +11,6 @@ import contextlib
 import json
 import logging
 import random
-import signal
 import sys
 import tempfile
 from collections import Counter
@@ -24,7 +23,7 @@ import structlog
 from tests.faults.cluster import Database, postgres_on_a_small_disk
 from tests.faults.drill import Drill, Finding, run_drill
 from tests.faults.schedule import KINDS
-from tests.faults.surroundings import Disk, offered_here
+from tests.faults.surroundings import Disk, end_in_order_when_told, offered_here
 from tests.outcomes.servers import PostgresServer
 
 COLUMNS: Final = {
@@ -48,8 +47,7 @@ def main() -> int:
     parser.add_argument("--log", type=Path, help="where to keep what the roles of the last seed said")
     parser.add_argument("--out", type=Path, help="file to which each seed's findings are appended (JSON lines)")
     arguments = parser.parse_args()
-    # Whoever ends it must not leave servers and disks behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    end_in_order_when_told()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     offered = offered_here()
     print(f"here: {', '.join(sorted(offered))}; faults that need anything else are left out", flush=True)

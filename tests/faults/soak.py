@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import csv
 import logging
-import signal
 import sys
 import tempfile
 import time
@@ -29,6 +28,7 @@ from tests.faults.flatness import Sample, draw, judge
 from tests.faults.history import History
 from tests.faults.quiet import leftovers, recorded, until_quiet
 from tests.faults.schedule import SMALL, Fault, draw_schedule
+from tests.faults.surroundings import end_in_order_when_told
 from tests.support.processes import children_of, memory_bytes, open_files
 
 CAPACITY_S: Final = 15.0
@@ -47,8 +47,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("build/soak"), help="folder for the CSV file and the plot")
     arguments = parser.parse_args()
-    # Whoever ends it must not leave servers and disks behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    end_in_order_when_told()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     arguments.out.mkdir(parents=True, exist_ok=True)
     return asyncio.run(_soak(arguments))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -29,6 +30,12 @@ def offered_here() -> frozenset[str]:
     if os.geteuid() == 0 and shutil.which("mount"):
         found.add("tmpfs")
     return frozenset(found)
+
+
+def end_in_order_when_told() -> None:
+    """Let SIGTERM and SIGINT, also in the background, cancel what `asyncio.run` runs: no server or disk stays behind."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
 
 
 def _stands_faketime(program: Path) -> bool:
