@@ -42,7 +42,7 @@ async def test_a_full_queue_is_known_before_the_body_is_read(served: Served) -> 
     upload = Upload()
     answer = await post(served, upload)
     assert code(answer) == (503, "overloaded")
-    assert 8 <= int(answer.headers["retry-after"]) <= 13
+    assert 10 <= int(answer.headers["retry-after"]) <= 14
     assert not upload.is_read
 
 

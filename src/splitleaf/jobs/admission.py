@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -127,8 +126,8 @@ class Admission:
 
 
 def retry_after_s(wait_ms: float) -> float:
-    """Half of the expected wait, within 1 and 30 s, spread by a quarter so that clients do not return as one."""
-    return min(30.0, max(1.0, wait_ms / 2000)) * random.uniform(0.75, 1.25)  # noqa: S311 - not for secrets
+    """Return half of the expected wait, within 1 and 30 s. The HTTP edge spreads it."""
+    return min(30.0, max(1.0, wait_ms / 2000))
 
 
 __all__ = ["Admission", "Room", "retry_after_s"]
