@@ -29,7 +29,7 @@ FIGURES = {
     "audited_split": (labelling.audited_split, 300),
     "clustered_recalls": (labelling.clustered_recalls, 500),
     "arrival_order": (live.arrival_order, 200),
-    "live_differences": (live.live_differences, 100),
+    "live_differences": (live.live_differences, 400),
     "busy_unit": (live.busy_unit, 100),
     "alike": (detections.alike_versions, 4000),
     "heavy_tails": (tails.heavy_tails, 400),

@@ -71,6 +71,7 @@ CHANGES: dict[str, Any] = {
     "mde": 0.1,
     "planned_n": 7,
     "ramp": RAMP,
+    "holdback": 5,
 }
 
 

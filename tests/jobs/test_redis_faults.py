@@ -100,6 +100,25 @@ async def test_a_finish_whose_answer_is_lost_counts_once(shaky: Parts, redis: Pa
     assert await redis.feed().backlog() == 2
 
 
+async def test_outcomes_whose_answer_is_lost_are_read_again_though_a_later_look_was_answered(
+    shaky: Parts, redis: Parts, proxy: FaultProxy
+) -> None:
+    queue, worker, feed = redis.queue(), redis.consumer(), shaky.feed()
+    await queue.submit(task())
+    claims = await worker.take(V1, 50)
+    assert not await feed.read(1, 5)
+    look = asyncio.create_task(feed.read(1, 5_000))
+    while b"flags=b" not in await queue.broker.link.call("CLIENT", "LIST"):
+        pass
+    proxy.cut_after_send = 1
+    await worker.finish([classified(claim) for claim in claims])
+    with pytest.raises(DependencyDown):
+        await look
+    async with asyncio.timeout(10):
+        while not await feed.read(1, 5):
+            pass
+
+
 async def test_a_broker_that_says_nothing_is_reported_within_a_second(shaky: Parts, proxy: FaultProxy) -> None:
     queue = shaky.queue()
     await queue.ping()

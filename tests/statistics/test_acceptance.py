@@ -31,7 +31,7 @@ SEED = 20_260
         pytest.param(detections.every_outcome, 100, marks=pytest.mark.slow),
         pytest.param(detections.guardrail, 200, marks=pytest.mark.slow),
         pytest.param(detections.slower_candidate, 60, marks=pytest.mark.slow),
-        (live.arrival_order, 60),
+        (live.arrival_order, 400),
         (live.busy_unit, 20),
         pytest.param(live.live_differences, 60, marks=pytest.mark.slow),
         (detections.whole_report, 100_000),

@@ -76,7 +76,7 @@ def test_it_needs_about_as_many_outcomes_as_a_fixed_test_without_waiting_for_ten
     rates: tuple[float, float], share: float, fixed: int, most: float
 ) -> None:
     generator = np.random.default_rng(3)
-    arms = generator.random((80, 4 * fixed)) < share
+    arms = generator.random((300, 4 * fixed)) < share
     right = generator.random(arms.shape) < np.where(arms, rates[1], rates[0])
     found = weigh_assignment(arms, right, share)
     is_in = found.either >= math.log(20)

@@ -51,14 +51,15 @@ class RedisOutcomeFeed:
         command = ("XREADGROUP", "GROUP", keys.RECORDERS, self._recorder, "COUNT", count)
         block = ("BLOCK", max(1, block_ms)) if block_ms > 0 else ()
         look = (*command, *block, "STREAMS", *feeds, *(b">" for _ in feeds))
-        # Until the answer is here, the broker may have given us entries that we know nothing of.
-        self._is_unsure = True
+        # Until the answer is here, the broker may have given us entries that we know nothing of. A later answer says
+        # nothing of them: only a look at what is pending does.
+        was_unsure, self._is_unsure = self._is_unsure, True
         (answer,) = await self._line.together([look], block_ms=block_ms)
         if isinstance(answer, ErrorReply) and str(answer).startswith("NOGROUP"):
             await self._make_groups(feeds)
             return ()
         entries = raised(answer) or ()
-        self._is_unsure = False
+        self._is_unsure = was_unsure
         return await self._entries(entries)
 
     async def acknowledge(self, entries: Sequence[FeedEntry]) -> None:
