@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -15,6 +15,7 @@ from splitleaf.experiments.plan import Guardrail, Plan, Primary
 
 Fault = tuple[str, str]
 """Where, and what is wrong there."""
+_TOO_DEEP: Final[Fault] = ("plan", "is nested too deeply")
 
 
 def parse_plan(text: str) -> Plan:
@@ -36,8 +37,11 @@ def read_plan(table: Mapping[str, Any]) -> Plan:
         plan = Plan.model_validate_json(json.dumps(table, default=str))
     except RecursionError as error:
         # `a.a.a. ...` of TOML nests without that its reader minds.
-        raise _invalid([("plan", "is nested too deeply")]) from error
+        raise _invalid([_TOO_DEEP]) from error
     except ValidationError as error:
+        if any(one["type"] == "json_invalid" for one in error.errors()):
+            # JSON of our own cannot be wrong in another way; Python 3.13 writes deeper than pydantic reads.
+            raise _invalid([_TOO_DEEP]) from error
         faults = [(_place(one["loc"]), one["msg"].removeprefix("Value error, ")) for one in error.errors()]
         raise _invalid(faults) from error
     if faults := [*_of_variants(plan), *_of_shadows(plan), *_of_metrics(plan), *_of_ramp(plan)]:
