@@ -6,7 +6,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from tests.support.pictures import leaf_like_jpeg
+from tests.support.images import leaf_like_jpeg
 
 from benchmarks.figures import FIGURES, Bench, Figure
 
@@ -18,9 +18,9 @@ def main() -> None:
     arguments = parser.parse_args()
     print("| what | measured | aim | remark |\n|---|---|---|---|", flush=True)
     with tempfile.TemporaryDirectory() as scratch:
-        picture = Path(scratch) / "leaf.jpg"
-        picture.write_bytes(leaf_like_jpeg())
-        bench = Bench(Path(scratch), picture, arguments.seconds)
+        image = Path(scratch) / "leaf.jpg"
+        image.write_bytes(leaf_like_jpeg())
+        bench = Bench(Path(scratch), image, arguments.seconds)
         for name in arguments.figures or FIGURES:
             print(_row(FIGURES[name](bench)), flush=True)
 

@@ -12,7 +12,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.support.pictures import jpeg, leaf_like_jpeg
+from tests.support.images import jpeg, leaf_like_jpeg
 from tests.support.repositories import write_version
 from tests.system.running import start_system
 
@@ -35,17 +35,17 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8, help="length of one round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=64)
-    parser.add_argument("--side", type=int, default=256, help="side of the picture; 32 leaves little to decode")
+    parser.add_argument("--side", type=int, default=256, help="side of the image; 32 leaves little to decode")
     parser.add_argument("--network", choices=NETWORKS, default="null")
     arguments = parser.parse_args()
-    picture = leaf_like_jpeg(arguments.side) if arguments.side > SMALL else jpeg(size=(SMALL, SMALL))
+    image = leaf_like_jpeg(arguments.side) if arguments.side > SMALL else jpeg(size=(SMALL, SMALL))
     make, side = NETWORKS[arguments.network]
     with tempfile.TemporaryDirectory() as scratch:
         models = Path(scratch) / "models"
         write_version(models, "v1", make(side), labels=LABELS, side=side)
         system = start_system(models, Path(scratch) / "data", SPLITLEAF_LOG_LEVEL="warning")
         try:
-            request = prepared_request(system.url, picture)
+            request = prepared_request(system.url, image)
             drive(system.url, request, arguments.connections, 1)
             rounds, bare = [], []
             for _ in range(arguments.rounds):
@@ -55,7 +55,7 @@ def main() -> None:
                 time.sleep(SETTLED_S)
                 used = processor_time(system.process.pid)
                 used.subtract(before)
-                bare.append(processor_us(make(side), picture, side))
+                bare.append(processor_us(make(side), image, side))
                 rounds.append((answered / arguments.seconds, {one: ticks / answered for one, ticks in used.items()}))
         finally:
             system.stop()

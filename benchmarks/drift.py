@@ -21,8 +21,8 @@ from splitleaf.core.measures import MEASURES
 from splitleaf.core.prediction import Classification
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
-from splitleaf.images.picture import decode_picture
-from splitleaf.importing.pictures import read_labelled_folder
+from splitleaf.images.decoded import decode_image
+from splitleaf.importing.images import read_labelled_folder
 
 WINDOW = 500
 _SEED = 20_261_125
@@ -62,7 +62,7 @@ def prepare(folder: Path, photos: Path) -> tuple[list[Stream], Baseline]:
 
     def answers(change: Callable[[Image.Image], Image.Image]) -> list[Classification]:
         uploads = (_encoded(change(Image.open(path).convert("RGB"))) for path in found.paths)
-        tensors = (decode_picture(upload, [manifest.preprocessing.input_spec]).tensors for upload in uploads)
+        tensors = (decode_image(upload, [manifest.preprocessing.input_spec]).tensors for upload in uploads)
         return [classifier.classify(one).classifications[0] for one in tensors]
 
     even = np.ones(len(found))

@@ -2,8 +2,8 @@
 
 - exposures: an experiment of two versions, 10,000 predictions, a worker killed each two seconds; every answered
   prediction is one exposure. On SQLite and on PostgreSQL.
-- guardrails: bad candidates at 1 %, by `splitleaf simulate`: how many pictures they were given.
-- hiding: 1,000 answers of each variant, compared in all but what differs from picture to picture; and their times.
+- guardrails: bad candidates at 1 %, by `splitleaf simulate`: how many images they were given.
+- hiding: 1,000 answers of each variant, compared in all but what differs from image to image; and their times.
 - hashing: what an assignment costs.
 - takeover: how long a controller that takes over reads, and what a look costs then.
 """
@@ -122,7 +122,7 @@ def measure_guardrails(seeds: int) -> None:
         given = [one.rolled_back_after for one in runs if one.rolled_back_after is not None]
         what = f"{name} at 1 %, {seeds} runs"
         row("11", f"{what}: rolled back by itself", str(seeds), sum(one.state == "rolled_back" for one in runs))
-        row("11", f"{what}: pictures that the candidate was given", "median <= 20", _spread(given))
+        row("11", f"{what}: images that the candidate was given", "median <= 20", _spread(given))
         row("11", f"{what}: given later than 2 s after the decision", "0", sum(one.later_than_2_s or 0 for one in runs))
         row("11", f"{what}: lost, or recorded twice", "0", sum(one.lost + one.recorded_twice for one in runs))
 

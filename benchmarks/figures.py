@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 from tests.support.repositories import write_version
 from tests.system.running import RunningSystem, start_system
 
@@ -40,10 +40,10 @@ class Figure:
 
 @dataclass(frozen=True)
 class Bench:
-    """A folder to work in, a picture to upload, and how long to measure."""
+    """A folder to work in, an image to upload, and how long to measure."""
 
     folder: Path
-    picture: Path
+    image: Path
     seconds: float
 
     @contextmanager
@@ -58,17 +58,17 @@ class Bench:
             finally:
                 system.stop()
 
-    def load(self, system: RunningSystem, connections: int, picture: Path | None = None) -> dict[str, float]:
+    def load(self, system: RunningSystem, connections: int, image: Path | None = None) -> dict[str, float]:
         """Return what clients saw that keep `connections` requests in flight."""
-        command = [sys.executable, "-m", "benchmarks.load", system.url, "--picture", str(picture or self.picture)]
+        command = [sys.executable, "-m", "benchmarks.load", system.url, "--image", str(image or self.image)]
         command += ["--connections", str(connections), "--seconds", str(self.seconds)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         report: dict[str, float] = json.loads(done.stdout)
         return report
 
     def bare(self, network: Path, side: int, batch: int = BATCH) -> float:
-        """Return pictures a second of a loop without a server, on each core one."""
-        command = [sys.executable, "-m", "benchmarks.bare", str(network), str(self.picture)]
+        """Return images a second of a loop without a server, on each core one."""
+        command = [sys.executable, "-m", "benchmarks.bare", str(network), str(self.image)]
         command += ["--side", str(side), "--seconds", str(self.seconds), "--batch", str(batch)]
         loops = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(CORES)]
         return sum(float(loop.communicate()[0]) for loop in loops)
@@ -94,7 +94,7 @@ def throughput(bench: Bench, rounds: int = 3) -> Figure:
         "served throughput over the bare loop, MobileNetV2-224",
         f"{statistics.median(ratios):.2f}",
         ">= 0.85",
-        f"{statistics.median(rates):.0f} pictures/s; over a bare loop of one picture at a time "
+        f"{statistics.median(rates):.0f} images/s; over a bare loop of one image at a time "
         f"{statistics.median(one_by_one):.2f}; rounds {', '.join(f'{ratio:.2f}' for ratio in ratios)}; "
         f"the load generator used {statistics.median(shares):.1%} of one core",
     )
@@ -104,14 +104,14 @@ def added_latency(bench: Bench, count: int = 150) -> Figure:
     """p50 of one client that waits, less the time of the same work without a server, measured in turn."""
     network = mobilenet_v2()
     runtime = OnnxRuntime(network)
-    picture = bench.picture.read_bytes()
+    image = bench.image.read_bytes()
     batch = np.empty((1, 224, 224, 3), np.float32)
     alone, served = [], []
     with bench.system(network, 224) as system, one_client(system.url) as ask:
-        request = prepared_request(system.url, picture)
+        request = prepared_request(system.url, image)
         for round_ in range(count + 10):
             started = time.perf_counter()
-            run_batch(runtime, picture, batch)
+            run_batch(runtime, image, batch)
             middle = time.perf_counter()
             ask(request)
             ended = time.perf_counter()
@@ -136,7 +136,7 @@ def null_rate(bench: Bench) -> Figure:
         photo = bench.load(system, 64)
     middle = sorted(reports, key=lambda report: report["rate"])[1]
     return Figure(
-        "null model and a picture of 32 x 32, uploads answered by `Prefer: wait`",
+        "null model and an image of 32 x 32, uploads answered by `Prefer: wait`",
         f"{middle['rate']:.0f} predictions/s",
         ">= 2,000/s",
         f"p50 {middle['p50_ms']:.0f} ms at 64 connections; the load generator used {middle['generator_cpu_share']:.0%} "
@@ -145,7 +145,7 @@ def null_rate(bench: Bench) -> Figure:
 
 
 def start_time(bench: Bench, rounds: int = 5) -> Figure:
-    """From the command to the first answered picture, with everything installed, on the repository's models."""
+    """From the command to the first answered image, with everything installed, on the repository's models."""
     times = []
     for _ in range(rounds):
         with tempfile.TemporaryDirectory(dir=bench.folder) as scratch:
@@ -153,7 +153,7 @@ def start_time(bench: Bench, rounds: int = 5) -> Figure:
             started = time.perf_counter()
             system = start_system(Path(scratch) / "models", Path(scratch) / "data", SPLITLEAF_LOG_LEVEL="warning")
             with one_client(system.url) as ask:
-                ask(prepared_request(system.url, bench.picture.read_bytes()))
+                ask(prepared_request(system.url, bench.image.read_bytes()))
             times.append(time.perf_counter() - started)
             system.stop()
     return Figure(

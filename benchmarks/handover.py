@@ -1,4 +1,4 @@
-"""The queue alone, without HTTP, pictures or networks: `python -m benchmarks.handover [--tasks 20000]`.
+"""The queue alone, without HTTP, images or networks: `python -m benchmarks.handover [--tasks 20000]`.
 
 One process submits, then takes and finishes in batches, on a Valkey with the embedded one's settings; so the
 figures are those of one API process and of one worker, with the broker beside them.
@@ -33,7 +33,7 @@ def main() -> None:
 
 
 async def measure(count: int) -> None:
-    print("| side of the picture | submits/s | taken and finished/s, 1 a batch | the same, 8 a batch |")
+    print("| side of the image | submits/s | taken and finished/s, 1 a batch | the same, 8 a batch |")
     print("|---|---|---|---|")
     for side in (64, 128, 224):
         # Pixels stay in memory until their task is done.

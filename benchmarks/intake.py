@@ -1,4 +1,4 @@
-"""`python -m benchmarks.intake`: what a picture costs a decoding child, and how many small ones two children take.
+"""`python -m benchmarks.intake`: what an image costs a decoding child, and how many small ones two children take.
 
 Times are medians of the processor time of the child, which neighbours on the same machine disturb least, through
 the real pool. Each kind has a child of its own, so that the memory is what this kind alone made it take (Linux).
@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 from tests.images.corpus.cases import Pixels
+from tests.images.corpus.images import avif, encoded, heic, jpeg, photo, png
 from tests.images.corpus.measuring import lone_child
-from tests.images.corpus.pictures import avif, encoded, heic, jpeg, photo, png
 
 from splitleaf.core.preprocessing import InputSpec, ResizeFilter
 from splitleaf.images.limits import ImageLimits
@@ -36,7 +36,7 @@ def grainy(width: int, height: int) -> Pixels:
     return np.asarray(np.clip(photo(width, height) + grain, 0, 255), dtype=np.uint8)
 
 
-PICTURES: dict[str, Callable[[], bytes]] = {
+IMAGES: dict[str, Callable[[], bytes]] = {
     "JPEG, 256 x 256": lambda: jpeg(grainy(*SMALL), quality=85),
     "PNG, 256 x 256": lambda: png(grainy(*SMALL)),
     "WebP, 256 x 256": lambda: encoded(grainy(*SMALL), "WEBP"),
@@ -73,7 +73,7 @@ def processor_ms(pid: int) -> float:
 
 
 async def throughput(data: bytes, spec: InputSpec) -> float:
-    """Return pictures a second with several clients at once."""
+    """Return images a second with several clients at once."""
     intake = await PooledIntake.start(ImageLimits(), CHILDREN)
     done = 0
     end = time.perf_counter() + THROUGHPUT_S
@@ -93,17 +93,17 @@ async def throughput(data: bytes, spec: InputSpec) -> float:
 
 
 def main() -> None:
-    print("| picture | KB | ms, `pillow-bilinear` | MiB | ms, `tf-bilinear` | MiB |")
+    print("| image | KB | ms, `pillow-bilinear` | MiB | ms, `tf-bilinear` | MiB |")
     print("|---|---:|---:|---:|---:|---:|")
-    for name, make in PICTURES.items():
+    for name, make in IMAGES.items():
         data = make()
         (smooth_ms, smooth_mib), (exact_ms, exact_mib) = (asyncio.run(measured(data, spec)) for spec in SPECS)
         figures = f"{len(data) / 1e3:.0f} | {smooth_ms:.1f} | {smooth_mib:.0f} | {exact_ms:.1f} | {exact_mib:.0f}"
         print(f"| {name} | {figures} |", flush=True)
-    small = PICTURES["JPEG, 256 x 256"]()
+    small = IMAGES["JPEG, 256 x 256"]()
     for spec in SPECS:
         rate = asyncio.run(throughput(small, spec))
-        print(f"\n{CHILDREN} children, JPEG of 256 x 256, `{spec.resize}`: {rate:.0f} pictures/s")
+        print(f"\n{CHILDREN} children, JPEG of 256 x 256, `{spec.resize}`: {rate:.0f} images/s")
 
 
 if __name__ == "__main__":

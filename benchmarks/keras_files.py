@@ -24,10 +24,10 @@ from tests.system.running import RunningSystem, start_system
 from splitleaf.core.preprocessing import ResizeFilter
 from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.importing.evaluation import score
+from splitleaf.importing.images import LabelledImages, read_labelled_folder
 from splitleaf.importing.importer import import_model
 from splitleaf.importing.interpreter import find_import_python
 from splitleaf.importing.labels import match_by_answers
-from splitleaf.importing.pictures import LabelledPictures, read_labelled_folder
 from splitleaf.importing.report import ImportReport, render_preprocessings
 from splitleaf.importing.request import ImportRequest
 from splitleaf.importing.sandbox import Sandbox
@@ -48,7 +48,7 @@ class Row:
     accuracy: float
     """Through HTTP, in the preprocessing that import chose."""
     same: int
-    pictures: int
+    images: int
 
     def __str__(self) -> str:
         manifest = self.report.manifest
@@ -59,7 +59,7 @@ class Row:
             f"{self.file.resize}: {self.file.accuracy:.3f}, {self.accuracy_of_readme:.3f}",
             describe(manifest.preprocessing),
             f"{self.accuracy:.3f}",
-            f"{self.same} of {self.pictures}",
+            f"{self.same} of {self.images}",
             f"{latency:.2f}",
             f"{self.report.seconds:.0f} s",
         )
@@ -68,7 +68,7 @@ class Row:
 
 HEADER = (
     "| file | format | README's preprocessing: its accuracy, found here | chosen | accuracy through HTTP "
-    "| same top-1 as in Keras | CPU ms/picture | import |\n|---|---|---|---|---|---|---|---|"
+    "| same top-1 as in Keras | CPU ms/image | import |\n|---|---|---|---|---|---|---|---|"
 )
 
 
@@ -110,17 +110,17 @@ def _name_champion(models: Path, version: str) -> None:
 
 
 def _measure(one: RealFile, report: ImportReport, system: RunningSystem) -> Row:
-    pictures = read_labelled_folder(PHOTOS)
+    images = read_labelled_folder(PHOTOS)
     manifest = report.manifest
     with system.admin() as admin:
         moved = admin.put("/aliases/champion", json={"version": one.version, "reason": "measuring"})
         moved.raise_for_status()
     with httpx.Client(base_url=system.url, timeout=60) as client, ThreadPoolExecutor(CLIENTS) as pool:
-        labels = list(pool.map(partial(_label_over_http, client), pictures.paths))
-    original = answers_of_original(one.source, pictures, manifest.preprocessing, Sandbox(find_import_python()))
+        labels = list(pool.map(partial(_label_over_http, client), images.paths))
+    original = answers_of_original(one.source, images, manifest.preprocessing, Sandbox(find_import_python()))
     same = sum(label == manifest.labels[column] for label, column in zip(labels, original.argmax(axis=1), strict=True))
-    right = [label == pictures.folders[truth] for label, truth in zip(labels, pictures.truth, strict=True)]
-    return Row(one, report, _accuracy_of_readme(one, report, pictures), float(np.mean(right)), same, len(labels))
+    right = [label == images.folders[truth] for label, truth in zip(labels, images.truth, strict=True)]
+    return Row(one, report, _accuracy_of_readme(one, report, images), float(np.mean(right)), same, len(labels))
 
 
 def _label_over_http(client: httpx.Client, path: Path) -> str:
@@ -136,10 +136,10 @@ def _label_over_http(client: httpx.Client, path: Path) -> str:
         return label
 
 
-def _accuracy_of_readme(one: RealFile, report: ImportReport, pictures: LabelledPictures) -> float:
+def _accuracy_of_readme(one: RealFile, report: ImportReport, images: LabelledImages) -> float:
     preprocessing = report.manifest.preprocessing.model_copy(update={"resize": ResizeFilter(one.resize)})
     runtime = OnnxRuntime(report.folder / report.manifest.artifact.file)
-    scores = score(runtime, pictures, [preprocessing], lambda *_: None)
+    scores = score(runtime, images, [preprocessing], lambda *_: None)
     order = match_by_answers(scores.answer_counts(preprocessing))
     return float(scores.right(preprocessing, order).mean())
 

@@ -1,7 +1,7 @@
 """A load generator that leaves the processor to what it measures: one thread, prepared requests, raw sockets.
 
 Run as a process of its own, so that its share of the processor can be told from the server's:
-`python -m benchmarks.load URL --picture FILE --connections 64 --seconds 10` prints one line of JSON.
+`python -m benchmarks.load URL --image FILE --connections 64 --seconds 10` prints one line of JSON.
 """
 
 from __future__ import annotations
@@ -44,12 +44,12 @@ class Load:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("url")
-    parser.add_argument("--picture", type=Path, required=True)
+    parser.add_argument("--image", type=Path, required=True)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--warm-up", type=float, default=1)
     arguments = parser.parse_args()
-    request = prepared_request(arguments.url, arguments.picture.read_bytes())
+    request = prepared_request(arguments.url, arguments.image.read_bytes())
     drive(arguments.url, request, arguments.connections, arguments.warm_up)
     used = processor_seconds()
     started = time.perf_counter()
@@ -67,11 +67,11 @@ def main() -> None:
     json.dump(report, sys.stdout)
 
 
-def prepared_request(url: str, picture: bytes, wait_s: int = 30) -> bytes:
-    """Return a whole keep-alive request that uploads the picture and waits for its result."""
+def prepared_request(url: str, image: bytes, wait_s: int = 30) -> bytes:
+    """Return a whole keep-alive request that uploads the image and waits for its result."""
     boundary = b"splitleafload"
     head = b'Content-Disposition: form-data; name="file"; filename="leaf.jpg"\r\nContent-Type: image/jpeg\r\n\r\n'
-    body = b"--" + boundary + b"\r\n" + head + picture + b"\r\n--" + boundary + b"--\r\n"
+    body = b"--" + boundary + b"\r\n" + head + image + b"\r\n--" + boundary + b"--\r\n"
     lines = [
         "POST /v1/predictions HTTP/1.1",
         f"Host: {urlsplit(url).netloc}",

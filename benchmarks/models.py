@@ -23,9 +23,9 @@ from tests.importing.real_files import FILES, PHOTOS
 from tests.system.running import RunningSystem, start_system
 
 from splitleaf.engine.onnx import OnnxRuntime
+from splitleaf.importing.images import LabelledImages, read_labelled_folder
 from splitleaf.importing.importer import import_model
 from splitleaf.importing.latency import measure_latency_ms
-from splitleaf.importing.pictures import LabelledPictures, read_labelled_folder
 from splitleaf.importing.request import ImportRequest
 from splitleaf.importing.statistics import wilson_interval
 from splitleaf.registry.manifest import Manifest, read_manifest
@@ -81,18 +81,18 @@ def main() -> None:
         times = _cpu_times(models, manifests)
         system = start_system(models, Path(scratch) / "data", SPLITLEAF_LOG_LEVEL="warning")
         try:
-            pictures = read_labelled_folder(PHOTOS)
+            images = read_labelled_folder(PHOTOS)
             measured = [
-                _measure(manifest, pictures, system, cpu_ms) for manifest, cpu_ms in zip(manifests, times, strict=True)
+                _measure(manifest, images, system, cpu_ms) for manifest, cpu_ms in zip(manifests, times, strict=True)
             ]
         finally:
             system.stop()
     _print_versions(measured)
-    _print_recalls(measured, pictures)
+    _print_recalls(measured, images)
 
 
 def _cpu_times(models: Path, manifests: list[Manifest]) -> list[float]:
-    """Return the median CPU milliseconds a picture of each version, measured in turns."""
+    """Return the median CPU milliseconds an image of each version, measured in turns."""
     runtimes = [OnnxRuntime(models / one.version / one.artifact.file) for one in manifests]
     shapes = [one.preprocessing.input_spec.shape for one in manifests]
     rounds = [
@@ -102,13 +102,13 @@ def _cpu_times(models: Path, manifests: list[Manifest]) -> list[float]:
     return [statistics.median(one) for one in zip(*rounds, strict=True)]
 
 
-def _measure(manifest: Manifest, pictures: LabelledPictures, system: RunningSystem, cpu_ms: float) -> Measured:
+def _measure(manifest: Manifest, images: LabelledImages, system: RunningSystem, cpu_ms: float) -> Measured:
     with system.admin() as admin:
         moved = admin.put("/aliases/champion", json={"version": manifest.version, "reason": "measuring"})
         moved.raise_for_status()
     with httpx.Client(base_url=system.url, timeout=60) as client, ThreadPoolExecutor(CLIENTS) as pool:
-        answers = list(pool.map(partial(_ask, client), pictures.paths))
-    right = [answer.label == pictures.folders[truth] for answer, truth in zip(answers, pictures.truth, strict=True)]
+        answers = list(pool.map(partial(_ask, client), images.paths))
+    right = [answer.label == images.folders[truth] for answer, truth in zip(answers, images.truth, strict=True)]
     return Measured(manifest, answers, np.array(right), cpu_ms)
 
 
@@ -150,12 +150,12 @@ def _print_versions(measured: list[Measured]) -> None:
         print(f"| {' | '.join(cells)} |")
 
 
-def _print_recalls(measured: list[Measured], pictures: LabelledPictures) -> None:
+def _print_recalls(measured: list[Measured], images: LabelledImages) -> None:
     """A row for each class, with the interval of a share of its photos."""
     print(f"\n| class | {' | '.join(one.manifest.version for one in measured)} |")
     print(f"|---|{'---|' * len(measured)}")
-    for index, name in enumerate(pictures.folders):
-        of_class = np.array(pictures.truth) == index
+    for index, name in enumerate(images.folders):
+        of_class = np.array(images.truth) == index
         cells = []
         for one in measured:
             right = int(one.right[of_class].sum())

@@ -69,7 +69,7 @@ def _inverted_residual(graph: _Graph, x: str, *, channels: int, expansion: int, 
 
 
 def null_network(side: int = 32, classes: int = 10) -> bytes:
-    """Return a network that does next to nothing with a picture: the plumbing is what is measured."""
+    """Return a network that does next to nothing with an image: the plumbing is what is measured."""
     graph = _Graph()
     graph.weights.append(numpy_helper.from_array(np.array([1, 2], dtype=np.int64), "axes"))
     mean = graph.add("ReduceMean", ["image", "axes"], keepdims=0)

@@ -1,6 +1,6 @@
 """An open loop: requests come when they come, whether or not earlier ones are answered. One thread, raw sockets.
 
-Run as a process of its own: `python -m benchmarks.open_loop URL --picture FILE --rate 100 --seconds 10` prints one line
+Run as a process of its own: `python -m benchmarks.open_loop URL --image FILE --rate 100 --seconds 10` prints one line
 of JSON for each client. A client is a source address (`--client 127.0.0.2=50` adds one with a rate of its own).
 """
 
@@ -198,7 +198,7 @@ class OpenLoop:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("url")
-    parser.add_argument("--picture", type=Path, required=True)
+    parser.add_argument("--image", type=Path, required=True)
     parser.add_argument("--rate", type=float, required=True, help="requests a second of 127.0.0.1")
     parser.add_argument("--client", action="append", default=[], help="ADDRESS=RATE of one more client")
     parser.add_argument("--warm-up", type=float, default=8)
@@ -207,7 +207,7 @@ def main() -> None:
     arguments = parser.parse_args()
     clients = [Client("127.0.0.1", arguments.rate)]
     clients += [Client(one.partition("=")[0], float(one.partition("=")[2])) for one in arguments.client]
-    request = prepared_request(arguments.url, arguments.picture.read_bytes())
+    request = prepared_request(arguments.url, arguments.image.read_bytes())
     request = request.replace(b"Splitleaf-Unit: load-generator\r\n", b"Splitleaf-Unit: open-loop\r\n")
     loop = OpenLoop(arguments.url, request, clients, warm_up_s=arguments.warm_up, seconds=arguments.seconds)
     loop.run(arguments.patience)

@@ -1,4 +1,4 @@
-"""Pictures that are no tomato leaves, drawn here, so that a version's refusals can be measured by anybody.
+"""Images that are no tomato leaves, drawn here, so that a version's refusals can be measured by anybody.
 
 Seeded; 256 x 256 pixels. Nobody's photos: what they prove about real photos of other things is little, so
 `benchmarks.refusals` takes folders of such photos too.
@@ -23,7 +23,7 @@ _WORDS = ("notes", "of", "the", "morning", "tie", "up", "stems", "count", "fruit
 
 
 def draw_others(per_kind: int = PER_KIND) -> Iterator[tuple[str, Image.Image]]:
-    """Yield (kind, picture), `per_kind` of each kind."""
+    """Yield (kind, image), `per_kind` of each kind."""
     for place, (kind, draw) in enumerate(KINDS.items()):
         for number in range(per_kind):
             yield kind, draw(np.random.default_rng([_SEED, place, number]))
@@ -39,7 +39,7 @@ def _blank(rng: Rng) -> Image.Image:
     color = rng.integers(0, 256, 3).astype(np.float64)
     slope = rng.uniform(-60, 60, (2, 3)) * rng.integers(0, 2)
     y, x = np.mgrid[0:1:256j, 0:1:256j][..., None]
-    return _picture(color + slope[0] * y + slope[1] * x + rng.normal(0, rng.uniform(0, 4), (SIDE, SIDE, 3)))
+    return _image(color + slope[0] * y + slope[1] * x + rng.normal(0, rng.uniform(0, 4), (SIDE, SIDE, 3)))
 
 
 def _text(rng: Rng) -> Image.Image:
@@ -109,7 +109,7 @@ def _stripes(rng: Rng) -> Image.Image:
     if rng.integers(0, 2):
         wave = wave * np.sin(2 * math.pi * (y * math.cos(turn) - x * math.sin(turn)) / pitch)
     low, high = rng.uniform(0, 255, (2, 3))
-    return _picture(np.where(wave > 0, high, low))
+    return _image(np.where(wave > 0, high, low))
 
 
 def _sheet(rng: Rng) -> Image.Image:
@@ -117,7 +117,7 @@ def _sheet(rng: Rng) -> Image.Image:
     grey = rng.uniform(90, 190) + rng.normal(0, 6, 3)
     y, x = np.mgrid[-1:1:256j, -1:1:256j][..., None]
     fall = rng.uniform(0, 40) * (x * rng.uniform(-1, 1) + y * rng.uniform(-1, 1))
-    return _picture(grey + fall + rng.normal(0, rng.uniform(3, 12), (SIDE, SIDE, 1)))
+    return _image(grey + fall + rng.normal(0, rng.uniform(3, 12), (SIDE, SIDE, 1)))
 
 
 def _grass(rng: Rng) -> Image.Image:
@@ -226,10 +226,10 @@ def _ground(rng: Rng) -> Image.Image:
 
 
 def _grained(image: Image.Image, rng: Rng, level: float) -> Image.Image:
-    return _picture(np.asarray(image, dtype=np.float64) + rng.normal(0, level, (SIDE, SIDE, 1)))
+    return _image(np.asarray(image, dtype=np.float64) + rng.normal(0, level, (SIDE, SIDE, 1)))
 
 
-def _picture(values: NDArray[np.float64]) -> Image.Image:
+def _image(values: NDArray[np.float64]) -> Image.Image:
     return Image.fromarray(np.clip(values, 0, 255).astype(np.uint8))
 
 

@@ -2,7 +2,7 @@
 
 Measures the capacity by a closed loop, then asks open-loop for 0.5 to 8 times as much. The system runs on one processor
 and the generator on another one, where there are two. `--plot FILE.svg` draws it. On a machine that does other work,
-`--service-ms 25` puts a worker in place that takes so long for a picture and no processor time: the capacity is known,
+`--service-ms 25` puts a worker in place that takes so long for an image and no processor time: the capacity is known,
 and what is measured is what the API and the queue do.
 """
 
@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.support.pictures import leaf_like_jpeg
+from tests.support.images import leaf_like_jpeg
 from tests.support.repositories import write_version
 from tests.system.running import RunningSystem, start_system
 
@@ -89,8 +89,8 @@ class Bench:
     """A system on one processor, and a generator on another."""
 
     def __init__(self, scratch: Path, ttl_s: float, service_ms: float = 0) -> None:
-        self._picture = scratch / "leaf.jpg"
-        self._picture.write_bytes(leaf_like_jpeg())
+        self._image = scratch / "leaf.jpg"
+        self._image.write_bytes(leaf_like_jpeg())
         self._ttl_s = ttl_s
         write_version(scratch / "models", "v1", mobilenet_v2(), labels=LABELS, side=224)
         every = sorted(os.sched_getaffinity(0))
@@ -113,7 +113,7 @@ class Bench:
         self.system.stop()
 
     def capacity(self) -> float:
-        """Return pictures a second of a closed loop that keeps the system busy, or what a steady worker does."""
+        """Return images a second of a closed loop that keeps the system busy, or what a steady worker does."""
         if self._service_ms:
             self._run("benchmarks.load", "--connections", "8", "--seconds", "2")
             return 1000 / self._service_ms
@@ -127,7 +127,7 @@ class Bench:
         return self._run("benchmarks.open_loop", "--rate", f"{rate}", *times, *more)
 
     def _run(self, module: str, *options: str) -> list[dict[str, Any]]:
-        command = [sys.executable, "-m", module, self.system.url, "--picture", str(self._picture), *options]
+        command = [sys.executable, "-m", module, self.system.url, "--image", str(self._image), *options]
         output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         return [json.loads(line) for line in output.splitlines()]
 
@@ -146,7 +146,7 @@ def main() -> None:
         bench = Bench(Path(scratch), arguments.ttl, arguments.service_ms)
         try:
             capacity = bench.capacity()
-            print(f"Capacity {capacity:.0f} pictures/s; time to live {arguments.ttl:g} s.\n")
+            print(f"Capacity {capacity:.0f} images/s; time to live {arguments.ttl:g} s.\n")
             print("| " + " | ".join(HEAD) + " |\n" + "|---" * len(HEAD) + "|")
             levels = []
             for load in map(float, filter(None, arguments.loads.split(","))):

@@ -25,7 +25,7 @@ from benchmarks.experiments import KEY, begin, exposures
 from splitleaf.simulation.crowd import Crowd, Habits
 from splitleaf.simulation.director import SETTINGS
 from splitleaf.simulation.expert import Expert
-from splitleaf.simulation.pictures import LabelledPhotos
+from splitleaf.simulation.images import LabelledPhotos
 from splitleaf.simulation.scenarios import paired_plan
 from splitleaf.simulation.system import running_system
 from splitleaf.statistics.mcnemar import log_evidence
@@ -104,10 +104,10 @@ def _look(admin: httpx.Client, photos: int, labels: int) -> Look:
 def _rightness(admin: httpx.Client, truths: dict[str, str]) -> tuple[Bools, Bools]:
     said: dict[str, dict[str, bool]] = {"primary": {}, "shadow": {}}
     for one in exposures(admin):
-        picture = one["prediction_id"] if one["role"] == "primary" else one["primary_id"]
-        said[one["role"]][picture] = one["label"] == truths[picture]
+        image = one["prediction_id"] if one["role"] == "primary" else one["primary_id"]
+        said[one["role"]][image] = one["label"] == truths[image]
     both = sorted(said["primary"].keys() & said["shadow"].keys())
-    control, other = (np.array([said[role][picture] for picture in both], bool) for role in ("primary", "shadow"))
+    control, other = (np.array([said[role][image] for image in both], bool) for role in ("primary", "shadow"))
     return control, other
 
 

@@ -1,7 +1,7 @@
-"""How well versions tell pictures that are not theirs: `python -m benchmarks.refusals --test DIR --reference DIR`.
+"""How well versions tell images that are not theirs: `python -m benchmarks.refusals --test DIR --reference DIR`.
 
 Prints, for each version: the share of test photos that is wrongly refused, the accuracy among those that are accepted,
-the share of other pictures that is refused, by kind; then the rule beside others, each at a limit that refuses 2 % of
+the share of other images that is refused, by kind; then the rule beside others, each at a limit that refuses 2 % of
 the test photos. `--more DIR` takes real photos of other things, as they lie in some packages; nothing is copied.
 """
 
@@ -24,8 +24,8 @@ from splitleaf.engine.classifier import Classifier
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.normalization import to_batch
 from splitleaf.engine.onnx import OnnxRuntime
-from splitleaf.images.picture import decode_picture
-from splitleaf.importing.pictures import LabelledPictures, find_pictures, read_labelled_folder
+from splitleaf.images.decoded import decode_image
+from splitleaf.importing.images import LabelledImages, find_images, read_labelled_folder
 from splitleaf.importing.statistics import wilson_interval
 
 NOVELTY = MEASURES.index("novelty")
@@ -46,7 +46,7 @@ def main() -> None:
     parser.add_argument("--per-kind", type=int, default=PER_KIND)
     arguments = parser.parse_args()
     others = encode_others(arguments.per_kind)
-    photos = [path.read_bytes() for folder in arguments.more for path in find_pictures(folder, 1000)]
+    photos = [path.read_bytes() for folder in arguments.more for path in find_images(folder, 1000)]
     if photos:
         others[PHOTOS] = photos
     for version in arguments.versions.split(","):
@@ -56,11 +56,11 @@ def main() -> None:
 
 
 def encode_others(per_kind: int) -> dict[str, list[bytes]]:
-    """Return drawn pictures as uploads, by kind."""
+    """Return drawn images as uploads, by kind."""
     found: dict[str, list[bytes]] = {}
-    for kind, picture in draw_others(per_kind):
+    for kind, image in draw_others(per_kind):
         file = io.BytesIO()
-        picture.save(file, "JPEG", quality=92)
+        image.save(file, "JPEG", quality=92)
         found.setdefault(kind, []).append(file.getvalue())
     return found
 
@@ -73,7 +73,7 @@ class Measured:
         self._network = folder / self.classifier.manifest.artifact.file
         self._spec = self.classifier.manifest.preprocessing.input_spec
 
-    def as_table(self, test: LabelledPictures, others: Mapping[str, Sequence[bytes]]) -> str:
+    def as_table(self, test: LabelledImages, others: Mapping[str, Sequence[bytes]]) -> str:
         labels = [test.folders[place] for place in test.truth]
         answers = self._answers(path.read_bytes() for path in test.paths)
         known = np.array([one.is_familiar for one in answers])
@@ -90,12 +90,10 @@ class Measured:
         rows += [_share(f"refused of {kind}", found) for kind, found in refused.items()]
         drawn = np.concatenate([found for kind, found in refused.items() if kind != PHOTOS])
         return "\n".join(
-            ["| of | share (95 % interval) | pictures |", "|---|---|---|", *rows, _share("all drawn", drawn)]
+            ["| of | share (95 % interval) | images |", "|---|---|---|", *rows, _share("all drawn", drawn)]
         )
 
-    def compare(
-        self, test: LabelledPictures, reference: LabelledPictures, others: Mapping[str, Sequence[bytes]]
-    ) -> str:
+    def compare(self, test: LabelledImages, reference: LabelledImages, others: Mapping[str, Sequence[bytes]]) -> str:
         """Return a table of rules, each at the limit that refuses 2 % of the test photos."""
         bank = _unit(self._look(path.read_bytes() for path in reference.paths)[1])
         mine = self._strangeness([path.read_bytes() for path in test.paths], bank)
@@ -111,7 +109,7 @@ class Measured:
         return np.array([not one.is_familiar for one in self._answers(uploads)])
 
     def _answers(self, uploads: Iterable[bytes]) -> list[Classification]:
-        tensors = (decode_picture(upload, [self._spec]).tensors for upload in uploads)
+        tensors = (decode_image(upload, [self._spec]).tensors for upload in uploads)
         return [self.classifier.classify(one).classifications[0] for one in tensors]
 
     def _strangeness(self, uploads: Sequence[bytes], bank: Floats) -> dict[str, Floats]:
@@ -134,7 +132,7 @@ class Measured:
         rows = []
         for upload in uploads:
             try:
-                tensors = decode_picture(upload, [self._spec]).tensors
+                tensors = decode_image(upload, [self._spec]).tensors
             except SplitleafError:
                 continue
             batch = to_batch(tensors, self._spec, self.classifier.manifest.preprocessing.normalization)

@@ -1,7 +1,7 @@
 """How large an installation has to be: `python -m benchmarks.sizes` measures workers times threads, one row each.
 
 All of it runs on this machine, the load generator included, so a rate is the least that these processors do. The
-processor time of a picture is what the formula of docs/how-to/size-an-installation.md goes by: others on the machine
+processor time of an image is what the formula of docs/how-to/size-an-installation.md goes by: others on the machine
 hardly change it.
 """
 
@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from tests.support.pictures import leaf_like_jpeg
+from tests.support.images import leaf_like_jpeg
 from tests.support.repositories import write_version
 from tests.system.running import RunningSystem, start_system
 
@@ -38,25 +38,25 @@ SHAPES = ((1, 1), (1, 2), (2, 1), (2, 2))
 """Workers, and threads of each."""
 COLUMNS = (
     "workers x threads",
-    "pictures/s",
+    "images/s",
     "p99",
-    "worker's time a picture",
+    "worker's time an image",
     "all others'",
     "worker",
     "API",
     "waits",
     "answered",
 )
-"""The last two: what the broker needs for a picture that waits, and for an answer for as long as it is kept."""
+"""The last two: what the broker needs for an image that waits, and for an answer for as long as it is kept."""
 CONNECTIONS = 32
 WAITING = 200
-"""Pictures that are left waiting to see what they take of the broker."""
+"""Images that are left waiting to see what they take of the broker."""
 ROOT = Path(__file__).parents[1]
 
 
 @dataclass(frozen=True)
 class Size:
-    """What one shape of an installation did. Times are processor milliseconds of a picture."""
+    """What one shape of an installation did. Times are processor milliseconds of an image."""
 
     rate: float
     p99_ms: float
@@ -156,14 +156,14 @@ def _measure(system: RunningSystem, workers: list[int], seconds: float) -> Size:
 
 
 def _waiting_bytes(system: RunningSystem, workers: list[int]) -> float:
-    """Return the broker's bytes for a picture that waits, while the workers stand still."""
-    picture = leaf_like_jpeg()
+    """Return the broker's bytes for an image that waits, while the workers stand still."""
+    image = leaf_like_jpeg()
     for worker in workers:
         os.kill(worker, signal.SIGSTOP)
     try:
         before = _broker_bytes(system)
         with httpx.Client(base_url=system.url, timeout=30) as client:
-            statuses = [client.post("/v1/predictions", content=picture).status_code for _ in range(WAITING)]
+            statuses = [client.post("/v1/predictions", content=image).status_code for _ in range(WAITING)]
         return (_broker_bytes(system) - before) / statuses.count(httpx.codes.ACCEPTED)
     finally:
         for worker in workers:

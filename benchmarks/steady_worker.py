@@ -1,7 +1,7 @@
-"""A worker that takes the same time for each picture, whatever else the machine does, and no processor time for it.
+"""A worker that takes the same time for each image, whatever else the machine does, and no processor time for it.
 
 So a capacity is known and stays what it is. `python -m benchmarks.steady_worker DATA v1=25 v2=5` serves these versions,
-in milliseconds a picture, on the embedded broker of a data folder, as soon as that is there.
+in milliseconds an image, on the embedded broker of a data folder, as soon as that is there.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Build the documentation site from docs/: `python scripts/build_site.py`, to build/documentation/site.
 
 Exit status 1 when a link is broken: within docs/, out of it to a file of the repository, or in a page at the root of
-the repository. A link out of docs/ becomes one to the repository on the web; a picture out of docs/ is copied.
+the repository. A link out of docs/ becomes one to the repository on the web; an image out of docs/ is copied.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SECTIONS: Final = {
     "Explanation": "explanation",
     "Decisions": "decisions",
 }
-_PICTURES: Final = frozenset({".png", ".svg", ".webp"})
+_IMAGES: Final = frozenset({".png", ".svg", ".webp"})
 _LINK: Final = re.compile(r"(?<=\]\()(?P<path>[^)#\s:]+)(?P<anchor>#[^)\s]*)?(?=\))")
 
 
@@ -59,11 +59,11 @@ def _stage(repo_url: str) -> list[str]:
 
 
 def _absolute(link: re.Match[str], place: Path, repo_url: str) -> str:
-    """Return the link as it is within docs/, else as one to the repository on the web or to a copied picture."""
+    """Return the link as it is within docs/, else as one to the repository on the web or to a copied image."""
     target = _resolve(link["path"], place)
     if target.startswith("docs/"):
         return link[0]
-    if Path(target).suffix in _PICTURES and (ROOT / target).exists():
+    if Path(target).suffix in _IMAGES and (ROOT / target).exists():
         copy = STAGED / "docs/images" / target
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / target, copy)

@@ -19,10 +19,10 @@ GAIN = 0.35
 """Largest change of the logarithm of brightness, contrast and saturation."""
 TINT = 0.1
 SLOPE = 0.4
-"""Largest fall of light across the picture."""
+"""Largest fall of light across the image."""
 NOISE = 8.0
 REPLACED = 0.3
-"""Share of the pictures whose background is replaced."""
+"""Share of the images whose background is replaced."""
 SLOPED = 0.3
 
 
@@ -53,7 +53,7 @@ def _move(pixels: torch.Tensor, strength: float) -> torch.Tensor:
 
 
 def _replace_background(pixels: torch.Tensor, share: float) -> torch.Tensor:
-    """Lay the leaf of some pictures on another background; return (n, 3, side, side)."""
+    """Lay the leaf of some images on another background; return (n, 3, side, side)."""
     images, alpha = pixels[:, :3], pixels[:, 3:] / 255
     chosen = (torch.rand(len(pixels), device=pixels.device) < share).nonzero()[:, 0]
     if not len(chosen):
@@ -87,7 +87,7 @@ def _texture(images: torch.Tensor) -> torch.Tensor:
 
 
 def _relight(images: torch.Tensor, strength: float) -> torch.Tensor:
-    """Change brightness, contrast, saturation and tint of each picture, and let light fall across some."""
+    """Change brightness, contrast, saturation and tint of each image, and let light fall across some."""
     gain = GAIN * strength
     gray = images.mean(dim=1, keepdim=True)
     images = gray + (images - gray) * torch.exp(_uniform(images, -gain, gain))
@@ -103,13 +103,13 @@ def _relight(images: torch.Tensor, strength: float) -> torch.Tensor:
 
 
 def _blur(images: torch.Tensor, strength: float) -> torch.Tensor:
-    """Blur each picture a little or a lot, or sharpen it."""
+    """Blur each image a little or a lot, or sharpen it."""
     soft = _binomial(_binomial(images, 2), 3)
     return images + _uniform(images, -0.7 * strength, strength) * (soft - images)
 
 
 def _binomial(images: torch.Tensor, axis: int) -> torch.Tensor:
-    """Return the pictures smoothed along an axis by 1 4 6 4 1; sums of slices are far faster than a convolution."""
+    """Return the images smoothed along an axis by 1 4 6 4 1; sums of slices are far faster than a convolution."""
     wide = functional.pad(images, (2, 2, 0, 0) if axis == 3 else (0, 0, 2, 2), mode="reflect")
     side = images.shape[axis]
     parts = [wide.narrow(axis, start, side) for start in range(5)]
@@ -117,5 +117,5 @@ def _binomial(images: torch.Tensor, axis: int) -> torch.Tensor:
 
 
 def _uniform(images: torch.Tensor, low: float, high: float) -> torch.Tensor:
-    """Return one number for each picture, shaped to be multiplied with the batch."""
+    """Return one number for each image, shaped to be multiplied with the batch."""
     return torch.rand(len(images), 1, 1, 1, device=images.device) * (high - low) + low

@@ -18,8 +18,8 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from training.augmentation import augment
+from training.images import Images
 from training.networks import LeafNetwork, Unit
-from training.pictures import Pictures
 from training.recipes import Recipe
 
 SEED = 20_261_125
@@ -35,8 +35,8 @@ class Run:
     name: str
     """Of the recipe; a checkpoint says by which it was made."""
     classes: int
-    train: Pictures
-    held: Pictures
+    train: Images
+    held: Images
     folder: Path
     teachers: tuple[LeafNetwork, ...] = ()
     teacher_names: tuple[str, ...] = ()
@@ -63,7 +63,7 @@ class Fitting:
         self.machines: list[str] = []
         self.taught_by: list[str] = []
         self.base: tuple[int, torch.Tensor] | None = None
-        # Reused between epochs, so that each side of the pictures is compiled once.
+        # Reused between epochs, so that each side of the images is compiled once.
         self.forward = torch.compile(self.network, dynamic=False)
         self.teach = [torch.compile(teacher, dynamic=False) for teacher in run.teachers]
 
@@ -190,7 +190,7 @@ class Fitting:
         }
 
     def _mixed(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Lay a part of the batch's next picture over each; return them and the shares of the labels (n, classes).
+        """Lay a part of the batch's next image over each; return them and the shares of the labels (n, classes).
 
         Zhang et al. 2018, arXiv 1710.09412, with an even part of up to the phase's `mixed`; a teacher sees it, too.
         """
@@ -225,7 +225,7 @@ class Fitting:
     def _batches(self, batches: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         recipe, train = self.run.recipe, self.run.train
         phase = recipe.phase_of(self.epoch)
-        # A teacher sees the same picture as the pupil does, each at the side at which it was trained last.
+        # A teacher sees the same image as the pupil does, each at the side at which it was trained last.
         base = self._base(max([phase.side, *(teacher.recipe.phases[-1].side for teacher in self.run.teachers)]))
         drawn = torch.multinomial(torch.from_numpy(_draw_weights(train)), batches * recipe.batch_size, replacement=True)
         labels = torch.from_numpy(train.labels)
@@ -246,13 +246,13 @@ class Fitting:
         }
 
     def _base(self, side: int) -> torch.Tensor:
-        """Return the training pictures (n, 4, side, side) uint8; the last side's are kept."""
+        """Return the training images (n, 4, side, side) uint8; the last side's are kept."""
         if self.base is None or self.base[0] != side:
             parts = [
                 _resized(torch.from_numpy(np.array(part)).permute(0, 3, 1, 2), side)
                 for part in np.array_split(self.run.train.pixels, max(1, len(self.run.train) // 512))
             ]
-            # On a GPU all of them lie in its memory: more than a gigabyte for 13,000 pictures of 160 pixels.
+            # On a GPU all of them lie in its memory: more than a gigabyte for 13,000 images of 160 pixels.
             self.base = side, torch.cat(parts).to(self.run.device)
         return self.base[1]
 
@@ -267,13 +267,13 @@ def machine() -> str:
     return f"{torch.get_num_threads()} of {os.cpu_count()} processor cores, shared with other work"
 
 
-def answer(network: LeafNetwork, pictures: Pictures, device: torch.device) -> torch.Tensor:
-    """Return the logits (n, classes) for the pictures, at their own side, in float32."""
+def answer(network: LeafNetwork, images: Images, device: torch.device) -> torch.Tensor:
+    """Return the logits (n, classes) for the images, at their own side, in float32."""
     network.eval()
     rows = []
     with torch.no_grad():
-        for start in range(0, len(pictures), 64):
-            pixels = torch.from_numpy(np.array(pictures.pixels[start : start + 64, ..., :3]))
+        for start in range(0, len(images), 64):
+            pixels = torch.from_numpy(np.array(images.pixels[start : start + 64, ..., :3]))
             rows.append(network(pixels.permute(0, 3, 1, 2).to(device).float()).cpu())
     return torch.cat(rows)
 
@@ -292,22 +292,22 @@ def _resized(images: torch.Tensor, side: int) -> torch.Tensor:
     return functional.interpolate(images, size=(side, side), mode="bilinear", antialias=True, align_corners=False)
 
 
-def _draw_weights(pictures: Pictures) -> np.ndarray:
-    """Return a weight for each picture; a class weighs the square root of its photos, between even and as they are."""
-    photos = np.bincount(pictures.labels, weights=pictures.shares)
-    return pictures.shares / np.sqrt(photos[pictures.labels])
+def _draw_weights(images: Images) -> np.ndarray:
+    """Return a weight for each image; a class weighs the square root of its photos, between even and as they are."""
+    photos = np.bincount(images.labels, weights=images.shares)
+    return images.shares / np.sqrt(photos[images.labels])
 
 
-def draw_shares(pictures: Pictures) -> np.ndarray:
-    """Return the share (classes,) of the drawn pictures that are of each class."""
-    weights = np.bincount(pictures.labels, weights=_draw_weights(pictures))
+def draw_shares(images: Images) -> np.ndarray:
+    """Return the share (classes,) of the drawn images that are of each class."""
+    weights = np.bincount(images.labels, weights=_draw_weights(images))
     return weights / weights.sum()
 
 
 def _optimizers(network: LeafNetwork, recipe: Recipe) -> tuple[torch.optim.Muon, torch.optim.AdamW]:
     """Return Muon (Jordan et al. 2024) for the kernels, with steps of AdamW's size, and AdamW for all else.
 
-    After three epochs on pictures of 80 pixels it told 0.92 of the held-back photos, and AdamW alone, at the rate of
+    After three epochs on images of 80 pixels it told 0.92 of the held-back photos, and AdamW alone, at the rate of
     0.002 that served it best so far, 0.72.
     Scales and offsets of normalisation are not decayed: they have nothing to shrink from.
     """

@@ -18,7 +18,7 @@ from training.recipes import Recipe
 
 
 def build_keras(recipe: Recipe, classes: int) -> keras.Model:
-    """Return the untrained network for pictures (side, side, 3) with values 0-255; it answers probabilities."""
+    """Return the untrained network for images (side, side, 3) with values 0-255; it answers probabilities."""
     image = keras.Input((recipe.side, recipe.side, 3), name="image")
     x = layers.Rescaling(1 / 127.5, offset=-1.0, name="rescaling")(image)
     for stage, (width, blocks) in enumerate(zip(recipe.widths, recipe.blocks, strict=True)):

@@ -1,4 +1,4 @@
-"""Learning curves, the confusion matrix, the reliability and the abstention curve as pictures."""
+"""Learning curves, the confusion matrix, the reliability and the abstention curve as images."""
 
 from __future__ import annotations
 

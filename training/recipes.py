@@ -14,13 +14,13 @@ MORE = 0.3
 
 @dataclass(frozen=True)
 class Phase:
-    """Some epochs at one side of the pictures, in pixels. `strength` 1.0 is the whole augmentation."""
+    """Some epochs at one side of the images, in pixels. `strength` 1.0 is the whole augmentation."""
 
     side: int
     epochs: int
     strength: float = 1.0
     mixed: float = 0.0
-    """Largest part of another picture that is laid over one."""
+    """Largest part of another image that is laid over one."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Recipe:
     blocks: tuple[int, ...]
     """Residual blocks of each stage."""
     phases: tuple[Phase, ...]
-    """One after the other. Smaller pictures first (progressive resizing) teach most at a part of the cost."""
+    """One after the other. Smaller images first (progressive resizing) teach most at a part of the cost."""
     learning_rate: float = 1.5e-2
     """The highest of the kernels (Muon)."""
     other_rate: float = 0.5

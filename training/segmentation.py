@@ -14,7 +14,7 @@ DARK = 40.0
 """Added to each pixel's sum of channels, so that noise in shadows has no colour."""
 FARTHEST = 0.12
 PLAUSIBLE = (0.08, 0.92)
-"""A leaf covers a share of the picture between these; otherwise the segmentation has failed."""
+"""A leaf covers a share of the image between these; otherwise the segmentation has failed."""
 
 
 def leaf_mask(pixels: NDArray[np.uint8]) -> NDArray[np.bool_] | None:

@@ -18,11 +18,11 @@ from typing import Any
 import torch
 
 from training.fitting import SEED, Fitting, Run, answer, draw_shares
+from training.images import Images, read_images
 from training.metrics import evaluate, fit_temperature
 from training.model_card import write_card
 from training.networks import LeafNetwork
 from training.photos import Photo, Split, class_names, list_photos, split_photos
-from training.pictures import Pictures, read_pictures
 from training.plots import draw_abstention, draw_confusion, draw_learning, draw_reliability
 from training.recipes import RECIPES
 
@@ -120,8 +120,8 @@ def prepare(arguments: argparse.Namespace, names: Sequence[str]) -> tuple[Run, S
         recipe = recipe.stretched(arguments.epochs)
     teachers = tuple(load_teacher(folder, len(names)) for folder in arguments.teacher)
     # Larger sides than this are of no use: most photos have no more pixels.
-    train = read_pictures(split.train, max(one.side for one in RECIPES.values()), CACHE, both_forms=True)
-    held = read_pictures(split.held, recipe.side, CACHE)
+    train = read_images(split.train, max(one.side for one in RECIPES.values()), CACHE, both_forms=True)
+    held = read_images(split.held, recipe.side, CACHE)
     run = Run(
         recipe,
         arguments.recipe,
@@ -155,7 +155,7 @@ def even_out(network: LeafNetwork, run: Run) -> None:
         network.condition.bias -= temperature * torch.from_numpy(draw_shares(run.train)).log().to(torch.float32)
 
 
-def measure(network: LeafNetwork, held: Pictures, test: Path | None, names: Sequence[str]) -> dict[str, Any]:
+def measure(network: LeafNetwork, held: Images, test: Path | None, names: Sequence[str]) -> dict[str, Any]:
     """Return the figures. The temperature is fitted on held-back photos, and the test photos only measure."""
     cpu = torch.device("cpu")
     logits = answer(network, held, cpu).numpy()
@@ -166,20 +166,20 @@ def measure(network: LeafNetwork, held: Pictures, test: Path | None, names: Sequ
         "torch_ms_per_photo_on_one_thread": latency_ms(network),
     }
     if test:
-        pictures = read_pictures(list_photos(test, names), network.recipe.side, CACHE)
-        figures["test"] = evaluate(answer(network, pictures, cpu).numpy(), pictures.labels, names, temperature)
+        images = read_images(list_photos(test, names), network.recipe.side, CACHE)
+        figures["test"] = evaluate(answer(network, images, cpu).numpy(), images.labels, names, temperature)
     return figures
 
 
 def latency_ms(network: LeafNetwork) -> float:
-    """Return the median processor time of one picture on one thread. Import measures the served artifact's."""
+    """Return the median processor time of one image on one thread. Import measures the served artifact's."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
-    picture, times = torch.full((1, 3, network.recipe.side, network.recipe.side), 128.0), []
+    image, times = torch.full((1, 3, network.recipe.side, network.recipe.side), 128.0), []
     with torch.no_grad():
         for _ in range(LATENCY_RUNS):
             started = time.thread_time()
-            network(picture)
+            network(image)
             times.append((time.thread_time() - started) * 1000)
     torch.set_num_threads(threads)
     return round(sorted(times)[LATENCY_RUNS // 2], 3)

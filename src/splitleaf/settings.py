@@ -50,7 +50,7 @@ class ApiSettings(_Group):
 class WorkerSettings(_Group):
     """Inference workers."""
 
-    threads: int = Field(0, ge=0, le=256, description="Pictures computed at once; 0: one for each processor.")
+    threads: int = Field(0, ge=0, le=256, description="Images computed at once; 0: one for each processor.")
     versions: tuple[str, ...] = Field((), description="Versions this worker serves; empty: all.")
     batch_timeout_s: float = Field(30.0, gt=0, description="A batch that takes longer ends the worker (hung network).")
     drain_timeout_s: float = Field(25.0, gt=0, description="Time to finish started batches at shutdown.")
@@ -61,7 +61,7 @@ class QueueSettings(_Group):
     """Redis or Valkey, and the bounds of the queue."""
 
     max_waiting: Positive = Field(2_000, description="Tasks of one version that may wait.")
-    max_bytes: Positive = Field(256_000_000, description="Bytes of pictures of one version that may wait.")
+    max_bytes: Positive = Field(256_000_000, description="Bytes of images of one version that may wait.")
     lease_ms: Positive = Field(5_000, description="A worker silent for this long loses its tasks to another.")
     max_deliveries: Positive = Field(3, description="Deaths of a worker on one task before it is set aside.")
     result_ttl_s: Positive = Field(3_600, description="How long the broker keeps a result once it is recorded.")
@@ -74,7 +74,7 @@ class LimitSettings(_Group):
     """What one client may send."""
 
     per_address: int = Field(
-        0, ge=0, description="Pictures and opinions that one address may send in the window; 0: no limit."
+        0, ge=0, description="Images and opinions that one address may send in the window; 0: no limit."
     )
     per_key: int = Field(0, ge=0, description="The same for a request that brings a key; 0: no limit.")
     window_s: Positive = Field(60, description="The window of both limits.")
@@ -99,24 +99,22 @@ class MetricsSettings(_Group):
 
 
 class RetentionSettings(_Group):
-    """Pictures kept for review."""
+    """Images kept for review."""
 
-    enabled: bool = Field(False, description="Keep our own re-encoding of each picture, without its metadata.")
-    dir: Path | None = Field(None, description="Folder for them, shared by all; empty: `pictures` in the data folder.")
-    days: float = Field(30.0, gt=0, description="Time after which a kept picture is deleted.")
-    max_bytes: Positive = Field(
-        20_000_000_000, description="Bytes that are kept at most; the oldest picture goes first."
-    )
-    max_side: int = Field(1_024, ge=64, le=4_096, description="Longest side of a kept picture, in pixels.")
+    enabled: bool = Field(False, description="Keep our own re-encoding of each image, without its metadata.")
+    dir: Path | None = Field(None, description="Folder for them, shared by all; empty: `images` in the data folder.")
+    days: float = Field(30.0, gt=0, description="Time after which a kept image is deleted.")
+    max_bytes: Positive = Field(20_000_000_000, description="Bytes that are kept at most; the oldest image goes first.")
+    max_side: int = Field(1_024, ge=64, le=4_096, description="Longest side of a kept image, in pixels.")
 
 
 class ReviewSettings(_Group):
     """What experts are given to label."""
 
     audit_share: float = Field(
-        0.02, ge=0, le=1, description="Share of the pictures that are drawn by chance for the audit."
+        0.02, ge=0, le=1, description="Share of the images that are drawn by chance for the audit."
     )
-    lease_s: Positive = Field(600, description="Time for which a picture is one expert's.")
+    lease_s: Positive = Field(600, description="Time for which an image is one expert's.")
 
 
 class Settings(BaseSettings):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from splitleaf.analysis.audit import find_block
 from splitleaf.analysis.classes import compare_recalls
-from splitleaf.flows.review_pictures import AUDIT_TURNS
+from splitleaf.flows.review_images import AUDIT_TURNS
 from splitleaf.statistics.contrasts import Planned, contrast_arms, estimate_alone
 from splitleaf.statistics.grouping import total
 from splitleaf.statistics.records import ArmTotals, Estimate
@@ -28,17 +28,17 @@ _PLACES = 2**31
 
 @dataclass
 class Queue:
-    """Pictures come, a tenth of them drawn; experts label what is urgent first, and the audit one turn in four."""
+    """Images come, a tenth of them drawn; experts label what is urgent first, and the audit one turn in four."""
 
     generator: np.random.Generator
     urgency: Ints
-    """By picture: -1, or its place among those that are labelled for another reason."""
+    """By image: -1, or its place among those that are labelled for another reason."""
     is_drawn: Bools
     place: Ints
 
     @classmethod
     def of(cls, generator: np.random.Generator, is_urgent: Bools, confidence: NDArray[np.float64] | None) -> Queue:
-        """Urgent pictures are labelled in a random order, or by their confidence."""
+        """Urgent images are labelled in a random order, or by their confidence."""
         count = len(is_urgent)
         place = generator.integers(0, _PLACES, count)
         order = place if confidence is None else (confidence * _PLACES).astype(np.int64)
@@ -70,7 +70,7 @@ class Queue:
         return False
 
     def block(self, end: int) -> Ints:
-        """Return the drawn pictures that count, of those that came so far."""
+        """Return the drawn images that count, of those that came so far."""
         drawn = np.flatnonzero(self.is_drawn[:end])
         found = find_block(np.where(self.is_labelled[drawn], _PLACES, self.place[drawn]).tolist())
         inside = drawn[found.first : found.end]
@@ -81,19 +81,19 @@ class Queue:
 
 
 def audit_level(runs: int, seed: int) -> list[Reading]:
-    """A shadow of which the experts label disagreements first: 20,000 pictures, 90 % right, 2,000 labels."""
+    """A shadow of which the experts label disagreements first: 20,000 images, 90 % right, 2,000 labels."""
     generator = np.random.default_rng(seed)
-    pictures, labels = 1_000, 100
+    images, labels = 1_000, 100
     outside, naive_outside, errors, naive_errors = 0, 0, [], []
     for _ in range(runs):
-        right = generator.random(LOOKS * pictures) < 0.9
+        right = generator.random(LOOKS * images) < 0.9
         differs = generator.random(len(right)) < np.where(right, 0.04, 0.6)
         queue = Queue.of(generator, differs, None)
         missed = naive_missed = False
         for look in range(1, LOOKS + 1):
-            queue.come((look - 1) * pictures, look * pictures)
+            queue.come((look - 1) * images, look * images)
             queue.label(labels)
-            end = look * pictures
+            end = look * images
             level, naive = (_level(right[one]) for one in (queue.block(end), queue.labelled_draws(end)))
             missed |= 0.9 not in level.interval
             naive_missed |= 0.9 not in naive.interval
@@ -113,18 +113,18 @@ def audit_level(runs: int, seed: int) -> list[Reading]:
 def audited_split(runs: int, seed: int) -> list[Reading]:
     """Equal versions live; control abstains on 20 %, of which it gets fewer right, and experts label those first."""
     generator = np.random.default_rng(seed)
-    pictures, labels = 1_000, 100
+    images, labels = 1_000, 100
     found, naively = 0, 0
     for _ in range(runs):
-        is_candidate = generator.random(LOOKS * pictures) < 0.5
+        is_candidate = generator.random(LOOKS * images) < 0.5
         is_hard = generator.random(len(is_candidate)) < 0.2
         right = generator.random(len(is_hard)) < np.where(is_hard, 0.7, 0.95)
         queue = Queue.of(generator, is_hard & ~is_candidate, generator.random(len(is_hard)))
         hits = np.zeros(2, bool)
         for look in range(1, LOOKS + 1):
-            queue.come((look - 1) * pictures, look * pictures)
+            queue.come((look - 1) * images, look * images)
             queue.label(labels)
-            end = look * pictures
+            end = look * images
             for place, one in enumerate((queue.block(end), queue.labelled_draws(end))):
                 hits[place] |= _is_different(is_candidate[one], right[one])
         found += hits[0]
@@ -136,7 +136,7 @@ def audited_split(runs: int, seed: int) -> list[Reading]:
 
 
 def clustered_recalls(runs: int, seed: int) -> list[Reading]:
-    """60 units of 20 alike pictures, three conditions; both versions are right on 80 % of the units."""
+    """60 units of 20 alike images, three conditions; both versions are right on 80 % of the units."""
     generator = np.random.default_rng(seed)
     claims = np.zeros(2)
     for _ in range(runs):
@@ -147,10 +147,8 @@ def clustered_recalls(runs: int, seed: int) -> list[Reading]:
             found = compare_recalls(true, control, other, 4, planned_images=1_200, unit=unit)
             claims[place] += any(0 not in one.interval for one in found)
     return [
-        at_most(
-            "26", "recalls, 60 units of 20 alike pictures, equal: a difference is claimed", claims[0] / runs, ALPHA
-        ),
-        at_least("26", "the same, by picture", claims[1] / runs, 0.5),
+        at_most("26", "recalls, 60 units of 20 alike images, equal: a difference is claimed", claims[0] / runs, ALPHA),
+        at_least("26", "the same, by image", claims[1] / runs, 0.5),
     ]
 
 

@@ -27,7 +27,7 @@ def plan_with(share: float) -> Plan:
 
 
 def exposures_of(is_candidate: Bools, cost_ms: Floats) -> Exposures:
-    """Return answered pictures, one a unit, in the order in which they came."""
+    """Return answered images, one a unit, in the order in which they came."""
     count = len(cost_ms)
     numbers, arm = np.arange(count), is_candidate.astype(np.int64)
     no, same = np.zeros(count, bool), np.zeros(count, np.int64)
@@ -35,7 +35,7 @@ def exposures_of(is_candidate: Bools, cost_ms: Floats) -> Exposures:
         number=numbers + 1,
         revision=same + 1,
         unit=numbers,
-        picture=numbers,
+        image=numbers,
         variant=arm,
         version=arm,
         label=same,

@@ -1,4 +1,4 @@
-"""What a report says of accuracy when pictures resemble each other, and when arms are compared in different ways."""
+"""What a report says of accuracy when images resemble each other, and when arms are compared in different ways."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.support.stores import EmptyStore
 from tests.support.synthetic import LABELS, Synthetic, World, plan_of, shadow_plan
 
 
-def test_twenty_alike_pictures_of_one_unit_are_not_twenty_proofs_of_a_recall() -> None:
-    """Both versions get 80 % of the units right; by picture, a difference would be claimed in nine of ten runs."""
+def test_twenty_alike_images_of_one_unit_are_not_twenty_proofs_of_a_recall() -> None:
+    """Both versions get 80 % of the units right; by image, a difference would be claimed in nine of ten runs."""
     experiment = Synthetic(shadow_plan())
     generator = np.random.default_rng(4)
     lines, outcomes = ["prediction_id,label"], []

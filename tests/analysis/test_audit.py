@@ -1,4 +1,4 @@
-"""Drawn pictures tell how accurate a version is, in whatever order experts came to label them."""
+"""Drawn images tell how accurate a version is, in whatever order experts came to label them."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 
 from splitleaf.analysis.audit import Block, find_block, weigh
-from splitleaf.analysis.labels import LabelledPicture
+from splitleaf.analysis.labels import LabelledImage
 from splitleaf.analysis.report import Report
 from splitleaf.analysis.report.measures import ArmMeasure
 from splitleaf.core.ids import shadow_prediction_id
 from splitleaf.flows.curate_reviews import ReviewCurator
 from splitleaf.flows.judge_experiment import judge_experiment
-from splitleaf.flows.review_pictures import PictureReview, Request, Word
+from splitleaf.flows.review_images import ImageReview, Request, Word
 from splitleaf.flows.run_experiment import create_experiment, start_experiment
-from splitleaf.images.directory import DirectoryPictureArchive
+from splitleaf.images.directory import DirectoryImageArchive
 from splitleaf.outcomes.events import Feedback, FeedbackSource
 from splitleaf.outcomes.reviews import ReviewTurn, TurnKind
 from splitleaf.outcomes.sql import SqlOutcomeStore
@@ -33,8 +33,8 @@ from tests.support.synthetic import HAND, LABELS, StandingClock, Synthetic, Worl
 KNOWN = (*LABELS, "nothing")
 
 
-def labelled(sampling_probability: float | None = None) -> LabelledPicture:
-    return LabelledPicture("p", 1, "control", "u", 0, "rust", FeedbackSource.AUDIT, sampling_probability, False, None)
+def labelled(sampling_probability: float | None = None) -> LabelledImage:
+    return LabelledImage("p", 1, "control", "u", 0, "rust", FeedbackSource.AUDIT, sampling_probability, False, None)
 
 
 def level(report: Report, arm: str = "control") -> ArmMeasure:
@@ -43,23 +43,23 @@ def level(report: Report, arm: str = "control") -> ArmMeasure:
 
 
 class Queued:
-    """A shadow experiment in SQLite; its pictures wait in the real review queue for an expert who knows the truth."""
+    """A shadow experiment in SQLite; its images wait in the real review queue for an expert who knows the truth."""
 
     def __init__(self, folder: Path, audit_share: float, seed: int) -> None:
         self.random = random.Random(seed)
         self.store = SqlOutcomeStore(f"sqlite:///{folder / 'outcomes.sqlite3'}")
         self.store.migrate()
         self.clock = StandingClock()
-        self.pictures = DirectoryPictureArchive(folder / "pictures")
+        self.images = DirectoryImageArchive(folder / "images")
         self.curator = ReviewCurator(self.store, self.clock, audit_share)
-        self.review = PictureReview(self.store, self.pictures, self.clock, draw=self.random.random)
+        self.review = ImageReview(self.store, self.images, self.clock, draw=self.random.random)
         self.plan = shadow_plan(planned_n=3_000)
         self.right: dict[str, bool] = {}
         create_experiment(self.store, self.plan, HAND, self.clock)
         start_experiment(self.store, self.plan.key, self.plan.versions, HAND, self.clock)
 
     def come(self, count: int) -> None:
-        """Pictures come, 90 % answered right; the shadow disagrees mostly where the answer is wrong."""
+        """Images come, 90 % answered right; the shadow disagrees mostly where the answer is wrong."""
         outcomes = []
         for number, one in enumerate(ids(count, len(self.right))):
             is_right = self.random.random() < 0.9
@@ -71,7 +71,7 @@ class Queued:
             unseen = replace(primary, prediction_id=shadow_prediction_id(one, "v2"), primary_id=one, role="shadow")
             outcomes += [primary, replace(unseen, assigned_version="v2", served_version="v2", label=label)]
             self.right[one] = is_right
-            self.pictures.keep(one, b"x")
+            self.images.keep(one, b"x")
         self.clock.set(self.clock.now_ms() + count)
         self.store.record_outcomes(outcomes)
         while self.curator.enrol_once():
@@ -107,7 +107,7 @@ def test_the_level_is_right_though_disagreements_are_labelled_before_their_turn(
     assert 40 < found.labels < len(said)
 
 
-def test_the_block_is_the_largest_without_a_picture_that_waits() -> None:
+def test_the_block_is_the_largest_without_a_image_that_waits() -> None:
     generator = random.Random(3)
     for _ in range(200):
         bounds = [generator.choice([10, generator.randrange(10)]) for _ in range(generator.randrange(1, 9))]

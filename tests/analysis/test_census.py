@@ -1,4 +1,4 @@
-"""Labels of all pictures speak for themselves; labels that somebody picked do not."""
+"""Labels of all images speak for themselves; labels that somebody picked do not."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from splitleaf.flows.judge_experiment import judge_experiment
 from splitleaf.outcomes.events import Feedback, FeedbackSource
 from tests.support.synthetic import Synthetic, World, plan_of, shadow_plan
 
-PICTURES = 1000
+IMAGES = 1000
 LIVE = {"metric": "accuracy", "direction": "increase"}
 
 
 def judge(plan: Plan, is_imported: Callable[[int, Feedback], bool], more: int = 0) -> Report:
-    """Judge an experiment of which some labels are imported; `more` pictures came since, some of them audited."""
+    """Judge an experiment of which some labels are imported; `more` images came since, some of them audited."""
 
     def imported(said: list[Feedback]) -> list[Feedback]:
         labels = [one for number, one in enumerate(said) if is_imported(number, one)]
         return [replace(one, source=FeedbackSource.IMPORT, author="field", sampling_probability=None) for one in labels]
 
     world = World(accuracy={"v1": 0.88, "v2": 0.94}, audit=1.0)
-    experiment = Synthetic(plan, world, amend=imported).run(PICTURES)
+    experiment = Synthetic(plan, world, amend=imported).run(IMAGES)
     experiment.amend = list
     if more:
         experiment.run(more, audit=0.05)
@@ -39,26 +39,26 @@ def accuracy(report: Report) -> tuple[Metric, ArmMeasure, ArmMeasure]:
     return metric, control, other
 
 
-def test_the_level_is_the_mean_of_all_pictures_when_all_are_labelled() -> None:
+def test_the_level_is_the_mean_of_all_images_when_all_are_labelled() -> None:
     report = judge(shadow_plan(), lambda _, __: True)
     metric, control, other = accuracy(report)
-    assert metric.basis == "Levels: labels of all pictures (1,000)"
-    assert (control.estimate_labels, other.estimate_labels) == (PICTURES, PICTURES)
+    assert metric.basis == "Levels: labels of all images (1,000)"
+    assert (control.estimate_labels, other.estimate_labels) == (IMAGES, IMAGES)
     assert control.estimate is not None
     assert other.estimate is not None
     assert control.estimate.low < 0.88 < control.estimate.high < control.estimate.low + 0.07
     assert other.estimate.low < 0.94 < other.estimate.high
     assert {one.truth for one in report.tradeoff} == {"census"}
     assert {one.truth for one in report.reliability} == {"census"}
-    assert sum(one.images for one in report.recalls) == PICTURES
+    assert sum(one.images for one in report.recalls) == IMAGES
 
 
-def test_pictures_that_came_after_the_import_do_not_undo_it() -> None:
+def test_images_that_came_after_the_import_do_not_undo_it() -> None:
     _, control, _ = accuracy(judge(shadow_plan(), lambda _, __: True, more=500))
-    assert control.estimate_labels == PICTURES
+    assert control.estimate_labels == IMAGES
 
 
-def test_audit_labels_count_as_one_picture_each_in_a_census() -> None:
+def test_audit_labels_count_as_one_image_each_in_a_census() -> None:
     """With their weight of 50 each, thirty of them would outweigh all others."""
 
     def audited(number: int, one: Feedback) -> Feedback:
@@ -72,22 +72,22 @@ def test_audit_labels_count_as_one_picture_each_in_a_census() -> None:
         return [audited(number, one) for number, one in enumerate(imported)]
 
     world = World(accuracy={"v1": 0.88, "v2": 0.94}, audit=1.0)
-    experiment = Synthetic(shadow_plan(), world, amend=amend).run(PICTURES)
+    experiment = Synthetic(shadow_plan(), world, amend=amend).run(IMAGES)
     _, control, _ = accuracy(judge_experiment(experiment.store, experiment.plan.key, experiment.clock))
     assert control.estimate is not None
-    assert control.estimate.value == pytest.approx(sum(bool(one.correct) for one in imported) / PICTURES)
+    assert control.estimate.value == pytest.approx(sum(bool(one.correct) for one in imported) / IMAGES)
 
 
 def test_a_few_missing_labels_widen_the_level_by_what_they_could_be_at_worst() -> None:
     """Even when just the wrong answers were left out, the truth lies in the interval."""
-    wrong = iter(range(PICTURES))
+    wrong = iter(range(IMAGES))
 
     def is_kept(_: int, one: Feedback) -> bool:
         return bool(one.correct) or next(wrong) >= 45
 
     whole = accuracy(judge(shadow_plan(), lambda _, __: True))[1].estimate
     metric, control, _ = accuracy(judge(shadow_plan(), is_kept))
-    assert metric.basis == "Levels: labels of all pictures (955; at most 4.5 % of an arm's are missing)"
+    assert metric.basis == "Levels: labels of all images (955; at most 4.5 % of an arm's are missing)"
     assert whole is not None
     assert control.estimate is not None
     assert control.estimate.low < whole.value < control.estimate.value < control.estimate.high
@@ -95,12 +95,12 @@ def test_a_few_missing_labels_widen_the_level_by_what_they_could_be_at_worst() -
 
 
 @pytest.mark.parametrize("plan", [shadow_plan(), plan_of(primary=LIVE)], ids=["shadow", "live"])
-def test_labels_of_half_of_the_pictures_give_no_level(plan: Plan) -> None:
+def test_labels_of_half_of_the_images_give_no_level(plan: Plan) -> None:
     metric, control, other = accuracy(judge(plan, lambda number, _: number % 2 == 0))
     assert (control.estimate, other.estimate, metric.basis) == (None, None, None)
 
 
-def test_a_split_whose_pictures_are_all_labelled_is_judged_by_them() -> None:
+def test_a_split_whose_images_are_all_labelled_is_judged_by_them() -> None:
     metric, _, candidate = accuracy(judge(plan_of(primary=LIVE), lambda _, __: True))
     assert metric.caveat is None
     assert candidate.difference is not None

@@ -1,4 +1,4 @@
-"""Windows of live pictures: silent while nothing changes, loud when something does."""
+"""Windows of live images: silent while nothing changes, loud when something does."""
 
 from __future__ import annotations
 

@@ -20,9 +20,9 @@ from splitleaf.core.access import key_digest
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.serving import ServingMonitor
-from splitleaf.images.archive import PictureArchive
-from splitleaf.images.intake import DecodedPicture
-from splitleaf.images.picture import decode_picture
+from splitleaf.images.archive import ImageArchive
+from splitleaf.images.decoded import decode_image
+from splitleaf.images.intake import DecodedImage
 from splitleaf.jobs.queue import WorkerReport
 from splitleaf.jobs.rates import RateLimiter
 from splitleaf.outcomes.store import OutcomeStore
@@ -48,8 +48,8 @@ NOTHING_LIMITED = ClientRates()
 class SimpleIntake:
     """Decodes in this process, without the children of the real one."""
 
-    async def decode(self, data: bytes, specs: Sequence[InputSpec]) -> DecodedPicture:
-        return decode_picture(data, specs)
+    async def decode(self, data: bytes, specs: Sequence[InputSpec]) -> DecodedImage:
+        return decode_image(data, specs)
 
     async def close(self) -> None:
         return
@@ -64,7 +64,7 @@ class Served:
     store: OutcomeStore = field(default_factory=EmptyStore)
     broker: MemoryBroker = field(default_factory=MemoryBroker)
     rates: RateLimiter | None = None
-    pictures: PictureArchive | None = None
+    images: ImageArchive | None = None
     limits: ClientRates = NOTHING_LIMITED
     read_keys: tuple[str, ...] = (key_digest(READ_KEY),)
     write_keys: tuple[str, ...] = (key_digest(WRITE_KEY),)
@@ -95,7 +95,7 @@ class Served:
                 self.limits, self.rates or MemoryRateLimiter(self.clock), self.access, self.secrets.unit_pepper
             ),
             default_alias=lambda _: "v1",
-            pictures=self.pictures,
+            images=self.images,
         )
         self.app = build_app(self.services)
         return self

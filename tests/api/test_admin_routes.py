@@ -14,7 +14,7 @@ from fastapi.routing import APIRoute
 from splitleaf.api.admin import admin_router
 from splitleaf.api.keys import Required, Scope
 from splitleaf.core.access import key_digest
-from splitleaf.images.directory import DirectoryPictureArchive
+from splitleaf.images.directory import DirectoryImageArchive
 from splitleaf.jobs.queue import DeadLetter
 from tests.api.served import READ_KEY, SESSION, WRITE_KEY, Served, unknown_key
 from tests.api.test_review import scored
@@ -122,13 +122,13 @@ class Step:
     csv: str = ""
     entries: int = 1
 
-    def request(self, client: httpx.AsyncClient, picture: str, key_id: str) -> httpx.Request:
+    def request(self, client: httpx.AsyncClient, image: str, key_id: str) -> httpx.Request:
         path = self.path
         for name in self.names:
-            path = re.sub(r"{[^}]+}", name.replace("PICTURE", picture).replace("KEY", key_id), path, count=1)
+            path = re.sub(r"{[^}]+}", name.replace("IMAGE", image).replace("KEY", key_id), path, count=1)
         address = f"/admin/api{path}{self.query}"
         if self.csv:
-            text = self.csv.replace("PICTURE", picture)
+            text = self.csv.replace("IMAGE", image)
             return client.build_request(self.method, address, content=text, headers={"Content-Type": "text/csv"})
         reason = {} if self.why else {"reason": "because"}
         body = None if self.body is None else {**reason, **self.body}
@@ -165,15 +165,13 @@ JOURNEY = [
     Step("POST", "/dead-letters/{version}/{token}/retry", {}, ("v1", "1-0")),
     Step("DELETE", "/dead-letters/{version}/{token}", None, ("v1", "2-0"), "?reason=because"),
     Step("POST", "/review/next", {"experiment": "leaf", "expert": "anna"}, why="a turn", entries=0),
+    Step("POST", "/review/items/{prediction_id}/label", {"label": "green", "expert": "anna"}, ("IMAGE",), why="review"),
     Step(
-        "POST", "/review/items/{prediction_id}/label", {"label": "green", "expert": "anna"}, ("PICTURE",), why="review"
+        "POST", "/review/items/{prediction_id}/settle", {"label": "green", "expert": "anna"}, ("IMAGE",), why="review"
     ),
-    Step(
-        "POST", "/review/items/{prediction_id}/settle", {"label": "green", "expert": "anna"}, ("PICTURE",), why="review"
-    ),
-    Step("POST", "/review/items/{prediction_id}/undo", {"expert": "anna"}, ("PICTURE",), why="review"),
-    Step("POST", "/labels/import", query="?reason=because", csv="prediction_id,label,author\r\nPICTURE,green,team\r\n"),
-    Step("DELETE", "/pictures/{prediction_id}", None, ("PICTURE",), "?reason=because"),
+    Step("POST", "/review/items/{prediction_id}/undo", {"expert": "anna"}, ("IMAGE",), why="review"),
+    Step("POST", "/labels/import", query="?reason=because", csv="prediction_id,label,author\r\nIMAGE,green,team\r\n"),
+    Step("DELETE", "/images/{prediction_id}", None, ("IMAGE",), "?reason=because"),
     Step("POST", "/keys", {"name": "new", "scope": "read"}),
     Step("POST", "/keys/{key_id}/revoke", {}, ("KEY",)),
 ]
@@ -181,16 +179,16 @@ JOURNEY = [
 
 
 async def test_every_change_leaves_an_entry_of_who_and_why(tmp_path: Path) -> None:
-    pictures = DirectoryPictureArchive(tmp_path / "pictures")
-    served = await Served(tmp_path / "models", read_keys=(), pictures=pictures).start()
-    picture = scored(served, "red", "green").prediction_id
+    images = DirectoryImageArchive(tmp_path / "images")
+    served = await Served(tmp_path / "models", read_keys=(), images=images).start()
+    image = scored(served, "red", "green").prediction_id
     for token in ("1-0", "2-0"):
         served.broker.dead[token] = (DeadLetter(token, "a" * 26, "v1", 3, "worker died", 1), task("v1"))
     client, log = served.client(WRITE_KEY), served.store.audit_log
     for step in JOURNEY:
         key_id = "".join(one.key_id for one in served.store.api_keys())
         before = len(log(limit=1000))
-        answer = await client.send(step.request(client, picture, key_id))
+        answer = await client.send(step.request(client, image, key_id))
         assert answer.is_success, (step, answer.text)
         made = log(limit=1000)[: len(log(limit=1000)) - before]
         assert len(made) == step.entries, step

@@ -15,9 +15,9 @@ from splitleaf.api.client_limits import ClientRates
 from splitleaf.core.errors import DependencyDown, Overloaded
 from splitleaf.jobs.rates import Rate, Standing
 from tests.api.served import READ_KEY, WRITE_KEY, Served, code, unknown_key
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 
-PICTURE = jpeg()
+IMAGE = jpeg()
 LIMITED = ClientRates(per_address=Rate("address", 3, 60), per_key=Rate("key", 5, 60))
 
 
@@ -27,7 +27,7 @@ async def limited(tmp_path: Path) -> Served:
 
 
 async def send(client: httpx.AsyncClient, path: str = "/v1/predictions", **headers: str) -> httpx.Response:
-    return await client.post(path, content=PICTURE, headers={"Content-Type": "image/jpeg", **headers})
+    return await client.post(path, content=IMAGE, headers={"Content-Type": "image/jpeg", **headers})
 
 
 async def test_an_address_that_has_had_its_share_is_told_when_to_come_back(limited: Served) -> None:
@@ -45,7 +45,7 @@ async def test_an_address_that_has_had_its_share_is_told_when_to_come_back(limit
     assert [(await send(client)).status_code for _ in range(2)] == [202, 429]
 
 
-async def test_a_refused_picture_is_not_accepted_and_its_body_is_not_read(limited: Served) -> None:
+async def test_a_refused_image_is_not_accepted_and_its_body_is_not_read(limited: Served) -> None:
     client = limited.client()
     for _ in range(3):
         await send(client)
@@ -55,7 +55,7 @@ async def test_a_refused_picture_is_not_accepted_and_its_body_is_not_read(limite
 
     async def body() -> AsyncIterator[bytes]:
         was_read.append(True)
-        yield PICTURE
+        yield IMAGE
 
     refused = await client.post("/v1/predictions", content=body(), headers={"Content-Type": "image/jpeg"})
     assert (refused.status_code, was_read, len(limited.broker.entries)) == (429, [], accepted)

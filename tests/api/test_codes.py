@@ -9,7 +9,7 @@ import pytest
 from splitleaf.api.codes import CODES
 from splitleaf.api.problems import problem_response, status_of
 from splitleaf.core.errors import SplitleafError
-from splitleaf.images.refusals import CODES as PICTURE_CODES
+from splitleaf.images.refusals import CODES as IMAGE_CODES
 from splitleaf.images.refusals import public_error
 
 ROOT = Path(__file__).parents[2]
@@ -34,8 +34,8 @@ def test_every_error_has_a_status(kind: type[SplitleafError]) -> None:
         assert CODES[kind.code][0] == status_of(kind), "the documented status is the one that is sent"
 
 
-@pytest.mark.parametrize("code", PICTURE_CODES)
-def test_every_refused_picture_has_a_documented_code(code: str) -> None:
+@pytest.mark.parametrize("code", IMAGE_CODES)
+def test_every_refused_image_has_a_documented_code(code: str) -> None:
     assert CODES[code][0] == status_of(type(public_error(code)))
 
 
@@ -63,7 +63,7 @@ def test_the_reference_says_what_the_service_says() -> None:
 @pytest.mark.parametrize(
     ("said", "detail"),
     [
-        ("send one picture a request", "Send one picture a request."),
+        ("send one image a request", "Send one image a request."),
         ("The file is empty.", "The file is empty."),
         ("v2 is not imported", "v2 is not imported."),
         ("`wait` is a whole number of seconds", "`wait` is a whole number of seconds."),

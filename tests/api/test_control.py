@@ -35,8 +35,8 @@ async def test_it_tells_what_an_experiment_waits_for_and_who_says_so(served: Ser
         one = (await client.get("/admin/api/experiments/leaf/control")).json()
         everything = (await client.get("/admin/api/control")).json()
     assert (one["experiment"], one["leader"]) == ("leaf", "controller-1")
-    assert one["summary"] == "stage 1 of 5 (1 %): waiting for 50 more pictures"
-    assert one["watch"]["stage"]["min_pictures"] == 50
+    assert one["summary"] == "stage 1 of 5 (1 %): waiting for 50 more images"
+    assert one["watch"]["stage"]["min_images"] == 50
     assert one["watch"]["step"] == "wait"
     assert [one["metric"] for one in one["watch"]["guardrails"]] == ["error_rate"]
     assert everything == {

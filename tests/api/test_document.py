@@ -14,7 +14,7 @@ from pydantic import BaseModel
 
 from splitleaf.api import examples, schemas
 from tests.api.served import Served
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 
 Document = dict[str, Any]
 

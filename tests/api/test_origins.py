@@ -1,4 +1,4 @@
-"""How a picture came, as far as its request shows it."""
+"""How an image came, as far as its request shows it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from splitleaf.api.origins import find_origin
 from splitleaf.core.prediction import Origin
 from tests.api.served import Served
-from tests.support.pictures import GREEN, jpeg
+from tests.support.images import GREEN, jpeg
 
 LEAF = jpeg(GREEN)
 
@@ -29,13 +29,13 @@ REQUESTS = {
 
 
 @pytest.mark.parametrize("request_of", REQUESTS)
-def test_a_request_shows_how_its_picture_came(request_of: str) -> None:
+def test_a_request_shows_how_its_image_came(request_of: str) -> None:
     headers, origin = REQUESTS[request_of]
     scope = {"headers": [(name.encode(), value.encode()) for name, value in headers.items()]}
     assert find_origin(scope) is origin
 
 
-async def test_the_origin_travels_with_the_picture_and_nothing_of_it_comes_back(served: Served) -> None:
+async def test_the_origin_travels_with_the_image_and_nothing_of_it_comes_back(served: Served) -> None:
     sent = {Origin.PAGE: {"Sec-Fetch-Site": "same-origin"}, Origin.UNIT: {"Splitleaf-Unit": "a"}, Origin.API: {}}
     forms = set()
     for origin, headers in sent.items():

@@ -1,4 +1,4 @@
-"""The review's calls: an expert's way from a picture to a label, blind, and labels in files."""
+"""The review's calls: an expert's way from an image to a label, blind, and labels in files."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ import pytest
 
 from splitleaf.core.ids import new_prediction_id, shadow_prediction_id
 from splitleaf.flows.curate_reviews import ReviewCurator
-from splitleaf.images.directory import DirectoryPictureArchive
+from splitleaf.images.directory import DirectoryImageArchive
 from splitleaf.outcomes.events import FeedbackSource, Outcome
 from tests.api.served import READ_KEY, WRITE_KEY, Served, code
 from tests.outcomes.facts import outcome, step
 
-PICTURE = b"\xff\xd8 what is kept of a picture \xff\xd9"
+IMAGE = b"\xff\xd8 what is kept of an image \xff\xd9"
 AUDITED = 1.0
 
 
 @pytest.fixture
 async def served(tmp_path: Path) -> Served:
-    served = Served(tmp_path / "models", pictures=DirectoryPictureArchive(tmp_path / "pictures"))
+    served = Served(tmp_path / "models", images=DirectoryImageArchive(tmp_path / "images"))
     served.store.change_experiment(step())
     return await served.start()
 
@@ -32,7 +32,7 @@ def scores(*labels: str) -> tuple[tuple[str, str, float], ...]:
 
 
 def scored(served: Served, first: str, second: str, *, prediction_id: str = "", audit: float = 0.0) -> Outcome:
-    """Record a picture of which v1 said one thing and v2, unseen, another; keep and enrol it."""
+    """Record an image of which v1 said one thing and v2, unseen, another; keep and enrol it."""
     common: dict[str, Any] = {"experiment": "leaf", "created_ms": served.clock.now_ms()}
     primary = outcome(
         prediction_id=prediction_id or new_prediction_id(), label=first, top=scores(first, "blue", second), **common
@@ -47,8 +47,8 @@ def scored(served: Served, first: str, second: str, *, prediction_id: str = "", 
         **common,
     )
     served.store.record_outcomes([primary, shadow])
-    assert served.pictures
-    served.pictures.keep(primary.prediction_id, PICTURE)
+    assert served.images
+    served.images.keep(primary.prediction_id, IMAGE)
     ReviewCurator(served.store, served.clock, audit).enrol_once()
     return primary
 
@@ -64,16 +64,16 @@ async def say(client: httpx.AsyncClient, item: str, **body: Any) -> httpx.Respon
     return await client.post(f"/admin/api/review/items/{item}/label", json={"expert": "anna", **body})
 
 
-async def test_a_picture_on_which_versions_disagree_is_shown_labelled_and_joined(served: Served) -> None:
+async def test_a_image_on_which_versions_disagree_is_shown_labelled_and_joined(served: Served) -> None:
     primary = scored(served, "red", "green")
     async with served.client(WRITE_KEY) as client:
         item = await next_item(client)
-        picture = await client.get(item["picture"])
+        image = await client.get(item["image"])
         said = await say(client, item["id"], label="green")
         empty = (await client.post("/admin/api/review/next", json={"experiment": "leaf", "expert": "anna"})).json()
     assert (item["id"], sorted(item["candidates"])) == (primary.prediction_id, ["blue", "green", "red"])
-    assert (picture.content, picture.headers["content-type"]) == (PICTURE, "image/jpeg")
-    assert "no-store" in picture.headers["cache-control"]
+    assert (image.content, image.headers["content-type"]) == (IMAGE, "image/jpeg")
+    assert "no-store" in image.headers["cache-control"]
     assert (said.json()["label"], said.json()["expert"], said.json()["verdict"]) == ("green", "anna", "answer")
     assert empty["items"] == []
     assert [one["label"] for one in empty["labels"]] == ["red", "green", "blue"]
@@ -88,8 +88,8 @@ async def test_what_an_expert_gets_is_the_same_byte_for_byte_whichever_version_s
     bodies = set()
     prediction_id = new_prediction_id()
     for number, (first, second) in enumerate(itertools.permutations(("red", "green"))):
-        archive = DirectoryPictureArchive(tmp_path / f"pictures{number}")
-        served = await Served(tmp_path / f"models{number}", pictures=archive).start()
+        archive = DirectoryImageArchive(tmp_path / f"images{number}")
+        served = await Served(tmp_path / f"models{number}", images=archive).start()
         scored(served, first, second, prediction_id=prediction_id)
         async with served.client(WRITE_KEY) as client:
             offered = await client.post("/admin/api/review/next", json={"experiment": "leaf", "expert": "anna"})
@@ -126,7 +126,7 @@ async def test_the_order_of_the_candidates_says_nothing(served: Served) -> None:
     assert all(firsts.count(label) >= 6 for label in ("red", "green", "blue"))
 
 
-async def test_a_label_of_a_drawn_picture_carries_the_probability_of_its_draw(served: Served) -> None:
+async def test_a_label_of_a_drawn_image_carries_the_probability_of_its_draw(served: Served) -> None:
     primary = scored(served, "red", "red", audit=AUDITED)
     async with served.client(WRITE_KEY) as client:
         item = await next_item(client)
@@ -171,50 +171,50 @@ async def test_who_cannot_tell_answers_and_who_skips_leaves_it_to_others(served:
 
 
 async def test_two_experts_are_compared_and_where_they_differ_is_told(served: Served) -> None:
-    pictures = [scored(served, "red", "green").prediction_id for _ in range(3)]
+    images = [scored(served, "red", "green").prediction_id for _ in range(3)]
     async with served.client(WRITE_KEY) as client:
-        for picture, (anna, ben) in zip(pictures, [("red", "red"), ("green", "green"), ("red", "green")], strict=True):
-            await say(client, picture, label=anna)
-            await say(client, picture, label=ben, expert="ben")
+        for image, (anna, ben) in zip(images, [("red", "red"), ("green", "green"), ("red", "green")], strict=True):
+            await say(client, image, label=anna)
+            await say(client, image, label=ben, expert="ben")
         found = (await client.get("/admin/api/review/agreement?experiment=leaf")).json()
     (pair,) = found["pairs"]
     assert (pair["first"], pair["second"], pair["items"], pair["agreed"]) == ("anna", "ben", 3, 2)
     assert (pair["raw"], pair["kappa"]) == (pytest.approx(2 / 3), pytest.approx(0.4))
-    assert (found["compared"], found["contested"]) == (3, [pictures[2]])
+    assert (found["compared"], found["contested"]) == (3, [images[2]])
 
 
-async def test_several_pictures_can_be_loaded_ahead(served: Served) -> None:
-    pictures = {scored(served, "red", "green").prediction_id for _ in range(3)}
+async def test_several_images_can_be_loaded_ahead(served: Served) -> None:
+    images = {scored(served, "red", "green").prediction_id for _ in range(3)}
     async with served.client(WRITE_KEY) as client:
         ahead = await client.post("/admin/api/review/next", json={"experiment": "leaf", "count": 5})
         others = await client.post("/admin/api/review/next", json={"experiment": "leaf", "expert": "ben"})
-    assert {one["id"] for one in ahead.json()["items"]} == pictures
+    assert {one["id"] for one in ahead.json()["items"]} == images
     assert others.json()["items"] == []
 
 
-async def test_a_picture_that_is_gone_is_passed_over_and_stays_so(served: Served) -> None:
+async def test_a_image_that_is_gone_is_passed_over_and_stays_so(served: Served) -> None:
     gone, there = (scored(served, "red", "green").prediction_id for _ in range(2))
-    assert served.pictures
-    served.pictures.discard(gone)
+    assert served.images
+    served.images.discard(gone)
     async with served.client(WRITE_KEY) as client:
         assert (await next_item(client))["id"] == there
-        assert code(await client.get(f"/admin/api/review/items/{gone}/picture")) == (404, "picture_not_kept")
+        assert code(await client.get(f"/admin/api/review/items/{gone}/image")) == (404, "image_not_kept")
         await say(client, there, label="red")
         await client.post("/admin/api/review/next", json={"experiment": "leaf"})
         counts = (await client.get("/admin/api/review/progress?experiment=leaf")).json()["reasons"]
     assert (counts[0]["labelled"], counts[0]["gone"]) == (1, 1)
 
 
-async def test_a_grower_gets_their_picture_deleted_and_it_is_written_down(served: Served) -> None:
-    picture = scored(served, "red", "green").prediction_id
+async def test_a_grower_gets_their_image_deleted_and_it_is_written_down(served: Served) -> None:
+    image = scored(served, "red", "green").prediction_id
     async with served.client(WRITE_KEY) as client:
-        done = await client.delete(f"/admin/api/pictures/{picture}?reason=its%20owner%20asked")
-        again = await client.delete(f"/admin/api/pictures/{picture}?reason=its%20owner%20asked")
-        assert (await client.get(f"/admin/api/review/items/{picture}/picture")).status_code == 404
-    assert (done.json(), again.json()["discarded"]) == ({"id": picture, "discarded": True}, False)
-    (entry,) = served.store.audit_log(f"picture/{picture}")
-    assert (entry.action, entry.reason) == ("discard_picture", "its owner asked")
-    assert served.store.outcome(picture) is not None
+        done = await client.delete(f"/admin/api/images/{image}?reason=its%20owner%20asked")
+        again = await client.delete(f"/admin/api/images/{image}?reason=its%20owner%20asked")
+        assert (await client.get(f"/admin/api/review/items/{image}/image")).status_code == 404
+    assert (done.json(), again.json()["discarded"]) == ({"id": image, "discarded": True}, False)
+    (entry,) = served.store.audit_log(f"image/{image}")
+    assert (entry.action, entry.reason) == ("discard_image", "its owner asked")
+    assert served.store.outcome(image) is not None
 
 
 @pytest.mark.parametrize(
@@ -229,12 +229,12 @@ async def test_a_grower_gets_their_picture_deleted_and_it_is_written_down(served
 async def test_a_word_that_says_nothing_is_a_problem(
     served: Served, body: dict[str, Any], problem: tuple[int, str]
 ) -> None:
-    picture = scored(served, "red", "green").prediction_id
+    image = scored(served, "red", "green").prediction_id
     async with served.client(WRITE_KEY) as client:
-        assert code(await say(client, picture, **body)) == problem
+        assert code(await say(client, image, **body)) == problem
         assert code(await say(client, new_prediction_id(), label="red")) == (404, "prediction_not_found")
         assert code(await say(client, "0" * 26, label="red")) == (404, "prediction_not_found")
-    assert served.store.feedback(picture) == []
+    assert served.store.feedback(image) == []
 
 
 async def test_without_retention_there_is_nothing_to_look_at(tmp_path: Path) -> None:
@@ -242,24 +242,24 @@ async def test_without_retention_there_is_nothing_to_look_at(tmp_path: Path) -> 
     async with served.client(WRITE_KEY) as client:
         assert code(await client.post("/admin/api/review/next", json={})) == (409, "retention_off")
         counts = (await client.get("/admin/api/review/progress")).json()
-        gone = await client.delete(f"/admin/api/pictures/{new_prediction_id()}?reason=x")
-    assert counts == {"experiment": "", "pictures_are_kept": False, "audit_share": 0.02, "reasons": []}
+        gone = await client.delete(f"/admin/api/images/{new_prediction_id()}?reason=x")
+    assert counts == {"experiment": "", "images_are_kept": False, "audit_share": 0.02, "reasons": []}
     assert gone.json()["discarded"] is False
 
 
 async def test_a_key_that_may_read_looks_and_changes_nothing(served: Served) -> None:
-    picture = scored(served, "red", "green").prediction_id
-    item = f"/admin/api/review/items/{picture}"
+    image = scored(served, "red", "green").prediction_id
+    item = f"/admin/api/review/items/{image}"
     async with served.client(READ_KEY) as client:
         refused = [
             await client.post("/admin/api/review/next", json={}),
             await client.post(f"{item}/label", json={"label": "red"}),
             await client.post(f"{item}/undo", json={}),
             await client.post("/admin/api/labels/import", content="", headers={"Content-Type": "text/csv"}),
-            await client.delete(f"/admin/api/pictures/{picture}?reason=x"),
+            await client.delete(f"/admin/api/images/{image}?reason=x"),
         ]
         allowed = [
-            await client.get(f"{item}/picture"),
+            await client.get(f"{item}/image"),
             await client.get("/admin/api/review/progress"),
             await client.get("/admin/api/review/agreement"),
             await client.get("/admin/api/labels/export"),
@@ -269,12 +269,12 @@ async def test_a_key_that_may_read_looks_and_changes_nothing(served: Served) -> 
 
 
 async def test_labels_of_a_file_are_kept_and_come_out_again(served: Served) -> None:
-    picture = scored(served, "red", "green", audit=AUDITED).prediction_id
-    text = f"prediction_id,label,author\r\n{picture},green,field-team\r\n"
+    image = scored(served, "red", "green", audit=AUDITED).prediction_id
+    text = f"prediction_id,label,author\r\n{image},green,field-team\r\n"
     csv = {"Content-Type": "text/csv; charset=utf-8"}
     async with served.client(WRITE_KEY) as client:
         dry = await client.post("/admin/api/labels/import?dry_run=true", content=text, headers=csv)
-        assert served.store.feedback(picture) == []
+        assert served.store.feedback(image) == []
         done = await client.post("/admin/api/labels/import", content=text, headers=csv)
         again = await client.post("/admin/api/labels/import", content=text, headers=csv)
         export = await client.get("/admin/api/labels/export?experiment=leaf")
@@ -285,13 +285,13 @@ async def test_labels_of_a_file_are_kept_and_come_out_again(served: Served) -> N
     assert (done.json()["imported"], again.json()["imported"], again.json()["unchanged"]) == (1, 0, 1)
     header, row = export.text.splitlines()
     assert header == "prediction_id,label,author,source,verdict,sampling_probability,created_at"
-    assert row.startswith(f"{picture},green,field-team,import,answer,1,")
+    assert row.startswith(f"{image},green,field-team,import,answer,1,")
     assert code(wrong) == (422, "invalid_labels")
     assert "Line 2: no version knows a class 'rust'" in wrong.json()["detail"]
     assert (code(not_csv), code(not_text)) == ((415, "unsupported_media_type"), (422, "invalid_labels"))
 
 
-async def test_a_mistyped_experiment_is_not_taken_for_one_without_pictures(served: Served) -> None:
+async def test_a_mistyped_experiment_is_not_taken_for_one_without_images(served: Served) -> None:
     async with served.client(WRITE_KEY) as client:
         for answer in (
             await client.post("/admin/api/review/next", json={"experiment": "leef"}),

@@ -1,4 +1,4 @@
-"""A picture that would be refused after it was read is refused before."""
+"""An image that would be refused after it was read is refused before."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import httpx
 from splitleaf.jobs.admission import Room
 from splitleaf.jobs.queue import Priority
 from tests.api.served import Served, code
-from tests.support.pictures import BLUE, GREEN, jpeg
+from tests.support.images import BLUE, GREEN, jpeg
 
 LEAF = jpeg(GREEN)
 
@@ -18,13 +18,13 @@ LEAF = jpeg(GREEN)
 class Upload:
     """A body that knows whether it was read."""
 
-    def __init__(self, picture: bytes = LEAF) -> None:
-        self._picture = picture
+    def __init__(self, image: bytes = LEAF) -> None:
+        self._image = image
         self.is_read = False
 
     async def pieces(self) -> AsyncIterator[bytes]:
         self.is_read = True
-        yield self._picture
+        yield self._image
 
 
 async def post(served: Served, upload: Upload, key: str = "", **options: Any) -> httpx.Response:
@@ -46,7 +46,7 @@ async def test_a_full_queue_is_known_before_the_body_is_read(served: Served) -> 
     assert not upload.is_read
 
 
-async def test_a_key_that_was_accepted_gets_its_answer_from_a_full_queue_and_no_other_picture_does(
+async def test_a_key_that_was_accepted_gets_its_answer_from_a_full_queue_and_no_other_image_does(
     served: Served,
 ) -> None:
     first = await post(served, Upload(), "key-1")

@@ -27,23 +27,23 @@ async def upload(disposition: str, body: bytes) -> bytes:
     return await read_upload(request(disposition, body), max_bytes=LIMIT, timeout_s=5)
 
 
-async def test_the_picture_comes_back_whole() -> None:
+async def test_the_image_comes_back_whole() -> None:
     assert await upload('name="file"; filename="leaf.jpg"', bytes(LIMIT)) == bytes(LIMIT)
 
 
 @pytest.mark.parametrize("size", [10, MAX_TEXT_BYTES + 1, LIMIT])
-async def test_a_picture_in_another_field_is_told_the_right_one_whatever_its_size(size: int) -> None:
+async def test_a_image_in_another_field_is_told_the_right_one_whatever_its_size(size: int) -> None:
     with pytest.raises(RejectedImage) as refused:
         await upload('name="image"; filename="leaf.jpg"', bytes(size))
     assert refused.value.error_code == "file_required"
 
 
-async def test_a_long_text_is_no_picture() -> None:
+async def test_a_long_text_is_no_image() -> None:
     with pytest.raises(MalformedRequest, match="text field"):
         await upload('name="note"', bytes(MAX_TEXT_BYTES + 1))
 
 
 @pytest.mark.parametrize("size", [LIMIT + 1, LIMIT + MULTIPART_OVERHEAD_BYTES])
-async def test_the_limit_that_is_told_is_the_pictures(size: int) -> None:
+async def test_the_limit_that_is_told_is_the_images(size: int) -> None:
     with pytest.raises(PayloadTooLarge, match="larger than 1 MB"):
         await upload('name="file"; filename="leaf.jpg"', bytes(size))

@@ -138,11 +138,11 @@ def test_a_bug_is_one_line_too(place: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_a_version_answers_files_here_without_a_server(place: Path) -> None:
-    from tests.support.pictures import GREEN, jpeg
+    from tests.support.images import GREEN, jpeg
 
     (place / "green").mkdir()
     (place / "green/a.jpg").write_bytes(jpeg(GREEN))
-    (place / "green/broken.jpg").write_bytes(b"no picture")
+    (place / "green/broken.jpg").write_bytes(b"no image")
     result = run("predict", "green", "--version", "v1", "--json", "--labelled")
     assert result.exit_code == 1
     first, second = json.loads(result.stdout)

@@ -54,7 +54,7 @@ def test_a_plan_becomes_a_draft_that_is_listed_and_shown(place: Path) -> None:
     assert [(one["action"], one["reason"]) for one in shown["audit"]] == [("create", "a look")]
     assert shown["revisions"] == shown["exposures"] == []
     told = said("show", "v2-against-v1").splitlines()
-    assert told[:2] == [line, "v2 is right more often, also on pictures from the field"]
+    assert told[:2] == [line, "v2 is right more often, also on images from the field"]
     assert told[-1].endswith("a look")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.pictures import BLUE, GREEN, RED, jpeg
+from tests.support.images import BLUE, GREEN, RED, jpeg
 from tests.system.conftest import system as system  # noqa: PLC0414 - a fixture
 from tests.system.running import RunningSystem
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
+def images(tmp_path: Path) -> Path:
     for name, colour in {"red": RED, "green": GREEN, "blue": BLUE}.items():
         (tmp_path / name).mkdir()
         (tmp_path / name / "leaf.jpg").write_bytes(jpeg(colour))
@@ -35,16 +35,16 @@ def predict(system: RunningSystem, *words: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command(system, *words), capture_output=True, text=True, timeout=90, check=False)
 
 
-def test_a_folder_is_answered_and_its_accuracy_told(system: RunningSystem, pictures: Path) -> None:
-    run = predict(system, str(pictures), "--labelled", "--json")
+def test_a_folder_is_answered_and_its_accuracy_told(system: RunningSystem, images: Path) -> None:
+    run = predict(system, str(images), "--labelled", "--json")
     assert run.returncode == 0, run.stderr
     assert [one["label"] for one in json.loads(run.stdout)] == ["blue", "green", "red"]
     assert run.stderr == "3 of 3 right: accuracy 1.0000\n"
 
 
-def test_the_truth_of_a_folder_becomes_labels(system: RunningSystem, pictures: Path, tmp_path: Path) -> None:
+def test_the_truth_of_a_folder_becomes_labels(system: RunningSystem, images: Path, tmp_path: Path) -> None:
     truth = tmp_path / "truth.csv"
-    assert predict(system, str(pictures), "--labelled", "--truth", str(truth)).returncode == 0
+    assert predict(system, str(images), "--labelled", "--truth", str(truth)).returncode == 0
     words = [sys.executable, "-m", "splitleaf", "labels", "import", str(truth), "--json"]
     words += ["--models", str(system.models), "--data", str(system.data)]
     give_up_at = time.monotonic() + 30
@@ -55,10 +55,10 @@ def test_the_truth_of_a_folder_becomes_labels(system: RunningSystem, pictures: P
     assert json.loads(run.stdout)["imported"] == 3
 
 
-def test_pictures_can_be_of_many_units(system: RunningSystem, pictures: Path) -> None:
+def test_images_can_be_of_many_units(system: RunningSystem, images: Path) -> None:
     with system.admin() as admin:
         known = {one["unit_hash"] for one in admin.get("outcomes", params={"limit": 1000}).json()["outcomes"]}
-        assert predict(system, str(pictures), "--units").returncode == 0
+        assert predict(system, str(images), "--units").returncode == 0
         give_up_at = time.monotonic() + 30
         while True:
             found = {one["unit_hash"] for one in admin.get("outcomes", params={"limit": 1000}).json()["outcomes"]}
@@ -68,22 +68,22 @@ def test_pictures_can_be_of_many_units(system: RunningSystem, pictures: Path) ->
             time.sleep(0.2)
 
 
-def test_a_broken_picture_does_not_stop_the_others(system: RunningSystem, pictures: Path) -> None:
-    (pictures / "green/cut.jpg").write_bytes(jpeg(GREEN)[:200])
-    run = predict(system, str(pictures), "--format", "csv")
+def test_a_broken_image_does_not_stop_the_others(system: RunningSystem, images: Path) -> None:
+    (images / "green/cut.jpg").write_bytes(jpeg(GREEN)[:200])
+    run = predict(system, str(images), "--format", "csv")
     assert run.returncode == 1
     rows = [line.split(",") for line in run.stdout.splitlines()]
     assert [row[1] for row in rows] == ["label", "blue", "", "green", "red"]
     assert rows[2][5].startswith("image_")
-    assert run.stderr == "1 of 4 pictures could not be classified\n"
+    assert run.stderr == "1 of 4 images could not be classified\n"
 
 
-def test_ctrl_c_prints_the_answers_that_there_are(system: RunningSystem, pictures: Path) -> None:
+def test_ctrl_c_prints_the_answers_that_there_are(system: RunningSystem, images: Path) -> None:
     for number in range(1500):
-        (pictures / "red" / f"{number}.jpg").write_bytes(jpeg(RED))
-    _wait_for_what_came_before(system, pictures)
+        (images / "red" / f"{number}.jpg").write_bytes(jpeg(RED))
+    _wait_for_what_came_before(system, images)
     before = _recorded(system)
-    words = command(system, str(pictures), "--json", "--concurrency", "1")
+    words = command(system, str(images), "--json", "--concurrency", "1")
     # As from a terminal: whoever runs these tests in the background has Ctrl-C ignored, and children inherit that.
     heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(words, stdout=-1, stderr=-1, text=True, preexec_fn=heard) as running:  # noqa: PLW1509 - no threads
@@ -97,15 +97,15 @@ def test_ctrl_c_prints_the_answers_that_there_are(system: RunningSystem, picture
     assert 0 < len(json.loads(out)) < 1503
 
 
-def test_what_is_not_splitleaf_is_told_from_nothing_at_all(system: RunningSystem, pictures: Path) -> None:
-    run = predict(system, str(pictures), "--url", f"{system.url}/elsewhere")
+def test_what_is_not_splitleaf_is_told_from_nothing_at_all(system: RunningSystem, images: Path) -> None:
+    run = predict(system, str(images), "--url", f"{system.url}/elsewhere")
     assert run.returncode == 1
     assert "is not Splitleaf" in run.stderr
 
 
-def _wait_for_what_came_before(system: RunningSystem, pictures: Path) -> None:
+def _wait_for_what_came_before(system: RunningSystem, images: Path) -> None:
     """Outcomes are written down in the order in which they came: once a new one is, all of earlier tests are."""
-    run = predict(system, str(pictures / "red/leaf.jpg"), "--json")
+    run = predict(system, str(images / "red/leaf.jpg"), "--json")
     newest = json.loads(run.stdout)[0]["prediction_id"]
     give_up_at = time.monotonic() + 60
     with system.admin() as admin:

@@ -16,7 +16,7 @@ from tests.support.repositories import add_version
 from tests.support.tensors import BLUE, GREEN, RED, plain
 
 
-def test_each_picture_gets_its_own_answer_in_order(tmp_path: Path) -> None:
+def test_each_image_gets_its_own_answer_in_order(tmp_path: Path) -> None:
     classifier = load_classifier(add_version(tmp_path, "v1"), OnnxRuntime)
     result = classifier.classify([plain(GREEN), plain(RED), plain(BLUE)])
     assert [one.best.label for one in result.classifications] == ["green", "red", "blue"]
@@ -26,14 +26,14 @@ def test_each_picture_gets_its_own_answer_in_order(tmp_path: Path) -> None:
     )
 
 
-def test_batches_and_single_pictures_are_answered_alike(tmp_path: Path) -> None:
+def test_batches_and_single_images_are_answered_alike(tmp_path: Path) -> None:
     classifier = load_classifier(add_version(tmp_path, "v1", temperature=3.0), OnnxRuntime)
     rng = np.random.default_rng(1)
-    pictures = [
+    images = [
         ImageTensor((16, 16, 3), "uint8", rng.integers(0, 256, (16, 16, 3), np.uint8).tobytes()) for _ in range(8)
     ]
-    together = classifier.classify(pictures).classifications
-    alone = [classifier.classify([picture]).classifications[0] for picture in pictures]
+    together = classifier.classify(images).classifications
+    alone = [classifier.classify([image]).classifications[0] for image in images]
     for one, other in zip(together, alone, strict=True):
         assert one.best.label == other.best.label
         assert one.best.confidence == pytest.approx(other.best.confidence, abs=1e-6)
@@ -60,7 +60,7 @@ def test_an_unsure_answer_is_marked(tmp_path: Path) -> None:
         ImageTensor((16, 16, 3), "uint8", b"short"),
     ],
 )
-def test_a_picture_prepared_for_another_manifest_is_refused(tmp_path: Path, tensor: ImageTensor) -> None:
+def test_a_image_prepared_for_another_manifest_is_refused(tmp_path: Path, tensor: ImageTensor) -> None:
     classifier = load_classifier(add_version(tmp_path, "v1"), OnnxRuntime)
     with pytest.raises(EngineFailed):
         classifier.classify([tensor])

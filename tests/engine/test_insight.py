@@ -30,7 +30,7 @@ def measured(pixels: np.ndarray, color: ColorOrder = ColorOrder.RGB) -> dict[str
 
 
 def evenly(rows: int, columns: int) -> tuple[MapSide, MapSide]:
-    """Return the sides of a map whose places divide the picture evenly."""
+    """Return the sides of a map whose places divide the image evenly."""
     return MapSide(rows, 0.5 / rows, 1 / rows), MapSide(columns, 0.5 / columns, 1 / columns)
 
 
@@ -68,7 +68,7 @@ def test_evidence_for_all_labels_alike_is_no_evidence() -> None:
     assert not any(heat)
 
 
-def test_each_picture_is_explained_for_its_own_label() -> None:
+def test_each_image_is_explained_for_its_own_label() -> None:
     activations = np.zeros((2, 2, 4), np.float32)
     activations[:, 0, 0], activations[:, 1, 3] = 1.0, 1.0
     maps = HeatMaps(np.eye(2, dtype=np.float32), evenly(2, 2))
@@ -93,13 +93,13 @@ def test_appearance_does_not_depend_on_the_order_of_the_channels() -> None:
     assert measured(noise()[:, :, ::-1], ColorOrder.BGR) == pytest.approx(measured(noise()))
 
 
-def test_grey_pictures_have_no_colour() -> None:
+def test_grey_images_have_no_colour() -> None:
     grey = measured(noise()[:, :, :1], ColorOrder.GRAY)
     assert [grey[name] for name in ("redness", "blueness", "red_variety", "blue_variety")] == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize("side", [1, 2, 33, 224])
-def test_pictures_of_any_size_can_be_measured(side: int) -> None:
+def test_images_of_any_size_can_be_measured(side: int) -> None:
     assert np.isfinite(measure_appearance(noise(side=side), ColorOrder.RGB)).all()
 
 
@@ -132,7 +132,7 @@ def test_an_answer_brings_its_heat_and_measures(tmp_path: Path) -> None:
     assert answer.measures[0] == pytest.approx(pixels.mean(), abs=4)
 
 
-def test_a_picture_of_another_kind_gets_no_sure_answer_however_confident_the_network_is(tmp_path: Path) -> None:
+def test_a_image_of_another_kind_gets_no_sure_answer_however_confident_the_network_is(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 40))
     classifier = load_classifier(folder, OnnxRuntime)
     (answer,) = classifier.classify([plain(BLUE)]).classifications
@@ -140,7 +140,7 @@ def test_a_picture_of_another_kind_gets_no_sure_answer_however_confident_the_net
     assert (answer.is_sure, answer.is_familiar, answer.verdict) == (False, False, Verdict.UNFAMILIAR)
 
 
-def test_batches_and_single_pictures_are_judged_alike(tmp_path: Path) -> None:
+def test_batches_and_single_images_are_judged_alike(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 40))
     classifier = load_classifier(folder, OnnxRuntime)
     tensors = [ImageTensor((16, 16, 3), "uint8", noise(0, high, 16).tobytes()) for high in (90, 150, 200, 256)]
@@ -152,7 +152,7 @@ def test_batches_and_single_pictures_are_judged_alike(tmp_path: Path) -> None:
         assert one.measures == pytest.approx(other.measures, rel=1e-4, abs=1e-4)
 
 
-def test_without_reference_pictures_everything_is_familiar(tmp_path: Path) -> None:
+def test_without_reference_images_everything_is_familiar(tmp_path: Path) -> None:
     classifier = load_classifier(import_insightful(tmp_path, reference=None), OnnxRuntime)
     (answer,) = classifier.classify([plain(RED)]).classifications
     assert (answer.is_familiar, answer.measures) == (True, ())

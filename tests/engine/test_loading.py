@@ -29,7 +29,7 @@ def test_an_artifact_that_was_changed_is_refused_before_it_is_parsed(tmp_path: P
         load_classifier(folder, never)
 
 
-def test_a_network_that_answers_its_golden_pictures_otherwise_is_refused(tmp_path: Path) -> None:
+def test_a_network_that_answers_its_golden_images_otherwise_is_refused(tmp_path: Path) -> None:
     folder = add_version(tmp_path, "v1")
     _replace_network(folder, mean_colour_network(16, 16, 3, TELLS_COLOUR[:, ::-1]))
     with pytest.raises(InvalidArtifact, match="golden"):
@@ -43,7 +43,7 @@ def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
         load_classifier(folder, OnnxRuntime)
 
 
-def test_golden_pictures_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+def test_golden_images_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     folder = add_version(tmp_path, "v1")
     golden = folder / "artifact/golden.npz"
     np.savez(golden, inputs=np.zeros((1, 4, 4, 3), np.uint8), probabilities=np.zeros((1, 3), np.float32))
@@ -67,17 +67,17 @@ def _edit(folder: Path, key: str, value: object) -> None:
 
 
 class _Working:
-    """A runtime that works for a while for each run, and for each picture by how many there are at once."""
+    """A runtime that works for a while for each run, and for each image by how many there are at once."""
 
-    def __init__(self, run_s: float, picture_s: Callable[[int], float]) -> None:
+    def __init__(self, run_s: float, image_s: Callable[[int], float]) -> None:
         self.run_s = run_s
-        self.picture_s = picture_s
+        self.image_s = image_s
         self.sizes: list[int] = []
         self._network = OnnxRuntime(mean_colour_network(SIDE, SIDE, 3, TELLS_COLOUR))
 
     def run(self, batch: FloatBatch) -> FloatBatch:
         self.sizes.append(len(batch))
-        end = time.thread_time() + self.run_s + len(batch) * self.picture_s(len(batch))
+        end = time.thread_time() + self.run_s + len(batch) * self.image_s(len(batch))
         while time.thread_time() < end:
             pass
         return self._network.run(batch)
@@ -88,13 +88,13 @@ class _Working:
 
 
 @pytest.mark.parametrize(
-    ("run_s", "picture_s", "expected"), [(0.004, lambda _: 0.0, [4]), (0.0, lambda size: 0.001 * size, [1] * 4)]
+    ("run_s", "image_s", "expected"), [(0.004, lambda _: 0.0, [4]), (0.0, lambda size: 0.001 * size, [1] * 4)]
 )
 def test_a_batch_is_run_at_once_or_one_by_one_as_is_quicker_here(
-    tmp_path: Path, run_s: float, picture_s: Callable[[int], float], expected: list[int]
+    tmp_path: Path, run_s: float, image_s: Callable[[int], float], expected: list[int]
 ) -> None:
     folder = add_version(tmp_path, "v1")
-    runtime = _Working(run_s, picture_s)
+    runtime = _Working(run_s, image_s)
     classifier = load_classifier(folder, lambda _: runtime)
     runtime.sizes.clear()
     inputs = np.random.default_rng(1).integers(0, 256, (4, SIDE, SIDE, 3), np.uint8)

@@ -9,7 +9,7 @@ from splitleaf.experiments.reading import read_plan
 
 WRITTEN = """
 key = "v2-against-v1"
-hypothesis = "v2 is right more often, also on pictures from the field"
+hypothesis = "v2 is right more often, also on images from the field"
 mode = "ab"
 unit = "visitor"
 alpha = 0.05

@@ -52,7 +52,7 @@ def test_a_unit_is_in_the_layers_slot_that_other_programs_compute(vector: dict[s
 
 
 @pytest.mark.parametrize("vector", VECTORS["samples"], ids=lambda vector: vector["prediction_id"])
-def test_a_picture_is_sampled_where_other_programs_sample_it(vector: dict[str, Any]) -> None:
+def test_a_image_is_sampled_where_other_programs_sample_it(vector: dict[str, Any]) -> None:
     assert is_sampled(vector["salt"], vector["prediction_id"], vector["slot"] + 1)
     assert not is_sampled(vector["salt"], vector["prediction_id"], vector["slot"])
 
@@ -147,7 +147,7 @@ def test_a_layer_deals_its_units_independently_of_every_salt() -> None:
     assert 0.21 < len(held & other) / len(UNITS) < 0.29
 
 
-def test_shadows_of_an_experiment_score_the_same_pictures() -> None:
+def test_shadows_of_an_experiment_score_the_same_images() -> None:
     quarter = {unit for unit in UNITS if is_sampled("salt", unit, sampling_slots(25))}
     half = {unit for unit in UNITS if is_sampled("salt", unit, sampling_slots(50))}
     assert quarter < half

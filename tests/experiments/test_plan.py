@@ -65,7 +65,7 @@ def test_what_is_no_plan_at_all_is_refused(text: str) -> None:
         ({"hypothesis": ""}, "hypothesis"),
         ({"mode": "bandit"}, "mode"),
         ({"colour": "red"}, "colour"),
-        ({"unit": "picture"}, "unit"),
+        ({"unit": "image"}, "unit"),
         ({"salt": "with space"}, "salt"),
         ({"traffic": 0}, "traffic"),
         ({"traffic": 100.5}, "traffic"),

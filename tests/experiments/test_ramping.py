@@ -20,8 +20,8 @@ def stage(**changes: Any) -> StageWatch:
         "began_ms": 0,
         "minutes": 60.0,
         "min_minutes": 60.0,
-        "pictures": 500,
-        "min_pictures": 500,
+        "images": 500,
+        "min_images": 500,
     }
     return StageWatch(**{**values, **changes})
 
@@ -30,18 +30,18 @@ def stage(**changes: Any) -> StageWatch:
     ("changes", "holds", "step", "line"),
     [
         ({}, [], RampStep.ADVANCE, "stage 1 of 4 (1 %): goes on to the next stage now"),
-        ({"pictures": 287}, [], RampStep.WAIT, "stage 1 of 4 (1 %): waiting for 213 more pictures"),
-        ({"pictures": 499}, [], RampStep.WAIT, "stage 1 of 4 (1 %): waiting for 1 more picture"),
+        ({"images": 287}, [], RampStep.WAIT, "stage 1 of 4 (1 %): waiting for 213 more images"),
+        ({"images": 499}, [], RampStep.WAIT, "stage 1 of 4 (1 %): waiting for 1 more image"),
         ({"minutes": 58.2}, [], RampStep.WAIT, "stage 1 of 4 (1 %): waiting for 2 more minutes"),
         (
-            {"pictures": 0, "min_pictures": 5000, "minutes": 0.0},
+            {"images": 0, "min_images": 5000, "minutes": 0.0},
             [],
             RampStep.WAIT,
-            "stage 1 of 4 (1 %): waiting for 5,000 more pictures and 60 more minutes",
+            "stage 1 of 4 (1 %): waiting for 5,000 more images and 60 more minutes",
         ),
         ({}, ["paused", "the split is off"], RampStep.HOLD, "stage 1 of 4 (1 %): held: paused; the split is off"),
         (
-            {"min_minutes": 0.0, "min_pictures": 0},
+            {"min_minutes": 0.0, "min_images": 0},
             [],
             RampStep.BY_HAND,
             "stage 1 of 4 (1 %): goes on by hand: the stage names neither min_minutes nor min_n",

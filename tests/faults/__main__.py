@@ -39,7 +39,7 @@ def main() -> int:
     parser.add_argument("--seeds", type=int, default=20, help="how many")
     parser.add_argument("--first", type=int, default=1, help="the first of them")
     parser.add_argument("--seconds", type=float, default=40, help="for how long each is broken")
-    parser.add_argument("--per-second", type=float, default=60, help="pictures")
+    parser.add_argument("--per-second", type=float, default=60, help="images")
     parser.add_argument("--every", type=float, default=1.0, help="seconds between two faults, on average")
     parser.add_argument("--store", choices=("sqlite", "postgres", "both"), default="both", help="both: in turn")
     parser.add_argument("--clocks", choices=("never", "sometimes", "always"), default="sometimes")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.faults.history import Call, History, Result, Verb
-from tests.faults.pictures import label_of
+from tests.faults.images import label_of
 
 ALLOWED_REFUSALS: Final = frozenset(
     {
@@ -20,7 +20,7 @@ ALLOWED_REFUSALS: Final = frozenset(
         (422, "idempotency_key_reused"),
     }
 )
-"""What a client with a good picture may be told; anything else is a fault of the product."""
+"""What a client with a good image may be told; anything else is a fault of the product."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,41 +116,41 @@ def _told(call: Call) -> tuple[str, str | None]:
 
 
 def _keys(evidence: Evidence) -> Iterator[Violation]:
-    """A key has one id, and a picture that comes with a used key is refused."""
+    """A key has one id, and an image that comes with a used key is refused."""
     ids: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for call in evidence.history.calls:
         request = evidence.history.requests[call.request]
         if call.verb is Verb.SUBMIT and call.result is Result.OK and request.key:
-            ids[request.unit, request.key].setdefault(call.prediction_id, request.picture)
-            if ids[request.unit, request.key][call.prediction_id] != request.picture:
-                yield Violation("key reused", call.prediction_id, "another picture got the first one's answer")
+            ids[request.unit, request.key].setdefault(call.prediction_id, request.image)
+            if ids[request.unit, request.key][call.prediction_id] != request.image:
+                yield Violation("key reused", call.prediction_id, "another image got the first one's answer")
     for (_, key), found in ids.items():
         if len(found) > 1:
             yield Violation("two ids", " ".join(found), f"for the key {key}")
 
 
 def _answers(evidence: Evidence) -> Iterator[Violation]:
-    """Whoever answered says of this picture what that version says of it."""
-    pictures = {
-        one: evidence.history.requests[calls[0].request].picture for one, calls in evidence.history.accepted().items()
+    """Whoever answered says of this image what that version says of it."""
+    images = {
+        one: evidence.history.requests[calls[0].request].image for one, calls in evidence.history.accepted().items()
     }
     said: defaultdict[tuple[int, str], Counter[float]] = defaultdict(Counter)
     for row in evidence.rows:
-        picture = pictures.get(row["prediction_id"])
-        if row["status"] != "succeeded" or picture is None:
+        image = images.get(row["prediction_id"])
+        if row["status"] != "succeeded" or image is None:
             continue
-        said[picture, row["served_version"]][row["confidence"]] += 1
-        if row["label"] != (right := label_of(picture, row["served_version"])):
+        said[image, row["served_version"]][row["confidence"]] += 1
+        if row["label"] != (right := label_of(image, row["served_version"])):
             yield Violation(
                 "wrong answer", row["prediction_id"], f"{row['label']}, not {right}, by {row['served_version']}"
             )
-    for (picture, version), confidences in said.items():
+    for (image, version), confidences in said.items():
         if len(confidences) > 1:
-            yield Violation("wrong answer", "", f"picture {picture} by {version}: {dict(confidences)}")
+            yield Violation("wrong answer", "", f"image {image} by {version}: {dict(confidences)}")
 
 
 def _ends(evidence: Evidence) -> Iterator[Violation]:
-    """Good pictures do not fail, and what was canceled somebody had canceled."""
+    """Good images do not fail, and what was canceled somebody had canceled."""
     canceled = {call.prediction_id for call in evidence.history.calls if call.verb is Verb.CANCEL}
     for row in evidence.rows:
         if row["status"] == "failed":

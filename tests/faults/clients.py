@@ -1,4 +1,4 @@
-"""Clients that send pictures in many ways to all replicas, and write down all they were told."""
+"""Clients that send images in many ways to all replicas, and write down all they were told."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from tests.faults.history import Call, History, Request, Result, Verb
+from tests.faults.images import IMAGES
 from tests.faults.line import Line
-from tests.faults.pictures import PICTURES
 
 GIVE_UP_S: Final = 75.0
 """After so long without an acceptance a client leaves; after so long without a final state it waits no more."""
@@ -24,7 +24,7 @@ Manner = Callable[["Clients", Request], Awaitable[None]]
 
 @dataclass
 class Clients:
-    """An open loop: pictures come at their times, whatever became of those before."""
+    """An open loop: images come at their times, whatever became of those before."""
 
     urls: Sequence[str]
     history: History
@@ -73,7 +73,7 @@ class Clients:
         number = next(self.numbers)
         key = "" if manner is without_key else f"key-{self.seed}-{number}"
         unit = f"unit-{self.rng.randrange(UNITS)}"
-        request = Request(number, self.rng.randrange(len(PICTURES)), unit, key)
+        request = Request(number, self.rng.randrange(len(IMAGES)), unit, key)
         self.history.requests[number] = request
         try:
             await manner(self, request)
@@ -100,13 +100,13 @@ class Clients:
         self.history.add(call)
         return call
 
-    async def submit(self, request: Request, replica: int | None = None, picture: int | None = None) -> Call:
-        """Send the picture until it is accepted or refused for good; without a key, until it may have been accepted."""
+    async def submit(self, request: Request, replica: int | None = None, image: int | None = None) -> Call:
+        """Send the image until it is accepted or refused for good; without a key, until it may have been accepted."""
         give_up_at, pause_s = time.monotonic() + GIVE_UP_S, FIRST_PAUSE_S
         wait = self.rng.choice(("", "Prefer: wait=2\r\n", "Prefer: wait=10\r\n"))
         headers = f"Content-Type: image/jpeg\r\nSplitleaf-Unit: {request.unit}\r\n{wait}"
         headers += f"Idempotency-Key: {request.key}\r\n" if request.key else ""
-        upload = PICTURES[request.picture if picture is None else picture]
+        upload = IMAGES[request.image if image is None else image]
         while True:
             at = self.any_replica() if replica is None else replica
             call = await self.ask(Verb.SUBMIT, at, request.number, "/v1/predictions", headers, upload)
@@ -168,11 +168,11 @@ async def and_cancel(clients: Clients, request: Request) -> None:
         await clients.follow(await clients.submit(request))
 
 
-async def with_another_picture(clients: Clients, request: Request) -> None:
-    """Reuse the key for another picture, soon or late: that is to be refused."""
+async def with_another_image(clients: Clients, request: Request) -> None:
+    """Reuse the key for another image, soon or late: that is to be refused."""
     await clients.follow(await clients.submit(request))
     await asyncio.sleep(clients.rng.choice((0.0, clients.rng.uniform(1, 8))))
-    other = Request(next(clients.numbers), (request.picture + 1) % len(PICTURES), request.unit, request.key)
+    other = Request(next(clients.numbers), (request.image + 1) % len(IMAGES), request.unit, request.key)
     clients.history.requests[other.number] = other
     await clients.submit(other)
 
@@ -183,6 +183,6 @@ MANNERS: Final[Sequence[Manner]] = (
     to_both_at_once,
     again_late,
     and_cancel,
-    with_another_picture,
+    with_another_image,
 )
 WEIGHTS: Final = (30, 25, 25, 8, 6, 6)

@@ -18,7 +18,7 @@ import redis
 from splitleaf.core.access import key_digest, new_key
 from splitleaf.processes.supervisor import Child, Supervisor
 from splitleaf.settings import PREFIX
-from tests.faults.pictures import add_versions
+from tests.faults.images import add_versions
 from tests.faults.schedule import LEASE_S
 from tests.faults.surroundings import Disk, small_disk
 from tests.jobs.servers import BrokerServer, FaultProxy

@@ -25,7 +25,7 @@ from typing import Final
 from tests.faults.checker import Evidence, Violation, check
 from tests.faults.clients import Clients
 from tests.faults.history import History, Result
-from tests.faults.pictures import add_versions
+from tests.faults.images import add_versions
 from tests.faults.quiet import recorded_in
 from tests.jobs.sentinels import Replicated
 from tests.system.running import RunningSystem, start_system
@@ -80,7 +80,7 @@ def main() -> int:
     parser.add_argument("--failovers", type=int, default=10)
     parser.add_argument("--replicas", type=int, default=1)
     parser.add_argument("--demoted", action="store_true")
-    parser.add_argument("--per-second", type=float, default=60, help="pictures")
+    parser.add_argument("--per-second", type=float, default=60, help="images")
     given = parser.parse_args()
     plan = Plan(given.failovers, given.replicas, given.demoted, given.per_second)
     with tempfile.TemporaryDirectory(prefix="slf", dir="/tmp", ignore_cleanup_errors=True) as folder:

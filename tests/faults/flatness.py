@@ -1,4 +1,4 @@
-"""Whether what was sampled stays as it is, and a picture of it."""
+"""Whether what was sampled stays as it is, and an image of it."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ class Call:
     ended_s: float
     replica: int
     request: int
-    """Number of the picture that was to be answered."""
+    """Number of the image that was to be answered."""
     status: int
     """Of HTTP; 0 where the connection broke."""
     body: Mapping[str, Any]
@@ -89,10 +89,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a client wants: one picture's answer."""
+    """What a client wants: one image's answer."""
 
     number: int
-    picture: int
+    image: int
     unit: str
     key: str
     """Idempotency-Key; empty: none."""

@@ -14,7 +14,7 @@ import httpx
 
 from tests.experiments.plans import table
 from tests.faults.cluster import Cluster
-from tests.faults.pictures import SHIFTS
+from tests.faults.images import SHIFTS
 
 WHY: Final = {"reason": "a fault test"}
 NEXT_STEPS: Final = {

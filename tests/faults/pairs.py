@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from tests.faults.cluster import Cluster, running_cluster
+from tests.faults.images import IMAGES
 from tests.faults.line import Line
 from tests.faults.operator import Operator
-from tests.faults.pictures import PICTURES
 from tests.faults.quiet import recorded, until_quiet
 
 CLIENTS: Final = 12
@@ -75,8 +75,8 @@ async def _client(
     while not is_enough(pairs):
         number = next(numbers)
         headers = f"Content-Type: image/jpeg\r\nIdempotency-Key: pair-{number}\r\nSplitleaf-Unit: pairs\r\nPrefer: wait=15\r\n"
-        picture = PICTURES[number % len(PICTURES)]
-        answers = await asyncio.gather(*(line.ask("POST", "/v1/predictions", headers, picture) for line in lines))
+        image = IMAGES[number % len(IMAGES)]
+        answers = await asyncio.gather(*(line.ask("POST", "/v1/predictions", headers, image) for line in lines))
         finals = [_final(body) for status, body in answers if status == 200]
         for _, body in (one for one in answers if one[0] == 200):
             pairs.told.setdefault(body["id"], set()).add(_final(body))

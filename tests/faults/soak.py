@@ -42,7 +42,7 @@ CAPACITY_CLIENTS: Final = 64
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--per-second", type=float, help="pictures; without it, 70 % of what is measured first")
+    parser.add_argument("--per-second", type=float, help="images; without it, 70 % of what is measured first")
     parser.add_argument("--every", type=float, default=20, help="seconds between two small faults, on average")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--out", type=Path, default=Path("build/soak"), help="folder for the CSV file and the plot")
@@ -59,7 +59,7 @@ async def _soak(arguments: argparse.Namespace) -> int:
         async with running_cluster(Path(folder), disk_megabytes=1024, settings=settings) as cluster:
             history, samples = History(), list[Sample]()
             per_second = arguments.per_second or SHARE * await _capacity(cluster)
-            print(f"{per_second:.0f} pictures a second for {arguments.minutes:g} minutes", flush=True)
+            print(f"{per_second:.0f} images a second for {arguments.minutes:g} minutes", flush=True)
             clients = Clients(cluster.urls, history, per_second, arguments.seed)
             schedule = _small_faults(arguments.seed, 60 * arguments.minutes, arguments.every)
             sampling = asyncio.create_task(_keep_sampling(cluster, history, samples, arguments.out / "samples.csv"))
@@ -81,7 +81,7 @@ def _small_faults(seed: int, seconds: float, every_s: float) -> Sequence[Fault]:
 
 
 async def _capacity(cluster: Cluster) -> float:
-    """Return how many pictures a second are answered when so many clients each wait for their answer."""
+    """Return how many images a second are answered when so many clients each wait for their answer."""
     history = History()
     clients = Clients(cluster.urls, history, 10_000, seed=0, most_at_once=CAPACITY_CLIENTS)
     began_s = history.now_s()

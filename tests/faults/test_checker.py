@@ -10,7 +10,7 @@ import pytest
 
 from tests.faults.checker import Evidence, check
 from tests.faults.history import Call, History, Mark, Request, Verb
-from tests.faults.pictures import COLOURS, label_of
+from tests.faults.images import COLOURS, label_of
 from tests.faults.schedule import KINDS, draw_schedule
 
 ID = "abcdefghijklmnopqrstuvwxyz"
@@ -103,11 +103,11 @@ def another_id(evidence: Evidence) -> None:
     evidence.rows = [row(), row(OTHER)]
 
 
-def another_picture_with_the_key(evidence: Evidence) -> None:
+def another_image_with_the_key(evidence: Evidence) -> None:
     evidence.history.calls.append(call(Verb.SUBMIT, 5, request=1))
 
 
-def another_pictures_answer(evidence: Evidence) -> None:
+def another_images_answer(evidence: Evidence) -> None:
     evidence.rows = [row(served_version="v2")]
 
 
@@ -158,8 +158,8 @@ def something_pending(evidence: Evidence) -> None:
         (recorded_twice, "recorded twice"),
         (a_document_set_aside, "set aside"),
         (another_id, "two ids"),
-        (another_picture_with_the_key, "key reused"),
-        (another_pictures_answer, "wrong answer"),
+        (another_image_with_the_key, "key reused"),
+        (another_images_answer, "wrong answer"),
         (an_innocent_that_failed, "innocent failed"),
         (canceled_by_nobody, "canceled by nobody"),
         (more_exposures_than_answers, "recorded for nobody"),
@@ -198,7 +198,7 @@ def test_a_seed_draws_the_same_faults_again_and_no_two_of_a_lane_at_once() -> No
         assert all(earlier.at_s + earlier.seconds <= later.at_s for earlier, later in itertools.pairwise(own))
 
 
-def test_every_picture_tells_every_version_apart() -> None:
+def test_every_image_tells_every_version_apart() -> None:
     assert len(set(COLOURS)) == 16
-    for picture in range(len(COLOURS)):
-        assert len({label_of(picture, version) for version in ("v1", "v2", "v3")}) == 3
+    for image in range(len(COLOURS)):
+        assert len({label_of(image, version) for version in ("v1", "v2", "v3")}) == 3

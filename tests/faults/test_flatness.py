@@ -27,8 +27,8 @@ def test_what_moves_is_flat_and_what_grows_is_not() -> None:
     assert [one.is_flat for one in judge(samples(-40))] == [True, True]
 
 
-def test_the_picture_has_a_line_for_each_series(tmp_path: Path) -> None:
+def test_the_image_has_a_line_for_each_series(tmp_path: Path) -> None:
     draw(samples(10), tmp_path / "soak.svg")
-    picture = ET.parse(tmp_path / "soak.svg").getroot()
-    lines = [one for one in picture.iter() if one.tag.endswith("polyline")]
+    image = ET.parse(tmp_path / "soak.svg").getroot()
+    lines = [one for one in image.iter() if one.tag.endswith("polyline")]
     assert [len(one.attrib["points"].split()) for one in lines] == [200, 200]

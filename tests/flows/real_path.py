@@ -43,21 +43,21 @@ class Service:
 
     answers_in_s: float = 0.1
     fails: float = 0.01
-    """Share of the pictures without an answer."""
+    """Share of the images without an answer."""
     hangs: float = 0.0
-    """Share of the pictures that their worker never finishes."""
+    """Share of the images that their worker never finishes."""
     ready_after_s: float = 0.0
 
 
 @dataclass(frozen=True)
 class Crowd:
-    """How visitors come, each with one picture."""
+    """How visitors come, each with one image."""
 
     a_second: float = 50.0
     in_bursts: bool = False
     """All of a second's within its first twentieth."""
     cancels: tuple[float, float] = (0.0, 0.0)
-    """Share of control's and the candidate's pictures that are taken back at once."""
+    """Share of control's and the candidate's images that are taken back at once."""
 
 
 @dataclass

@@ -117,7 +117,7 @@ async def test_what_has_no_answer_cannot_be_judged() -> None:
 
 
 class RefusesBlue:
-    """A real network in front of which somebody stands who breaks on blue pictures."""
+    """A real network in front of which somebody stands who breaks on blue images."""
 
     def __init__(self, runtime: OnnxRuntime) -> None:
         self._runtime = runtime
@@ -146,7 +146,7 @@ def classifier(models: Path, *, breaks: bool = False) -> Classifier:
     return Classifier(manifest, RefusesBlue(runtime) if breaks else runtime)
 
 
-def test_each_picture_of_a_batch_gets_its_own_answer(tmp_path: Path) -> None:
+def test_each_image_of_a_batch_gets_its_own_answer(tmp_path: Path) -> None:
     ready = classifier(tmp_path)
     said = classify_batch(claims([RED, BLUE, GREEN]), ready)
     assert [one.classification.best.label for one in said if one.classification] == [LABELS[0], LABELS[2], LABELS[1]]
@@ -154,7 +154,7 @@ def test_each_picture_of_a_batch_gets_its_own_answer(tmp_path: Path) -> None:
     assert all(one.timings.queue_ms == 2.5 and one.timings.inference_ms > 0 for one in said)
 
 
-def test_a_picture_that_breaks_the_network_spoils_no_others_answer(tmp_path: Path) -> None:
+def test_a_image_that_breaks_the_network_spoils_no_others_answer(tmp_path: Path) -> None:
     said = classify_batch(claims([RED, BLUE, GREEN]), classifier(tmp_path, breaks=True))
     assert [one.claim.task_id for one in said] == ["t0", "t1", "t2"]
     assert [one.classification is not None for one in said] == [True, False, True]

@@ -1,4 +1,4 @@
-"""Recorded outcomes become items, each for its reasons; the draw is what it says; pictures go when their time is over."""
+"""Recorded outcomes become items, each for its reasons; the draw is what it says; images go when their time is over."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from splitleaf.core.ids import shadow_prediction_id
 from splitleaf.experiments.allocation import is_sampled
 from splitleaf.experiments.bucketing import slot_of
 from splitleaf.flows.curate_reviews import Retention, ReviewCurator, is_audited, random_place
-from splitleaf.images.directory import DirectoryPictureArchive
+from splitleaf.images.directory import DirectoryImageArchive
 from splitleaf.outcomes.events import Outcome
 from splitleaf.outcomes.reviews import ReviewItem, ReviewReason
 from splitleaf.statistics.mcnemar import log_evidence
@@ -51,7 +51,7 @@ def ids(count: int, seed: int) -> list[str]:
     return ["".join(rng.choices("abcdefghijklmnopqrstuvwxyz234567", k=26)) for _ in range(count)]
 
 
-def test_pictures_on_which_versions_said_different_labels_are_enrolled_whoever_came_first() -> None:
+def test_images_on_which_versions_said_different_labels_are_enrolled_whoever_came_first() -> None:
     differ, agree, failed, three = (outcome(label="rust") for _ in range(4))
     outcomes = [
         shadow_of(differ, "scab"),
@@ -95,7 +95,7 @@ def test_what_failed_or_was_forced_is_not_enrolled() -> None:
     assert enrolled(failed_outcome(), forced, shadow_of(forced, "scab"), share=1.0) == []
 
 
-def test_two_curators_enrol_each_picture_once_and_the_slower_one_is_told() -> None:
+def test_two_curators_enrol_each_image_once_and_the_slower_one_is_told() -> None:
     store = EmptyStore()
     store.record_outcomes([outcome() for _ in range(3)])
 
@@ -143,23 +143,23 @@ def test_a_part_of_the_disagreements_is_a_fair_sample_of_them_all() -> None:
     rng = random.Random(11)
     rejected = 0
     for run in range(200):
-        # Versions of equal accuracy; but v2 is right on confident pictures, v1 on the others.
-        pictures = [(one, rng.random()) for one in ids(200, 1_000 + run)]
-        first = sorted(pictures, key=lambda pair: random_place("5a17", pair[0]))[:100]
+        # Versions of equal accuracy; but v2 is right on confident images, v1 on the others.
+        images = [(one, rng.random()) for one in ids(200, 1_000 + run)]
+        first = sorted(images, key=lambda pair: random_place("5a17", pair[0]))[:100]
         wins = sum(confidence > 0.5 for _, confidence in first)
         rejected += float(log_evidence(wins, 100 - wins)) >= math.log(20)
     assert rejected <= 10  # 5 % of 200; by confidence it would be all of them
-    in_order = sorted(pictures, key=lambda pair: pair[1])[:100]
+    in_order = sorted(images, key=lambda pair: pair[1])[:100]
     wins = sum(confidence > 0.5 for _, confidence in in_order)
     assert float(log_evidence(wins, 100 - wins)) > math.log(20)
 
 
-def test_pictures_go_when_their_time_is_over(tmp_path: Path) -> None:
-    archive, clock = DirectoryPictureArchive(tmp_path), HandClock()
+def test_images_go_when_their_time_is_over(tmp_path: Path) -> None:
+    archive, clock = DirectoryImageArchive(tmp_path), HandClock()
     one = ids(1, 5)[0]
     archive.keep(one, b"x")
     terms = Retention(keep_ms=60_000, max_bytes=100)
-    curator = ReviewCurator(EmptyStore(), clock, 0.0, pictures=archive, retention=terms)
+    curator = ReviewCurator(EmptyStore(), clock, 0.0, images=archive, retention=terms)
     path = tmp_path / one[:2] / f"{one}.jpg"
     os.utime(path, (clock.now_ms() / 1000, clock.now_ms() / 1000))
     curator.sweep_once()

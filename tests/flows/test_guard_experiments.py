@@ -65,7 +65,7 @@ class Scene:
         return made
 
     def visit(self, count: int, make: Callable[[LiveExperiment, str], Outcome]) -> None:
-        """Let new visitors come, each with one picture."""
+        """Let new visitors come, each with one image."""
         (live,) = load_routing(self.store, "v1").experiments
         seen = range(self._visitors, self._visitors + count)
         self._visitors += count
@@ -265,8 +265,8 @@ async def test_a_stage_is_left_when_its_time_and_its_number_are_reached_and_not_
     scene.visit(150, good)
     watch = only(controller.look(scene.now_ms))
     assert watch.step is RampStep.WAIT
-    assert watch.waiting_for == ("50 more pictures", "10 more minutes")
-    assert watch.summary == "stage 1 of 3 (1 %): waiting for 50 more pictures and 10 more minutes"
+    assert watch.waiting_for == ("50 more images", "10 more minutes")
+    assert watch.summary == "stage 1 of 3 (1 %): waiting for 50 more images and 10 more minutes"
     scene.visit(50, good)
     assert only(controller.look(scene.now_ms)).waiting_for == ("10 more minutes",)
     scene.clock.move(599)
@@ -278,10 +278,10 @@ async def test_a_stage_is_left_when_its_time_and_its_number_are_reached_and_not_
     assert scene.state == ("running", 1)
     entry = scene.store.audit_log("experiment/leaf")[0]
     assert (entry.actor, entry.action) == ("controller", "ramp")
-    assert "200 pictures (at least 200) in 10.0 minutes (at least 10)" in entry.reason
+    assert "200 images (at least 200) in 10.0 minutes (at least 10)" in entry.reason
     assert json.loads(entry.after)["shares"] == {"candidate": 10.0, "control": 90.0}
     watch = only(controller.look(scene.now_ms))
-    assert (watch.stage.pictures, watch.waiting_for) == (0, ("100 more pictures", "10 more minutes"))
+    assert (watch.stage.images, watch.waiting_for) == (0, ("100 more images", "10 more minutes"))
 
 
 async def test_the_last_stage_and_one_without_minimums_stay(scene: Scene) -> None:
@@ -375,7 +375,7 @@ async def test_at_a_stage_of_100_percent_a_holdback_keeps_the_guardrails_awake(s
     assert scene.state[0] == "rolled_back"
 
 
-async def test_one_person_with_a_hundred_bad_pictures_is_one_unit(scene: Scene) -> None:
+async def test_one_person_with_a_hundred_bad_images_is_one_unit(scene: Scene) -> None:
     scene.start(guardrails=[{"metric": "error_rate"}])
     controller = await scene.controller()
     scene.visit(200, good)
@@ -401,7 +401,7 @@ async def test_shadows_and_overrides_are_no_evidence(scene: Scene) -> None:
         ]
     )
     watch = only(controller.look(scene.now_ms))
-    assert (watch.stage.pictures, watch.guardrails[0].candidate_units) == (0, 0)
+    assert (watch.stage.images, watch.guardrails[0].candidate_units) == (0, 0)
 
 
 async def test_who_takes_over_comes_to_the_same_evidence(scene: Scene) -> None:

@@ -76,11 +76,11 @@ def test_a_worse_candidate_is_called_worse_and_is_to_be_rolled_back() -> None:
     ]
 
 
-def test_equal_versions_are_undecided_and_more_pictures_are_asked_for() -> None:
+def test_equal_versions_are_undecided_and_more_images_are_asked_for() -> None:
     report = judge(Synthetic(plan_of(), World(error_rate={"v1": 0.05, "v2": 0.05})).run(2000))
     assert report.statement.verdict is Verdict.UNDECIDED
-    assert any("more pictures" in one for one in report.statement.missing)
-    assert "The plan asks for 4,000 pictures; 2,000 have come." in report.statement.missing
+    assert any("more images" in one for one in report.statement.missing)
+    assert "The plan asks for 4,000 images; 2,000 have come." in report.statement.missing
     assert report.statement.next_steps == ["Let it run. Looking at it as often as you like spoils nothing."]
 
 
@@ -128,7 +128,7 @@ def test_a_measure_that_does_not_decide_is_named_only_beyond_what_so_many_measur
 
 
 ALIKE = World(accuracy={"v1": 0.9987, "v2": 0.9987}, likeness=0.0, labels_disagreements=True)
-"""They disagree on about one picture in 400, and are right equally often."""
+"""They disagree on about one image in 400, and are right equally often."""
 
 
 def test_versions_that_hardly_disagree_are_equivalent_and_no_label_is_asked_for() -> None:
@@ -144,11 +144,11 @@ def test_versions_that_hardly_disagree_are_equivalent_and_no_label_is_asked_for(
         assert not any("abel" in step for step in report.statement.next_steps)
 
 
-def test_an_empty_queue_is_not_to_be_labelled_but_more_pictures_are_to_come() -> None:
+def test_an_empty_queue_is_not_to_be_labelled_but_more_images_are_to_come() -> None:
     report = judge(Synthetic(shadow_plan(), ALIKE).run(700))
     assert report.statement.verdict is Verdict.NOT_ENOUGH_DATA
     assert not any("queue" in step for step in report.statement.next_steps)
-    assert any("more pictures and no label" in one for one in report.statement.missing)
+    assert any("more images and no label" in one for one in report.statement.missing)
 
 
 def test_what_the_plan_asks_for_is_not_asked_for_again_once_it_has_come() -> None:
@@ -268,12 +268,12 @@ def test_a_shadow_without_labels_asks_for_them() -> None:
     assert report.agreements[0].agreement is not None
 
 
-def test_pictures_of_one_unit_are_a_concern_that_says_what_to_do() -> None:
+def test_images_of_one_unit_are_a_concern_that_says_what_to_do() -> None:
     world = World(accuracy={"v1": 0.88, "v2": 0.94}, labels_disagreements=True)
     report = judge(Synthetic(shadow_plan(), world).run(400, units=1))
     assert check(report, "units") == "warning"
     (concern,) = report.statement.concerns
-    assert concern.startswith("All 400 pictures came from one unit")
+    assert concern.startswith("All 400 images came from one unit")
     assert "splitleaf predict --units" in concern
     assert report.statement.verdict is Verdict.NOT_ENOUGH_DATA
     assert report.statement.missing[0].startswith("At least 10 units")
@@ -282,11 +282,9 @@ def test_pictures_of_one_unit_are_a_concern_that_says_what_to_do() -> None:
 
 def test_what_more_a_shadow_takes_does_not_speak_of_shares() -> None:
     world = World(accuracy={"v1": 0.9, "v2": 0.92}, labels_disagreements=True)
-    wanted = [
-        one for one in judge(Synthetic(shadow_plan(), world).run(600)).statement.missing if "more pictures" in one
-    ]
+    wanted = [one for one in judge(Synthetic(shadow_plan(), world).run(600)).statement.missing if "more images" in one]
     assert len(wanted) == 1
-    assert wanted[0].endswith("more pictures, labelled where the versions disagree.")
+    assert wanted[0].endswith("more images, labelled where the versions disagree.")
 
 
 def test_half_of_the_labels_give_the_same_difference_less_surely() -> None:
@@ -348,7 +346,7 @@ def test_those_whom_a_ramp_hands_over_answer_as_often_as_before() -> None:
     assert arms["candidate"] > 200, "of 600 who all came in the first stage"
     rates = {one.arm: one for one in report.health.responses}
     assert {arm: one.units for arm, one in rates.items()} == arms
-    # Everybody brings some pictures in each stage, and speaks of a fifth of them.
+    # Everybody brings some images in each stage, and speaks of a fifth of them.
     assert rates["candidate"].rate.low < 0.5 < rates["control"].rate.high
     assert rates["candidate"].responding < rates["candidate"].units
 
@@ -425,7 +423,7 @@ def test_traffic_that_changes_is_seen_in_the_drift_strip() -> None:
     assert [one.is_drift for one in drifted if one.measure == "confidence"][-1]
 
 
-def test_segments_and_traffic_add_up_to_all_pictures() -> None:
+def test_segments_and_traffic_add_up_to_all_images() -> None:
     report = judge(Synthetic(plan_of(), World(error_rate={"v1": 0.1, "v2": 0.1})).run(1500, units=700))
     visits = [one.images for one in report.segments if one.dimension == "visit"]
     assert sum(visits) == 1500
@@ -433,11 +431,9 @@ def test_segments_and_traffic_add_up_to_all_pictures() -> None:
     assert sum(one.images for one in report.arms) == 1500
 
 
-def test_a_difference_is_shown_by_how_the_pictures_came_as_far_as_that_is_known() -> None:
+def test_a_difference_is_shown_by_how_the_images_came_as_far_as_that_is_known() -> None:
     experiment = Synthetic(plan_of(), World(error_rate={"v1": 0.3, "v2": 0.1})).run(2000)
-    older = [
-        replace(one, prediction_id=f"9{one.prediction_id[1:]}", origin="") for one in pictures_of(experiment)[:500]
-    ]
+    older = [replace(one, prediction_id=f"9{one.prediction_id[1:]}", origin="") for one in images_of(experiment)[:500]]
     experiment.store.record_outcomes(older)
     report = judge(experiment)
     found = {one.segment: one for one in report.segments if one.dimension == "origin"}
@@ -449,7 +445,7 @@ def test_a_difference_is_shown_by_how_the_pictures_came_as_far_as_that_is_known(
         assert one.difference.low <= -0.2 <= one.difference.high < 0
 
 
-def pictures_of(experiment: Synthetic) -> list[Outcome]:
+def images_of(experiment: Synthetic) -> list[Outcome]:
     return list(experiment.store.outcomes_after(0, 10_000))
 
 
@@ -514,7 +510,7 @@ def test_one_busy_unit_beside_thousands_hides_no_interval_decides_nothing_and_is
     report = judge(quiet)
     found = report.metrics[0].arms[1].difference
     assert found is not None
-    assert abs(found.value - expected.value) < 0.007, "ten pictures in fifteen hundred"
+    assert abs(found.value - expected.value) < 0.007, "ten images in fifteen hundred"
     (units,) = [one for one in report.health.checks if one.name == "units"]
     assert units.status == "warning"
     assert "One unit sent 201 of them (6 %)" in units.summary
@@ -542,5 +538,5 @@ def test_a_plan_that_will_hardly_be_decided_in_time_says_so() -> None:
     world = World(error_rate={"v1": 0.1, "v2": 0.1})
     futile = judge(Synthetic(plan_of(planned_n=2_000, mde=0.005), world).run(1_500))
     open_still = judge(Synthetic(plan_of(planned_n=2_000, mde=0.005), world).run(500))
-    assert any("hardly be decided by the 2,000 pictures" in one for one in futile.statement.missing)
+    assert any("hardly be decided by the 2,000 images" in one for one in futile.statement.missing)
     assert not any("hardly" in one for one in open_still.statement.missing)

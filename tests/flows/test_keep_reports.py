@@ -23,9 +23,9 @@ class CountingStore(EmptyStore):
 
     made = 0
 
-    def exposures(self, experiment: str, *, before_ms: int | None = None, with_pictures: bool = True) -> Exposures:
+    def exposures(self, experiment: str, *, before_ms: int | None = None, with_images: bool = True) -> Exposures:
         self.made += 1
-        return super().exposures(experiment, before_ms=before_ms, with_pictures=with_pictures)
+        return super().exposures(experiment, before_ms=before_ms, with_images=with_images)
 
 
 class Desk(MemoryControlDesk):

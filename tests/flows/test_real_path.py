@@ -62,7 +62,7 @@ async def test_a_report_of_equal_versions_finds_no_difference_in_what_has_not_co
     assert not any(row.log10_e and row.log10_e > 1.3 for one in reports for row in one.metrics[0].arms)
 
 
-async def test_pictures_that_are_taken_back_more_often_in_one_arm_make_the_report_unsound_and_hold_the_ramp() -> None:
+async def test_images_that_are_taken_back_more_often_in_one_arm_make_the_report_unsound_and_hold_the_ramp() -> None:
     """Which of them are left is no chance: equal error rates would look different."""
     variants = {"control": {"version": "v1", "share": 50}, "candidate": {"version": "v2", "share": 50}}
     ramp = [{"share": 40, "min_n": 200}, {"share": 50}]

@@ -1,4 +1,4 @@
-"""Versions that score pictures unseen: behind everything else, and never in the way."""
+"""Versions that score images unseen: behind everything else, and never in the way."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from splitleaf.flows.read_result import ResultReader
 from splitleaf.flows.record_outcomes import Recorder
 from splitleaf.flows.serving import Serving
 from splitleaf.flows.submit_image import ImageSubmission, Submission
-from splitleaf.images.intake import DecodedPicture
+from splitleaf.images.intake import DecodedImage
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
 from splitleaf.jobs.queue import JobQueue, Priority, SubmitOutcome, Task
 from splitleaf.registry.catalogue import Catalogue
 from tests.jobs.conftest import Parts
 from tests.jobs.tasks import classified
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 from tests.support.repositories import add_version
 from tests.support.stores import EmptyStore
 
@@ -62,7 +62,7 @@ def flow(intake: PooledIntake, queue: JobQueue, snapshot: Serving) -> ImageSubmi
     return ImageSubmission(intake, queue, lambda: snapshot, SystemClock(), ttl_s=30, store=EmptyStore())
 
 
-async def test_a_shadow_scores_the_same_picture_behind_everything_else(
+async def test_a_shadow_scores_the_same_image_behind_everything_else(
     parts: Parts, intake: PooledIntake, tmp_path: Path
 ) -> None:
     submission = flow(intake, parts.queue(), serving(tmp_path))
@@ -77,7 +77,7 @@ async def test_a_shadow_scores_the_same_picture_behind_everything_else(
     assert shadow.task_id == shadow_prediction_id(state.id, "v2")
 
 
-async def test_a_shadow_of_another_input_gets_the_picture_as_it_wants_it(
+async def test_a_shadow_of_another_input_gets_the_image_as_it_wants_it(
     parts: Parts, intake: PooledIntake, tmp_path: Path
 ) -> None:
     submission = flow(intake, parts.queue(), serving(tmp_path, side=24))
@@ -123,7 +123,7 @@ async def test_the_public_cannot_reach_it(parts: Parts, intake: PooledIntake, tm
         await anext(reader.follow(shadow_id))
 
 
-async def test_a_share_of_the_pictures_is_scored_and_anybody_can_tell_which(
+async def test_a_share_of_the_images_is_scored_and_anybody_can_tell_which(
     parts: Parts, intake: PooledIntake, tmp_path: Path
 ) -> None:
     submission = flow(intake, parts.queue(), serving(tmp_path, sampling=5_000))
@@ -143,7 +143,7 @@ async def test_one_key_sent_twice_is_scored_once(parts: Parts, intake: PooledInt
     assert len(await parts.consumer().take({"v2": 5}, 50)) == 1
 
 
-async def test_a_picture_that_was_accepted_before_is_not_scored_again(intake: PooledIntake, tmp_path: Path) -> None:
+async def test_a_image_that_was_accepted_before_is_not_scored_again(intake: PooledIntake, tmp_path: Path) -> None:
     class Knowing(Unwilling):
         async def submit(self, task: Task) -> SubmitOutcome:
             await super().submit(task)
@@ -183,7 +183,7 @@ async def test_a_full_queue_refuses_shadows_while_it_takes_everything_else(
 
 
 class Unwilling:
-    """A queue that takes answers' pictures and breaks on shadows, or keeps them waiting."""
+    """A queue that takes answers' images and breaks on shadows, or keeps them waiting."""
 
     def __init__(self, error: Exception | None = None) -> None:
         self.error = error
@@ -226,11 +226,11 @@ async def test_a_shadow_that_waits_delays_nobody_and_what_is_too_much_is_given_u
     await submission.finish_shadows()
 
 
-async def test_the_answers_picture_is_prepared_for_the_answer_alone(tmp_path: Path) -> None:
+async def test_the_answers_image_is_prepared_for_the_answer_alone(tmp_path: Path) -> None:
     asked: list[int] = []
 
     class Counting:
-        async def decode(self, data: bytes, specs: Sequence[object]) -> DecodedPicture:
+        async def decode(self, data: bytes, specs: Sequence[object]) -> DecodedImage:
             asked.append(len(specs))
             return await real.decode(data, specs)  # type: ignore[arg-type]
 

@@ -30,12 +30,12 @@ from splitleaf.registry.manifest import Insight
 from tests.jobs.conftest import Parts
 from tests.jobs.tasks import classified
 from tests.outcomes.facts import outcome
-from tests.support.pictures import BLUE, jpeg
+from tests.support.images import BLUE, jpeg
 from tests.support.repositories import SIDE, add_version
 from tests.support.stores import EmptyStore
 
-PICTURE = jpeg()
-ONE = Submission(PICTURE, "u" * 32, "req-1")
+IMAGE = jpeg()
+ONE = Submission(IMAGE, "u" * 32, "req-1")
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def flow(
     return ImageSubmission(intake, parts.queue(limits), lambda: serving, SystemClock(), ttl_s=30, store=store)
 
 
-async def test_a_picture_is_handed_over_as_the_version_wants_it(
+async def test_a_image_is_handed_over_as_the_version_wants_it(
     parts: Parts, intake: PooledIntake, serving: Serving
 ) -> None:
     state = await flow(intake, parts, serving).submit(ONE)
@@ -160,7 +160,7 @@ class FrozenStore(EmptyStore):
         return super().outcome(prediction_id)
 
 
-async def test_a_silent_database_keeps_no_new_picture_from_being_answered(
+async def test_a_silent_database_keeps_no_new_image_from_being_answered(
     parts: Parts, intake: PooledIntake, serving: Serving
 ) -> None:
     store = FrozenStore()
@@ -174,7 +174,7 @@ async def test_a_silent_database_keeps_no_new_picture_from_being_answered(
     store.is_over.set()
 
 
-async def test_a_late_reuse_of_a_key_for_another_picture_is_refused(
+async def test_a_late_reuse_of_a_key_for_another_image_is_refused(
     parts: Parts, intake: PooledIntake, serving: Serving
 ) -> None:
     store = EmptyStore()
@@ -192,7 +192,7 @@ async def test_a_late_reuse_of_a_key_for_another_picture_is_refused(
     with pytest.raises(Unprocessable) as refused:
         await submission.submit(replace(keyed, data=jpeg(BLUE)))
     assert refused.value.error_code == "idempotency_key_reused"
-    # No digest is kept of pictures that came without a key: nothing is ever compared with them.
+    # No digest is kept of images that came without a key: nothing is ever compared with them.
     assert [store.outcome(one.id).fingerprint != "" for one in (first, unkeyed)] == [True, False]  # type: ignore[union-attr]
 
 
@@ -213,7 +213,7 @@ async def test_a_key_is_the_clients_own(parts: Parts, intake: PooledIntake, serv
     assert mine.id != theirs.id
 
 
-async def test_a_key_with_another_picture_is_refused(parts: Parts, intake: PooledIntake, serving: Serving) -> None:
+async def test_a_key_with_another_image_is_refused(parts: Parts, intake: PooledIntake, serving: Serving) -> None:
     submission = flow(intake, parts, serving)
     await submission.submit(replace(ONE, idempotency_key="key-1"))
     with pytest.raises(Unprocessable) as refused:
@@ -250,9 +250,9 @@ async def test_what_a_full_candidate_turns_away_is_answered_by_control_and_count
         await submission.submit(ONE)
 
 
-async def test_a_broken_picture_never_reaches_the_queue(parts: Parts, intake: PooledIntake, serving: Serving) -> None:
+async def test_a_broken_image_never_reaches_the_queue(parts: Parts, intake: PooledIntake, serving: Serving) -> None:
     with pytest.raises(RejectedImage):
-        await flow(intake, parts, serving).submit(replace(ONE, data=PICTURE[: len(PICTURE) // 2]))
+        await flow(intake, parts, serving).submit(replace(ONE, data=IMAGE[: len(IMAGE) // 2]))
     assert not await parts.consumer().take({"v1": 1}, 10)
 
 
@@ -280,7 +280,7 @@ async def test_a_broker_that_does_not_answer_is_our_error(
     await queue.close()
 
 
-async def test_what_may_not_be_explained_is_noted_when_the_picture_is_accepted(
+async def test_what_may_not_be_explained_is_noted_when_the_image_is_accepted(
     parts: Parts, intake: PooledIntake, serving: Serving
 ) -> None:
     heat = Insight(sha256="0" * 64, map_output="map", map_shape=(4, 4))

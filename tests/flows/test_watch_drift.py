@@ -24,7 +24,7 @@ from tests.support.sightings import answered
 from tests.support.stores import EmptyStore
 
 
-def test_darker_pictures_are_an_alarm_and_those_before_stay_what_they_were(tmp_path: Path) -> None:
+def test_darker_images_are_an_alarm_and_those_before_stay_what_they_were(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 100))
     classifier, store, rng = load_classifier(folder, OnnxRuntime), EmptyStore(), np.random.default_rng(2)
     store.record_outcomes(answered(classifier, rng, 250))
@@ -38,7 +38,7 @@ def test_darker_pictures_are_an_alarm_and_those_before_stay_what_they_were(tmp_p
     assert dark.windows[-1].drifts[0].measure in {"brightness", "novelty"}
 
 
-def test_other_artifacts_and_unmeasured_pictures_are_left_out(tmp_path: Path) -> None:
+def test_other_artifacts_and_unmeasured_images_are_left_out(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 40))
     classifier, store = load_classifier(folder, OnnxRuntime), EmptyStore()
     store.record_outcomes([outcome(served_digest=classifier.digest), outcome(measures="[1.0]")])
@@ -46,7 +46,7 @@ def test_other_artifacts_and_unmeasured_pictures_are_left_out(tmp_path: Path) ->
     assert (report.images, report.windows, report.is_alarm) == (0, (), False)
 
 
-def test_a_version_without_reference_pictures_has_no_baseline(tmp_path: Path) -> None:
+def test_a_version_without_reference_images_has_no_baseline(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, reference=None)
     manifest = load_classifier(folder, OnnxRuntime).manifest
     with pytest.raises(Conflict) as refused:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.fuzz.calls import Findings, fuzz_calls, fuzz_pictures, served_api
+from tests.fuzz.calls import Findings, fuzz_calls, fuzz_images, served_api
 from tests.fuzz.files import fuzz_file, targets
 
 
@@ -43,7 +43,7 @@ def _calls(options: argparse.Namespace) -> list[str]:
         kinds: dict[str, Callable[[], Findings]] = {
             "public calls": lambda: fuzz_calls(url, options.cases, options.seed, admin=False),
             "admin calls": lambda: fuzz_calls(url, options.cases, options.seed, admin=True),
-            "pictures": lambda: fuzz_pictures(url, options.cases, options.seed),
+            "images": lambda: fuzz_images(url, options.cases, options.seed),
         }
         for name, fuzz in kinds.items():
             if name.startswith(options.only):

@@ -136,8 +136,8 @@ def _faults_of(case: Any, response: httpx.Response) -> Iterator[str]:
         yield f"undeclared: {where}"
 
 
-def fuzz_pictures(url: str, cases: int, number: int) -> Findings:
-    """Send damaged pictures, as files of a form and bare."""
+def fuzz_images(url: str, cases: int, number: int) -> Findings:
+    """Send damaged images, as files of a form and bare."""
     findings, rng = Findings(), random.Random(number)
     with httpx.Client(base_url=url, timeout=60) as client:
         for (_, data), _ in zip(mutants(number), range(cases), strict=False):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.calls import fuzz_calls, fuzz_pictures, served_api
+from tests.fuzz.calls import fuzz_calls, fuzz_images, served_api
 from tests.fuzz.files import fuzz_file, targets
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
@@ -31,7 +31,7 @@ def test_no_public_call_is_answered_as_the_document_does_not_say(api: str) -> No
     assert findings.statuses.total() >= 60
 
 
-def test_damaged_pictures_over_http_are_accepted_or_refused_with_a_code(api: str) -> None:
-    findings = fuzz_pictures(api, 100, 3)
+def test_damaged_images_over_http_are_accepted_or_refused_with_a_code(api: str) -> None:
+    findings = fuzz_images(api, 100, 3)
     assert findings.faults == []
     assert findings.statuses[202] > 5

@@ -1,7 +1,7 @@
-"""`python -m tests.images.fuzz [--seconds N] [--seed N]`: damaged pictures through real decoding children.
+"""`python -m tests.images.fuzz [--seconds N] [--seed N]`: damaged images through real decoding children.
 
 Prints how many were refused and with which code, the slowest, and whether a child died. Exits with 1 if a child
-died, a picture took more than two seconds, or got anything but pixels or a code.
+died, an image took more than two seconds, or got anything but pixels or a code.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Findings:
     resident_mib: float = 0.0
     """What the larger child held at the end."""
     strange: list[str] = field(default_factory=list)
-    """Pictures that got something that is neither pixels nor a known code."""
+    """Images that got something that is neither pixels nor a known code."""
 
     @property
     def are_good(self) -> bool:
@@ -47,16 +47,16 @@ class Findings:
 
     def __str__(self) -> str:
         parts = [f"{count:8} {answer}" for answer, count in self.answers.most_common()]
-        parts.append(f"{self.answers.total()} pictures; slowest {self.slowest_ms:.0f} ms ({self.slowest})")
+        parts.append(f"{self.answers.total()} images; slowest {self.slowest_ms:.0f} ms ({self.slowest})")
         parts.append(f"a child held {self.resident_mib:.0f} MiB at the end")
         parts.append(f"{self.deaths} children died; {len(self.strange)} strange answers {self.strange[:5]}")
         return "\n".join(parts)
 
 
-async def fuzz(pictures: Iterable[tuple[str, bytes]], child_module: str = "tests.images.strict_child") -> Findings:
-    """Send the pictures, as many at once as there are children, so that none waits for another."""
+async def fuzz(images: Iterable[tuple[str, bytes]], child_module: str = "tests.images.strict_child") -> Findings:
+    """Send the images, as many at once as there are children, so that none waits for another."""
     findings = Findings()
-    source = iter(pictures)
+    source = iter(images)
     intake = await PooledIntake.start(LIMITS, CHILDREN, child_module=child_module)
     try:
         before = {decoder.process.pid for decoder in intake._decoders}
@@ -92,8 +92,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     end = time.monotonic() + options.seconds
-    pictures = itertools.takewhile(lambda _: time.monotonic() < end, mutants(options.seed))
-    findings = asyncio.run(fuzz(pictures))
+    images = itertools.takewhile(lambda _: time.monotonic() < end, mutants(options.seed))
+    findings = asyncio.run(fuzz(images))
     print(findings)
     return 0 if findings.are_good else 1
 

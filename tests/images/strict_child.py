@@ -1,4 +1,4 @@
-"""A decoding child that dies of an error that is ours, which the real one would report as a damaged picture."""
+"""A decoding child that dies of an error that is ours, which the real one would report as a damaged image."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from splitleaf.core.preprocessing import ColorOrder, Fit, InputSpec, ResizeFilter
+from splitleaf.images.decoded import decode_image
 from splitleaf.images.limits import ImageLimits
-from splitleaf.images.picture import decode_picture
 from splitleaf.images.pool import PooledIntake
 from tests.images.corpus import ODD
-from tests.images.corpus.pictures import avif, encoded, heic, jpeg, png
+from tests.images.corpus.images import avif, encoded, heic, jpeg, png
 
 SPECS = [InputSpec(48, 40, color, method, fit) for color in ColorOrder for method in ResizeFilter for fit in Fit]
 ROOT = Path(__file__).parents[2]
@@ -35,25 +35,25 @@ def turned() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", turned())
-async def test_a_child_turns_a_picture_of_any_format_upright(kind: str) -> None:
+async def test_a_child_turns_a_image_of_any_format_upright(kind: str) -> None:
     data = turned()[kind]
     intake = await PooledIntake.start(ImageLimits(), 1)
     try:
         there = await intake.decode(data, SPECS)
     finally:
         await intake.close()
-    here = decode_picture(data, SPECS)
+    here = decode_image(data, SPECS)
     assert (there.width, there.height) == (240, 320)
     assert [bytes(tensor.data) for tensor in there.tensors] == [bytes(tensor.data) for tensor in here.tensors]
 
 
-async def test_a_child_decodes_every_odd_picture_as_the_pure_function_does() -> None:
+async def test_a_child_decodes_every_odd_image_as_the_pure_function_does() -> None:
     intake = await PooledIntake.start(ImageLimits(), 1)
     specs = [InputSpec(64, 64), InputSpec(33, 57, ColorOrder.GRAY, ResizeFilter.TF_AREA, Fit.PAD)]
     try:
         for case in ODD:
             if not case.is_big:
-                there, here = await intake.decode(case.data, specs), decode_picture(case.data, specs)
+                there, here = await intake.decode(case.data, specs), decode_image(case.data, specs)
                 assert [bytes(one.data) for one in there.tensors] == [bytes(one.data) for one in here.tensors], (
                     case.name
                 )
@@ -65,21 +65,21 @@ _NAMES_NEW_IMPORTS = """
 import json, sys
 from splitleaf.images import child
 from splitleaf.images.limits import ImageLimits
-from splitleaf.images.picture import decode_picture
+from splitleaf.images.decoded import decode_image
 from splitleaf.core.preprocessing import ColorOrder, Fit, InputSpec, ResizeFilter
 child.load_late_imports()
 before = set(sys.modules)
 specs = [InputSpec(48, 40, color, method, fit) for color in ColorOrder for method in ResizeFilter for fit in Fit]
 while size := int.from_bytes(sys.stdin.buffer.read(4), "big"):
-    decode_picture(sys.stdin.buffer.read(size), specs)
+    decode_image(sys.stdin.buffer.read(size), specs)
 print(json.dumps(sorted(set(sys.modules) - before)))
 """
 
 
-def test_no_picture_makes_a_child_import_anything() -> None:
-    """Importing opens files, which a confined child cannot: it would call a good picture damaged."""
-    pictures = [*turned().values(), *(case.data for case in ODD if not case.is_big)]
-    request = b"".join(len(data).to_bytes(4, "big") + data for data in pictures) + bytes(4)
+def test_no_image_makes_a_child_import_anything() -> None:
+    """Importing opens files, which a confined child cannot: it would call a good image damaged."""
+    images = [*turned().values(), *(case.data for case in ODD if not case.is_big)]
+    request = b"".join(len(data).to_bytes(4, "big") + data for data in images) + bytes(4)
     command = [sys.executable, "-c", _NAMES_NEW_IMPORTS]
     done = subprocess.run(command, input=request, capture_output=True, cwd=ROOT, timeout=60, check=True)
     assert done.stdout.strip() == b"[]"

@@ -10,7 +10,7 @@ from PIL import Image
 
 from splitleaf.images.isobmff import inspect_isobmff
 from splitleaf.images.webp import inspect_webp
-from tests.images.corpus.pictures import avif, encoded, heic, photo
+from tests.images.corpus.images import avif, encoded, heic, photo
 from tests.images.corpus.surgery import (
     box,
     resized_extent,
@@ -45,12 +45,12 @@ def test_webp_facts_are_those_of_the_file(stream: tuple[bytes, bytes]) -> None:
         (b"RIFF\x04\0\0\0WEBP", "image_corrupt"),
     ],
     ids=[
-        "no picture",
+        "no image",
         "short VP8X",
         "another canvas",
         "animation flag",
         "animation frame",
-        "two pictures",
+        "two images",
         "lossless signature",
         "start code",
         "2 MB of XMP",

@@ -1,4 +1,4 @@
-"""The 75 pictures that must be refused and the 28 that must be taken."""
+"""The 75 images that must be refused and the 28 that must be taken."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import pytest
 
 from splitleaf.core.errors import RejectedInput
 from splitleaf.core.preprocessing import InputSpec, ResizeFilter
-from splitleaf.images.intake import DecodedPicture
-from splitleaf.images.picture import decode_picture
+from splitleaf.images.decoded import decode_image
+from splitleaf.images.intake import DecodedImage
 from tests.images.corpus import ALL, HOSTILE, ODD, Case
 from tests.images.corpus.measuring import SPEC, difference, measure, table
 
@@ -15,8 +15,8 @@ _SMALL_ODD = [case for case in ODD if not case.is_big]
 _BIG_ODD = [case for case in ODD if case.is_big]
 
 
-def decoded(case: Case, spec: InputSpec = SPEC) -> DecodedPicture:
-    return decode_picture(case.data, [spec])
+def decoded(case: Case, spec: InputSpec = SPEC) -> DecodedImage:
+    return decode_image(case.data, [spec])
 
 
 def test_the_corpus_has_the_promised_size_and_no_name_twice() -> None:
@@ -25,23 +25,23 @@ def test_the_corpus_has_the_promised_size_and_no_name_twice() -> None:
 
 
 @pytest.mark.parametrize("case", HOSTILE, ids=lambda case: case.name)
-def test_a_hostile_picture_is_refused_with_the_code_it_owes(case: Case) -> None:
+def test_a_hostile_image_is_refused_with_the_code_it_owes(case: Case) -> None:
     with pytest.raises(RejectedInput) as caught:
         decoded(case)
     assert caught.value.error_code == case.code
 
 
 @pytest.mark.parametrize("case", _SMALL_ODD, ids=lambda case: case.name)
-def test_an_odd_but_good_picture_shows_what_it_should(case: Case) -> None:
-    picture = decoded(case)
+def test_an_odd_but_good_image_shows_what_it_should(case: Case) -> None:
+    image = decoded(case)
     assert case.reference is not None
-    assert difference(picture, case.reference(), SPEC) <= 2.0
-    assert picture.flags == case.flags
-    assert (picture.width, picture.height) == (320, 240)
+    assert difference(image, case.reference(), SPEC) <= 2.0
+    assert image.flags == case.flags
+    assert (image.width, image.height) == (320, 240)
 
 
 @pytest.mark.parametrize("case", _SMALL_ODD, ids=lambda case: case.name)
-def test_an_odd_but_good_picture_shows_the_same_through_tensorflows_filter(case: Case) -> None:
+def test_an_odd_but_good_image_shows_the_same_through_tensorflows_filter(case: Case) -> None:
     spec = InputSpec(240, 320, resize=ResizeFilter.TF_BILINEAR)
     assert case.reference is not None
     assert difference(decoded(case, spec), case.reference(), spec) <= 2.0
@@ -49,7 +49,7 @@ def test_an_odd_but_good_picture_shows_the_same_through_tensorflows_filter(case:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [*HOSTILE, *_BIG_ODD], ids=lambda case: case.name)
-async def test_a_picture_costs_a_child_no_more_memory_than_promised(case: Case) -> None:
+async def test_a_image_costs_a_child_no_more_memory_than_promised(case: Case) -> None:
     row = await measure(case)
     assert row.is_right, table([row])
     assert row.extra_mib < (200 if case.code else 350)
@@ -59,7 +59,7 @@ async def test_a_picture_costs_a_child_no_more_memory_than_promised(case: Case) 
 @pytest.mark.slow
 @pytest.mark.parametrize("method", [ResizeFilter.TF_BILINEAR, ResizeFilter.PILLOW_NEAREST])
 @pytest.mark.parametrize("case", _BIG_ODD, ids=lambda case: case.name)
-async def test_a_big_picture_for_a_filter_that_needs_every_pixel_stays_in_bounds(
+async def test_a_big_image_for_a_filter_that_needs_every_pixel_stays_in_bounds(
     case: Case, method: ResizeFilter
 ) -> None:
     row = await measure(case, InputSpec(224, 224, resize=method))

@@ -1,4 +1,4 @@
-"""Kept pictures in a folder: whole or not at all, found by id, gone when they should be; and what a kept picture is."""
+"""Kept images in a folder: whole or not at all, found by id, gone when they should be; and what a kept image is."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from PIL import Image
 
 from splitleaf.core.errors import DependencyDown
 from splitleaf.core.ids import new_prediction_id
-from splitleaf.images.directory import DirectoryPictureArchive
-from splitleaf.images.picture import decode_picture
+from splitleaf.images.decoded import decode_image
+from splitleaf.images.directory import DirectoryImageArchive
 from splitleaf.images.reencoding import bounded_spec, to_jpeg
 
 NOW_MS = 1_800_000_000_000
 
 
 @pytest.fixture
-def archive(tmp_path: Path) -> DirectoryPictureArchive:
-    return DirectoryPictureArchive(tmp_path / "pictures")
+def archive(tmp_path: Path) -> DirectoryImageArchive:
+    return DirectoryImageArchive(tmp_path / "images")
 
 
-def kept(archive: DirectoryPictureArchive, folder: Path, *, age_ms: int = 0, size: int = 10) -> str:
+def kept(archive: DirectoryImageArchive, folder: Path, *, age_ms: int = 0, size: int = 10) -> str:
     one = new_prediction_id()
     archive.keep(one, b"x" * size)
     at_s = (NOW_MS - age_ms) / 1000
-    os.utime(folder / "pictures" / one[:2] / f"{one}.jpg", (at_s, at_s))
+    os.utime(folder / "images" / one[:2] / f"{one}.jpg", (at_s, at_s))
     return one
 
 
-def test_a_picture_comes_back_as_it_was_kept_until_it_is_discarded(archive: DirectoryPictureArchive) -> None:
+def test_a_image_comes_back_as_it_was_kept_until_it_is_discarded(archive: DirectoryImageArchive) -> None:
     one = new_prediction_id()
     assert (archive.load(one), archive.holds(one), archive.discard(one)) == (None, False, False)
     archive.keep(one, b"first")
@@ -41,21 +41,21 @@ def test_a_picture_comes_back_as_it_was_kept_until_it_is_discarded(archive: Dire
     assert (archive.discard(one), archive.load(one)) == (True, None)
 
 
-def test_only_its_owner_can_read_what_is_kept(archive: DirectoryPictureArchive, tmp_path: Path) -> None:
+def test_only_its_owner_can_read_what_is_kept(archive: DirectoryImageArchive, tmp_path: Path) -> None:
     one = new_prediction_id()
     archive.keep(one, b"x")
-    shard = tmp_path / "pictures" / one[:2]
+    shard = tmp_path / "images" / one[:2]
     assert (shard.stat().st_mode & 0o777, (shard / f"{one}.jpg").stat().st_mode & 0o777) == (0o700, 0o600)
 
 
 @pytest.mark.parametrize("name", ["", "../../etc/passwd", "a" * 25, "A" * 26, f"{'a' * 25}/", "0" * 26])
-def test_a_path_is_made_of_nothing_but_an_id(archive: DirectoryPictureArchive, name: str) -> None:
+def test_a_path_is_made_of_nothing_but_an_id(archive: DirectoryImageArchive, name: str) -> None:
     with pytest.raises(ValueError, match="id"):
         archive.load(name)
 
 
 def test_a_write_that_fails_leaves_nothing_behind(
-    archive: DirectoryPictureArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    archive: DirectoryImageArchive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -67,7 +67,7 @@ def test_a_write_that_fails_leaves_nothing_behind(
 
 
 def test_what_is_old_goes_first_and_then_the_oldest_until_the_rest_fits(
-    archive: DirectoryPictureArchive, tmp_path: Path
+    archive: DirectoryImageArchive, tmp_path: Path
 ) -> None:
     old, middle, young = (kept(archive, tmp_path, age_ms=age) for age in (9_000, 2_000, 1_000))
     swept = archive.sweep(NOW_MS - 5_000, max_bytes=100)
@@ -77,25 +77,23 @@ def test_what_is_old_goes_first_and_then_the_oldest_until_the_rest_fits(
     assert archive.sweep(NOW_MS - 5_000, max_bytes=15).discarded == 0
 
 
-def test_what_a_process_that_died_left_unfinished_is_swept_too(
-    archive: DirectoryPictureArchive, tmp_path: Path
-) -> None:
+def test_what_a_process_that_died_left_unfinished_is_swept_too(archive: DirectoryImageArchive, tmp_path: Path) -> None:
     one = kept(archive, tmp_path)
-    unfinished = tmp_path / "pictures" / one[:2] / "tmpabc.part"
+    unfinished = tmp_path / "images" / one[:2] / "tmpabc.part"
     unfinished.write_bytes(b"half")
     os.utime(unfinished, (0, 0))
     assert archive.sweep(NOW_MS - 5_000, max_bytes=100).discarded == 1
     assert (unfinished.exists(), archive.holds(one)) == (False, True)
 
 
-def test_a_sweep_of_a_folder_that_is_not_there_finds_nothing(archive: DirectoryPictureArchive) -> None:
+def test_a_sweep_of_a_folder_that_is_not_there_finds_nothing(archive: DirectoryImageArchive) -> None:
     assert archive.sweep(NOW_MS, 0).kept == 0
 
 
 @pytest.mark.parametrize(
     ("size", "expected"), [((3_000, 1_500), (1_024, 512)), ((900, 1_200), (768, 1_024)), ((64, 48), (64, 48))]
 )
-def test_a_kept_picture_is_bounded_never_enlarged_and_looks_the_same(
+def test_a_kept_image_is_bounded_never_enlarged_and_looks_the_same(
     size: tuple[int, int], expected: tuple[int, int]
 ) -> None:
     width, height = size
@@ -103,9 +101,9 @@ def test_a_kept_picture_is_bounded_never_enlarged_and_looks_the_same(
     across[..., 1] = np.linspace(255, 0, height)[:, None]
     buffer = io.BytesIO()
     Image.fromarray(across.astype(np.uint8)).save(buffer, "PNG")
-    decoded = decode_picture(buffer.getvalue(), [bounded_spec(*size, 1_024)])
-    picture = Image.open(io.BytesIO(to_jpeg(decoded.tensors[0])))
-    assert (picture.size, picture.format) == (expected, "JPEG")
+    decoded = decode_image(buffer.getvalue(), [bounded_spec(*size, 1_024)])
+    image = Image.open(io.BytesIO(to_jpeg(decoded.tensors[0])))
+    assert (image.size, image.format) == (expected, "JPEG")
     reference = Image.open(buffer).resize(expected, Image.Resampling.BOX)
-    difference = np.abs(np.asarray(picture, dtype=float) - np.asarray(reference, dtype=float))
+    difference = np.abs(np.asarray(image, dtype=float) - np.asarray(reference, dtype=float))
     assert difference.mean() < 2.0

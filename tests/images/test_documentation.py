@@ -1,4 +1,4 @@
-"""`docs/reference/pictures.md` says what the code does."""
+"""`docs/reference/images.md` says what the code does."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from splitleaf.images.refusals import CODES
 from splitleaf.settings import ApiSettings
 from tests.images.corpus import ALL, Case
 
-PAGE = Path(__file__).parents[2].joinpath("docs/reference/pictures.md").read_text(encoding="utf-8")
+PAGE = Path(__file__).parents[2].joinpath("docs/reference/images.md").read_text(encoding="utf-8")
 
 
 def rows(heading: str) -> list[list[str]]:
@@ -38,8 +38,8 @@ def test_every_code_is_documented_with_its_status() -> None:
     assert written == {code: PUBLIC_CODES[code][0] for code in (*CODES, "overloaded")}
 
 
-@pytest.mark.parametrize(("case", "row"), list(zip(ALL, rows("The 75 hostile and 28 odd pictures"), strict=True)))
-def test_the_table_of_pictures_shows_what_each_of_them_owes(case: Case, row: list[str]) -> None:
+@pytest.mark.parametrize(("case", "row"), list(zip(ALL, rows("The 75 hostile and 28 odd images"), strict=True)))
+def test_the_table_of_images_shows_what_each_of_them_owes(case: Case, row: list[str]) -> None:
     name, status, got, owed, ms, extra_mib = row
     assert (name, int(status)) == (case.name, case.status)
     assert owed == f"{case.status} {case.code or 'an answer'}"

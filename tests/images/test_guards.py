@@ -16,7 +16,7 @@ from splitleaf.images.jpeg import inspect_jpeg
 from splitleaf.images.png import inspect_png
 from splitleaf.images.refusals import Refusal
 from splitleaf.images.webp import inspect_webp
-from tests.images.corpus.pictures import avif, encoded, heic, jpeg, photo, png
+from tests.images.corpus.images import avif, encoded, heic, jpeg, photo, png
 from tests.images.corpus.surgery import (
     COM,
     DQT,
@@ -108,7 +108,7 @@ def test_the_orientation_is_read_in_either_byte_order(order: str, prefix: bytes,
     ],
     ids=["nothing", "cut", "no byte order", "0", "9", "a long", "more entries than bytes", "far away"],
 )
-def test_damaged_exif_leaves_a_picture_as_it_lies(block: bytes) -> None:
+def test_damaged_exif_leaves_a_image_as_it_lies(block: bytes) -> None:
     assert orientation(block) == 1
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from splitleaf.images.jpeg import inspect_jpeg
-from tests.images.corpus.pictures import jpeg, photo
+from tests.images.corpus.images import jpeg, photo
 from tests.images.corpus.surgery import (
     COM,
     SOS,

@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 from splitleaf.core.preprocessing import Fit, InputSpec, ResizeFilter
-from splitleaf.images.picture import decode_picture
+from splitleaf.images.decoded import decode_image
 from tests.images.corpus.cases import Pixels
-from tests.images.corpus.pictures import avif, encoded, heic, jpeg, on_white, photo, png
+from tests.images.corpus.images import avif, encoded, heic, jpeg, on_white, photo, png
 from tests.images.corpus.surgery import chunk, header, png_of
 from tests.images.test_rasters import by_pillow, decoded
 
@@ -88,7 +88,7 @@ def test_palettes_of_every_depth_show_their_colours(depth: int) -> None:
     assert np.array_equal(decoded(data), colours[samples])
 
 
-def test_an_interlaced_png_is_the_same_picture() -> None:
+def test_an_interlaced_png_is_the_same_image() -> None:
     """Seven passes, each of the pixels that Adam7 gives it."""
     pixels = photo(SIDE, SIDE)
     passes = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
@@ -134,7 +134,7 @@ TURNS = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""EXIF orientation -> how the sensor saw an upright picture."""
+"""EXIF orientation -> how the sensor saw an upright image."""
 ENCODERS: dict[str, Callable[[Pixels, bytes], bytes]] = {
     "jpeg": lambda pixels, exif: jpeg(pixels, exif=exif, subsampling=0),
     "png": lambda pixels, exif: png(pixels, exif=exif),
@@ -146,22 +146,22 @@ ENCODERS: dict[str, Callable[[Pixels, bytes], bytes]] = {
 
 @pytest.mark.parametrize("turn", TURNS)
 @pytest.mark.parametrize("kind", ENCODERS)
-def test_a_camera_held_in_any_way_gives_an_upright_picture(kind: str, turn: int) -> None:
+def test_a_camera_held_in_any_way_gives_an_upright_image(kind: str, turn: int) -> None:
     upright = photo(160, 96)
     exif = Image.Exif()
     exif[0x0112] = turn
     way = TURNS[turn]
     seen = upright if way is None else np.asarray(Image.fromarray(upright).transpose(way))
-    picture = decode_picture(ENCODERS[kind](seen, exif.tobytes()), [InputSpec(96, 160, resize=ResizeFilter.TF_NEAREST)])
-    assert (picture.width, picture.height) == (160, 96)
-    pixels = np.frombuffer(picture.tensors[0].data, np.uint8).reshape(96, 160, 3)
+    image = decode_image(ENCODERS[kind](seen, exif.tobytes()), [InputSpec(96, 160, resize=ResizeFilter.TF_NEAREST)])
+    assert (image.width, image.height) == (160, 96)
+    pixels = np.frombuffer(image.tensors[0].data, np.uint8).reshape(96, 160, 3)
     assert np.abs(pixels.astype(int) - upright).mean() < 2
 
 
 @pytest.mark.parametrize("fit", Fit)
 @pytest.mark.parametrize("method", [ResizeFilter.PILLOW_BILINEAR, ResizeFilter.TF_BILINEAR])
-def test_a_flat_picture_is_told_from_a_photo_whatever_the_fit(fit: Fit, method: ResizeFilter) -> None:
+def test_a_flat_image_is_told_from_a_photo_whatever_the_fit(fit: Fit, method: ResizeFilter) -> None:
     spec = InputSpec(64, 64, resize=method, fit=fit)
     flat = png(np.full((60, 100, 3), (90, 120, 40), np.uint8))
-    assert decode_picture(flat, [spec]).flags == ("low_information",)
-    assert decode_picture(png(photo(100, 60)), [spec]).flags == ()
+    assert decode_image(flat, [spec]).flags == ("low_information",)
+    assert decode_image(png(photo(100, 60)), [spec]).flags == ()

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from splitleaf.images.png import inspect_png
-from tests.images.corpus.pictures import photo, png
+from tests.images.corpus.images import photo, png
 from tests.images.corpus.surgery import (
     PNG_SIGNATURE,
     chunk,

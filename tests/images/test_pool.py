@@ -1,4 +1,4 @@
-"""The pool of decoding children: what a picture, a child or a crowd can do to it."""
+"""The pool of decoding children: what an image, a child or a crowd can do to it."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ import uvloop
 
 from splitleaf.core.errors import DependencyDown, Overloaded, RejectedImage, RejectedInput
 from splitleaf.core.preprocessing import ColorOrder, Fit, InputSpec, ResizeFilter
-from splitleaf.images.intake import DecodedPicture
+from splitleaf.images.decoded import decode_image
+from splitleaf.images.intake import DecodedImage
 from splitleaf.images.limits import ImageLimits
-from splitleaf.images.picture import decode_picture
 from splitleaf.images.pool import PooledIntake
-from tests.images.corpus.pictures import jpeg, photo, png
+from tests.images.corpus.images import jpeg, photo, png
 from tests.images.corpus.surgery import deflated_zeros, header, png_of
 from tests.images.misbehaving_child import ATTEMPTS, order
 
@@ -37,7 +37,7 @@ async def pool(limits: ImageLimits | None = None, children: int = 1) -> AsyncIte
         await intake.close()
 
 
-async def code_of(answer: Awaitable[DecodedPicture]) -> str:
+async def code_of(answer: Awaitable[DecodedImage]) -> str:
     with pytest.raises(RejectedInput) as caught:
         await answer
     return caught.value.error_code
@@ -47,14 +47,14 @@ def pids(intake: PooledIntake) -> set[int]:
     return {decoder.process.pid for decoder in intake._decoders}
 
 
-def contents(picture: DecodedPicture) -> list[bytes]:
-    return [bytes(tensor.data) for tensor in picture.tensors]
+def contents(image: DecodedImage) -> list[bytes]:
+    return [bytes(tensor.data) for tensor in image.tensors]
 
 
-async def test_a_picture_comes_back_as_the_pure_function_decodes_it() -> None:
+async def test_a_image_comes_back_as_the_pure_function_decodes_it() -> None:
     async with pool() as intake:
         there = await intake.decode(LEAF, SPECS)
-    here = decode_picture(LEAF, SPECS)
+    here = decode_image(LEAF, SPECS)
     assert contents(there) == contents(here)
     assert [(t.shape, t.dtype) for t in there.tensors] == [((64, 96, 3), "uint8"), ((32, 32, 1), "float32")]
     assert (there.width, there.height, there.flags) == (here.width, here.height, here.flags) == (128, 96, ())
@@ -67,14 +67,14 @@ async def test_a_tensor_cannot_be_changed_by_whoever_holds_it() -> None:
     assert tensor.data.readonly
 
 
-async def test_many_pictures_at_once_each_get_their_own_answer() -> None:
+async def test_many_images_at_once_each_get_their_own_answer() -> None:
     uploads = [png(photo(40 + i, 50)) for i in range(40)]
     async with pool(children=2) as intake:
-        pictures = await asyncio.gather(*(intake.decode(upload, SPECS[:1]) for upload in uploads))
-    assert [picture.width for picture in pictures] == [40 + i for i in range(40)]
+        images = await asyncio.gather(*(intake.decode(upload, SPECS[:1]) for upload in uploads))
+    assert [image.width for image in images] == [40 + i for i in range(40)]
 
 
-async def test_a_refusal_crosses_with_its_code_and_the_next_picture_is_served() -> None:
+async def test_a_refusal_crosses_with_its_code_and_the_next_image_is_served() -> None:
     async with pool() as intake:
         assert await code_of(intake.decode(LEAF[:-2], SPECS)) == "image_truncated"
         assert (await intake.decode(LEAF, SPECS)).width == 128
@@ -96,15 +96,15 @@ async def test_an_upload_is_let_go_with_its_answer_even_when_it_is_refused() -> 
 
 
 @pytest.mark.parametrize("deed", ["die", "crash"])
-async def test_a_picture_that_kills_its_child_twice_is_refused_and_hurts_no_other(deed: str) -> None:
+async def test_a_image_that_kills_its_child_twice_is_refused_and_hurts_no_other(deed: str) -> None:
     async with pool() as intake:
         bad = asyncio.create_task(code_of(intake.decode(order(deed), SPECS)))
         good = [asyncio.create_task(intake.decode(LEAF, SPECS)) for _ in range(3)]
         assert await bad == "image_corrupt"
-        assert [picture.width for picture in await asyncio.gather(*good)] == [128, 128, 128]
+        assert [image.width for image in await asyncio.gather(*good)] == [128, 128, 128]
 
 
-async def test_a_picture_whose_child_is_killed_from_outside_is_decoded_by_another() -> None:
+async def test_a_image_whose_child_is_killed_from_outside_is_decoded_by_another() -> None:
     async with pool() as intake:
         before = pids(intake)
         for pid in before:
@@ -132,7 +132,7 @@ async def test_the_system_ends_a_child_that_takes_too_much_processor_time() -> N
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces the limit of the address space")
-async def test_a_picture_that_needs_too_much_memory_is_refused_by_a_child_that_lives_on() -> None:
+async def test_a_image_that_needs_too_much_memory_is_refused_by_a_child_that_lives_on() -> None:
     async with pool(ImageLimits(memory_bytes=64 << 20)) as intake:
         before = pids(intake)
         big = png_of(header(5000, 5000), data=deflated_zeros(5000 * 15001))
@@ -170,7 +170,7 @@ async def test_an_answer_that_nobody_asked_for_ends_the_child() -> None:
         assert pids(intake).isdisjoint(before)
 
 
-async def test_too_many_waiting_pictures_are_turned_away() -> None:
+async def test_too_many_waiting_images_are_turned_away() -> None:
     async with pool(ImageLimits(max_waiting=2)) as intake:
         tasks = [asyncio.create_task(intake.decode(order("hang"), SPECS))]
         await asyncio.sleep(0)
@@ -194,7 +194,7 @@ async def test_too_many_waiting_bytes_are_turned_away() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_picture_that_waited_too_long_is_turned_away() -> None:
+async def test_a_image_that_waited_too_long_is_turned_away() -> None:
     async with pool(ImageLimits(max_wait_ms=100)) as intake:
         blocker = asyncio.create_task(intake.decode(order("hang"), SPECS))
         await asyncio.sleep(0)
@@ -212,12 +212,12 @@ async def test_a_caller_that_goes_away_leaves_the_others_served() -> None:
         assert (await intake.decode(LEAF, SPECS)).width == 128
 
 
-async def test_worn_children_are_replaced_without_losing_a_picture() -> None:
+async def test_worn_children_are_replaced_without_losing_a_image() -> None:
     async with pool(ImageLimits(recycle_after=10), children=2) as intake:
         before = pids(intake)
         for _ in range(30):
-            pictures = await asyncio.gather(*(intake.decode(LEAF, SPECS) for _ in range(4)))
-            assert [picture.width for picture in pictures] == [128] * 4
+            images = await asyncio.gather(*(intake.decode(LEAF, SPECS) for _ in range(4)))
+            assert [image.width for image in images] == [128] * 4
             await asyncio.sleep(0.02)
         async with asyncio.timeout(20):
             while pids(intake) & before:
@@ -278,7 +278,7 @@ def test_it_runs_on_uvloop() -> None:
         async with pool(children=2) as intake:
             with suppress(RejectedImage):
                 await intake.decode(order("die"), SPECS)
-            pictures = await asyncio.gather(*(intake.decode(LEAF, SPECS) for _ in range(50)))
-            return sum(picture.width == 128 for picture in pictures)
+            images = await asyncio.gather(*(intake.decode(LEAF, SPECS) for _ in range(50)))
+            return sum(image.width == 128 for image in images)
 
     assert uvloop.run(work()) == 50

@@ -12,13 +12,13 @@ from PIL import Image
 
 from splitleaf.core.errors import RejectedInput
 from splitleaf.core.preprocessing import ColorOrder, InputSpec, ResizeFilter
+from splitleaf.images.decoded import decode_image
 from splitleaf.images.flattening import flat_array, flat_image
 from splitleaf.images.formats import sniff
 from splitleaf.images.limits import ImageLimits
-from splitleaf.images.picture import decode_picture
 from splitleaf.images.rasters import open_raster
 from splitleaf.images.resize import Pixels
-from tests.images.corpus.pictures import avif, encoded, heic, jpeg, on_white, photo, png
+from tests.images.corpus.images import avif, encoded, heic, jpeg, on_white, photo, png
 from tests.images.corpus.surgery import COM, chunk, frame_offset, insert_chunks, segment, with_segment
 
 PHOTOS = Path(__file__).parents[2].parent / "shared" / "data" / "tomato" / "test"
@@ -166,7 +166,7 @@ def test_nothing_but_pixels_leaves_the_file(kind: str) -> None:
         InputSpec(240, 320, resize=ResizeFilter.PILLOW_NEAREST),
         InputSpec(240, 320, ColorOrder.GRAY, ResizeFilter.TF_BILINEAR),
     ]
-    without, with_marker = decode_picture(plain, specs), decode_picture(marked, specs)
+    without, with_marker = decode_image(plain, specs), decode_image(marked, specs)
     assert with_marker == without
     assert all(MARKER not in bytes(tensor.data) for tensor in with_marker.tensors)
 
@@ -174,5 +174,5 @@ def test_nothing_but_pixels_leaves_the_file(kind: str) -> None:
 def test_a_refusal_repeats_nothing_of_the_file() -> None:
     data = with_segment(jpeg(), segment(COM, MARKER))[:-2]
     with pytest.raises(RejectedInput) as caught:
-        decode_picture(data, [InputSpec(64, 64)])
+        decode_image(data, [InputSpec(64, 64)])
     assert "MARKER" not in f"{caught.value!r} {caught.value.detail} {caught.value.context}"

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from splitleaf.core.preprocessing import ColorOrder, Fit, InputSpec, ResizeFilter
-from splitleaf.images.picture import decode_picture, oriented
+from splitleaf.images.decoded import decode_image, oriented
 from splitleaf.images.resize import Pixels, to_tensor
-from tests.images.corpus.pictures import encoded, jpeg, photo
+from tests.images.corpus.images import encoded, jpeg, photo
 from tests.images.golden.make_tf_resize import case_name, pattern, thinned
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "tf_resize.npz")
@@ -146,9 +146,7 @@ def test_nearest_takes_the_very_pixels_that_pillow_takes(size: int, wanted: int)
 
 @pytest.mark.parametrize("fit", Fit)
 @pytest.mark.parametrize("method", PILLOW)
-def test_a_picture_resized_in_strips_is_the_same(
-    method: ResizeFilter, fit: Fit, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_image_resized_in_strips_is_the_same(method: ResizeFilter, fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = pattern(301, 400)
     spec = InputSpec(64, 50, resize=method, fit=fit)
     whole = to_tensor(pixels, spec)
@@ -161,7 +159,7 @@ def test_a_picture_resized_in_strips_is_the_same(
 @pytest.mark.parametrize("method", ResizeFilter)
 def test_the_tensor_has_the_promised_shape_and_dtype(method: ResizeFilter, fit: Fit, color: ColorOrder) -> None:
     spec = InputSpec(40, 30, color, method, fit)
-    (tensor,) = decode_picture(jpeg(photo(64, 48)), [spec]).tensors
+    (tensor,) = decode_image(jpeg(photo(64, 48)), [spec]).tensors
     assert (tensor.shape, tensor.dtype) == (spec.shape, spec.dtype)
     assert len(tensor.data) == np.dtype(spec.dtype).itemsize * np.prod(spec.shape)
 
@@ -175,12 +173,12 @@ def test_orientation_is_undone_as_pillow_undoes_it(turn: int) -> None:
     assert np.array_equal(oriented(photo(64, 48), turn), expected)
     height, width = expected.shape[:2]
     spec = InputSpec(height, width, resize=ResizeFilter.PILLOW_NEAREST)
-    picture = decode_picture(data, [spec])
-    assert (picture.width, picture.height) == (width, height)
-    assert bytes(picture.tensors[0].data) == expected.tobytes()
+    image = decode_image(data, [spec])
+    assert (image.width, image.height) == (width, height)
+    assert bytes(image.tensors[0].data) == expected.tobytes()
 
 
-def test_two_specs_may_differ_in_whether_they_turn_the_picture() -> None:
+def test_two_specs_may_differ_in_whether_they_turn_the_image() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     data = jpeg(photo(64, 48), exif=exif.tobytes(), subsampling=0)
@@ -188,7 +186,7 @@ def test_two_specs_may_differ_in_whether_they_turn_the_picture() -> None:
         InputSpec(48, 64, resize=ResizeFilter.TF_NEAREST, exif_orientation=False),
         InputSpec(64, 48, resize=ResizeFilter.TF_NEAREST, exif_orientation=True),
     ]
-    lying, upright = (_array(tensor.data, tensor.shape) for tensor in decode_picture(data, specs).tensors)
+    lying, upright = (_array(tensor.data, tensor.shape) for tensor in decode_image(data, specs).tensors)
     assert np.array_equal(np.rot90(lying, -1), upright)
 
 
@@ -208,7 +206,7 @@ def test_smooth_filters_are_imitated_by_scaled_decoding_and_the_others_see_every
     data, full = _phone_photo()
     methods = list(ResizeFilter)
     specs = [InputSpec(224, 224, resize=method) for method in methods]
-    for spec, tensor in zip(specs, decode_picture(data, specs).tensors, strict=True):
+    for spec, tensor in zip(specs, decode_image(data, specs).tensors, strict=True):
         got = np.frombuffer(tensor.data, tensor.dtype).reshape(tensor.shape).astype(np.float64)
         far = np.abs(got - to_tensor(full, spec))
         if spec.resize in (*list(PILLOW)[1:4], ResizeFilter.PILLOW_HAMMING, ResizeFilter.TF_BILINEAR_ANTIALIAS):
@@ -222,4 +220,4 @@ def test_a_small_photo_is_never_decoded_scaled() -> None:
     data = jpeg(photo(640, 480))
     full = np.asarray(Image.open(io.BytesIO(data)))
     spec = InputSpec(224, 224, resize=ResizeFilter.PILLOW_BILINEAR)
-    assert bytes(decode_picture(data, [spec]).tensors[0].data) == to_tensor(full, spec).tobytes()
+    assert bytes(decode_image(data, [spec]).tensors[0].data) == to_tensor(full, spec).tobytes()

@@ -12,9 +12,9 @@ import pytest
 
 from splitleaf.core.errors import ImportRefused
 from splitleaf.core.preprocessing import ColorOrder, Fit, InputSpec, ResizeFilter
-from splitleaf.images.picture import decode_picture
+from splitleaf.images.decoded import decode_image
 from splitleaf.importing.interpreter import find_import_python
-from tests.images.corpus.pictures import jpeg, photo, png
+from tests.images.corpus.images import jpeg, photo, png
 
 pytestmark = [pytest.mark.importer, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -62,7 +62,7 @@ def test_a_tensor_is_the_one_of_training(
     tensors = trained_on[f"{interpolation}|{fit}|{mode}"]
     assert len(tensors) == len(FILES)
     for (name, data), expected in zip(FILES.items(), tensors, strict=True):
-        (tensor,) = decode_picture(data, [spec]).tensors
+        (tensor,) = decode_image(data, [spec]).tensors
         ours = np.frombuffer(tensor.data, tensor.dtype).reshape(tensor.shape).astype(np.float64)
         far = np.abs(ours - expected)
         # TensorFlow decodes JPEG with the fast DCT, about a level away, and rounds grey in another way.

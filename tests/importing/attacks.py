@@ -66,7 +66,7 @@ def expand() -> bytes:
 
 
 def tile() -> bytes:
-    """Of the picture: made when the network runs, and just less than what the runtime itself refuses."""
+    """Of the image: made when the network runs, and just less than what the runtime itself refuses."""
     times = math.isqrt((3 << 30) // (2 * SIDE * SIDE * 3 * 4))
     constants = {"times": np.array([1, times, times, 1], np.int64)}
     return _answered([helper.make_node("Tile", ["image", "times"], ["big"])], constants, "big")

@@ -1,6 +1,6 @@
 """Run by the import environment's Python: `keras_maker.py FOLDER` saves a small model in every format.
 
-Beside each it leaves what the model answers to `pictures.npy`, asked in its own framework.
+Beside each it leaves what the model answers to `images.npy`, asked in its own framework.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy as np
 SIDE, CLASSES = 24, 4
 
 
-def network(layers: Any, models: Any, pictures: Any, *, random: bool = True) -> Any:
+def network(layers: Any, models: Any, images: Any, *, random: bool = True) -> Any:
     """Return a classifier with layers that conversions stumble over: random ones, depthwise ones, statistics."""
     model = models.Sequential([
         layers.Input((SIDE, SIDE, 3)),
@@ -29,12 +29,12 @@ def network(layers: Any, models: Any, pictures: Any, *, random: bool = True) -> 
         layers.Dense(CLASSES, activation="softmax", kernel_initializer="random_normal"),
     ])  # fmt: skip
     rng = np.random.default_rng(5)
-    # Weights far from where they began: answers that differ from picture to picture.
+    # Weights far from where they began: answers that differ from image to image.
     weights = [_other(value, rng) for value in model.get_weights()]
     model.set_weights(weights)
-    # The last bias evens the classes out, so that each answers some pictures.
+    # The last bias evens the classes out, so that each answers some images.
     (bias,) = (place for place, value in enumerate(weights) if value.shape == (CLASSES,))
-    weights[bias] -= np.log(np.asarray(model(pictures, training=False)) + 1e-30).mean(axis=0)
+    weights[bias] -= np.log(np.asarray(model(images, training=False)) + 1e-30).mean(axis=0)
     model.set_weights(weights)
     return model
 
@@ -65,10 +65,10 @@ def main(folder: Path) -> None:
 
     rng = np.random.default_rng(1)
     colours = rng.uniform(0, 1, (40, 1, 1, 3))
-    pictures = (colours * rng.integers(0, 256, (40, SIDE, SIDE, 3))).astype(np.float32)
-    np.save(folder / "pictures.npy", pictures)
-    old, new = network(tf_keras.layers, tf_keras, pictures), network(keras.layers, keras, pictures)
-    steady = network(keras.layers, keras, pictures, random=False)
+    images = (colours * rng.integers(0, 256, (40, SIDE, SIDE, 3))).astype(np.float32)
+    np.save(folder / "images.npy", images)
+    old, new = network(tf_keras.layers, tf_keras, images), network(keras.layers, keras, images)
+    steady = network(keras.layers, keras, images, random=False)
     saves: dict[str, tuple[Any, Any]] = {
         "keras2.h5": (old, old.save),
         "keras2.keras": (old, old.save),
@@ -80,7 +80,7 @@ def main(folder: Path) -> None:
     }
     for name, (model, save) in saves.items():
         save(str(folder / name))
-        np.save(folder / f"{name}.npy", np.asarray(model(pictures, training=False)))
+        np.save(folder / f"{name}.npy", np.asarray(model(images, training=False)))
     old.save_weights(folder / "weights.h5")
     trap(folder, tf_keras)
 

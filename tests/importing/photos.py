@@ -1,4 +1,4 @@
-"""Folders of labelled pictures, and networks that answer them in a known way."""
+"""Folders of labelled images, and networks that answer them in a known way."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image
 from tests.support.networks import build
 
 NAMES = ("blue", "green", "red")
-"""The pictures of the name at place i are brightest in channel i of RGB."""
+"""The images of the name at place i are brightest in channel i of RGB."""
 SIDE = 16
 
 

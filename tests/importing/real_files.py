@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from splitleaf.engine.normalization import normalize
-from splitleaf.importing.pictures import LabelledPictures, read_all
+from splitleaf.importing.images import LabelledImages, read_all
 from splitleaf.importing.sandbox import Sandbox
 from splitleaf.registry.manifest import Preprocessing
 
@@ -61,10 +61,10 @@ FILES = (
 
 
 def answers_of_original(
-    source: Path, pictures: LabelledPictures, preprocessing: Preprocessing, sandbox: Sandbox
+    source: Path, images: LabelledImages, preprocessing: Preprocessing, sandbox: Sandbox
 ) -> NDArray[np.float32]:
-    """Return what the file answers (pictures, classes) in its own framework."""
-    inputs = np.stack(read_all(pictures.paths, preprocessing.input_spec)).astype(np.float32)
+    """Return what the file answers (images, classes) in its own framework."""
+    inputs = np.stack(read_all(images.paths, preprocessing.input_spec)).astype(np.float32)
     with tempfile.TemporaryDirectory() as scratch:
         given, answered = Path(scratch) / "inputs.npy", Path(scratch) / "answers.npy"
         np.save(given, normalize(inputs, preprocessing.normalization))

@@ -55,7 +55,7 @@ def test_the_importing_process_loads_no_network_at_all(tmp_path: Path, monkeypat
     (tmp_path / "leaf.onnx").write_bytes(picky_network())
     stated: dict[str, Any] = {"labels": parse_labels("a,b,c"), "preprocessing": parse_preprocessing("1/255")}
     report = import_model(ImportRequest(tmp_path / "leaf.onnx", "v1", tmp_path / "models", **stated))
-    assert report.parity.same_top_1 == report.parity.pictures
+    assert report.parity.same_top_1 == report.parity.images
     assert verify(tmp_path / "models", ()) == {"v1": ""}
 
 

@@ -16,7 +16,7 @@ from splitleaf.importing.head import offer_features
 from tests.support.networks import build, mean_colour_network
 
 WEIGHTS = np.random.default_rng(3).normal(size=(3, 4)).astype(np.float32)
-PICTURES = np.random.default_rng(4).normal(size=(2, 6, 5, 3)).astype(np.float32)
+IMAGES = np.random.default_rng(4).normal(size=(2, 6, 5, 3)).astype(np.float32)
 AXES: dict[str, np.ndarray] = {
     "places": np.array([1, 2], np.int64),
     "planes": np.array([2, 3], np.int64),
@@ -69,12 +69,12 @@ def network(path: Path, nodes: Sequence[onnx.NodeProto]) -> Path:
 def test_the_features_are_the_mean_of_the_map_and_lead_to_the_scores(tmp_path: Path, kind: str) -> None:
     nodes, map_output, layout = WITH_MAP[kind]
     path = network(tmp_path / "net.onnx", nodes)
-    before = OnnxRuntime(path.read_bytes()).run(PICTURES)
+    before = OnnxRuntime(path.read_bytes()).run(IMAGES)
     head = offer_features(path)
     assert head is not None
     assert (head.map_output, head.map_layout) == (map_output, layout)
     onnx.checker.check_model(onnx.load(path))
-    scores, features, found = OnnxRuntime(path).run_with(PICTURES, [head.features_output, head.map_output])
+    scores, features, found = OnnxRuntime(path).run_with(IMAGES, [head.features_output, head.map_output])
     assert np.array_equal(scores, before)
     assert features == pytest.approx(found.mean(axis=(2, 3) if layout == "nchw" else (1, 2)), abs=1e-6)
     logits = features @ head.weights

@@ -50,10 +50,10 @@ def test_each_format_is_imported_and_answers_as_its_own_keras_did(
     manifest = report.manifest
     assert manifest.source.format == kind[0]
     assert manifest.source.keras_version.startswith(kind[1])
-    assert report.parity.same_top_1 == report.parity.pictures == 16
+    assert report.parity.same_top_1 == report.parity.images == 16
     expected = np.load(saved / f"{name}.npy")
     assert len(set(expected.argmax(axis=1))) > 1
-    found = OnnxRuntime(tmp_path / "v1" / manifest.artifact.file).run(np.load(saved / "pictures.npy"))
+    found = OnnxRuntime(tmp_path / "v1" / manifest.artifact.file).run(np.load(saved / "images.npy"))
     assert (found.argmax(axis=1) == expected.argmax(axis=1)).all()
     assert np.abs(found - expected).max() < 1e-4
 

@@ -69,7 +69,7 @@ def test_folders_find_their_outputs_by_their_words_and_then_by_the_answers() -> 
     outputs = ["Tomato healthy", "Potato healthy", "Tomato Late Blight"]
     answers = np.array([[2, 0, 20], [18, 3, 0]])
     assert match_by_name(["Late_blight", "healthy"], outputs, answers) == (2, 0)
-    # The words of "healthy" fit two outputs alike: what the pictures say decides.
+    # The words of "healthy" fit two outputs alike: what the images say decides.
     assert match_by_name(["Late_blight", "healthy"], outputs, answers[:, [1, 0, 2]]) == (2, 1)
 
 

@@ -128,9 +128,9 @@ def seen_centres(runtime: OnnxRuntime, output: str, axis: int) -> np.ndarray:
     before = runtime.run_with(np.zeros((1, HEIGHT, WIDTH, 3), np.float32), [output])[1][0, 0]
     moved = []
     for place in range(side):
-        picture = np.zeros((1, HEIGHT, WIDTH, 3), np.float32)
-        picture[(0, slice(None), place) if axis else (0, place)] = 1.0
-        after = runtime.run_with(picture, [output])[1][0, 0]
+        image = np.zeros((1, HEIGHT, WIDTH, 3), np.float32)
+        image[(0, slice(None), place) if axis else (0, place)] = 1.0
+        after = runtime.run_with(image, [output])[1][0, 0]
         moved.append(np.abs(after - before).mean(axis=1 - axis) > 1e-9)
     table = np.array(moved)  # (pixels, places)
     windows = table.sum(axis=0)

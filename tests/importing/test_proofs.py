@@ -28,7 +28,7 @@ def compared(found: np.ndarray, original: np.ndarray = ANSWERS) -> Parity:
 
 def test_equal_answers_prove_parity() -> None:
     proof = compared(ANSWERS + np.array([2e-5, -2e-5, 0]))
-    assert (proof.pictures, proof.random_pictures, proof.real_pictures, proof.same_top_1) == (2, 1, 1, 2)
+    assert (proof.images, proof.random_pictures, proof.real_pictures, proof.same_top_1) == (2, 1, 1, 2)
     assert proof.largest_difference == pytest.approx(2e-5, rel=0.05)
 
 
@@ -41,7 +41,7 @@ def test_equal_answers_prove_parity() -> None:
         ANSWERS[:, :2],
         ANSWERS[:1],
     ],
-    ids=["far", "another order", "not a number", "fewer classes", "fewer pictures"],
+    ids=["far", "another order", "not a number", "fewer classes", "fewer images"],
 )
 def test_other_answers_are_refused(found: np.ndarray) -> None:
     with refused("parity_failed"):
@@ -64,7 +64,7 @@ def test_a_tie_that_float32_cannot_tell_apart_is_no_difference() -> None:
     [(3e-4, 1e-4, True), (3e-4, 1e-5, False), (3e-4, 0.0, False), (2e-3, 1.0, False)],
     ids=["the original moves as far", "it moves less", "it does not move", "too far whatever it does"],
 )
-def test_nobody_can_be_nearer_to_the_original_than_a_rounding_of_its_pictures_moves_it(
+def test_nobody_can_be_nearer_to_the_original_than_a_rounding_of_its_images_moves_it(
     apart: float, own: float, is_equal: bool
 ) -> None:
     def proof() -> Parity:

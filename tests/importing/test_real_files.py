@@ -13,9 +13,9 @@ from splitleaf.core.preprocessing import ResizeFilter
 from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.importing.bare import import_bare
 from splitleaf.importing.evaluation import score
+from splitleaf.importing.images import read_labelled_folder
 from splitleaf.importing.importer import import_model
 from splitleaf.importing.labels import match_by_answers
-from splitleaf.importing.pictures import read_labelled_folder
 from splitleaf.importing.preprocessing import describe_values
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import ImportRequest
@@ -59,25 +59,25 @@ def imported(one: RealFile, tmp_path: Path, import_python: Path) -> ImportReport
 @pytest.mark.parametrize("one", FILES, ids=lambda one: one.version)
 def test_a_real_file_is_served_as_it_was_trained(one: RealFile, tmp_path: Path, import_python: Path) -> None:
     report = imported(one, tmp_path, import_python)
-    manifest, pictures = report.manifest, read_labelled_folder(PHOTOS)
+    manifest, images = report.manifest, read_labelled_folder(PHOTOS)
     chosen = manifest.preprocessing
     assert manifest.source.format == one.format
     assert ((chosen.height, chosen.width), len(manifest.labels)) == (one.shape, one.classes)
-    assert report.parity.same_top_1 == report.parity.pictures
+    assert report.parity.same_top_1 == report.parity.images
     assert (describe_values(chosen), chosen.color) == (one.values, "rgb")
 
     # All photos, in the preprocessing chosen and in that of the figure that is known.
     known = chosen.model_copy(update={"resize": ResizeFilter(one.resize)})
     runtime = OnnxRuntime(report.folder / manifest.artifact.file)
-    scores = score(runtime, pictures, [*{known, chosen}], lambda *_: None)
+    scores = score(runtime, images, [*{known, chosen}], lambda *_: None)
     order = match_by_answers(scores.answer_counts(chosen))
     assert scores.right(known, order).mean() == pytest.approx(one.accuracy, abs=0.0005 + 1 / 600)
     assert scores.right(chosen, order).mean() >= one.accuracy - 2 / 600
     # The labels as imported say the same as the order that fits best.
-    assert {manifest.labels[output] for output in order} == set(pictures.folders)
-    assert tuple(manifest.labels[output] for output in order) == pictures.folders
+    assert {manifest.labels[output] for output in order} == set(images.folders)
+    assert tuple(manifest.labels[output] for output in order) == images.folders
 
-    original = answers_of_original(one.source, pictures, chosen, Sandbox(import_python))
+    original = answers_of_original(one.source, images, chosen, Sandbox(import_python))
     assert original.shape == (600, one.classes)
     assert (original.argmax(axis=1) == scores.answers(chosen)).all()
     assert np.abs(original - scores.outputs[chosen]).max() < 1e-4
@@ -93,7 +93,7 @@ def test_the_second_seed_file_wants_nearest_neighbours(tmp_path: Path, import_py
 
 
 @pytest.mark.parametrize("declared", ["", "[preprocessing]\nscale = 1.0\n"], ids=["nothing", "what is wrong"])
-def test_bare_files_are_imported_whatever_the_repository_says_of_their_pictures(
+def test_bare_files_are_imported_whatever_the_repository_says_of_their_images(
     tmp_path: Path, import_python: Path, declared: str
 ) -> None:
     """On pixels of 0 to 255 the second network is so steep that two runtimes differ by more than 1e-4."""

@@ -1,4 +1,4 @@
-"""What reference pictures teach, on pictures that are easy to tell apart."""
+"""What reference images teach, on images that are easy to tell apart."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from splitleaf.analysis.baseline import Baseline, Spread, read_baseline
 from splitleaf.core.errors import ImportRefused
 from splitleaf.core.measures import MEASURES
 from splitleaf.engine.familiarity import as_vectors
-from splitleaf.importing.pictures import LabelledPictures, read_labelled_folder
+from splitleaf.importing.images import LabelledImages, read_labelled_folder
 from splitleaf.importing.reference import SHARE_REFUSED, Reference, Sightings, apart, learn
 from splitleaf.importing.statistics import tolerance_limit
 from splitleaf.importing.views import change_harmlessly
@@ -30,16 +30,16 @@ def sightings(count: int = 400, features: int = 12) -> Sightings:
     seen = np.abs(centres[rows] + RNG.normal(0, 0.5, (2 * count, features)))
     appearance = RNG.normal(0, 1, (2 * count, 7)) + 5
     scores = np.eye(2)[rows]
-    pictures = LabelledPictures("made/up", ("a", "b"), tuple(Path(str(n)) for n in range(count)), truth)
-    return Sightings(pictures, scores.astype(np.float32), seen.astype(np.float32), appearance.astype(np.float32))
+    images = LabelledImages("made/up", ("a", "b"), tuple(Path(str(n)) for n in range(count)), truth)
+    return Sightings(images, scores.astype(np.float32), seen.astype(np.float32), appearance.astype(np.float32))
 
 
 def half(seen: Sightings, part: int) -> Sightings:
-    """Return every second picture."""
+    """Return every second image."""
     assert seen.features is not None
     kept = slice(part, None, 2)
-    pictures = seen.pictures.only(range(len(seen.pictures))[kept])
-    return Sightings(pictures, seen.scores[kept], seen.features[kept], seen.appearance[kept])
+    images = seen.images.only(range(len(seen.images))[kept])
+    return Sightings(images, seen.scores[kept], seen.features[kept], seen.appearance[kept])
 
 
 def novelty(reference: Reference, features: np.ndarray | None, appearance: np.ndarray) -> np.ndarray:
@@ -69,16 +69,16 @@ def test_of_too_few_values_no_limit_is_said(count: int, is_said: bool) -> None:
     assert (tolerance_limit(np.arange(count, dtype=float), 0.02) is not None) is is_said
 
 
-def test_one_picture_that_is_far_off_moves_no_limit() -> None:
+def test_one_image_that_is_far_off_moves_no_limit() -> None:
     everything = sightings(1600)
     known, fresh = half(everything, 0), half(everything, 1)
     assert fresh.features is not None
-    few = Sightings(fresh.pictures.only(range(50)), fresh.scores, fresh.features * 50, fresh.appearance)
+    few = Sightings(fresh.images.only(range(50)), fresh.scores, fresh.features * 50, fresh.appearance)
     alone, widened = learn(known), learn(known, few)
     assert (widened.familiarity.limit, widened.held) == (alone.familiarity.limit, 0)
 
 
-def test_pictures_that_were_held_back_are_no_reference(tmp_path: Path) -> None:
+def test_images_that_were_held_back_are_no_reference(tmp_path: Path) -> None:
     both = read_labelled_folder(labelled_folder(tmp_path / "both", 6))
     (tmp_path / "held").mkdir()
     for path in both.paths[:2] + both.paths[-2:]:
@@ -93,7 +93,7 @@ def test_what_training_held_back_widens_the_limit_and_never_narrows_it() -> None
     everything = sightings(1600)
     known, fresh = half(everything, 0), half(everything, 1)
     alone = learn(known)
-    # Training has learnt the reference pictures by heart: what it has not seen lies further out.
+    # Training has learnt the reference images by heart: what it has not seen lies further out.
     assert fresh.features is not None
     further = replace(fresh, features=fresh.features + RNG.normal(0, 0.5, fresh.features.shape).astype(np.float32))
     wider = learn(known, further)
@@ -120,12 +120,12 @@ def test_what_is_far_off_in_features_or_appearance_is_unfamiliar(part: str) -> N
 
 def test_without_features_the_appearance_alone_decides() -> None:
     seen = sightings()
-    reference = learn(Sightings(seen.pictures, seen.scores, None, seen.appearance))
+    reference = learn(Sightings(seen.images, seen.scores, None, seen.appearance))
     assert reference.sketch.shape == (400, 0)
     assert (novelty(reference, None, seen.appearance[:9] + 30) > 1).all()
 
 
-def test_too_few_pictures_are_refused(tmp_path: Path) -> None:
+def test_too_few_images_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ImportRefused, match="at least 100") as refused:
         import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 4))
     assert refused.value.error_code == "reference_too_small"

@@ -61,7 +61,7 @@ def test_the_report_tells_what_was_found_and_what_to_check(tmp_path: Path) -> No
     page = rendered(
         render_report(import_model(ImportRequest(tmp_path / "leaf.onnx", "v1", tmp_path / "models", evaluate=photos)))
     )
-    for words in ("v1 imported in", "28 of 28 pictures (12 real)", "1.000 (95 %: 0.757-1.000) on 12", "check this"):
+    for words in ("v1 imported in", "28 of 28 images (12 real)", "1.000 (95 %: 0.757-1.000) on 12", "check this"):
         assert words in page
     assert max(len(line) for line in page.splitlines()) <= 80
 

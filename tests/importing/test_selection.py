@@ -1,4 +1,4 @@
-"""What is chosen where pictures decide, and where they cannot."""
+"""What is chosen where images decide, and where they cannot."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pytest
 
 from splitleaf.core.preprocessing import ColorOrder, ResizeFilter
 from splitleaf.engine.onnx import OnnxRuntime
+from splitleaf.importing.images import read_labelled_folder
 from splitleaf.importing.labels import StatedLabels
-from splitleaf.importing.pictures import read_labelled_folder
 from splitleaf.importing.preprocessing import complete
 from splitleaf.importing.selection import Declared, Selection, select
 from splitleaf.registry.drafts import PreprocessingDraft
@@ -30,10 +30,10 @@ def chosen(
     """Select for the network that is right for x/255."""
     fixed = fixed or PreprocessingDraft(color=RGB)
     base = complete(fixed.over(draft), (SIDE, SIDE, 3))
-    pictures = read_labelled_folder(photos)
+    images = read_labelled_folder(photos)
     declared = Declared(base, fixed, is_stated, LABELS)
     runtime = OnnxRuntime(picky_network())
-    return select(runtime, pictures, declared, classes=3, output="probabilities", tick=lambda *_: None)
+    return select(runtime, images, declared, classes=3, output="probabilities", tick=lambda *_: None)
 
 
 def test_a_declared_preprocessing_that_is_as_good_as_any_is_kept(photos: Path) -> None:
@@ -43,10 +43,10 @@ def test_a_declared_preprocessing_that_is_as_good_as_any_is_kept(photos: Path) -
     assert [(row.chosen, row.declared) for row in found.table[:2]] == [(True, True), (False, False)]
 
 
-def test_a_declared_preprocessing_that_pictures_prove_wrong_is_overruled_and_said(photos: Path) -> None:
+def test_a_declared_preprocessing_that_images_prove_wrong_is_overruled_and_said(photos: Path) -> None:
     found = chosen(photos, PreprocessingDraft(scale=1.0))
     assert found.preprocessing.scale == pytest.approx(1 / 255)
-    assert any("which these pictures prove better" in warning for warning in found.warnings)
+    assert any("which these images prove better" in warning for warning in found.warnings)
     assert [row.accuracy for row in found.table if row.declared] == [pytest.approx(1 / 3)]
 
 
@@ -57,10 +57,10 @@ def test_what_the_command_line_states_is_never_overruled(photos: Path) -> None:
     assert found.right.mean() == pytest.approx(1 / 3)
 
 
-def test_equals_that_pictures_cannot_tell_apart_are_said(photos: Path) -> None:
+def test_equals_that_images_cannot_tell_apart_are_said(photos: Path) -> None:
     found = chosen(photos, PreprocessingDraft(), is_stated=False)
     (warning,) = found.warnings
-    assert warning.startswith("12 pictures cannot tell pillow-bilinear, x/255, rgb (100.0 %) from")
+    assert warning.startswith("12 images cannot tell pillow-bilinear, x/255, rgb (100.0 %) from")
     assert "state which one training used" in warning
 
 

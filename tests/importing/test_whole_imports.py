@@ -54,11 +54,11 @@ def test_an_import_makes_a_version_that_serving_accepts(source: Path, models: Pa
     assert manifest == report.manifest
     assert (manifest.labels, manifest.source.file, manifest.artifact.output) == (NAMES, "leaf.onnx", "probabilities")
     assert manifest.evaluation is None
-    load_classifier(models / "v1", OnnxRuntime)  # asks the golden pictures
+    load_classifier(models / "v1", OnnxRuntime)  # asks the golden images
     assert sorted(path.name for path in models.iterdir()) == ["v1"]
 
 
-def test_labelled_pictures_find_scaling_channel_order_and_labels(source: Path, models: Path, photos: Path) -> None:
+def test_labelled_images_find_scaling_channel_order_and_labels(source: Path, models: Path, photos: Path) -> None:
     report = import_model(request(source, models, evaluate=photos))
     manifest = report.manifest
     assert manifest.preprocessing.scale == pytest.approx(1 / 255)
@@ -123,7 +123,7 @@ def test_a_calibration_folder_gives_the_temperature(source: Path, models: Path, 
     assert report.calibration.log_loss_after < report.calibration.log_loss_before
 
 
-def test_pictures_that_are_given_are_kept_as_golden_ones(source: Path, models: Path, photos: Path) -> None:
+def test_images_that_are_given_are_kept_as_golden_ones(source: Path, models: Path, photos: Path) -> None:
     import_model(request(source, models, golden=photos, **LABELS))
     golden = load_classifier(models / "v1", OnnxRuntime)
     assert golden is not None
@@ -142,10 +142,10 @@ def test_the_report_names_no_path_of_this_machine(source: Path, models: Path, ph
     assert json.loads(text)["manifest"]["version"] == "v1"
 
 
-def test_pictures_that_the_intake_refuses_are_counted(source: Path, models: Path, photos: Path) -> None:
-    (photos / "red/broken.jpg").write_bytes(b"no picture")
+def test_images_that_the_intake_refuses_are_counted(source: Path, models: Path, photos: Path) -> None:
+    (photos / "red/broken.jpg").write_bytes(b"no image")
     report = import_model(request(source, models, evaluate=photos))
-    assert report.refused_pictures == 1
+    assert report.refused_images == 1
     assert report.manifest.evaluation is not None
     assert report.manifest.evaluation.images == 12
 
@@ -168,7 +168,7 @@ def sigmoid() -> bytes:
         (b"", LABELS, "source_empty"),
         (picky_network()[:-20], LABELS, "source_damaged"),
     ],
-    ids=["too few labels", "no labels", "another size", "any size", "several labels a picture", "empty", "cut off"],
+    ids=["too few labels", "no labels", "another size", "any size", "several labels an image", "empty", "cut off"],
 )
 def test_an_import_that_is_refused_leaves_nothing_behind(
     tmp_path: Path, models: Path, network: bytes, more: dict[str, Any], code: str
@@ -197,11 +197,11 @@ def test_a_source_that_is_not_there_is_called_missing(models: Path, tmp_path: Pa
         import_model(request(tmp_path / "leaf.h5", models, **LABELS))
 
 
-def test_pictures_without_labels_are_refused(source: Path, models: Path, tmp_path: Path) -> None:
+def test_images_without_labels_are_refused(source: Path, models: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with refused("no_labelled_pictures"):
+    with refused("no_labelled_images"):
         import_model(request(source, models, evaluate=tmp_path / "empty"))
-    with refused("no_pictures"):
+    with refused("no_images"):
         import_model(request(source, models, golden=tmp_path / "empty", **LABELS))
 
 

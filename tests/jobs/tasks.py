@@ -51,5 +51,5 @@ def classified(claim: Claim, label: str = "late_blight", *, batch_size: int = 1)
 
 
 def failed(claim: Claim) -> Completion:
-    failure = Failure("inference_failed", "The picture could not be processed.")
+    failure = Failure("inference_failed", "The image could not be processed.")
     return Completion(claim, None, failure, Timings(), claim.version, "d" * 64, 1)

@@ -54,7 +54,7 @@ def outcome(**changes: Any) -> Outcome:
 
 def failed_outcome(**changes: Any) -> Outcome:
     nothing = {"label": None, "confidence": None, "entropy": None, "is_sure": None, "top": (), "flags": ()}
-    why = {"status": "failed", "error_code": "inference_failed", "error_detail": "The picture could not be processed."}
+    why = {"status": "failed", "error_code": "inference_failed", "error_detail": "The image could not be processed."}
     return outcome(**{**nothing, **why, **changes})
 
 

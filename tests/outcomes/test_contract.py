@@ -103,7 +103,7 @@ def test_the_traffic_falls_into_periods_versions_states_and_bands_of_time(store:
     ]
 
 
-def test_pages_follow_the_order_of_recording_whenever_the_pictures_came(store: OutcomeStore) -> None:
+def test_pages_follow_the_order_of_recording_whenever_the_images_came(store: OutcomeStore) -> None:
     late = [outcome(created_ms=NOW_MS - number) for number in range(7)]
     for one in late:
         store.record_outcomes([one])

@@ -237,7 +237,7 @@ def test_a_database_that_takes_no_writes_is_down(shared_postgres: PostgresServer
     assert store.count_by_status() == {}
 
 
-def test_pictures_with_measures_are_counted_in_their_index_alone(url: str, open_store: OpenStore) -> None:
+def test_images_with_measures_are_counted_in_their_index_alone(url: str, open_store: OpenStore) -> None:
     store = open_store(url)
     asked: list[tuple[str, Any]] = []
 

@@ -184,7 +184,7 @@ def test_the_audit_log_tells_who_did_what_and_why_newest_first_page_by_page(stor
     assert store.audit_log("experiment/root") == []
 
 
-def test_the_audit_log_is_told_without_the_labels_of_single_pictures(store: OutcomeStore) -> None:
+def test_the_audit_log_is_told_without_the_labels_of_single_images(store: OutcomeStore) -> None:
     steps = [audit_entry(action="start"), audit_entry(action="stop")]
     label = replace(audit_entry(action="label"), subject="label/abc")
     of_file = replace(audit_entry(action="import"), subject="labels")
@@ -279,7 +279,7 @@ def test_of_two_that_were_created_at_once_the_id_decides_which_is_evidence_first
         place = at(page[-1])
     assert found == sorted(ids)
     columns = store.exposures("leaf")
-    assert [store.picture_ids([int(one)])[int(one)] for one in columns.number] == sorted(ids)
+    assert [store.image_ids([int(one)])[int(one)] for one in columns.number] == sorted(ids)
 
 
 def test_what_users_say_is_joined_to_the_exposure_that_it_is_about(store: OutcomeStore) -> None:
@@ -338,7 +338,7 @@ def test_outcomes_come_by_column_in_the_order_of_creation_without_overrides(stor
     assert [found.versions[place] for place in found.version] == ["v1", "v1", "v2"]
     assert [found.labels[place] if place >= 0 else None for place in found.label] == ["rust / mould", None, "healthy"]
     assert [found.origins[place] for place in found.origin] == ["page", "unit", ""]
-    assert found.picture[1] == found.picture[2] != found.picture[0]
+    assert found.image[1] == found.image[2] != found.image[0]
     assert np.isnan(found.confidence).tolist() == [False, True, False]
     flags = (found.is_shadow, found.is_answered, found.is_fallback, found.is_failed, found.is_canceled)
     assert [one.tolist() for one in flags] == [
@@ -356,8 +356,8 @@ def test_outcomes_come_by_column_in_the_order_of_creation_without_overrides(stor
     assert store.newest_exposure("leaf") == found.number[0]
     assert len(store.exposures("leaf", before_ms=NOW_MS + 4)) == 2
     numbers = [int(found.number[0]), int(found.number[2])]
-    assert store.picture_ids(numbers) == {numbers[0]: first, numbers[1]: shadowed}
-    assert len(set(store.exposures("leaf", with_pictures=False).number)) == 3
+    assert store.image_ids(numbers) == {numbers[0]: first, numbers[1]: shadowed}
+    assert len(set(store.exposures("leaf", with_images=False).number)) == 3
 
 
 def test_more_outcomes_than_are_read_at_once_come_all_and_each_once(store: OutcomeStore) -> None:

@@ -181,7 +181,7 @@ def test_a_skipped_item_is_for_others_until_its_expert_holds_it_again(store: Out
     assert store.lease_item(claim("ben")) == one.prediction_id
 
 
-def test_an_item_whose_picture_is_gone_or_too_old_is_for_nobody(store: OutcomeStore) -> None:
+def test_an_item_whose_image_is_gone_or_too_old_is_for_nobody(store: OutcomeStore) -> None:
     gone, old, there = items(3)
     enrol(store, gone, review_item(old.prediction_id, DISAGREEMENT, created_ms=NOW_MS - 1), there)
     store.record_turn(ReviewTurn(gone.prediction_id, "", TurnKind.GONE, 0, NOW_MS))
@@ -221,14 +221,14 @@ def test_the_words_of_experts_on_an_experiments_items_are_found(store: OutcomeSt
     assert store.expert_labels("leaf size") == said
 
 
-def test_the_outcomes_of_a_picture_are_its_predictions_and_its_shadows(store: OutcomeStore) -> None:
+def test_the_outcomes_of_a_image_are_its_predictions_and_its_shadows(store: OutcomeStore) -> None:
     primary = outcome()
     shadow = outcome(
         prediction_id=shadow_prediction_id(primary.prediction_id, "v2"), primary_id=primary.prediction_id, role="shadow"
     )
     store.record_outcomes([shadow, outcome(), primary])
-    assert store.outcomes_of_pictures([primary.prediction_id]) == [primary, shadow]
-    assert store.outcomes_of_pictures([]) == []
+    assert store.outcomes_of_images([primary.prediction_id]) == [primary, shadow]
+    assert store.outcomes_of_images([]) == []
 
 
 @pytest.mark.parametrize("expected", [1, 99])

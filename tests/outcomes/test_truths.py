@@ -22,7 +22,7 @@ USER, EXPERT, AUDIT, IMPORT = (
 )
 
 
-def picture(*labels: str, **changes: Any) -> list[Outcome]:
+def image(*labels: str, **changes: Any) -> list[Outcome]:
     """A primary's outcome and those of its shadows v2, v3 ..., which said these labels."""
     primary = outcome(label=labels[0], **changes)
     shadows = [
@@ -47,20 +47,20 @@ def label(
     return feedback(of.prediction_id, source=source, author=author, label=said, correct=None, **changes)
 
 
-def test_a_label_is_joined_to_what_every_version_said_of_the_picture(store: OutcomeStore) -> None:
-    first, second = picture("rust", "scab", variant="control"), picture("scab", "scab")
-    store.record_outcomes([*reversed(first), *second, *picture("rust", "rust")])
+def test_a_label_is_joined_to_what_every_version_said_of_the_image(store: OutcomeStore) -> None:
+    first, second = image("rust", "scab", variant="control"), image("scab", "scab")
+    store.record_outcomes([*reversed(first), *second, *image("rust", "rust")])
     store.record_labels([label(first[0], "scab"), label(second[0], "rust", AUDIT, sampling_probability=0.02)])
     found = list(store.truths("leaf size"))
-    assert {one.picture_id for one in found} == {first[0].prediction_id, second[0].prediction_id}
-    assert [one for one in found if one.picture_id == found[0].picture_id] == found[:2]
-    mine = [one for one in found if one.picture_id == first[0].prediction_id]
+    assert {one.image_id for one in found} == {first[0].prediction_id, second[0].prediction_id}
+    assert [one for one in found if one.image_id == found[0].image_id] == found[:2]
+    mine = [one for one in found if one.image_id == first[0].prediction_id]
     assert [(one.role, one.version, one.label, one.truth, one.is_right) for one in mine] == [
         ("primary", "v1", "rust", "scab", False),
         ("shadow", "v2", "scab", "scab", True),
     ]
     assert {(one.variant, one.source, one.sampling_probability) for one in mine} == {("control", EXPERT, None)}
-    assert {one.sampling_probability for one in found if one.picture_id == second[0].prediction_id} == {0.02}
+    assert {one.sampling_probability for one in found if one.image_id == second[0].prediction_id} == {0.02}
     assert (mine[0].unit_hash, mine[0].revision, mine[0].created_ms, mine[0].confidence) == (
         "u" * 32,
         3,
@@ -70,7 +70,7 @@ def test_a_label_is_joined_to_what_every_version_said_of_the_picture(store: Outc
 
 
 def test_an_expert_comes_before_the_audit_before_a_file_before_users(store: OutcomeStore) -> None:
-    (one,) = picture("rust")
+    (one,) = image("rust")
     store.record_outcomes([one])
     said = [
         label(one, "a", EXPERT),
@@ -93,7 +93,7 @@ def test_an_expert_comes_before_the_audit_before_a_file_before_users(store: Outc
 
 
 def test_of_an_author_and_of_a_source_the_newest_word_counts(store: OutcomeStore) -> None:
-    (one,) = picture("rust")
+    (one,) = image("rust")
     store.record_outcomes([one])
     store.record_labels([label(one, "a", created_ms=NOW_MS + 9), label(one, "b"), label(one, "c", author="bob")])
     (found,) = store.truths("leaf size")
@@ -104,7 +104,7 @@ def test_of_an_author_and_of_a_source_the_newest_word_counts(store: OutcomeStore
 
 
 def test_what_is_withdrawn_or_could_not_be_told_is_no_truth(store: OutcomeStore) -> None:
-    (first,), (second,) = picture("rust"), picture("rust")
+    (first,), (second,) = image("rust"), image("rust")
     store.record_outcomes([first, second])
     store.record_labels([label(first, "a"), label(second, "a", author="bob"), label(second, "b", IMPORT)])
     store.record_labels(
@@ -114,7 +114,7 @@ def test_what_is_withdrawn_or_could_not_be_told_is_no_truth(store: OutcomeStore)
         ]
     )
     (found,) = store.truths("leaf size")
-    assert (found.picture_id, found.truth, found.source) == (second.prediction_id, "b", IMPORT)
+    assert (found.image_id, found.truth, found.source) == (second.prediction_id, "b", IMPORT)
     assert [one.verdict for one in store.standing([first.prediction_id, second.prediction_id])] == [
         Verdict.ANSWER,
         Verdict.CANNOT_TELL,
@@ -122,7 +122,7 @@ def test_what_is_withdrawn_or_could_not_be_told_is_no_truth(store: OutcomeStore)
 
 
 def test_a_user_who_only_says_wrong_says_so_of_the_versions_that_said_the_same(store: OutcomeStore) -> None:
-    same, other, failed = picture("rust", "rust", "scab"), picture("rust"), picture("rust", "scab")
+    same, other, failed = image("rust", "rust", "scab"), image("rust"), image("rust", "scab")
     store.record_outcomes(
         [
             *same,
@@ -136,7 +136,7 @@ def test_a_user_who_only_says_wrong_says_so_of_the_versions_that_said_the_same(s
     store.record_feedback(feedback(other[0].prediction_id, correct=True, label="rust"))
     found: dict[str, list[bool | None]] = {}
     for truth in store.truths("leaf size", [USER]):
-        found.setdefault(truth.picture_id, []).append(truth.is_right)
+        found.setdefault(truth.image_id, []).append(truth.is_right)
     assert found == {
         same[0].prediction_id: [False, False, None],
         failed[0].prediction_id: [False, False],
@@ -145,13 +145,13 @@ def test_a_user_who_only_says_wrong_says_so_of_the_versions_that_said_the_same(s
 
 
 def test_overrides_and_other_experiments_are_left_out(store: OutcomeStore) -> None:
-    (mine,), (tester,), (nobodys,) = picture("a"), picture("a", override=True), picture("a", experiment="")
+    (mine,), (tester,), (nobodys,) = image("a"), image("a", override=True), image("a", experiment="")
     store.record_outcomes([mine, tester, nobodys])
     store.record_labels(
         [label(one, "a") for one in (mine, tester, nobodys)] + [feedback(new_prediction_id(), source=EXPERT)]
     )
-    assert [one.picture_id for one in store.truths("leaf size")] == [mine.prediction_id]
-    assert [one.picture_id for one in store.truths("")] == [nobodys.prediction_id]
+    assert [one.image_id for one in store.truths("leaf size")] == [mine.prediction_id]
+    assert [one.image_id for one in store.truths("")] == [nobodys.prediction_id]
     assert list(store.truths("another")) == []
 
 
@@ -174,25 +174,25 @@ def test_the_responses_of_users_are_counted_by_assigned_variant(store: OutcomeSt
 
 
 def test_labels_are_exported_page_by_page_without_what_users_said(store: OutcomeStore) -> None:
-    pictures = [picture("a", experiment=key)[0] for key in ("leaf size", "", "leaf size")]
-    store.record_outcomes(pictures)
-    labels = [label(one, "a") for one in pictures]
-    store.record_labels([labels[0], feedback(pictures[0].prediction_id), *labels[1:], label(pictures[1], "b")])
+    images = [image("a", experiment=key)[0] for key in ("leaf size", "", "leaf size")]
+    store.record_outcomes(images)
+    labels = [label(one, "a") for one in images]
+    store.record_labels([labels[0], feedback(images[0].prediction_id), *labels[1:], label(images[1], "b")])
     seen: list[Feedback] = []
     number = 0
     while page := store.labels_after(number, 2):
         seen += [one for _, one in page]
         number = page[-1][0]
     assert [(one.prediction_id, one.label) for one in seen] == [
-        (pictures[0].prediction_id, "a"),
-        (pictures[2].prediction_id, "a"),
-        (pictures[1].prediction_id, "b"),
+        (images[0].prediction_id, "a"),
+        (images[2].prediction_id, "a"),
+        (images[1].prediction_id, "b"),
     ]
-    assert [one.prediction_id for _, one in store.labels_after(0, 9, "")] == [pictures[1].prediction_id]
+    assert [one.prediction_id for _, one in store.labels_after(0, 9, "")] == [images[1].prediction_id]
 
 
 def test_labels_are_recorded_all_or_none(store: OutcomeStore) -> None:
-    (one,) = picture("a")
+    (one,) = image("a")
     store.record_outcomes([one])
     store.record_labels([])
     first = label(one, "a")
@@ -204,7 +204,7 @@ def test_labels_are_recorded_all_or_none(store: OutcomeStore) -> None:
 
 def test_the_newest_word_is_known_by_its_number(store: OutcomeStore) -> None:
     assert store.newest_feedback() == 0
-    (primary,) = picture("rust")
+    (primary,) = image("rust")
     store.record_outcomes([primary])
     store.record_feedback(feedback(primary.prediction_id))
     first = store.newest_feedback()

@@ -171,7 +171,7 @@ async def test_nothing_slips_through_while_work_moves_on(source: Settings, targe
             waiting += [claim.task_id for claim in claims]
         await consumer.close()
     everything = [*recorded, *waiting]
-    assert len(everything) == len(set(everything)), "a picture would be answered twice"
+    assert len(everything) == len(set(everything)), "an image would be answered twice"
     assert set(before) <= set(everything)
 
 

@@ -237,7 +237,7 @@ async def test_a_version_that_fails_and_dead_letters_are_found(broker: BrokerSer
     found = {one.check: one for one in await asyncio.to_thread(diagnose)}
     assert found["workers"].level == "ok"
     assert found["worker of v2"].detail == "failed: digests differ"
-    assert (found["dead letters"].level, "1 pictures" in found["dead letters"].detail) == ("warning", True)
+    assert (found["dead letters"].level, "1 images" in found["dead letters"].detail) == ("warning", True)
 
 
 def test_a_database_of_another_release_and_a_champion_that_is_gone(place: Path) -> None:

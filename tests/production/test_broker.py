@@ -15,7 +15,7 @@ from splitleaf.processes.backup import back_up
 from splitleaf.settings import Settings
 from tests.experiments.plans import RAMP, table
 from tests.production.broker import Broker, start_broker
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 from tests.support.repositories import add_version
 from tests.system.running import RunningSystem, start_system
 
@@ -26,7 +26,7 @@ WHY = {"reason": "to find out"}
 
 @pytest.fixture
 def busy_system(tmp_path: Path) -> Iterator[RunningSystem]:
-    """Two versions, limits of one client, kept pictures: all that goes to the broker beside plain predictions."""
+    """Two versions, limits of one client, kept images: all that goes to the broker beside plain predictions."""
     broker = start_broker(tmp_path / "broker")
     for version in ("v1", "v2"):
         add_version(tmp_path / "models", version)

@@ -1,4 +1,4 @@
-"""The whole installation, built and run by a real engine: pictures, deaths, a restart."""
+"""The whole installation, built and run by a real engine: images, deaths, a restart."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from tests.faults.checker import check_states
 from tests.faults.clients import Clients
 from tests.faults.history import History, Result
 from tests.production.engine import Installation, engine_or_skip
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 from tests.system.running import free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.containers, pytest.mark.timeout(3600)]
 
 ROOT = Path(__file__).parents[2]
 KERAS_FILE = ROOT.parent / "shared/data/keras_files/seed/v2/Tomato_model_v2.h5"
-PICTURES, PER_SECOND = 300, 12.0
+IMAGES, PER_SECOND = 300, 12.0
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         made.remove()
 
 
-def test_a_picture_sent_to_nginx_is_answered(installation: Installation) -> None:
+def test_a_image_sent_to_nginx_is_answered(installation: Installation) -> None:
     response = httpx.post(f"{installation.url}/predict", files={"file": ("leaf.jpg", jpeg((60, 140, 50)))}, timeout=60)
     assert response.status_code == 200, response.text
     assert set(response.json()) >= {"disease", "confidence"}
@@ -128,7 +128,7 @@ async def test_an_api_and_a_worker_die_under_load_and_nothing_accepted_is_lost(i
         await asyncio.sleep(6)
         return [first, await asyncio.to_thread(installation.crash, "worker")]
 
-    _, victims = await asyncio.gather(clients.run(PICTURES / PER_SECOND), break_things())
+    _, victims = await asyncio.gather(clients.run(IMAGES / PER_SECOND), break_things())
     accepted = await kept_promises(clients)
     await asyncio.to_thread(installation.wait_until_ready)
     restarts = {one["Id"]: one["RestartCount"] for one in installation.containers()}
@@ -150,7 +150,7 @@ async def test_each_container_is_restarted_in_turn_under_load_and_nothing_accept
                 await asyncio.to_thread(installation.wait_until_ready)
         clients.is_enough = True
 
-    await asyncio.gather(clients.run(10 * PICTURES / PER_SECOND), restart_all())
+    await asyncio.gather(clients.run(10 * IMAGES / PER_SECOND), restart_all())
     expected = before + await kept_promises(clients)
     assert await asyncio.to_thread(recorded, installation, expected) >= expected
 
@@ -164,13 +164,13 @@ async def kept_promises(clients: Clients) -> int:
     finals = [call for call in history.calls if call.is_final]
     assert {call.state for call in finals} <= {"succeeded", "canceled"}
     answers = {
-        (history.requests[call.request].picture, str(call.body["result"])) for call in finals if call.body["result"]
+        (history.requests[call.request].image, str(call.body["result"])) for call in finals if call.body["result"]
     }
-    assert len(answers) == len({picture for picture, _ in answers}), "a picture has one answer, whoever gave it"
+    assert len(answers) == len({image for image, _ in answers}), "an image has one answer, whoever gave it"
     refusals = {call.status for call in history.calls if call.result is not Result.OK}
-    # 429: many clients of one address. 422: a key that came with another picture.
+    # 429: many clients of one address. 422: a key that came with another image.
     assert refusals <= {0, 422, 429, 502, 503, 504}
-    assert len(history.accepted()) > PICTURES / 2
+    assert len(history.accepted()) > IMAGES / 2
     return len(history.accepted())
 
 

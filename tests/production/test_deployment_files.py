@@ -160,14 +160,14 @@ def test_the_api_carries_no_runtime_and_no_service_carries_tensorflow() -> None:
         assert not {name for name in names[lock] if re.match(r"tensorflow|keras|tf", name)}
 
 
-def test_kept_pictures_are_off_unless_asked_for_and_lie_where_api_and_controller_reach_them() -> None:
+def test_kept_images_are_off_unless_asked_for_and_lie_where_api_and_controller_reach_them() -> None:
     mounts = {
         name for name, one in SERVICES.items() if "pictures:/var/lib/splitleaf/pictures" in one.get("volumes", [])
     }
     assert mounts == {"api", "controller"}
     for name in mounts:
         environment = SERVICES[name]["environment"]
-        assert environment["SPLITLEAF_RETENTION__ENABLED"] == "${SPLITLEAF_KEEP_PICTURES:-false}"
+        assert environment["SPLITLEAF_RETENTION__ENABLED"] == "${SPLITLEAF_KEEP_IMAGES:-false}"
         assert environment["SPLITLEAF_RETENTION__DIR"] == "/var/lib/splitleaf/pictures"
     # A volume takes its owner from the folder of the image.
     assert re.search(r"install -d -o splitleaf .*/var/lib/splitleaf/pictures", DOCKERFILE)

@@ -13,18 +13,18 @@ import pytest
 from tests.production.conftest import OpenDoor
 from tests.production.door import Door
 from tests.production.test_edge import Answer, ask, get, read_answer
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 from tests.system.running import RunningSystem
 
 pytestmark = pytest.mark.slow
 
 HARDLY_ANY = {"rate=20r/s": "rate=1r/m", "rate=100r/s": "rate=1000r/s", "zone=uploads burst=40": "zone=uploads burst=2"}
-PICTURE = jpeg()
+IMAGE = jpeg()
 
 
 def upload(headers: bytes = b"") -> bytes:
     head = b"POST /v1/predictions HTTP/1.1\r\nHost: leaf\r\nConnection: close\r\nContent-Type: image/jpeg\r\n"
-    return head + b"Content-Length: %d\r\n" % len(PICTURE) + headers + b"\r\n" + PICTURE
+    return head + b"Content-Length: %d\r\n" % len(IMAGE) + headers + b"\r\n" + IMAGE
 
 
 def test_too_many_uploads_are_refused_with_a_time_to_wait(another_door: OpenDoor) -> None:
@@ -141,6 +141,6 @@ def connect(door: Door, source: str) -> Iterator[socket.socket]:
 
 def seconds_of_an_answer(door: Door) -> float:
     started = time.monotonic()
-    response = httpx.post(f"{door.url}/predict", content=PICTURE, headers={"Content-Type": "image/jpeg"}, timeout=10)
+    response = httpx.post(f"{door.url}/predict", content=IMAGE, headers={"Content-Type": "image/jpeg"}, timeout=10)
     assert response.status_code == 200, response.text
     return time.monotonic() - started

@@ -20,7 +20,7 @@ import pytest
 from tests.production.broker import Broker
 from tests.production.conftest import UNHINDERED, OpenDoor
 from tests.production.door import Door
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 from tests.system.running import RunningSystem
 
 pytestmark = pytest.mark.slow
@@ -42,7 +42,7 @@ def test_events_arrive_when_they_happen(door: Door, asleep: int) -> None:
         lines = stream.iter_lines()
         started = time.monotonic()
         first = next(line for line in lines if line.startswith("event:"))
-        # Running, though its worker sleeps: the worker's next look lay in the broker already, which gave it the picture.
+        # Running, though its worker sleeps: the worker's next look lay in the broker already, which gave it the image.
         assert first in ("event: queued", "event: running")
         assert time.monotonic() - started < 1.0, "the first event was held back until there were more"
         os.kill(asleep, signal.SIGCONT)
@@ -126,7 +126,7 @@ def test_a_replica_that_comes_is_used_and_one_that_dies_costs_no_request(
 
 
 def served_by(door: Door, count: int) -> set[str]:
-    """Send pictures, all of which must be accepted; return which replicas answered, as NGINX noted it."""
+    """Send images, all of which must be accepted; return which replicas answered, as NGINX noted it."""
     log = door.folder / "log"
     before = log.stat().st_size
     with httpx.Client(base_url=door.url, headers={"Content-Type": "image/jpeg"}, timeout=20) as client:

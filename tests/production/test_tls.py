@@ -13,7 +13,7 @@ import pytest
 
 from tests.production.conftest import upstream_of
 from tests.production.door import Door, open_door
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 from tests.system.running import RunningSystem
 
 pytestmark = pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Pictures as the simulation's networks are given them."""
+"""Images as the simulation's networks are given them."""
 
 from __future__ import annotations
 

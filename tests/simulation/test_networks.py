@@ -12,7 +12,7 @@ import pytest
 from splitleaf.core.errors import EngineFailed
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
-from splitleaf.images.picture import decode_picture
+from splitleaf.images.decoded import decode_image
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.simulation.leaves import LABELS, draw_leaf
 from splitleaf.simulation.networks import ERROR_SHARE, Fault, fit, write_network
@@ -27,12 +27,12 @@ def lessons() -> tuple[np.ndarray, list[str]]:
 
 def leaves(seed: int, count: int, darkness: float = 0.0) -> tuple[np.ndarray, list[str]]:
     drawn = [draw_leaf(seed, number, darkness) for number in range(count)]
-    pixels = [as_array(decode_picture(leaf.jpeg, [SPEC]).tensors[0]) for leaf in drawn]
+    pixels = [as_array(decode_image(leaf.jpeg, [SPEC]).tensors[0]) for leaf in drawn]
     return np.stack(pixels).astype(np.float64), [leaf.truth for leaf in drawn]
 
 
-def accuracy(network: bytes, pictures: np.ndarray, truths: list[str]) -> float:
-    answers = OnnxRuntime(network).run(pictures.astype(np.float32))
+def accuracy(network: bytes, images: np.ndarray, truths: list[str]) -> float:
+    answers = OnnxRuntime(network).run(images.astype(np.float32))
     return float(np.mean([LABELS[best] == truth for best, truth in zip(answers.argmax(axis=1), truths, strict=True)]))
 
 
@@ -58,11 +58,11 @@ def test_a_network_with_mixed_up_labels_is_nearly_always_wrong(lessons: tuple[np
 
 def test_a_failing_network_fails_on_most_leaves_and_on_nothing_else(lessons: tuple[np.ndarray, list[str]]) -> None:
     runtime = OnnxRuntime(write_network(fit(*lessons, is_relative=True), Fault.ERRORS))
-    pictures, _ = leaves(2, 200)
+    images, _ = leaves(2, 200)
     failed = 0
-    for picture in pictures.astype(np.float32):
+    for image in images.astype(np.float32):
         try:
-            runtime.run(picture[None])
+            runtime.run(image[None])
         except EngineFailed:
             failed += 1
     assert failed / 200 == pytest.approx(ERROR_SHARE, abs=0.1)
@@ -74,9 +74,9 @@ def test_a_slow_network_takes_longer_for_leaves_alone(lessons: tuple[np.ndarray,
     runtime = OnnxRuntime(write_network(fit(*lessons, is_relative=True), Fault.SLOW))
     leaf, nothing = leaves(2, 1)[0].astype(np.float32), np.zeros((1, *SPEC.shape), dtype=np.float32)
 
-    def cost_s(picture: np.ndarray) -> float:
+    def cost_s(image: np.ndarray) -> float:
         began = time.process_time()
-        runtime.run(picture)
+        runtime.run(image)
         return time.process_time() - began
 
     cost_s(nothing)

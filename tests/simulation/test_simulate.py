@@ -12,12 +12,12 @@ import pytest
 
 from splitleaf.core.errors import Unprocessable
 from splitleaf.experiments.reading import read_plan
-from splitleaf.simulation.pictures import LabelledPhotos
+from splitleaf.simulation.images import LabelledPhotos
 from splitleaf.simulation.scenarios import KEY, SCENARIOS
 from splitleaf.simulation.system import environment_of
 
 WELL_BEFORE = 60
-"""Candidate pictures: the statistics alone need 29 at the 90th percentile of a much milder fault."""
+"""Candidate images: the statistics alone need 29 at the 90th percentile of a much milder fault."""
 
 
 @pytest.mark.parametrize("name", list(SCENARIOS))
@@ -36,8 +36,8 @@ def simulate(*words: str) -> dict[str, Any]:
 def require_nothing_lost(findings: dict[str, Any]) -> None:
     assert (findings["lost"], findings["recorded_twice"]) == (0, 0)
     assert set(findings["statuses"]) <= {"succeeded", "failed"}
-    exposures = sum(arm["pictures"] for name, arm in findings["arms"].items() if not name.startswith("shadow"))
-    assert exposures <= findings["pictures"]
+    exposures = sum(arm["images"] for name, arm in findings["arms"].items() if not name.startswith("shadow"))
+    assert exposures <= findings["images"]
 
 
 @pytest.mark.slow
@@ -82,7 +82,7 @@ def test_a_good_candidate_is_ramped_stage_by_stage_and_promoted(tmp_path: Path) 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_better_version_is_found_out_unseen_by_labels_of_the_review_queue() -> None:
-    findings = simulate("better", "--pictures", "400", "--clients", "4")
+    findings = simulate("better", "--images", "400", "--clients", "4")
     require_nothing_lost(findings)
     assert findings["arms"].keys() == {"control", "shadow"}
     assert findings["verdict"].startswith("v2 is more accurate than v1.")
@@ -105,8 +105,8 @@ def test_photos_come_once_each_with_the_versions_own_spelling_of_their_label(tmp
             (tmp_path / name / f"{number}.jpg").write_bytes(f"{name} {number}".encode())
     photos = LabelledPhotos(tmp_path, ["Late_blight", "healthy"], seed=1, most=None)
     brought = [photos.bring(number) for number in range(photos.count)]
-    assert len({picture for picture, _ in brought}) == 6
-    assert {(picture.split()[0], truth) for picture, truth in brought} == {
+    assert len({image for image, _ in brought}) == 6
+    assert {(image.split()[0], truth) for image, truth in brought} == {
         (b"late_blight", "Late_blight"),
         (b"Healthy", "healthy"),
     }

@@ -53,7 +53,7 @@ def paired_versions(runs: int, seed: int) -> list[Reading]:
 
 
 def alike_versions(runs: int, seed: int) -> list[Reading]:
-    """Versions that disagree on 0.2 % of the pictures, of which none is labelled; looked at every 25 pictures."""
+    """Versions that disagree on 0.2 % of the images, of which none is labelled; looked at every 25 images."""
     generator = np.random.default_rng(seed)
     looks = np.arange(25, 3_001, 25)
 
@@ -63,7 +63,7 @@ def alike_versions(runs: int, seed: int) -> list[Reading]:
         is_known: Bools = (against >= -math.log(UNLABELLED_PART * ALPHA)) & (different < 0.01 * looks)
         return is_known
 
-    pictures = np.median(first_look(ever_known(0.002), looks.astype(np.float64)))
+    images = np.median(first_look(ever_known(0.002), looks.astype(np.float64)))
     # .90 -> .92 as above: how many more labels it takes that a tenth of alpha is given to the bound.
     better = np.cumsum(generator.random((runs, 600)) < 2 / 3, axis=1)
     evidence, labels = mcnemar.log_evidence(np.arange(1, 601) - better, better), np.arange(1.0, 601)
@@ -71,30 +71,28 @@ def alike_versions(runs: int, seed: int) -> list[Reading]:
         np.median(first_look(evidence >= -math.log(level), labels)) for level in (ALPHA, (1 - UNLABELLED_PART) * ALPHA)
     )
     return [
-        at_most(
-            "22", "0.2 % disagreement: median pictures to within 1 point, no label", float(pictures), 1400, "images"
-        ),
+        at_most("22", "0.2 % disagreement: median images to within 1 point, no label", float(images), 1400, "images"),
         at_most("22", "disagreement of the whole margin: called equivalent", share_of_runs(ever_known(0.01)), ALPHA),
         at_most("22", "labels until a verdict, beside McNemar without that bound", float(beside / alone), 1.1, "x"),
     ]
 
 
 def paired_clusters(runs: int, seed: int) -> list[Reading]:
-    """Five discordant pictures a unit that resemble each other (correlation .2), neither version better; 200 units."""
+    """Five discordant images a unit that resemble each other (correlation .2), neither version better; 200 units."""
     generator = np.random.default_rng(seed)
-    # A beta(2, 2) coin for each unit makes two of its pictures correlated by 1 / (2 + 2 + 1).
+    # A beta(2, 2) coin for each unit makes two of its images correlated by 1 / (2 + 2 + 1).
     wins = generator.binomial(5, generator.beta(2, 2, (runs, 200)))
     net, discordant = np.cumsum((2 * wins - 5) ** 2, axis=1), 5 * np.arange(1, 201)
     effect = np.maximum(net / discordant, 1.0)
     won = np.cumsum(wins, axis=1)
     limit = -math.log(ALPHA)
     clustered = mcnemar.log_evidence((discordant - won) / effect, won / effect) >= limit
-    by_picture = mcnemar.log_evidence(discordant - won, won) >= limit
+    by_image = mcnemar.log_evidence(discordant - won, won) >= limit
     return [
         at_most(
-            "7", "anytime McNemar, 5 pictures a unit, correlation .2: false positives", share_of_runs(clustered), 0.05
+            "7", "anytime McNemar, 5 images a unit, correlation .2: false positives", share_of_runs(clustered), 0.05
         ),
-        at_least("7", "the same, by picture", share_of_runs(by_picture), 0.06),
+        at_least("7", "the same, by image", share_of_runs(by_image), 0.06),
     ]
 
 

@@ -77,7 +77,7 @@ def live_differences(runs: int, seed: int) -> list[Reading]:
 
 
 def busy_unit(runs: int, seed: int) -> list[Reading]:
-    """Equal error rates of 2 %; one unit sends 200 pictures, all of which fail, beside 3,000 of one picture each."""
+    """Equal error rates of 2 %; one unit sends 200 images, all of which fail, beside 3,000 of one image each."""
     generator = np.random.default_rng(seed)
     units = np.concatenate([np.arange(3_000), np.full(200, 3_000)])
     planned = planned_variance(0.98, 1_500, 1_500)

@@ -1,4 +1,4 @@
-"""Contrasts, Holm's levels and units that send many pictures."""
+"""Contrasts, Holm's levels and units that send many images."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_a_level_leaves_out_zero_just_where_holm_rejects() -> None:
         assert (p_value <= levels[name]) == (adjusted[name] <= 0.05)
 
 
-def test_as_many_further_pictures_as_are_needed_make_the_interval_narrow_enough() -> None:
+def test_as_many_further_images_as_are_needed_make_the_interval_narrow_enough() -> None:
     found = contrast_arms(sample_of(1, 2000), PLANNED, 0.05)
     more = found.images_needed(0.02, 0.05)
     assert more is not None
@@ -55,14 +55,14 @@ def test_pairs_cover_the_truth_and_see_a_difference_that_is_there() -> None:
     found = contrast_pairs(np.clip(gap, -1, 1), unit, 2000, 0.05).difference
     assert 0 < found.interval.low <= 0.05 <= found.interval.high
     alone = contrast_pairs(np.clip(gap, -1, 1), np.arange(2000), 2000, 0.05).difference
-    assert alone.interval.half_width < found.interval.half_width, "pictures of one unit tell less"
+    assert alone.interval.half_width < found.interval.half_width, "images of one unit tell less"
 
 
-def test_pictures_of_one_unit_count_for_what_they_tell() -> None:
+def test_images_of_one_unit_count_for_what_they_tell() -> None:
     assert pairs_design_effect([1, -1, 1], [1, 1, 1]) == 1
     assert pairs_design_effect([5, -5, 5], [5, 5, 5]) == 5
     assert pairs_design_effect([0] * 10, [2] * 10) == 1, "wins and losses that cancel out make nobody surer"
-    assert pairs_design_effect([0, 0], [4, 2]) == 3, "two units tell no more than two pictures, whatever they look like"
+    assert pairs_design_effect([0, 0], [4, 2]) == 3, "two units tell no more than two images, whatever they look like"
     assert pairs_design_effect([], []) == 1
     once = compare_paired(PairedCounts(1000, 30, 60), 2000)
     five = compare_paired(PairedCounts(5000, 150, 300, design_effect=5.0), 10_000)

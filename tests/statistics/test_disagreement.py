@@ -13,7 +13,7 @@ MARGIN = 0.01
 
 
 def known_within(generator: np.random.Generator, disagreement: float, images: int) -> int:
-    """Return after how many pictures two versions are known to be within the margin; `images` where never."""
+    """Return after how many images two versions are known to be within the margin; `images` where never."""
     different = np.cumsum(generator.random(images) < disagreement)
     for seen in range(400, images, 100):
         found = compare_answers(
@@ -28,8 +28,8 @@ def known_within(generator: np.random.Generator, disagreement: float, images: in
 
 def test_versions_that_hardly_disagree_are_known_to_be_alike_without_a_label() -> None:
     generator = np.random.default_rng(1)
-    pictures = [known_within(generator, 0.002, 3_000) for _ in range(40)]
-    assert np.median(pictures) <= 1_400
+    images = [known_within(generator, 0.002, 3_000) for _ in range(40)]
+    assert np.median(images) <= 1_400
 
 
 def test_the_bound_holds_at_all_looks_together() -> None:
@@ -43,7 +43,7 @@ def test_the_bound_holds_at_all_looks_together() -> None:
     assert missed / 120 <= 0.05
 
 
-def test_pictures_of_one_unit_that_resemble_each_other_are_no_more_than_one() -> None:
+def test_images_of_one_unit_that_resemble_each_other_are_no_more_than_one() -> None:
     alike = Disagreements.of_units([20] * 60, [0] * 60)
     apart = Disagreements.of_units([1] * 1200, [0] * 1200)
     assert (alike.items, apart.items) == (1200, 1200)

@@ -24,7 +24,7 @@ from tests.support.stores import EmptyStore
 START_MS = 1_777_887_000_000
 MINUTE_MS = 60_000
 ORIGINS = (Origin.PAGE, Origin.UNIT, Origin.API, Origin.PREDICT)
-"""How pictures come: each unit's all alike, by its number."""
+"""How images come: each unit's all alike, by its number."""
 LABELS = tuple(f"condition_{number}" for number in range(5))
 HAND = Hand("ann", "to find out")
 
@@ -74,7 +74,7 @@ class World:
 
     accuracy: Mapping[str, float] = field(default_factory=lambda: {"v1": 0.9, "v2": 0.9})
     likeness: float = 0.7
-    """How often two versions find the same pictures difficult."""
+    """How often two versions find the same images difficult."""
     error_rate: Mapping[str, float] = field(default_factory=dict)
     latency_factor: Mapping[str, float] = field(default_factory=dict)
     cost_factor: Mapping[str, float] = field(default_factory=dict)
@@ -90,10 +90,10 @@ class World:
     lost: Mapping[str, float] = field(default_factory=dict)
     """Share of a variant's units that never arrive."""
     audit: float = 0.0
-    """Probability with which a picture is drawn for an expert."""
+    """Probability with which an image is drawn for an expert."""
     labels_disagreements: bool = False
     fallback: float = 0.0
-    """Share of the candidates' pictures that control answers."""
+    """Share of the candidates' images that control answers."""
 
 
 @dataclass
@@ -109,7 +109,7 @@ class Synthetic:
     """What becomes of a run's feedback before it is recorded."""
     are_ids_real: bool = False
     """Whether predictions' ids have the form of real ones, for what looks at it."""
-    _pictures: int = 0
+    _images: int = 0
 
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(self.seed)
@@ -117,17 +117,17 @@ class Synthetic:
         start_experiment(self.store, self.plan.key, self.plan.versions, HAND, self.clock)
 
     def run(self, images: int, units: int | None = None, **changes: Any) -> Synthetic:
-        """Let so many pictures come, one a second, from `units` people (one picture each unless said otherwise)."""
+        """Let so many images come, one a second, from `units` people (one image each unless said otherwise)."""
         world = replace(self.world, **changes)
         people = units or max(1, images // world.images_per_unit)
-        numbers = self.random.permutation(np.arange(images) % people) + (0 if units else self._pictures)
+        numbers = self.random.permutation(np.arange(images) % people) + (0 if units else self._images)
         outcomes: list[Outcome] = []
         said: list[Feedback] = []
         self._revision = self.store.experiment_revisions(self.plan.key)[0]
         for number in numbers.tolist():
-            self._pictures += 1
+            self._images += 1
             self.clock.set(self.clock.now_ms() + 1000)
-            made, opinions = self._picture(world, f"{number:032x}")
+            made, opinions = self._image(world, f"{number:032x}")
             outcomes += made
             said += opinions
         self.store.record_outcomes(outcomes)
@@ -156,7 +156,7 @@ class Synthetic:
         ramp_to_stage(self.store, self.plan.key, stage, HAND, self.clock)
         return self
 
-    def _picture(self, world: World, unit: str) -> tuple[list[Outcome], list[Feedback]]:
+    def _image(self, world: World, unit: str) -> tuple[list[Outcome], list[Feedback]]:
         revision = self._revision
         variant = revision.shares[revision.slots[slot_of(self.plan.salt or "", unit)]][0]
         if not variant or self.random.random() < world.lost.get(variant, 0.0):
@@ -164,7 +164,7 @@ class Synthetic:
         truth = LABELS[int(self.random.integers(len(LABELS)))]
         difficulty = self.random.random()
         answers = {version: self._answer(world, version, truth, difficulty) for version in sorted(self.plan.versions)}
-        prediction_id = f"{self._pictures:026d}"
+        prediction_id = f"{self._images:026d}"
         if self.are_ids_real:
             prediction_id = prediction_id.translate(str.maketrans("0123456789", "abcdefghij"))
         version = self.plan.variants[variant].version

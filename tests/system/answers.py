@@ -1,4 +1,4 @@
-"""Answers of both variants of an experiment, compared in all but what differs from picture to picture."""
+"""Answers of both variants of an experiment, compared in all but what differs from image to image."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 
 from splitleaf.experiments.allocation import OUTSIDE
-from splitleaf.images.picture import decode_picture
+from splitleaf.images.decoded import decode_image
 from splitleaf.importing.importer import import_model
 from splitleaf.importing.labels import StatedLabels
 from splitleaf.importing.request import ImportRequest
@@ -35,7 +35,7 @@ WHY = {"reason": "hiding"}
 
 
 def form(response: httpx.Response) -> tuple[object, ...]:
-    """Return everything but the values that differ from picture to picture."""
+    """Return everything but the values that differ from image to image."""
     headers = tuple(sorted(name for name in response.headers if name != "content-length"))
     return response.status_code, headers, shape(response.json() if response.content else None)
 
@@ -58,15 +58,15 @@ def visible(response: httpx.Response) -> str:
 
 
 def make_failing_pair(models: Path) -> None:
-    """Write two versions that answer differently, and that both fail on many pictures."""
+    """Write two versions that answer differently, and that both fail on many images."""
     models.mkdir(parents=True, exist_ok=True)
     (models / "repository.toml").write_text('schema = 1\n[aliases]\nchampion = "v1"\n', encoding="utf-8")
     spec = Preprocessing(height=INPUT_SIDE, width=INPUT_SIDE).input_spec
     leaves = [draw_leaf(9, number) for number in range(100)]
-    tensors = [decode_picture(leaf.jpeg, [spec]).tensors[0] for leaf in leaves]
-    pictures = np.stack([np.frombuffer(one.data, np.uint8).reshape(one.shape) for one in tensors]).astype(np.float64)
+    tensors = [decode_image(leaf.jpeg, [spec]).tensors[0] for leaf in leaves]
+    images = np.stack([np.frombuffer(one.data, np.uint8).reshape(one.shape) for one in tensors]).astype(np.float64)
     for version, is_relative in (("v1", False), ("v2", True)):
-        network = fit(pictures, [leaf.truth for leaf in leaves], is_relative=is_relative)
+        network = fit(images, [leaf.truth for leaf in leaves], is_relative=is_relative)
         source = models / f"{version}.onnx"
         source.write_bytes(write_network(network, Fault.ERRORS))
         import_model(ImportRequest(source, version, models, StatedLabels(LABELS, "a test")))
@@ -127,7 +127,7 @@ def _ask(client: httpx.Client, number: int, seen: _Seen) -> None:
     answers = {
         "sent": first,
         "sent again": client.post("/v1/predictions", files=upload, headers=headers),
-        "another picture": client.post("/v1/predictions", files={"file": draw_leaf(3, 0).jpeg}, headers=headers),
+        "another image": client.post("/v1/predictions", files={"file": draw_leaf(3, 0).jpeg}, headers=headers),
         "looked at": client.get(path),
         "explained": client.get(f"{path}/explanation"),
         "judged": client.post(f"{path}/feedback", json={"correct": True}, headers=unit),

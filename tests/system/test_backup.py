@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 from tests.support.repositories import add_version
 from tests.system.running import start_system
 

@@ -17,7 +17,7 @@ import pytest
 
 from splitleaf.processes.supervisor import Child, Supervisor
 from tests.experiments.plans import table
-from tests.support.pictures import RED, jpeg
+from tests.support.images import RED, jpeg
 from tests.support.repositories import TELLS_COLOUR, add_version
 from tests.system.running import RunningSystem, start_system
 

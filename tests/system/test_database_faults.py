@@ -1,4 +1,4 @@
-"""A database that hangs or is gone: pictures are answered all the same, with a key or without."""
+"""A database that hangs or is gone: images are answered all the same, with a key or without."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from tests.outcomes.servers import NoPostgresHere, PostgresServer
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 from tests.system.running import RunningSystem, start_small_system
 
 pytestmark = [pytest.mark.slow, pytest.mark.postgres, pytest.mark.timeout(240)]
@@ -45,7 +45,7 @@ def system(postgres: PostgresServer, tmp_path: Path) -> Iterator[RunningSystem]:
 
 
 async def ask(system: RunningSystem, marker: str) -> list[httpx.Response]:
-    """Send pictures at once, half of them with a key, and each of those once more."""
+    """Send images at once, half of them with a key, and each of those once more."""
     async with httpx.AsyncClient(base_url=system.url, timeout=ANSWERED_WITHIN_S) as client:
 
         async def predict(number: int) -> httpx.Response:
@@ -69,7 +69,7 @@ async def until_recorded(system: RunningSystem, count: int) -> int:
     return found
 
 
-async def test_a_database_that_hangs_or_is_gone_keeps_no_picture_from_its_answer(
+async def test_a_database_that_hangs_or_is_gone_keeps_no_image_from_its_answer(
     system: RunningSystem, postgres: PostgresServer
 ) -> None:
     assert {one.status_code for one in await ask(system, "well")} == {200}

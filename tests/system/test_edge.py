@@ -13,14 +13,14 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 from tests.system.running import RunningSystem
 
 pytestmark = pytest.mark.slow
 
 Paths = dict[str, dict[str, dict[str, Any]]]
 
-PICTURE = jpeg()
+IMAGE = jpeg()
 BOUNDARY = b"----leaf"
 MULTIPART = b"Content-Type: multipart/form-data; boundary=" + BOUNDARY + b"\r\n"
 
@@ -44,7 +44,7 @@ def text(name: bytes, body: bytes) -> bytes:
 
 
 END = b"--" + BOUNDARY + b"--\r\n"
-GOOD = part(b"file", PICTURE) + END
+GOOD = part(b"file", IMAGE) + END
 
 
 @dataclass(frozen=True)
@@ -60,26 +60,26 @@ class Probe:
 
 PROBES = [
     Probe("a good request", MULTIPART, GOOD, 202, None),
-    Probe("a raw picture", b"Content-Type: image/jpeg\r\n", PICTURE, 202, None),
-    Probe("a raw picture of no stated type", b"", PICTURE, 202, None),
-    Probe("octets", b"Content-Type: application/octet-stream\r\n", PICTURE, 202, None),
+    Probe("a raw image", b"Content-Type: image/jpeg\r\n", IMAGE, 202, None),
+    Probe("a raw image of no stated type", b"", IMAGE, 202, None),
+    Probe("octets", b"Content-Type: application/octet-stream\r\n", IMAGE, 202, None),
     Probe("no boundary", b"Content-Type: multipart/form-data\r\n", GOOD, 400, "malformed_multipart"),
     Probe("an endless boundary", b"Content-Type: multipart/form-data; boundary=" + b"b" * 400 + b"\r\n", GOOD, 400, "malformed_multipart"),
     Probe("2,000 fields", MULTIPART, part(b"a", b"1") * 2000 + END, 400, "malformed_multipart"),
     Probe("a text field of 2 MB", MULTIPART, text(b"note", b"x" * 2_000_000) + END, 400, "malformed_multipart"),
-    Probe("a part header of 200 KB", MULTIPART, part(b"file", PICTURE, b"X-Long: " + b"x" * 200_000 + b"\r\n") + END, 400, "malformed_multipart"),
-    Probe("no closing boundary", MULTIPART, part(b"file", PICTURE), 400, "malformed_multipart"),
+    Probe("a part header of 200 KB", MULTIPART, part(b"file", IMAGE, b"X-Long: " + b"x" * 200_000 + b"\r\n") + END, 400, "malformed_multipart"),
+    Probe("no closing boundary", MULTIPART, part(b"file", IMAGE), 400, "malformed_multipart"),
     Probe("rubbish in place of parts", MULTIPART, b"rubbish" * 100, 400, "malformed_multipart"),
     Probe("no field", MULTIPART, END, 422, "file_required"),
-    Probe("another field", MULTIPART, part(b"image", PICTURE) + END, 422, "file_required"),
-    Probe("a large picture in another field", MULTIPART, part(b"image", PICTURE + bytes(50_000)) + END, 422, "file_required"),
-    Probe("two files", MULTIPART, part(b"file", PICTURE) * 2 + END, 400, "duplicate_file"),
+    Probe("another field", MULTIPART, part(b"image", IMAGE) + END, 422, "file_required"),
+    Probe("a large image in another field", MULTIPART, part(b"image", IMAGE + bytes(50_000)) + END, 422, "file_required"),
+    Probe("two files", MULTIPART, part(b"file", IMAGE) * 2 + END, 400, "duplicate_file"),
     Probe("an empty file", MULTIPART, part(b"file", b"") + END, 422, "image_empty"),
     Probe("an empty body", b"", b"", 422, "image_empty"),
     Probe("a JSON body", b"Content-Type: application/json\r\n", b"{}", 415, "unsupported_media_type"),
     Probe("a form body", b"Content-Type: application/x-www-form-urlencoded\r\n", b"file=x", 415, "unsupported_media_type"),
     Probe("gzip", b"Content-Encoding: gzip\r\n" + MULTIPART, GOOD, 415, "unsupported_encoding"),
-    Probe("text in place of a picture", MULTIPART, part(b"file", b"hello" * 50) + END, 415, "unsupported_media_type"),
+    Probe("text in place of an image", MULTIPART, part(b"file", b"hello" * 50) + END, 415, "unsupported_media_type"),
     Probe("11 MB raw", b"Content-Type: image/jpeg\r\n", b"\xff" * 11_000_000, 413, "payload_too_large"),
     Probe("11 MB in a part", MULTIPART, part(b"file", b"\xff" * 11_000_000) + END, 413, "payload_too_large"),
     Probe("an unknown priority", MULTIPART, GOOD, 400, "invalid_priority", target=b"/v1/predictions?priority=first"),

@@ -20,14 +20,14 @@ import pytest
 from splitleaf.core.ids import shadow_prediction_id
 from tests.experiments.plans import table
 from tests.outcomes.servers import NoPostgresHere, PostgresServer
-from tests.support.pictures import RED, jpeg
+from tests.support.images import RED, jpeg
 from tests.support.repositories import TELLS_COLOUR, add_version
 from tests.system.running import RunningSystem, start_system
 
 pytestmark = pytest.mark.slow
 
 COUNT = 400
-PICTURE = jpeg(RED)
+IMAGE = jpeg(RED)
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -70,7 +70,7 @@ def test_exposures_are_the_answered_predictions_though_workers_die(own_system: R
     def answer(number: int) -> str:
         headers = {"Prefer": "wait=30", "Splitleaf-Unit": f"unit-{number}"}
         for _ in range(100):
-            sent = httpx.post(f"{own_system.url}/v1/predictions", files={"file": PICTURE}, headers=headers, timeout=60)
+            sent = httpx.post(f"{own_system.url}/v1/predictions", files={"file": IMAGE}, headers=headers, timeout=60)
             if sent.status_code != 503:
                 break
             # No worker is there at this moment.

@@ -19,13 +19,13 @@ from splitleaf.core.ids import shadow_prediction_id
 from splitleaf.flows.run_experiment import Hand, roll_back_experiment
 from splitleaf.outcomes.sql import SqlOutcomeStore
 from tests.experiments.plans import RAMP, table
-from tests.support.pictures import RED, jpeg
+from tests.support.images import RED, jpeg
 from tests.system.running import RunningSystem
 
 pytestmark = pytest.mark.slow
 
 WHY = {"reason": "to find out"}
-PICTURE = jpeg(RED)
+IMAGE = jpeg(RED)
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def send(client: httpx.Client, count: int, prefix: str = "unit", **headers: str)
     answers = []
     for number in range(count):
         unit = {"Prefer": "wait=10", "Splitleaf-Unit": f"{prefix}-{number}", **headers}
-        response = client.post("/v1/predictions", files={"file": PICTURE}, headers=unit)
+        response = client.post("/v1/predictions", files={"file": IMAGE}, headers=unit)
         assert response.status_code == 200, response.text
         answers.append(response.json())
     return answers
@@ -109,7 +109,7 @@ def test_an_experiment_runs_from_its_plan_to_a_promotion_that_is_taken_back(
     assert all(one["actor"].startswith("key:") and one["reason"] == WHY["reason"] for one in detail["audit"])
 
 
-def test_a_shadow_scores_the_same_pictures_and_nobody_outside_can_see_it(
+def test_a_shadow_scores_the_same_images_and_nobody_outside_can_see_it(
     admin: httpx.Client, client: httpx.Client
 ) -> None:
     variants = {"control": {"version": "v1", "share": 100}}
@@ -155,7 +155,7 @@ def test_a_tester_with_a_key_names_a_variant_and_nobody_else_does(
 ) -> None:
     begin(admin, "forced")
     header = {"Splitleaf-Variant": "forced/candidate"}
-    refused = client.post("/v1/predictions", files={"file": PICTURE}, headers=header)
+    refused = client.post("/v1/predictions", files={"file": IMAGE}, headers=header)
     assert (refused.status_code, refused.json()["code"]) == (401, "unauthorized")
     key = {"Authorization": f"Bearer {system.admin_key}"}
     answers = send(client, 6, **header, **key)
@@ -164,7 +164,7 @@ def test_a_tester_with_a_key_names_a_variant_and_nobody_else_does(
     assert {(one["override"], one["variant"]) for one in found} == {(True, "candidate")}
     assert ask(admin, "GET", "/experiments/forced")["exposures"] == []
     for wrong, status in (("forced/other", 404), ("other/candidate", 404), ("forced", 400)):
-        response = client.post("/v1/predictions", files={"file": PICTURE}, headers={"Splitleaf-Variant": wrong, **key})
+        response = client.post("/v1/predictions", files={"file": IMAGE}, headers={"Splitleaf-Variant": wrong, **key})
         assert response.status_code == status
 
 

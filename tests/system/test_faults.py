@@ -1,4 +1,4 @@
-"""What is left of accepted predictions when a picture hangs its workers, and when everything is stopped."""
+"""What is left of accepted predictions when an image hangs its workers, and when everything is stopped."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from onnx import TensorProto, helper
 from tests.faults.checker import check_states
 from tests.faults.clients import Clients
 from tests.faults.history import History
+from tests.support.images import jpeg
 from tests.support.networks import build
-from tests.support.pictures import jpeg
 from tests.support.repositories import LABELS, SIDE, write_version
 from tests.system.running import start_small_system, start_system
 
@@ -24,7 +24,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 
 def hanging_network() -> bytes:
-    """Return a network that never answers for pictures that are all white, and tells colours apart otherwise."""
+    """Return a network that never answers for images that are all white, and tells colours apart otherwise."""
     body = helper.make_graph(
         [helper.make_node("Identity", ["on"], ["still_on"]), helper.make_node("Identity", ["x"], ["same_x"])],
         "body",
@@ -58,7 +58,7 @@ def hanging_network() -> bytes:
     return build(nodes, constants, (SIDE, SIDE, 3), "probabilities", 3)
 
 
-def test_a_picture_on_which_the_network_hangs_fails_alone(tmp_path: Path) -> None:
+def test_a_image_on_which_the_network_hangs_fails_alone(tmp_path: Path) -> None:
     """The worker's process ends itself three times; the mates of the batch are answered all the same."""
     write_version(tmp_path / "models", "v1", hanging_network(), labels=LABELS, side=SIDE)
     (tmp_path / "models/repository.toml").write_text('schema = 1\n[aliases]\nchampion = "v1"\n', encoding="utf-8")

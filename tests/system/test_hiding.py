@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from tests.experiments.plans import table
+from tests.support.images import RED, jpeg
 from tests.support.insightful import import_insightful
-from tests.support.pictures import RED, jpeg
 from tests.support.repositories import add_version
 from tests.system.answers import (
     TELLING,
@@ -48,7 +48,7 @@ def test_responses_of_both_versions_have_the_sameform(system: RunningSystem) -> 
 
 @pytest.mark.parametrize("share", [50, 1])
 def test_responses_of_both_variants_of_an_experiment_have_the_sameform(system: RunningSystem, share: float) -> None:
-    """Also while another version scores the same pictures unseen, and for browsers, which get a cookie."""
+    """Also while another version scores the same images unseen, and for browsers, which get a cookie."""
     key = f"hidden-one-{share}"
     variants = {"control": {"version": "v1", "share": 100 - share}, "candidate": {"version": "v2", "share": share}}
     plan = table(key=key, variants=variants, shadows=[{"version": "v1"}, {"version": "v2"}])

@@ -1,4 +1,4 @@
-"""The 75 hostile and the 28 odd pictures through HTTP, and what is left of them in the running system."""
+"""The 75 hostile and the 28 odd images through HTTP, and what is left of them in the running system."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 
 from splitleaf.images.limits import MIB, ImageLimits
 from tests.images.corpus import ALL, HOSTILE, ODD, Case
-from tests.images.corpus.pictures import avif, encoded, heic, jpeg, png
+from tests.images.corpus.images import avif, encoded, heic, jpeg, png
 from tests.images.corpus.serving import Served, Watch, send_all, served_table
 from tests.images.corpus.surgery import COM, chunk, insert_chunks, segment, with_segment
 from tests.support.repositories import LABELS, SIDE
@@ -43,13 +43,13 @@ def served(system: RunningSystem) -> Round:
 
 
 @pytest.mark.parametrize("case", ALL, ids=lambda case: case.name)
-def test_each_picture_gets_what_the_tables_promise(served: Round, case: Case) -> None:
+def test_each_image_gets_what_the_tables_promise(served: Round, case: Case) -> None:
     row = served.rows[case.name]
     assert row.is_right, served_table([row])
 
 
 @pytest.mark.parametrize("case", ODD, ids=lambda case: case.name)
-def test_the_network_sees_the_colours_of_an_odd_picture(served: Round, case: Case) -> None:
+def test_the_network_sees_the_colours_of_an_odd_image(served: Round, case: Case) -> None:
     """The network of these tests names the channel that is brightest on the whole."""
     assert case.reference is not None
     means = case.reference().reshape(-1, 3).mean(axis=0)
@@ -63,10 +63,10 @@ def test_a_raw_body_is_refused_like_a_part_of_a_form(client: httpx.Client, case:
     assert (answer.status_code, answer.json()["code"]) == (case.status, case.code)
 
 
-def test_no_picture_costs_more_than_promised(served: Round) -> None:
+def test_no_image_costs_more_than_promised(served: Round) -> None:
     assert any(row.extra_mib for row in served.rows.values()), "the children were watched"
     for row in served.rows.values():
-        # An accepted picture is promised in 2 s on a machine of its own; these tests share theirs.
+        # An accepted image is promised in 2 s on a machine of its own; these tests share theirs.
         most_ms, most_mib = (1000, 200) if row.case.code else (4000, 350)
         assert row.ms < most_ms, served_table([row])
         assert (row.extra_mib or 0.0) < most_mib, served_table([row])

@@ -10,13 +10,13 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.pictures import BLUE, GREEN, RED, jpeg
+from tests.support.images import BLUE, GREEN, RED, jpeg
 from tests.system.running import RunningSystem
 
 pytestmark = pytest.mark.slow
 
 
-def test_a_picture_is_answered_in_one_call(client: httpx.Client) -> None:
+def test_a_image_is_answered_in_one_call(client: httpx.Client) -> None:
     response = client.post("/predict", files={"file": jpeg(GREEN)})
     assert response.status_code == 200
     assert response.json() == {"disease": "green", "confidence": pytest.approx(100, abs=1)}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 from tests.support.repositories import add_version
 from tests.system.running import RunningSystem, start_system
 

@@ -25,7 +25,7 @@ from splitleaf.outcomes.events import FeedbackSource
 from splitleaf.outcomes.sql import SqlOutcomeStore
 from tests.experiments.plans import table
 from tests.outcomes.servers import NoPostgresHere, PostgresServer
-from tests.support.pictures import GREEN, RED, jpeg
+from tests.support.images import GREEN, RED, jpeg
 from tests.support.repositories import LABELS, TELLS_COLOUR, add_version
 from tests.system.running import RunningSystem, start_system
 
@@ -38,7 +38,7 @@ MARK = b"a-marker-of-the-upload"
 
 @dataclass
 class Reviewed:
-    """A running system that keeps pictures, and where it writes what happened."""
+    """A running system that keeps images, and where it writes what happened."""
 
     system: RunningSystem
     database_url: str
@@ -46,8 +46,8 @@ class Reviewed:
     green: list[str] = field(default_factory=list)
 
     @property
-    def pictures(self) -> Path:
-        return self.system.data / "pictures"
+    def images(self) -> Path:
+        return self.system.data / "images"
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -80,7 +80,7 @@ def _run(models: Path, data: Path, url: str, settings: dict[str, str]) -> Iterat
     system = start_system(models, data, SPLITLEAF_DATABASE_URL=url, **settings)
     reviewed = Reviewed(system, url)
     with system.admin() as admin:
-        # Pictures are answered before the database is up to date; what needs it says 503 until then.
+        # Images are answered before the database is up to date; what needs it says 503 until then.
         _wait_until(lambda: admin.get("/experiments").is_success)
         variants = {"control": {"version": "v1", "share": 100}}
         plan = table(key="leaf", mode="shadow", variants=variants, shadows=[{"version": "v2"}])
@@ -94,8 +94,8 @@ def _run(models: Path, data: Path, url: str, settings: dict[str, str]) -> Iterat
     assert system.stop() == 0
 
 
-def _send(client: httpx.Client, picture: bytes, name: str = "leaf.jpg") -> str:
-    response = client.post("/v1/predictions", files={"file": (name, picture)}, headers={"Prefer": "wait=10"})
+def _send(client: httpx.Client, image: bytes, name: str = "leaf.jpg") -> str:
+    response = client.post("/v1/predictions", files={"file": (name, image)}, headers={"Prefer": "wait=10"})
     assert response.status_code == 200, response.text
     return str(response.json()["id"])
 
@@ -112,9 +112,9 @@ def _wait_until(condition: Any) -> None:
         time.sleep(0.1)
 
 
-def _what_it_shows(picture: bytes) -> str:
-    """Look at a picture as an expert does."""
-    pixels = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"), dtype=float)
+def _what_it_shows(image: bytes) -> str:
+    """Look at an image as an expert does."""
+    pixels = np.asarray(Image.open(io.BytesIO(image)).convert("RGB"), dtype=float)
     return LABELS[int(pixels.mean(axis=(0, 1)).argmax())]
 
 
@@ -122,7 +122,7 @@ def _label_all(admin: httpx.Client, expert: str, **terms: Any) -> dict[str, str]
     said: dict[str, str] = {}
     while items := admin.post("/review/next", json={"experiment": "leaf", "expert": expert, **terms}).json()["items"]:
         (item,) = items
-        label = _what_it_shows(admin.get(f"/review/items/{item['id']}/picture").content)
+        label = _what_it_shows(admin.get(f"/review/items/{item['id']}/image").content)
         assert label in item["candidates"]
         word = {"label": label, "expert": expert}
         admin.post(f"/review/items/{item['id']}/label", json=word).raise_for_status()
@@ -148,17 +148,17 @@ def test_an_expert_labels_what_versions_disagree_on_and_the_labels_are_joined_to
             ("v2", "shadow", "green", True): len(said) - 8,
         }
     )
-    audited = {one.picture_id for one in truths if one.source is FeedbackSource.AUDIT}
+    audited = {one.image_id for one in truths if one.source is FeedbackSource.AUDIT}
     assert len(audited) == drawn
-    assert {one.sampling_probability for one in truths if one.picture_id in audited} <= {AUDIT_SHARE}
-    assert {one.sampling_probability for one in truths if one.picture_id not in audited} <= {None}
+    assert {one.sampling_probability for one in truths if one.image_id in audited} <= {AUDIT_SHARE}
+    assert {one.sampling_probability for one in truths if one.image_id not in audited} <= {None}
     assert {(one["reason"], one["items"], one["labelled"]) for one in progress["reasons"]} == {
         ("audit", drawn, drawn),
         ("disagreement", 8, 8),
     }
 
 
-def test_a_second_expert_labels_the_same_pictures_and_they_agree(reviewed: Reviewed) -> None:
+def test_a_second_expert_labels_the_same_images_and_they_agree(reviewed: Reviewed) -> None:
     with reviewed.system.admin() as admin:
         first = _label_all(admin, "carl", opinions=2)
         second = _label_all(admin, "dora", opinions=3)
@@ -167,7 +167,7 @@ def test_a_second_expert_labels_the_same_pictures_and_they_agree(reviewed: Revie
     assert (pair["items"], pair["agreed"], found["contested"]) == (len(set(first) & set(second)), len(first), [])
 
 
-def test_what_is_kept_of_a_picture_is_its_pixels_upright_bounded_and_nothing_else(reviewed: Reviewed) -> None:
+def test_what_is_kept_of_a_image_is_its_pixels_upright_bounded_and_nothing_else(reviewed: Reviewed) -> None:
     exif = piexif.dump({"0th": {piexif.ImageIFD.Orientation: 6, piexif.ImageIFD.Artist: MARK}})
     buffer = io.BytesIO()
     lying = Image.new("RGB", (1_600, 1_200), GREEN)
@@ -175,21 +175,21 @@ def test_what_is_kept_of_a_picture_is_its_pixels_upright_bounded_and_nothing_els
     lying.save(buffer, "JPEG", exif=exif)
     with httpx.Client(base_url=reviewed.system.url, timeout=30) as client:
         one = _send(client, buffer.getvalue() + MARK, name=f"{MARK.decode()}.jpg")
-    path = reviewed.pictures / one[:2] / f"{one}.jpg"
+    path = reviewed.images / one[:2] / f"{one}.jpg"
     _wait_until(path.is_file)
     kept = path.read_bytes()
     with reviewed.system.admin() as admin:
-        shown = admin.get(f"/review/items/{one}/picture")
+        shown = admin.get(f"/review/items/{one}/image")
         _wait_until(lambda: admin.get(f"/outcomes/{one}").status_code == 200)
-        assert admin.delete(f"/pictures/{one}?reason=its owner asked").json()["discarded"]
-        assert admin.get(f"/review/items/{one}/picture").status_code == 404
+        assert admin.delete(f"/images/{one}?reason=its owner asked").json()["discarded"]
+        assert admin.get(f"/review/items/{one}/image").status_code == 404
     assert (shown.content, shown.headers["content-type"]) == (kept, "image/jpeg")
-    picture = Image.open(io.BytesIO(kept))
-    assert (picture.format, picture.size) == ("JPEG", (768, 1_024))
-    assert (dict(picture.getexif()), picture.info.get("comment"), picture.info.get("icc_profile")) == ({}, None, None)
+    image = Image.open(io.BytesIO(kept))
+    assert (image.format, image.size) == ("JPEG", (768, 1_024))
+    assert (dict(image.getexif()), image.info.get("comment"), image.info.get("icc_profile")) == ({}, None, None)
     assert MARK not in kept
-    assert not any(MARK.decode() in name.name for name in reviewed.pictures.rglob("*"))
-    top, bottom = picture.getpixel((384, 60)), picture.getpixel((384, 960))
+    assert not any(MARK.decode() in name.name for name in reviewed.images.rglob("*"))
+    top, bottom = image.getpixel((384, 60)), image.getpixel((384, 960))
     assert isinstance(top, tuple)
     assert isinstance(bottom, tuple)
     assert (top[0] > 150, bottom[1] > 150) == (True, True)
@@ -212,7 +212,7 @@ def test_the_command_line_labels_exports_and_imports(
     assert f"{one},green,eve," in export
     task = json.loads(run("review", "undo", one, "--expert", "eve", "--json"))
     assert (task["id"], f"{one},green,eve," in run("labels", "export")) == (one, False)
-    run("review", "picture", one, str(tmp_path / "leaf.jpg"))
+    run("review", "image", one, str(tmp_path / "leaf.jpg"))
     assert _what_it_shows((tmp_path / "leaf.jpg").read_bytes()) == "green"
     (tmp_path / "labels.csv").write_text(f"prediction_id,label\n{one},green\n", encoding="utf-8")
     assert run("labels", "import", str(tmp_path / "labels.csv")).startswith("1 of 1 labels imported")

@@ -53,7 +53,7 @@ def ports() -> tuple[int, int, int]:
 
 @pytest.fixture(scope="module")
 def measured(ports: tuple[int, int, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
-    """A system whose processes serve metrics, with a window of pictures that are what they were at import."""
+    """A system whose processes serve metrics, with a window of images that are what they were at import."""
     made, data = tmp_path_factory.mktemp("made"), tmp_path_factory.mktemp("data")
     classifier = load_classifier(import_insightful(made, labelled_folder(made / "photos", 100)), OnnxRuntime)
     store = SqlOutcomeStore(f"sqlite:///{data / 'outcomes.sqlite3'}")

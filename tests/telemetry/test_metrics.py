@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from tests.support.pictures import GREEN, jpeg
+from tests.support.images import GREEN, jpeg
 from tests.system.running import RunningSystem
 from tests.telemetry.conftest import Metrics, wait_for
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 OF = {"model": "colours", "version": "v1"}
 
 
-def test_each_process_counts_its_part_of_a_picture(measured: RunningSystem, ports: tuple[int, int, int]) -> None:
+def test_each_process_counts_its_part_of_a_image(measured: RunningSystem, ports: tuple[int, int, int]) -> None:
     for _ in range(3):
         answer = httpx.post(f"{measured.url}/predict", files={"file": jpeg(GREEN)}, timeout=30)
         assert answer.status_code == 200
@@ -25,8 +25,8 @@ def test_each_process_counts_its_part_of_a_picture(measured: RunningSystem, port
     assert api.value("splitleaf_intake_duration_seconds_count", **OF) == 3
     assert api.value("splitleaf_ready") == 1
     assert api.value("splitleaf_versions", state="ready") == 1
-    worker = wait_for(ports[1], lambda seen: seen.value("splitleaf_pictures_total") == 3)
-    assert worker.value("splitleaf_pictures_total", **OF, status="succeeded") == 3
+    worker = wait_for(ports[1], lambda seen: seen.value("splitleaf_images_total") == 3)
+    assert worker.value("splitleaf_images_total", **OF, status="succeeded") == 3
     assert worker.value("splitleaf_queue_duration_seconds_count", **OF) == 3
     assert 1 <= worker.value("splitleaf_batch_size_count", **OF) <= 3
     assert worker.value("splitleaf_inference_duration_seconds_sum", **OF) > 0
@@ -49,7 +49,7 @@ def test_problems_are_counted_by_code_and_unknown_addresses_as_one_route(
     measured: RunningSystem, ports: tuple[int, int, int]
 ) -> None:
     before = Metrics(ports[0])
-    assert httpx.post(f"{measured.url}/v1/predictions", content=b"no picture").status_code == 415
+    assert httpx.post(f"{measured.url}/v1/predictions", content=b"no image").status_code == 415
     for name in ("a", "b", "c"):
         assert httpx.get(f"{measured.url}/{name}").status_code == 404
     assert httpx.request("PROPFIND", f"{measured.url}/livez").status_code == 405

@@ -21,7 +21,7 @@ from splitleaf.telemetry.api_metrics import ApiMetrics
 from splitleaf.telemetry.controller_metrics import ControllerMetrics
 from splitleaf.telemetry.instruments import Instruments
 from splitleaf.telemetry.worker_metrics import WorkerMetrics
-from tests.support.pictures import GREEN, jpeg
+from tests.support.images import GREEN, jpeg
 from tests.system.running import RunningSystem
 from tests.telemetry.prometheus import CONFIGURATION, Prometheus, program_or_skip, start_prometheus
 

@@ -1,4 +1,4 @@
-"""One picture's way, as a collector of OpenTelemetry sees it."""
+"""One image's way, as a collector of OpenTelemetry sees it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.pictures import GREEN, jpeg
+from tests.support.images import GREEN, jpeg
 from tests.support.repositories import add_version
 from tests.system.running import RunningSystem, start_system
 from tests.telemetry.collector import Collector

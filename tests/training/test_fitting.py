@@ -19,7 +19,7 @@ from training.recipes import Phase, Recipe
 
 torch: Any = pytest.importorskip("torch", reason="needs the training environment")
 fitting: Any = importlib.import_module("training.fitting")
-pictures: Any = importlib.import_module("training.pictures")
+images: Any = importlib.import_module("training.images")
 train: Any = importlib.import_module("training.train")
 
 RECIPE = Recipe(side=32, widths=(8, 12), blocks=(0, 1), phases=(Phase(16, 1, 0.5), Phase(32, 2, 0.3)), batch_size=16)
@@ -35,7 +35,7 @@ def begin(folder: Path, seed: int = 1, teachers: Sequence[Any] = ()) -> Any:
     """Return a training in that folder, resumed where there is something to resume."""
     rng = np.random.default_rng(0)
     drawn, held = (
-        pictures.Pictures(
+        images.Images(
             rng.integers(0, 256, (count, side, side, 4), dtype=np.uint8),
             rng.integers(0, 3, count),
             np.ones(count, np.float32),
@@ -122,7 +122,7 @@ def test_teachers_change_what_is_learned_and_the_network_is_handed_over(tmp_path
     assert weights(begun) != weights(alone)
 
 
-def test_pictures_and_their_labels_are_mixed_in_the_same_parts(tmp_path: Path) -> None:
+def test_images_and_their_labels_are_mixed_in_the_same_parts(tmp_path: Path) -> None:
     state = begin(tmp_path / "mixed")
     state.run = replace(state.run, recipe=replace(RECIPE, phases=(Phase(16, 1, mixed=0.5),)))
     images = torch.stack([torch.full((3, 4, 4), 0.0), torch.full((3, 4, 4), 200.0)])
@@ -135,7 +135,7 @@ def test_pictures_and_their_labels_are_mixed_in_the_same_parts(tmp_path: Path) -
 def test_how_often_a_class_was_drawn_is_taken_out_of_the_answers(tmp_path: Path) -> None:
     run = begin(tmp_path / "uneven").run
     # Nine photos of the first class for each of the second: a class is drawn as the square root of its photos.
-    run = replace(run, train=pictures.Pictures(run.train.pixels, np.repeat([0, 1, 2], [81, 9, 10]), run.train.shares))
+    run = replace(run, train=images.Images(run.train.pixels, np.repeat([0, 1, 2], [81, 9, 10]), run.train.shares))
     shares = fitting.draw_shares(run.train)
     assert shares[0] / shares[1] == pytest.approx(3.0)
     network = begin(tmp_path / "uneven").settled()

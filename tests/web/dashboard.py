@@ -16,7 +16,7 @@ from tests.web.seeds import LABELS, NASTY, Past
 
 from splitleaf.core.access import key_digest
 from splitleaf.core.clock import SystemClock
-from splitleaf.images.directory import DirectoryPictureArchive
+from splitleaf.images.directory import DirectoryImageArchive
 from splitleaf.outcomes.sql import SqlOutcomeStore
 
 READ_KEY = "a key that may only look"
@@ -32,7 +32,7 @@ champion = "v1"
 
 
 @contextmanager
-def service_with_past(folder: Path, *, pictures: int = 3_000) -> Iterator[RunningSystem]:
+def service_with_past(folder: Path, *, images: int = 3_000) -> Iterator[RunningSystem]:
     """Start everything on two small versions, with a database that holds two days of traffic and experiments."""
     models, data = folder / "models", folder / "data"
     for version in ("v1", "v2"):
@@ -43,8 +43,8 @@ def service_with_past(folder: Path, *, pictures: int = 3_000) -> Iterator[Runnin
     data.mkdir(parents=True)
     store = SqlOutcomeStore(f"sqlite:///{data / 'outcomes.sqlite3'}")
     store.migrate()
-    kept = DirectoryPictureArchive(data / "pictures")
-    Past(store, SystemClock().now_ms(), pictures=pictures, archive=kept).write()
+    kept = DirectoryImageArchive(data / "images")
+    Past(store, SystemClock().now_ms(), images=images, archive=kept).write()
     store.close()
     keys = {"SPLITLEAF_ADMIN_READ_KEYS": json.dumps([key_digest(READ_KEY)])}
     system = start_system(models, data, SPLITLEAF_RETENTION__ENABLED="true", **keys)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from tests.web.pictures import leaf
+from tests.web.images import leaf
 
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.ids import new_prediction_id
@@ -20,7 +20,7 @@ from splitleaf.flows import run_experiment as flow
 from splitleaf.flows.change_routing import move_alias
 from splitleaf.flows.curate_reviews import is_audited
 from splitleaf.flows.run_experiment import Hand
-from splitleaf.images.archive import PictureArchive
+from splitleaf.images.archive import ImageArchive
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome
 from splitleaf.outcomes.store import OutcomeStore
 
@@ -32,7 +32,7 @@ NASTY: Final = '<img src=x onerror="window.owned=1"> "quoted" & <script>window.o
 
 _AB = {
     "key": "v2-against-v1",
-    "hypothesis": "v2 is right more often, also on pictures from the field",
+    "hypothesis": "v2 is right more often, also on images from the field",
     "mode": "ab",
     "traffic": 60,
     "variants": {"control": {"version": "v1", "share": 50}, "candidate": {"version": "v2", "share": 50}},
@@ -73,10 +73,10 @@ class Past:
 
     store: OutcomeStore
     now_ms: int
-    pictures: int = 3_000
+    images: int = 3_000
     hours: int = 48
-    archive: PictureArchive | None = None
-    """Where the pictures on which the versions differ are kept; None: nowhere."""
+    archive: ImageArchive | None = None
+    """Where the images on which the versions differ are kept; None: nowhere."""
     rng: random.Random = field(default_factory=lambda: random.Random(20260504))
 
     def write(self) -> None:
@@ -108,7 +108,7 @@ class Past:
             if verdict == "roll_back":
                 flow.roll_back_experiment(store, key, Hand("controller", "error_rate: evidence of 132"), clock)
             else:
-                flow.stop_experiment(store, key, self._hand("as many pictures as planned"), clock)
+                flow.stop_experiment(store, key, self._hand("as many images as planned"), clock)
                 flow.reject_experiment(store, key, self._hand("the test tests well"), clock)
 
     def _run_open_ones(self) -> None:
@@ -128,12 +128,12 @@ class Past:
         flow.create_experiment(self.store, read_plan(plan), Hand("key:77aa01be", NASTY), self.clock)
 
     def _pass(self, since_ms: int, length_ms: int) -> None:
-        """Let a third of the pictures come within this stretch of time."""
+        """Let a third of the images come within this stretch of time."""
         running = self.store.running_experiments()
         outcomes: list[Outcome] = []
         said: list[Feedback] = []
-        for index in range(self.pictures // 3):
-            at_ms = since_ms + int((index + self.rng.random()) * length_ms * 3 / self.pictures)
+        for index in range(self.images // 3):
+            at_ms = since_ms + int((index + self.rng.random()) * length_ms * 3 / self.images)
             unit = hash_unit(f"visitor {self.rng.randrange(900)}", b"pepper")
             truth = self.rng.choices(LABELS, (3, 5, 2))[0]
             experiment, variant, version, shadows = self._assign(running, unit)
@@ -198,7 +198,7 @@ class Past:
             is_sure=None if is_failed else confidence > 0.5,
             top=() if is_failed else tuple((name, name, confidence if name == label else rest) for name in names),
             error_code="inference_failed" if is_failed else None,
-            error_detail="The picture could not be processed." if is_failed else None,
+            error_detail="The image could not be processed." if is_failed else None,
             flags=(),
             created_ms=at_ms,
             finished_ms=at_ms + int(queue_ms + inference_ms) + 4,

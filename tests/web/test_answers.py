@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 from tests.web.conftest import OpenPage
-from tests.web.pictures import chosen
+from tests.web.images import chosen
 from tests.web.stub import StubService, result
 
 pytestmark = pytest.mark.browser
@@ -97,7 +97,7 @@ def test_a_doubtful_answer_is_not_named_boldly(open_page: OpenPage, stub: StubSe
         page.get_by_role("button", name="Try another photo").click()
 
 
-def test_an_empty_picture_is_called_that_and_gets_no_guesses(open_page: OpenPage, stub: StubService) -> None:
+def test_an_empty_image_is_called_that_and_gets_no_guesses(open_page: OpenPage, stub: StubService) -> None:
     stub.expect(result=result("Target_Spot", 71.0, sure=False, bare=True))
     page = open_page()
     ask(page)
@@ -185,7 +185,7 @@ def test_a_list_of_conditions_that_does_not_load_is_asked_for_again(open_page: O
     expect(page.get_by_role("radio")).to_have_count(10)
 
 
-def test_the_history_comes_back_with_pictures_answers_and_feedback(open_page: OpenPage, stub: StubService) -> None:
+def test_the_history_comes_back_with_images_answers_and_feedback(open_page: OpenPage, stub: StubService) -> None:
     stub.expect(result=result("Leaf_Mold", 80.0))
     page = open_page()
     ask(page)
@@ -255,9 +255,7 @@ def test_the_page_never_names_who_answered(open_page: OpenPage, stub: StubServic
     assert not re.search(r"\b(version|variant|experiment|model)", text)
 
 
-def test_a_picture_of_something_else_gets_no_guess_but_what_to_photograph(
-    open_page: OpenPage, stub: StubService
-) -> None:
+def test_a_image_of_something_else_gets_no_guess_but_what_to_photograph(open_page: OpenPage, stub: StubService) -> None:
     stub.expect(result=result("Late_blight", 99.0, sure=False, unfamiliar=True))
     page = open_page()
     ask(page)
@@ -295,10 +293,10 @@ def test_the_drawing_lies_where_the_photo_lies(open_page: OpenPage, stub: StubSe
     ask(page)
     page.get_by_role("button", name="Why this answer?").click()
     expect(page.locator("canvas.heat")).to_be_visible()
-    boxes = [page.locator(f".card-picture {part}").bounding_box() for part in ("img", "canvas")]
+    boxes = [page.locator(f".card-image {part}").bounding_box() for part in ("img", "canvas")]
     assert boxes[0] == boxes[1]
     ratios = page.evaluate(
-        "[document.querySelector('.card-picture img'), document.querySelector('canvas.heat')]"
+        "[document.querySelector('.card-image img'), document.querySelector('canvas.heat')]"
         ".map((each) => (each.naturalWidth ?? each.width) / (each.naturalHeight ?? each.height))"
     )
     assert ratios[0] == pytest.approx(ratios[1], rel=0.02)
@@ -314,7 +312,7 @@ def test_on_a_phone_the_evidence_is_drawn_on_more_than_a_thumbnail(open_page: Op
     assert box is not None
     assert box["width"] > 250
     why.click()
-    small = page.locator(".card-picture img").bounding_box()
+    small = page.locator(".card-image img").bounding_box()
     assert small is not None
     assert small["width"] < 100
 

@@ -9,7 +9,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import FilePayload, Page, expect
 from tests.web.conftest import OpenPage
-from tests.web.pictures import chosen
+from tests.web.images import chosen
 from tests.web.stub import StubService, result
 
 pytestmark = pytest.mark.browser

@@ -126,8 +126,8 @@ def test_the_report_begins_with_the_verdict_and_draws_everything_it_rests_on(
         "Accuracy against latency",
         "Confidence beside accuracy",
         "What candidate finds beyond control, by condition",
-        "Pictures and stages",
-        "Share of the pictures that were done within",
+        "Images and stages",
+        "Share of the images that were done within",
         "Drift of the traffic",
     ):
         figure = operator.get_by_role("figure").filter(has=operator.get_by_role("heading", name=title, exact=True))
@@ -168,9 +168,9 @@ def test_the_report_is_downloaded_as_json(operator: Page) -> None:
     assert report["experiment"]["key"] == "v2-unseen"
 
 
-def test_a_versions_page_draws_the_windows_of_its_pictures(operator: Page, shots: Path | None) -> None:
+def test_a_versions_page_draws_the_windows_of_its_images(operator: Page, shots: Path | None) -> None:
     go(operator, "/admin/models/v1", "v1")
-    expect(operator.get_by_text("nothing says which pictures are usual")).to_be_visible()
+    expect(operator.get_by_text("nothing says which images are usual")).to_be_visible()
     version = operator.request.get(f"{operator.url.partition('/admin')[0]}/admin/api/models/v1").json()
     version["manifest"]["insight"] = {"reference_images": 2_463}
     operator.route("**/admin/api/models/v1", lambda route: route.fulfill(json=version))
@@ -268,7 +268,7 @@ def test_an_experiment_is_planned_with_its_size_in_view_and_goes_through_its_lif
     operator.get_by_label("Hypothesis").fill("v2 is better")
     operator.get_by_text("Live A/B").click()
     operator.get_by_label("Smallest difference that matters").fill("4")
-    expect(operator.locator(".size.chosen")).to_contain_text("pictures")
+    expect(operator.locator(".size.chosen")).to_contain_text("images")
     before = operator.locator(".size.chosen").inner_text()
     operator.get_by_label("Smallest difference that matters").fill("2")
     expect(operator.locator(".size.chosen")).not_to_have_text(before)
@@ -349,10 +349,10 @@ def test_what_is_not_there_is_said_and_an_unknown_address_is_a_problem(operator:
 
 
 def showing(page: Page) -> str:
-    """Return which picture lies on the desk, by its address within this page."""
-    picture = page.get_by_role("img", name="The picture to label")
-    expect(picture).to_be_visible()
-    return str(picture.get_attribute("src"))
+    """Return which image lies on the desk, by its address within this page."""
+    image = page.get_by_role("img", name="The image to label")
+    expect(image).to_be_visible()
+    return str(image.get_attribute("src"))
 
 
 def labelled(system: RunningSystem) -> int:
@@ -364,7 +364,7 @@ def labelled(system: RunningSystem) -> int:
 def test_an_expert_labels_with_one_key_each_and_takes_one_back(operator: Page, system: RunningSystem) -> None:
     go(operator, "/admin/review?experiment=v2-against-v1", "Review")
     first = showing(operator)
-    desk = operator.get_by_role("region", name="Picture to label")
+    desk = operator.get_by_role("region", name="Image to label")
     assert not any(word in desk.inner_text() for word in ("v1", "v2", "candidate", "control"))
     before = labelled(system)
     with operator.expect_response("**/label") as said:
@@ -401,7 +401,7 @@ def test_keys_are_left_alone_while_somebody_types_and_when_switched_off(operator
     expect(operator.get_by_role("button", name="Undo")).to_be_disabled()
 
 
-def test_a_label_that_does_not_get_through_comes_back_with_its_picture(operator: Page) -> None:
+def test_a_label_that_does_not_get_through_comes_back_with_its_image(operator: Page) -> None:
     go(operator, "/admin/review?experiment=v2-against-v1", "Review")
     present = showing(operator)
     operator.route("**/label", lambda route: route.abort())

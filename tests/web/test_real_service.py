@@ -17,9 +17,9 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 from tests.support.repositories import add_version
-from tests.web import pictures
+from tests.web import images
 from tests.web.conftest import OpenPage
-from tests.web.pictures import chosen
+from tests.web.images import chosen
 from tests.web.stub import StubService
 
 from splitleaf.outcomes.sql import SqlOutcomeStore
@@ -111,34 +111,34 @@ def test_of_what_the_page_sends_it_is_recorded_that_the_page_sent_it(open_page: 
 
 def test_many_photos_of_many_kinds_arrive(open_page: OpenPage) -> None:
     page = open_page(width=360)
-    heic = pillow_heif.from_pillow(pictures.draw_leaf(side=320, spots=3, seed=5))
+    heic = pillow_heif.from_pillow(images.draw_leaf(side=320, spots=3, seed=5))
     photos = [chosen(f"{number}.jpg", seed=number) for number in range(8)]
     photos.append(chosen("phone.HEIC", kind="image/heic", body=_saved(heic)))
-    photos.append(chosen("clear.png", kind="image/png", body=pictures.leaf(kind="PNG")))
-    photos.append(chosen("small.webp", kind="image/webp", body=pictures.leaf(kind="WEBP")))
-    photos.append(chosen("large.jpg", body=pictures.large_photo()))
+    photos.append(chosen("clear.png", kind="image/png", body=images.leaf(kind="PNG")))
+    photos.append(chosen("small.webp", kind="image/webp", body=images.leaf(kind="WEBP")))
+    photos.append(chosen("large.jpg", body=images.large_photo()))
     page.set_input_files("#picker", photos)
     expect(page.locator("[data-phase=answered]")).to_have_count(len(photos), timeout=30_000)
 
 
 def test_what_the_service_refuses_is_explained(open_page: OpenPage) -> None:
     page = open_page(tolerate="Failed to load resource")
-    whole = pictures.leaf()
+    whole = images.leaf()
     page.set_input_files(
         "#picker",
         [
             chosen("cut.jpg", body=whole[: len(whole) // 2]),
             chosen("words.jpg", body=b"these are only words, not a photo at all"),
-            chosen("tiny.png", kind="image/png", body=pictures.leaf(side=16, kind="PNG")),
+            chosen("tiny.png", kind="image/png", body=images.leaf(side=16, kind="PNG")),
         ],
     )
     titles = ["Part of this photo is missing", "This is not a photo we can read", "This photo is too small"]
     expect(page.locator(".card-title")).to_have_text(titles)
 
 
-def test_an_empty_picture_is_recognised_as_such(open_page: OpenPage) -> None:
+def test_an_empty_image_is_recognised_as_such(open_page: OpenPage) -> None:
     page = open_page()
-    page.set_input_files("#picker", chosen("black.png", kind="image/png", body=pictures.bare()))
+    page.set_input_files("#picker", chosen("black.png", kind="image/png", body=images.bare()))
     expect(page.get_by_role("heading", name="Not sure about this one")).to_be_visible()
     expect(page.get_by_text("hardly anything to see")).to_be_visible()
 
@@ -153,7 +153,7 @@ def test_the_reference_of_the_api_reads_as_text(open_page: OpenPage) -> None:
     page = open_page()
     page.goto(page.url + "docs")
     first = page.locator("article").first
-    expect(first).to_contain_text("Classify a picture")
+    expect(first).to_contain_text("Classify an image")
     expect(first.locator("td code", has_text="Prefer: wait=N")).to_have_count(1)
     assert "`" not in page.locator("body").inner_text()
 

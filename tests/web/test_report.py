@@ -47,7 +47,7 @@ def test_every_part_of_the_report_is_drawn_and_every_drawing_is_well_formed() ->
     for wanted in (
         "Difference of candidate over time",
         "Evidence on candidate",
-        "pictures by arm and time",
+        "images by arm and time",
         "Accuracy against latency",
         "Latency, total",
         "Latency, queue",

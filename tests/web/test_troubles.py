@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import Page, expect
 from tests.web.conftest import OpenPage
-from tests.web.pictures import chosen
+from tests.web.images import chosen
 from tests.web.stub import StubService
 
 pytestmark = pytest.mark.browser
@@ -22,10 +22,10 @@ REFUSED = [
     (422, "image_corrupt", "This photo is damaged"),
     (422, "image_truncated", "Part of this photo is missing"),
     (422, "image_too_small", "This photo is too small"),
-    (422, "image_too_many_pixels", "This picture is too large"),
-    (422, "image_bad_aspect", "This picture is too long and narrow"),
-    (422, "image_animated", "This picture moves"),
-    (422, "image_too_complex", "This picture cannot be read safely"),
+    (422, "image_too_many_pixels", "This image is too large"),
+    (422, "image_bad_aspect", "This image is too long and narrow"),
+    (422, "image_animated", "This image moves"),
+    (422, "image_too_complex", "This image cannot be read safely"),
     (422, "metadata_too_large", "This file carries too much besides the photo"),
     (415, "unsupported_media_type", "This is not a photo we can read"),
     (413, "payload_too_large", "This file is too big"),

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
-from tests.web import pictures
+from tests.web import images
 from tests.web.conftest import OpenPage
-from tests.web.pictures import chosen
+from tests.web.images import chosen
 from tests.web.stub import StubService
 
 pytestmark = pytest.mark.browser
@@ -42,7 +42,7 @@ def test_a_chosen_photo_is_sent_once_and_answered(open_page: OpenPage, stub: Stu
     expect(page.locator(".card-name")).to_contain_text("my leaf.jpg")
     expect(page.get_by_alt_text("Your photo 1")).to_be_visible()
     (upload,) = stub.uploads
-    assert upload["bytes"] == len(pictures.leaf())
+    assert upload["bytes"] == len(images.leaf())
     assert upload["type"] == "image/jpeg"
     assert upload["prefer"] == "respond-async"
     assert re.fullmatch(r"[0-9a-f]{32}", upload["key"])
@@ -57,7 +57,7 @@ def test_the_name_of_the_file_stays_at_home(open_page: OpenPage, stub: StubServi
 
 def test_photos_may_be_dropped_anywhere(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
-    files = [("a.jpg", "image/jpeg", pictures.leaf(seed=1)), ("b.jpg", "image/jpeg", pictures.leaf(seed=2))]
+    files = [("a.jpg", "image/jpeg", images.leaf(seed=1)), ("b.jpg", "image/jpeg", images.leaf(seed=2))]
     hand_over(page, "dragenter", files)
     expect(page.get_by_text("Let go anywhere")).to_be_visible()
     hand_over(page, "drop", files)
@@ -66,11 +66,11 @@ def test_photos_may_be_dropped_anywhere(open_page: OpenPage, stub: StubService) 
     assert len(stub.uploads) == 2
 
 
-def test_a_dropped_folder_gives_its_pictures(open_page: OpenPage, stub: StubService, tmp_path: Path) -> None:
+def test_a_dropped_folder_gives_its_images(open_page: OpenPage, stub: StubService, tmp_path: Path) -> None:
     folder = tmp_path / "tomatoes"
     folder.mkdir()
     for name in ("leaf 10.jpg", "leaf 9.JPG", "notes.txt"):
-        (folder / name).write_bytes(pictures.leaf())
+        (folder / name).write_bytes(images.leaf())
     page = open_page()
     devtools = page.context.new_cdp_session(page)
     for kind in ("dragEnter", "dragOver", "drop"):
@@ -82,7 +82,7 @@ def test_a_dropped_folder_gives_its_pictures(open_page: OpenPage, stub: StubServ
 
 def test_a_drag_that_leaves_again_lifts_the_veil(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
-    files = [("a.jpg", "image/jpeg", pictures.leaf())]
+    files = [("a.jpg", "image/jpeg", images.leaf())]
     hand_over(page, "dragenter", files)
     hand_over(page, "dragleave", files)
     expect(page.get_by_text("Let go anywhere")).to_be_hidden()
@@ -91,7 +91,7 @@ def test_a_drag_that_leaves_again_lifts_the_veil(open_page: OpenPage, stub: Stub
 
 def test_a_photo_may_be_pasted(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
-    hand_over(page, "paste", [("image.jpg", "image/jpeg", pictures.leaf())])
+    hand_over(page, "paste", [("image.jpg", "image/jpeg", images.leaf())])
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
     assert len(stub.uploads) == 1
 
@@ -170,17 +170,17 @@ def test_an_upload_shows_how_much_has_gone_out(open_page: OpenPage, stub: StubSe
         "Network.emulateNetworkConditions",
         {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 40_000},
     )
-    page.set_input_files("#picker", chosen(body=pictures.leaf(side=640)))
+    page.set_input_files("#picker", chosen(body=images.leaf(side=640)))
     expect(page.get_by_role("heading", name=re.compile(r"Sending the photo, [1-9]\d? %"))).to_be_visible()
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
 
 
 def test_a_very_large_photo_is_made_smaller_first(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
-    page.set_input_files("#picker", chosen(body=pictures.large_photo()))
+    page.set_input_files("#picker", chosen(body=images.large_photo()))
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
     (upload,) = stub.uploads
-    assert upload["bytes"] < len(pictures.large_photo())
+    assert upload["bytes"] < len(images.large_photo())
     assert upload["type"] == "image/jpeg"
 
 
@@ -190,7 +190,7 @@ def test_a_photo_that_the_browser_cannot_draw_is_sent_as_it_is(open_page: OpenPa
     page.set_input_files("#picker", chosen("IMG_1.HEIC", body=body, kind="image/heic"))
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
     assert stub.uploads[0]["bytes"] == len(body)
-    expect(page.locator(".card-picture svg")).to_be_visible()
+    expect(page.locator(".card-image svg")).to_be_visible()
 
 
 def test_everything_is_done_by_keyboard(open_page: OpenPage, stub: StubService) -> None:

@@ -36,7 +36,7 @@ class Moods:
     """Sizes, in the order in which they came."""
     failing_versions: set[str] = field(default_factory=set)
     gate: threading.Event = field(default_factory=threading.Event)
-    """Pictures that hang do so until it opens."""
+    """Images that hang do so until it opens."""
 
     def runtime(self, path: Path) -> MoodyRuntime:
         return MoodyRuntime(path, self)

@@ -24,7 +24,7 @@ from tests.worker.conftest import FAILS, HANGS, LIMITS, Farm
 SUCCEEDED, FAILED = PredictionStatus.SUCCEEDED, PredictionStatus.FAILED
 
 
-def picture(colour: tuple[int, int, int] = RED, version: str = "v1", ttl_ms: int = 30_000) -> Task:
+def image(colour: tuple[int, int, int] = RED, version: str = "v1", ttl_ms: int = 30_000) -> Task:
     return Task(new_prediction_id(), version, plain(colour), ttl_ms)
 
 
@@ -53,16 +53,16 @@ class Shaky:
         return call
 
 
-async def test_what_waits_is_one_batch_up_to_the_cap_and_a_lone_picture_waits_for_none(farm: Farm) -> None:
+async def test_what_waits_is_one_batch_up_to_the_cap_and_a_lone_image_waits_for_none(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=8)
-    tasks = [picture(colour) for colour in (RED, GREEN, BLUE, GREEN) * 5]
+    tasks = [image(colour) for colour in (RED, GREEN, BLUE, GREEN) * 5]
     await farm.submit(tasks)
     farm.worker()
     states = await farm.results(tasks)
     answers = [state.classification.best.label for state in states if state.classification]
     assert answers == ["red", "green", "blue", "green"] * 5
     assert farm.moods.batches == [8, 8, 4]
-    lone = picture()
+    lone = image()
     started = time.monotonic()
     await farm.submit([lone])
     (state,) = await farm.results([lone])
@@ -72,7 +72,7 @@ async def test_what_waits_is_one_batch_up_to_the_cap_and_a_lone_picture_waits_fo
 
 async def test_stopping_finishes_what_was_started_and_takes_nothing_more(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=1)
-    tasks = [picture(HANGS), picture(), picture(), picture()]
+    tasks = [image(HANGS), image(), image(), image()]
     await farm.submit(tasks)
     worker = farm.worker(prefetch=1)
     await until(lambda: len(worker.loop._batches) == 2)
@@ -90,7 +90,7 @@ async def test_stopping_finishes_what_was_started_and_takes_nothing_more(farm: F
 
 async def test_what_hangs_while_stopping_is_given_back_and_the_process_ended(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=2)
-    tasks = [picture(HANGS), picture()]
+    tasks = [image(HANGS), image()]
     await farm.submit(tasks)
     worker = farm.worker(drain_timeout_s=0.1)
     await until(lambda: farm.moods.batches)
@@ -105,7 +105,7 @@ async def test_what_hangs_while_stopping_is_given_back_and_the_process_ended(far
 
 async def test_a_stop_is_heeded_though_every_thread_hangs_and_the_broker_is_away(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=1)
-    await farm.submit([picture(HANGS)])
+    await farm.submit([image(HANGS)])
     consumer = Shaky(farm.parts.consumer())
     worker = farm.worker(consumer=consumer, drain_timeout_s=0.1)
     await until(lambda: farm.moods.batches)
@@ -116,7 +116,7 @@ async def test_a_stop_is_heeded_though_every_thread_hangs_and_the_broker_is_away
 
 async def test_a_batch_longer_than_a_lease_stays_with_its_worker(farm: Farm) -> None:
     add_version(farm.models, "v1")
-    slow = picture(HANGS)
+    slow = image(HANGS)
     await farm.submit([slow])
     farm.worker()
     await until(lambda: farm.moods.batches)
@@ -130,7 +130,7 @@ async def test_a_batch_longer_than_a_lease_stays_with_its_worker(farm: Farm) -> 
 
 async def test_leases_are_kept_on_though_a_renewal_went_wrong_unexpectedly(farm: Farm) -> None:
     add_version(farm.models, "v1")
-    slow = picture(HANGS)
+    slow = image(HANGS)
     await farm.submit([slow])
     consumer = Shaky(farm.parts.consumer())
     consumer.errors = {"heartbeat": RuntimeError("a surprise"), "recover": DependencyDown()}
@@ -151,7 +151,7 @@ async def test_a_worker_goes_on_whatever_came_of_a_look_for_work(farm: Farm) -> 
     farm.worker(consumer=consumer)
     await until(lambda: consumer.calls.count("take") > 1)
     consumer.errors = {}
-    tasks = [picture()]
+    tasks = [image()]
     await farm.submit(tasks)
     (state,) = await farm.results(tasks)
     assert state.status is SUCCEEDED
@@ -159,7 +159,7 @@ async def test_a_worker_goes_on_whatever_came_of_a_look_for_work(farm: Farm) -> 
 
 async def test_a_network_that_hangs_ends_the_process_after_its_time_and_not_before(farm: Farm) -> None:
     add_version(farm.models, "v1")
-    await farm.submit([picture(HANGS)])
+    await farm.submit([image(HANGS)])
     worker = farm.worker(batch_timeout_s=0.3)
     await until(lambda: farm.moods.batches)
     started = time.monotonic()
@@ -170,7 +170,7 @@ async def test_a_network_that_hangs_ends_the_process_after_its_time_and_not_befo
 
 async def test_a_broker_that_is_away_while_results_are_handed_in_is_no_reason_to_die(farm: Farm) -> None:
     add_version(farm.models, "v1")
-    one = picture(HANGS)
+    one = image(HANGS)
     consumer = Shaky(farm.parts.consumer())
     worker = farm.worker(consumer=consumer, batch_timeout_s=0.5)
     consumer.errors = {"finish": DependencyDown()}
@@ -189,7 +189,7 @@ async def test_a_broker_that_is_away_while_results_are_handed_in_is_no_reason_to
 
 async def test_the_tasks_of_a_silent_worker_are_taken_over_and_its_late_answers_dropped(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=4)
-    tasks = [picture() for _ in range(3)]
+    tasks = [image() for _ in range(3)]
     await farm.submit(tasks)
     silent = farm.parts.consumer()
     claims = await silent.take({"v1": 4}, 50)
@@ -203,9 +203,9 @@ async def test_the_tasks_of_a_silent_worker_are_taken_over_and_its_late_answers_
     assert await farm.results(tasks) == states
 
 
-async def test_a_picture_that_kills_workers_is_set_aside_and_its_mates_are_answered(farm: Farm) -> None:
+async def test_a_image_that_kills_workers_is_set_aside_and_its_mates_are_answered(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=4)
-    mates, poison = [picture() for _ in range(3)], picture(HANGS)
+    mates, poison = [image() for _ in range(3)], image(HANGS)
     await farm.submit([mates[0], poison, *mates[1:]])
     deaths = 0
     worker = farm.worker(dies_of_abort=True, batch_timeout_s=0.1)
@@ -225,10 +225,10 @@ async def test_a_picture_that_kills_workers_is_set_aside_and_its_mates_are_answe
     assert letter.task_id == poison.id
 
 
-async def test_what_waits_behind_a_picture_that_kills_workers_is_not_blamed(farm: Farm) -> None:
+async def test_what_waits_behind_a_image_that_kills_workers_is_not_blamed(farm: Farm) -> None:
     """With a batch claimed in advance, mates die beside the poison though they are in other batches."""
     add_version(farm.models, "v1", cap=1)
-    poison, mates = picture(HANGS), [picture() for _ in range(3)]
+    poison, mates = image(HANGS), [image() for _ in range(3)]
     await farm.submit([poison, *mates])
     for _ in range(LIMITS.max_deliveries):
         worker = farm.worker(dies_of_abort=True, batch_timeout_s=0.1, prefetch=2)
@@ -242,19 +242,19 @@ async def test_what_waits_behind_a_picture_that_kills_workers_is_not_blamed(farm
 
 async def test_a_suspect_that_was_given_back_is_still_handed_out_alone(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=8)
-    await farm.submit([picture()])
+    await farm.submit([image()])
     silent, careful, other = (farm.parts.consumer() for _ in range(3))
     await silent.take({"v1": 8}, 50)
     await asyncio.sleep(1.2 * LIMITS.lease_ms / 1000)
     assert (await careful.recover({"v1": 8})).handed_back == 1
     await careful.release(await careful.take({"v1": 8}, 50))
-    await farm.submit([picture(), picture()])
+    await farm.submit([image(), image()])
     assert [len(await other.take({"v1": 8}, 50)) for _ in range(2)] == [1, 2]
 
 
-async def test_a_picture_that_the_network_refuses_spoils_no_other_of_its_batch(farm: Farm) -> None:
+async def test_a_image_that_the_network_refuses_spoils_no_other_of_its_batch(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=4)
-    tasks = [picture(), picture(FAILS), picture(GREEN)]
+    tasks = [image(), image(FAILS), image(GREEN)]
     await farm.submit(tasks)
     farm.worker()
     states = await farm.results(tasks)
@@ -273,8 +273,8 @@ async def test_a_version_that_fails_hinders_no_other(farm: Farm, how: str) -> No
     else:
         farm.pool.refresh()
         farm.moods.failing_versions = {"v1"}
-    bad = [picture(ttl_ms=700) for _ in range(4)]
-    good = [picture(version="v2") for _ in range(4)]
+    bad = [image(ttl_ms=700) for _ in range(4)]
+    good = [image(version="v2") for _ in range(4)]
     await farm.submit([one for pair in zip(bad, good, strict=True) for one in pair])
     farm.worker()
     assert [state.status for state in await farm.results(good)] == [SUCCEEDED] * 4
@@ -284,7 +284,7 @@ async def test_a_version_that_fails_hinders_no_other(farm: Farm, how: str) -> No
 
 async def test_what_is_late_or_canceled_is_never_computed(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=8)
-    late, canceled, wanted = picture(ttl_ms=1), picture(BLUE), picture(GREEN)
+    late, canceled, wanted = image(ttl_ms=1), image(BLUE), image(GREEN)
     await farm.submit([late, canceled, wanted])
     await farm.queue.cancel(canceled.id)
     await asyncio.sleep(0.02)
@@ -296,7 +296,7 @@ async def test_what_is_late_or_canceled_is_never_computed(farm: Farm) -> None:
 
 async def test_a_cancel_while_computing_is_final(farm: Farm) -> None:
     add_version(farm.models, "v1")
-    one = picture(HANGS)
+    one = image(HANGS)
     await farm.submit([one])
     worker = farm.worker()
     await until(lambda: farm.moods.batches)
@@ -310,7 +310,7 @@ async def test_a_cancel_while_computing_is_final(farm: Farm) -> None:
 async def test_tasks_of_a_version_that_went_away_are_given_back(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=1)
     add_version(farm.models, "v2")
-    tasks = [picture(HANGS), picture()]
+    tasks = [image(HANGS), image()]
     await farm.submit(tasks)
     worker = farm.worker(prefetch=1)
     await until(lambda: len(worker.loop._batches) == 2)
@@ -332,7 +332,7 @@ async def test_a_worker_resumes_by_itself_after_its_broker_was_killed(
     farm = Farm(redis_parts(durable_server.url, LIMITS), tmp_path)
     add_version(farm.models, "v1", cap=1)
     worker = farm.worker(threads=2)
-    tasks = [picture() for _ in range(5)] + [picture(HANGS)]
+    tasks = [image() for _ in range(5)] + [image(HANGS)]
     await farm.submit(tasks)
     await until(lambda: len(farm.moods.batches) == 6)
     durable_server.kill()
@@ -340,7 +340,7 @@ async def test_a_worker_resumes_by_itself_after_its_broker_was_killed(
     await asyncio.sleep(0.2)
     durable_server.start()
     assert [state.status for state in await farm.results(tasks)] == [SUCCEEDED] * 6
-    more: Sequence[Task] = [picture()]
+    more: Sequence[Task] = [image()]
     await farm.submit(more)
     await farm.results(more, within_s=5)
     await worker.stop()

@@ -92,7 +92,7 @@ def test_a_removed_version_is_dropped_unless_it_is_the_last(pool: VersionPool, r
     assert set(pool.serving()) == {"v2"}
 
 
-def test_pictures_prepared_for_the_former_input_are_still_answered(pool: VersionPool, repository: Repository) -> None:
+def test_images_prepared_for_the_former_input_are_still_answered(pool: VersionPool, repository: Repository) -> None:
     add_version(repository.models, "v1")
     pool.refresh()
     add_version(repository.models, "v1", side=8)

@@ -20,7 +20,7 @@ P = (0.5, 0.95, 0.99)
 
 @dataclass(frozen=True)
 class Panel:
-    """One picture: what it asks, in which unit, and what it tells who looks."""
+    """One image: what it asks, in which unit, and what it tells who looks."""
 
     title: str
     queries: dict[str, str]
@@ -65,7 +65,7 @@ SERVING = {
             {"": 'max(splitleaf_queue_oldest_waiting_seconds{priority="interactive"})'},
             "s",
             4,
-            "Age of the oldest picture that a person waits for.",
+            "Age of the oldest image that a person waits for.",
             "stat",
         ),
         Panel(
@@ -81,7 +81,7 @@ SERVING = {
         ),
         Panel("Dead letters", {"": "sum(max by (version) (splitleaf_dead_letters))"}, "short", 4, "", "stat"),
         Panel("Recorder's backlog", {"": "max(splitleaf_recorder_backlog)"}, "short", 4, "", "stat"),
-        Panel("Pictures a second", rate("splitleaf_predictions_accepted_total", "version, priority"), "reqps"),
+        Panel("Images a second", rate("splitleaf_predictions_accepted_total", "version, priority"), "reqps"),
         Panel(
             "Time to answer an upload",
             quantiles("splitleaf_http_request_duration_seconds", where=UPLOADS),
@@ -104,7 +104,7 @@ SERVING = {
         ),
         Panel("Bytes that wait or are in hand", newest("splitleaf_queue_bytes", "version"), "bytes"),
         Panel(
-            "Pictures in a batch",
+            "Images in a batch",
             {
                 "{{version}}": "sum by (version) (rate(splitleaf_batch_size_sum[1m]))"
                 " / sum by (version) (rate(splitleaf_batch_size_count[1m]))"
@@ -153,11 +153,11 @@ EXPERIMENTS = {
         Panel("Inference of a batch", quantiles("splitleaf_inference_duration_seconds", "version"), "s"),
         Panel("Queue", quantiles("splitleaf_queue_duration_seconds", "version"), "s"),
     ],
-    "Pictures": [
+    "Images": [
         Panel(
             "Drift by measure",
             newest("splitleaf_drift_ratio", "version, measure"),
-            text="The newest full window beside training's pictures; above 1 it differs by more than it may.",
+            text="The newest full window beside training's images; above 1 it differs by more than it may.",
         ),
         Panel(
             "Windows of drift in a row",

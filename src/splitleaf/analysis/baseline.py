@@ -1,4 +1,4 @@
-"""What is usual: how everything that is measured of a picture is spread over the reference pictures."""
+"""What is usual: how everything that is measured of an image is spread over the reference images."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 BINS: Final = 10
-"""As many as make a shift of half a standard deviation visible in 500 pictures."""
+"""As many as make a shift of half a standard deviation visible in 500 images."""
 PREFIX: Final = "baseline_"
 """Of the arrays in an artifact's file."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Spread:
-    """One measure over the reference pictures."""
+    """One measure over the reference images."""
 
     edges: NDArray[np.float64]
     """(bins - 1,), ascending: the deciles, each once. Values below the first are in bin 0."""
@@ -39,11 +39,11 @@ class Spread:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Baseline:
-    """All measures, and the labels that the version gave the reference pictures."""
+    """All measures, and the labels that the version gave the reference images."""
 
     spreads: Mapping[str, Spread]
     labels: Mapping[str, int]
-    """Label -> number of reference pictures that were answered with it."""
+    """Label -> number of reference images that were answered with it."""
 
     def as_arrays(self) -> dict[str, NDArray[np.generic]]:
         """Return what `read_baseline` reads again; bins that a measure does not have are padded."""

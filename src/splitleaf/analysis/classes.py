@@ -16,7 +16,7 @@ Counts = NDArray[np.int64]
 
 @dataclass(frozen=True, slots=True)
 class Disagreement:
-    """Classes that two versions give to the same pictures, and how many pictures."""
+    """Classes that two versions give to the same images, and how many images."""
 
     control_class: int
     candidate_class: int
@@ -24,7 +24,7 @@ class Disagreement:
 
 
 def count_pairs(rows: ArrayLike, columns: ArrayLike, classes: int) -> Counts:
-    """Return how many pictures have class r in `rows` and c in `columns`, (classes, classes).
+    """Return how many images have class r in `rows` and c in `columns`, (classes, classes).
 
     With truth in rows and answers in columns this is the confusion matrix; with two versions' answers the
     agreement matrix.
@@ -50,9 +50,9 @@ def compare_recalls(
     alpha: float = 0.05,
     unit: ArrayLike | None = None,
 ) -> list[Difference]:
-    """Return each class's difference in recall on pictures that both answered; arguments (images,).
+    """Return each class's difference in recall on images that both answered; arguments (images,).
 
-    The intervals hold for all classes together (Bonferroni). `unit` is any number from 0 up; without it, each picture
+    The intervals hold for all classes together (Bonferroni). `unit` is any number from 0 up; without it, each image
     is of a unit of its own.
     """
     true, first, second = (np.asarray(one, dtype=np.int64) for one in (truth, control, candidate))
@@ -63,14 +63,14 @@ def compare_recalls(
 
 
 def _count(net: Counts, unit: Counts) -> PairedCounts:
-    """Count the pictures of a class; `net` is 1 where the candidate alone is right, -1 where control alone is."""
+    """Count the images of a class; `net` is 1 where the candidate alone is right, -1 where control alone is."""
     by_unit = np.bincount(unit, net), np.bincount(unit, np.abs(net))
     effect = pairs_design_effect(*by_unit)
     return PairedCounts(len(net), int((net < 0).sum()), int((net > 0).sum()), effect)
 
 
 def agreement(matrix: Counts) -> float:
-    """Return the share of pictures to which both versions give the same class; 1 without pictures."""
+    """Return the share of images to which both versions give the same class; 1 without images."""
     total = int(matrix.sum())
     return int(np.trace(matrix)) / total if total else 1.0
 

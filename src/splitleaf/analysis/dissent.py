@@ -1,6 +1,6 @@
 """Whose labels are against everybody else's?
 
-Each author is compared with the decision on a picture or, without one, with what most others said of it. Who is named
+Each author is compared with the decision on an image or, without one, with what most others said of it. Who is named
 is against the others more often than `TOLERATED` by an exact bound (`proportions`), for all authors together.
 """
 
@@ -22,17 +22,17 @@ class Dissenter:
     author: str
     against: int
     compared: int
-    """Pictures of which somebody else said something, too."""
+    """Images of which somebody else said something, too."""
 
 
 def find_dissenters(words: Sequence[Feedback], alpha: float = 0.05) -> list[Dissenter]:
     """Return the authors to be named, the one that is against most first; `words` are standing labels."""
-    pictures: defaultdict[str, list[Feedback]] = defaultdict(list)
+    images: defaultdict[str, list[Feedback]] = defaultdict(list)
     for one in words:
-        pictures[one.prediction_id].append(one)
+        images[one.prediction_id].append(one)
     compared: Counter[str] = Counter()
     against: Counter[str] = Counter()
-    for said in pictures.values():
+    for said in images.values():
         for one in said:
             if one.source is not FeedbackSource.ADJUDICATION and (others := _others(one, said)):
                 compared[one.author] += 1
@@ -46,7 +46,7 @@ def find_dissenters(words: Sequence[Feedback], alpha: float = 0.05) -> list[Diss
 
 
 def _others(word: Feedback, said: Sequence[Feedback]) -> set[str | None]:
-    """Return what the picture shows by the decision, else the labels that most of the others gave."""
+    """Return what the image shows by the decision, else the labels that most of the others gave."""
     decided = [one.label for one in said if one.source is FeedbackSource.ADJUDICATION]
     if decided:
         return {decided[-1]}

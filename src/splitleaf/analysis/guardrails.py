@@ -66,9 +66,9 @@ class GuardrailEvidence:
     def with_latencies(
         self, is_candidate: ArrayLike, latency_ms: ArrayLike, share: ArrayLike, is_known: ArrayLike = True
     ) -> GuardrailEvidence:
-        """Return the evidence after further latencies; infinite ones stand for pictures without an answer.
+        """Return the evidence after further latencies; infinite ones stand for images without an answer.
 
-        Those that are not known were longer than given, because the client took the picture back: they count where that
+        Those that are not known were longer than given, because the client took the image back: they count where that
         was too long already, also beside a threshold that was learnt. Where the plan names none, control's first
         answers give its 95th percentile, and what came up to then is not judged: a threshold must not come from what it
         judges.

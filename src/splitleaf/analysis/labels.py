@@ -1,4 +1,4 @@
-"""What is known to be true of pictures, picture by picture, with what each version said."""
+"""What is known to be true of images, image by image, with what each version said."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from splitleaf.outcomes.truths import LabelledOutcome
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What one version said of a picture."""
+    """What one version said of an image."""
 
     label: str
     confidence: float
@@ -22,8 +22,8 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledPicture:
-    picture_id: str
+class LabelledImage:
+    image_id: str
     revision: int
     variant: str
     """The assigned one."""
@@ -39,27 +39,27 @@ class LabelledPicture:
     """By version, of all that answered."""
 
 
-def read_labels(outcomes: Iterable[LabelledOutcome]) -> Sequence[LabelledPicture]:
-    """Gather a picture's outcomes, which come one after the other, in the order of the pictures' times."""
-    pictures = (_gather(list(group)) for _, group in groupby(outcomes, key=lambda one: one.picture_id))
-    return sorted((one for one in pictures if one is not None), key=lambda one: (one.created_ms, one.picture_id))
+def read_labels(outcomes: Iterable[LabelledOutcome]) -> Sequence[LabelledImage]:
+    """Gather an image's outcomes, which come one after the other, in the order of the images' times."""
+    images = (_gather(list(group)) for _, group in groupby(outcomes, key=lambda one: one.image_id))
+    return sorted((one for one in images if one is not None), key=lambda one: (one.created_ms, one.image_id))
 
 
-def answer_of(arm: ArmSpec, picture: LabelledPicture) -> Answer | None:
-    """Return what was shown to the arm's units, or what a shadow said of everybody's pictures."""
+def answer_of(arm: ArmSpec, image: LabelledImage) -> Answer | None:
+    """Return what was shown to the arm's units, or what a shadow said of everybody's images."""
     if arm.role == "shadow":
-        return picture.answers.get(arm.version)
-    return picture.shown if picture.variant == arm.name else None
+        return image.answers.get(arm.version)
+    return image.shown if image.variant == arm.name else None
 
 
-def _gather(outcomes: Sequence[LabelledOutcome]) -> LabelledPicture | None:
+def _gather(outcomes: Sequence[LabelledOutcome]) -> LabelledImage | None:
     shown = next((one for one in outcomes if one.role == "primary"), None)
     if shown is None:
         # Its own outcome is not recorded yet, or was an override: it belongs to no variant that anybody knows of.
         return None
     answers = {one.version: answer for one in outcomes if (answer := _answer(one)) is not None}
-    return LabelledPicture(
-        picture_id=shown.picture_id,
+    return LabelledImage(
+        image_id=shown.image_id,
         revision=shown.revision,
         variant=shown.variant,
         unit_hash=shown.unit_hash,

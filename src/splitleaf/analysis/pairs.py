@@ -1,4 +1,4 @@
-"""Two versions' answers to the same pictures: found among the outcomes, and joined to labels."""
+"""Two versions' answers to the same images: found among the outcomes, and joined to labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from splitleaf.analysis.frame import Frame
-from splitleaf.analysis.labels import LabelledPicture
+from splitleaf.analysis.labels import LabelledImage
 from splitleaf.outcomes.exposures import Bools
 from splitleaf.statistics.grouping import Ints
 from splitleaf.statistics.mcnemar import PairedCounts, pairs_design_effect
@@ -17,14 +17,14 @@ from splitleaf.statistics.records import Floats
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Rows of answers to the same pictures, both of the shape (pictures,), in the order of the pictures."""
+    """Rows of answers to the same images, both of the shape (images,), in the order of the images."""
 
     control: Ints
     other: Ints
 
 
 def find_pairs(frame: Frame) -> dict[str, Pairs]:
-    """Return, by arm, the pictures that control's version and the arm's both answered, whoever was shown."""
+    """Return, by arm, the images that control's version and the arm's both answered, whoever was shown."""
     rows = frame.rows
     if not rows.is_shadow.any():
         return {}
@@ -39,7 +39,7 @@ def find_pairs(frame: Frame) -> dict[str, Pairs]:
         if arm.version == frame.control.version:
             continue
         other = answers_of(arm.version)
-        _, at_control, at_other = np.intersect1d(rows.picture[control], rows.picture[other], return_indices=True)
+        _, at_control, at_other = np.intersect1d(rows.image[control], rows.image[other], return_indices=True)
         order = np.argsort(np.minimum(control[at_control], other[at_other]))
         if len(order):
             found[arm.name] = Pairs(control[at_control][order], other[at_other][order])
@@ -48,16 +48,16 @@ def find_pairs(frame: Frame) -> dict[str, Pairs]:
 
 @dataclass(frozen=True, slots=True)
 class LabelledPairs:
-    """Labelled pictures on which the versions disagree; arrays (pictures,), in the order of the pictures' times."""
+    """Labelled images on which the versions disagree; arrays (images,), in the order of the images' times."""
 
-    pictures: Sequence[LabelledPicture]
+    images: Sequence[LabelledImage]
     at_ms: Ints
     unit: Ints
     control_right: Bools
     other_right: Bools
 
     @classmethod
-    def of(cls, labels: Sequence[LabelledPicture], control: str, other: str) -> LabelledPairs:
+    def of(cls, labels: Sequence[LabelledImage], control: str, other: str) -> LabelledPairs:
         """Keep what both versions answered differently, and of both of which it is known whether they were right."""
         found = [
             one
@@ -75,17 +75,17 @@ class LabelledPairs:
     def __len__(self) -> int:
         return len(self.at_ms)
 
-    def count(self, until: int, pictures: int, disagreements: int) -> PairedCounts:
-        """Return the counts of the first `until` labels, when so many pictures have had so many disagreements.
+    def count(self, until: int, images: int, disagreements: int) -> PairedCounts:
+        """Return the counts of the first `until` labels, when so many images have had so many disagreements.
 
-        Where only some disagreements are labelled, they stand for as many pictures as have them: pictures on which
+        Where only some disagreements are labelled, they stand for as many images as have them: images on which
         the versions agree tell nothing, and need no label.
         """
         net = self.other_right[:until].astype(np.int64) - self.control_right[:until]
         by_unit = np.bincount(self.unit[:until], net), np.bincount(self.unit[:until], np.abs(net))
         stands_for = min(1.0, until / disagreements) if disagreements else 1.0
         return PairedCounts(
-            max(round(pictures * stands_for), until),
+            max(round(images * stands_for), until),
             int((net < 0).sum()),
             int((net > 0).sum()),
             pairs_design_effect(*by_unit),
@@ -93,7 +93,7 @@ class LabelledPairs:
 
 
 def disagree(frame: Frame, pairs: Pairs) -> Bools:
-    """Return on which pictures the two say different things."""
+    """Return on which images the two say different things."""
     different: Bools = frame.rows.label[pairs.control] != frame.rows.label[pairs.other]
     return different
 

@@ -1,8 +1,8 @@
-"""One window of live pictures against what is usual: everything that is measured, judged together, once.
+"""One window of live images against what is usual: everything that is measured, judged together, once.
 
-A window is an alarm when one of its measures is further off than chance explains *and* further than pictures of one
+A window is an alarm when one of its measures is further off than chance explains *and* further than images of one
 kind differ among themselves. The first alone would never rest: photos come in sessions (one leaf, one hand, one hour),
-so a window holds fewer independent pictures than pictures, and two honest samples of the same kind differ by more than
+so a window holds fewer independent images than images, and two honest samples of the same kind differ by more than
 the null distribution of independent ones says.
 """
 

@@ -117,7 +117,7 @@ def _add_queue(router: APIRouter, services: ApiServices, may_read: Any, may_writ
     async def depths() -> shapes.QueuesShape:
         return shapes.QueuesShape(queues=[shapes.QueueShape.of(depth) for depth in await services.queue.depths()])
 
-    @router.get("/dead-letters", dependencies=[may_read], summary="List pictures that took workers down")
+    @router.get("/dead-letters", dependencies=[may_read], summary="List images that took workers down")
     async def list_letters(
         version: shapes.Name, limit: Annotated[int, Query(ge=1, le=1000)] = 100
     ) -> shapes.DeadLettersShape:

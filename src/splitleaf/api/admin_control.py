@@ -33,7 +33,7 @@ class ExperimentControlShape(Shape):
     checked_at: str | None = Field(examples=[_TIME])
     summary: str = Field(
         description="What comes next and why it has not come yet, in one line.",
-        examples=["stage 1 of 4 (1 %): waiting for 213 more pictures"],
+        examples=["stage 1 of 4 (1 %): waiting for 213 more images"],
     )
     watch: ExperimentWatch | None = Field(description="Null while nobody leads, and for what is not open.")
 

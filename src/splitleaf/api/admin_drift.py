@@ -1,4 +1,4 @@
-"""The admin API's call about drift: are live pictures still what a version's reference pictures were?"""
+"""The admin API's call about drift: are live images still what a version's reference images were?"""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from splitleaf.flows.watch_drift import WINDOW, DriftReport, DriftWindow, watch_
 
 class MeasureShape(Shape):
     measure: str = Field(examples=["brightness"])
-    index: float = Field(description="Population stability index against the reference pictures.", examples=[3.12])
+    index: float = Field(description="Population stability index against the reference images.", examples=[3.12])
     limit: float = Field(description="What it may be at most.", examples=[0.25])
     is_drift: bool
 
@@ -48,13 +48,11 @@ class WindowShape(Shape):
 
 class DriftShape(Shape):
     version: shapes.Name
-    digest: str = Field(description="SHA-256 of the artifact whose pictures these are.")
-    reference: str = Field(description="What the pictures are compared with.", examples=["tomato/train"])
+    digest: str = Field(description="SHA-256 of the artifact whose images these are.")
+    reference: str = Field(description="What the images are compared with.", examples=["tomato/train"])
     reference_images: int = Field(examples=[2463])
-    window: int = Field(description="Pictures a window.", examples=[WINDOW])
-    images: int = Field(
-        description="Pictures measured so far; the last of them may not fill a window.", examples=[3712]
-    )
+    window: int = Field(description="Images a window.", examples=[WINDOW])
+    images: int = Field(description="Images measured so far; the last of them may not fill a window.", examples=[3712])
     is_alarm: bool = Field(description="Whether the newest full window is one.")
     windows: list[WindowShape] = Field(description="The newest full windows, oldest first.")
 
@@ -75,10 +73,10 @@ class DriftShape(Shape):
 def add_drift(router: APIRouter, services: ApiServices, may_read: Any) -> None:
     """Add `/models/{version}/drift`."""
 
-    @router.get("/models/{version}/drift", dependencies=[may_read], summary="Compare live pictures with training's")
+    @router.get("/models/{version}/drift", dependencies=[may_read], summary="Compare live images with training's")
     async def show_drift(
         version: shapes.Name,
-        window: Annotated[int, Query(ge=100, le=5000, description="Pictures a window.")] = WINDOW,
+        window: Annotated[int, Query(ge=100, le=5000, description="Images a window.")] = WINDOW,
         windows: Annotated[int, Query(ge=1, le=60, description="How many of the newest.")] = 12,
     ) -> DriftShape:
         folder = next((one for one in services.monitor.folders if one.version == version), None)

@@ -72,7 +72,7 @@ def _add_reading(router: APIRouter, services: ApiServices, may_read: Any) -> Non
     async def list_metrics() -> shapes.MetricsShape:
         return shapes.MetricsShape(metrics=[shapes.MetricShape.of(one) for one in METRICS.values()])
 
-    @router.post("/power", dependencies=[may_read], summary="Say how many pictures and days a plan needs")
+    @router.post("/power", dependencies=[may_read], summary="Say how many images and days a plan needs")
     async def size(body: shapes.QuestionShape) -> Sizing:
         return await asyncio.to_thread(size_experiment, store, Question(**body.model_dump()), services.clock)
 
@@ -81,7 +81,7 @@ def _add_reading(router: APIRouter, services: ApiServices, may_read: Any) -> Non
         subject: Annotated[str | None, Query(max_length=128)] = None,
         before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
         limit: Limit = 100,
-        labels: Annotated[bool, Query(description="False: without the labels of single pictures")] = True,
+        labels: Annotated[bool, Query(description="False: without the labels of single images")] = True,
     ) -> shapes.AuditLogShape:
         entries = await asyncio.to_thread(store.audit_log, subject, before, limit, with_labels=labels)
         return shapes.AuditLogShape(entries=[shapes.AuditShape.of(one) for one in entries])
@@ -183,7 +183,7 @@ def _add_decisions(router: APIRouter, services: ApiServices, may_write: Any) -> 
 
 async def _done(services: ApiServices, step: Callable[[], ExperimentRecord]) -> shapes.ExperimentShape:
     record = await asyncio.to_thread(step)
-    # So that the next picture sent to this process is answered by what was decided.
+    # So that the next image sent to this process is answered by what was decided.
     await services.monitor.refresh()
     return shapes.ExperimentShape.of(record)
 

@@ -1,4 +1,4 @@
-"""The admin API's review: pictures for experts, their labels, and labels in files. Off the event loop."""
+"""The admin API's review: images for experts, their labels, and labels in files. Off the event loop."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from splitleaf.api.services import ApiServices
 from splitleaf.core.clock import as_rfc3339
 from splitleaf.core.errors import NotFound, Unprocessable, UnsupportedMedia
 from splitleaf.core.ids import is_prediction_id
-from splitleaf.flows import review_pictures as flow
-from splitleaf.flows.discard_picture import discard_picture
+from splitleaf.flows import review_images as flow
+from splitleaf.flows.discard_image import discard_image
 from splitleaf.flows.import_labels import Prefer, export_labels, import_labels
 from splitleaf.flows.measure_agreement import compare_experts
 from splitleaf.flows.run_experiment import find_experiment, require_known
@@ -26,7 +26,7 @@ from splitleaf.flows.settle_labels import MOST_DISPUTES, list_disputes, settle_l
 from splitleaf.outcomes.audit import entry_of
 from splitleaf.registry.catalogue import known_labels
 
-_JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "The picture."}}
+_JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "The image."}}
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "The labels."}}
 _CSV_BODY = {
     "requestBody": {
@@ -34,24 +34,24 @@ _CSV_BODY = {
         "content": {"text/csv": {"schema": {"type": "string"}, "example": "prediction_id,label,author\n"}},
     }
 }
-Experiment = Annotated[str, Query(max_length=64, description="Its key; empty: pictures of no experiment.")]
+Experiment = Annotated[str, Query(max_length=64, description="Its key; empty: images of no experiment.")]
 
 
 def add_review(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
-    """Add the routes under `/review`, `/labels` and `/pictures`."""
-    review = flow.PictureReview(services.store, services.pictures, services.clock, services.review)
+    """Add the routes under `/review`, `/labels` and `/images`."""
+    review = flow.ImageReview(services.store, services.images, services.clock, services.review)
     _add_queue(router, services, review, may_read, may_write)
     _add_words(router, services, review, may_write)
     _add_disputes(router, services, may_read, may_write)
     _add_numbers(router, services, may_read)
     _add_files(router, services, may_read, may_write)
-    _add_pictures(router, services, may_write)
+    _add_images(router, services, may_write)
 
 
 def _add_queue(
-    router: APIRouter, services: ApiServices, review: flow.PictureReview, may_read: Any, may_write: Any
+    router: APIRouter, services: ApiServices, review: flow.ImageReview, may_read: Any, may_write: Any
 ) -> None:
-    @router.post("/review/next", summary="Get the next pictures to label")
+    @router.post("/review/next", summary="Get the next images to label")
     async def next_items(body: shapes.NextBody, actor: str = may_write) -> shapes.ReviewItemsShape:
         await asyncio.to_thread(require_known, services.store, body.experiment)
         wanted = flow.Request(body.expert or actor, body.experiment, body.count, body.opinions)
@@ -59,20 +59,20 @@ def _add_queue(
         return shapes.ReviewItemsShape.of(tasks, known_labels(services.monitor.folders))
 
     @router.get(
-        "/review/items/{prediction_id}/picture",
+        "/review/items/{prediction_id}/image",
         dependencies=[may_read],
-        summary="Show a picture",
+        summary="Show an image",
         response_class=Response,
         responses=_JPEG,
     )
-    async def show_picture(prediction_id: str) -> Response:
-        jpeg = await asyncio.to_thread(review.picture, _checked(prediction_id))
+    async def show_image(prediction_id: str) -> Response:
+        jpeg = await asyncio.to_thread(review.image, _checked(prediction_id))
         headers = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
         return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
-def _add_words(router: APIRouter, services: ApiServices, review: flow.PictureReview, may_write: Any) -> None:
-    @router.post("/review/items/{prediction_id}/label", summary="Say what a picture shows")
+def _add_words(router: APIRouter, services: ApiServices, review: flow.ImageReview, may_write: Any) -> None:
+    @router.post("/review/items/{prediction_id}/label", summary="Say what an image shows")
     async def say(prediction_id: str, body: shapes.SayingBody, actor: str = may_write) -> shapes.SaidShape:
         if (body.label is None) == (body.verdict is None):
             raise Unprocessable("send either `label` or `verdict`", code="invalid_feedback")
@@ -98,14 +98,14 @@ def _add_words(router: APIRouter, services: ApiServices, review: flow.PictureRev
 def _add_disputes(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
     store = services.store
 
-    @router.get("/review/disputes", dependencies=[may_read], summary="List pictures whose labels contradict each other")
+    @router.get("/review/disputes", dependencies=[may_read], summary="List images whose labels contradict each other")
     async def disputes(experiment: Experiment = "") -> shapes.DisputesShape:
         await asyncio.to_thread(require_known, store, experiment)
         found = await asyncio.to_thread(list_disputes, store, experiment)
         shown = [shapes.DisputeShape.of(one) for one in found[:MOST_DISPUTES]]
         return shapes.DisputesShape(experiment=experiment, count=len(found), disputes=shown)
 
-    @router.post("/review/items/{prediction_id}/settle", summary="Decide what a picture shows, whatever was said of it")
+    @router.post("/review/items/{prediction_id}/settle", summary="Decide what an image shows, whatever was said of it")
     async def settle(prediction_id: str, body: shapes.SettlingBody, actor: str = may_write) -> shapes.SaidShape:
         item, known = _checked(prediction_id), known_labels(services.monitor.folders)
         who = body.expert or actor
@@ -122,7 +122,7 @@ def _add_numbers(router: APIRouter, services: ApiServices, may_read: Any) -> Non
         await asyncio.to_thread(require_known, store, experiment)
         return shapes.ProgressShape(
             experiment=experiment,
-            pictures_are_kept=services.pictures is not None,
+            images_are_kept=services.images is not None,
             audit_share=services.review.audit_share,
             reasons=list(await asyncio.to_thread(store.count_reviews, experiment)),
         )
@@ -182,17 +182,15 @@ def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_writ
         return StreamingResponse(export_labels(store, experiment), media_type="text/csv", headers=headers)
 
 
-def _add_pictures(router: APIRouter, services: ApiServices, may_write: Any) -> None:
-    @router.delete(
-        "/pictures/{prediction_id}", summary="Delete a kept picture for good, for example when its owner asks"
-    )
+def _add_images(router: APIRouter, services: ApiServices, may_write: Any) -> None:
+    @router.delete("/images/{prediction_id}", summary="Delete a kept image for good, for example when its owner asks")
     async def discard(
         prediction_id: str, reason: Annotated[Text, Query()], actor: str = may_write
-    ) -> shapes.DiscardedPictureShape:
+    ) -> shapes.DiscardedImageShape:
         done = await asyncio.to_thread(
-            discard_picture, services.store, services.pictures, _checked(prediction_id), actor, reason, services.clock
+            discard_image, services.store, services.images, _checked(prediction_id), actor, reason, services.clock
         )
-        return shapes.DiscardedPictureShape(id=prediction_id, discarded=done)
+        return shapes.DiscardedImageShape(id=prediction_id, discarded=done)
 
 
 async def _note(  # noqa: PLR0917 - who did what to what, and why

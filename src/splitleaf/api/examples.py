@@ -67,4 +67,4 @@ SIMPLE_ANSWER: Final[dict[str, Any]] = {"disease": "Late blight", "confidence": 
 LABELS: Final[dict[str, Any]] = {"labels": [{"label": label, "display_name": name} for label, name, _ in _TOP]}
 HEALTH: Final[dict[str, Any]] = {"status": "ok", "problems": [], "workers": 2}
 NOT_READY: Final[dict[str, Any]] = {"status": "not ready", "problems": ["no model is ready"]}
-PROBLEM_PAGE: Final = "image_too_small (422)\n\nA side is shorter than 32 pixels.\nSend a larger picture.\n"
+PROBLEM_PAGE: Final = "image_too_small (422)\n\nA side is shorter than 32 pixels.\nSend a larger image.\n"

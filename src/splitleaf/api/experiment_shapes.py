@@ -74,7 +74,7 @@ class MetricShape(Shape):
 
     name: str = Field(examples=["error_rate"])
     title: str = Field(description="Of its rows in a report.", examples=["Errors"])
-    description: str = Field(description="In a plan's words.", examples=["pictures without an answer"])
+    description: str = Field(description="In a plan's words.", examples=["images without an answer"])
     unit: Literal["share", "ms"]
     better: Literal["higher", "lower"]
     direction: Literal["increase", "decrease"] = Field(description="What a plan calls better.")
@@ -205,14 +205,14 @@ class QuestionShape(Shape):
         None,
         gt=0,
         le=1,
-        description="Share of pictures on which exactly one version is right; three times the difference unless given.",
+        description="Share of images on which exactly one version is right; three times the difference unless given.",
         examples=[0.06],
     )
     disagreement: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Share of pictures on which versions that are thought to be alike disagree; a fifth of the "
+        description="Share of images on which versions that are thought to be alike disagree; a fifth of the "
         "difference unless given.",
         examples=[0.002],
     )

@@ -1,6 +1,6 @@
 """The FastAPI part: the admin calls, and the OpenAPI document of everything.
 
-FastAPI takes longer to import than all the rest of an API process, and no picture needs it. So it is
+FastAPI takes longer to import than all the rest of an API process, and no image needs it. So it is
 imported when its first request comes, in a thread, and the page is up a second earlier.
 """
 

@@ -1,4 +1,4 @@
-"""How a picture came, as far as its request shows it."""
+"""How an image came, as far as its request shows it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _HOST: Final = re.compile(r"(?:https?://)?(\[[^]]*\]|[^][:/]+)")
 
 
 def find_origin(scope: Scope) -> Origin:
-    """Return how the picture of a call of the API came. Never `PREDICT`: that call has an address of its own."""
+    """Return how the image of a call of the API came. Never `PREDICT`: that call has an address of its own."""
     if header(scope, HEADER) is not None:
         return Origin.UNIT
     return Origin.PAGE if _is_from_page(scope) else Origin.API

@@ -149,7 +149,7 @@ class Predictions:
             request, max_bytes=self._limits.max_upload_bytes, timeout_s=self._limits.body_timeout_s
         )
         if unit.set_cookie and key:
-            # Who has no cookie is told from others by the picture, too, which has only now arrived.
+            # Who has no cookie is told from others by the image, too, which has only now arrived.
             unit = identify_unit(request, self._services.secrets, key, submission.data)
             submission.unit_hash = unit.unit_hash
         state = await self._submission.submit(submission)

@@ -17,16 +17,14 @@ from splitleaf.api.predictions import Predictions
 
 Handler = Callable[[Request], Awaitable[Response]]
 
-_PICTURE: Final = {"type": "string", "format": "binary"}
+_IMAGE: Final = {"type": "string", "format": "binary"}
 _UPLOAD: Final = {
     "requestBody": {
         "required": True,
         "content": {
-            "multipart/form-data": {
-                "schema": {"type": "object", "required": ["file"], "properties": {"file": _PICTURE}}
-            },
-            "image/*": {"schema": _PICTURE},
-            "application/octet-stream": {"schema": _PICTURE},
+            "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {"file": _IMAGE}}},
+            "image/*": {"schema": _IMAGE},
+            "application/octet-stream": {"schema": _IMAGE},
         },
     }
 }
@@ -86,7 +84,7 @@ def _create(predictions: Predictions) -> Call:
         "/v1/predictions",
         predictions.create,
         "createPrediction",
-        "Classify a picture",
+        "Classify an image",
         {
             200: Success(
                 schemas.PredictionShape,
@@ -103,7 +101,7 @@ def _create(predictions: Predictions) -> Call:
                 _header("Prefer", "`wait=N`: answer with the result if it is there within N seconds.", "wait=10"),
                 _header(
                     "Idempotency-Key",
-                    "Sent again with the same picture, it returns the same prediction.",
+                    "Sent again with the same image, it returns the same prediction.",
                     "b9c1a7e2-5f04-4d0b-9f4e-2f6f0d3c8a11",
                     r"^[\x21-\x7e]{1,255}$",
                 ),
@@ -198,7 +196,7 @@ def _explain(predictions: Predictions) -> Call:
         "/v1/predictions/{id}/explanation",
         predictions.explanation,
         "explainPrediction",
-        "Show what in the picture speaks for the answer",
+        "Show what in the image speaks for the answer",
         {
             200: Success(
                 schemas.ExplanationShape,
@@ -217,7 +215,7 @@ def _predict(predictions: Predictions) -> Call:
         "/predict",
         predictions.predict,
         "predict",
-        "Classify a picture in one call",
+        "Classify an image in one call",
         {200: Success(schemas.SimpleAnswerShape, "The answer.", examples.SIMPLE_ANSWER)},
         _UPLOAD_PROBLEMS,
         _UPLOAD,

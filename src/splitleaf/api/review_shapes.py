@@ -1,6 +1,6 @@
 """The shapes of the admin API's review: what its calls take and return.
 
-Blind: no shape that an expert gets while they label has a version, a variant, a confidence, or why the picture
+Blind: no shape that an expert gets while they label has a version, a variant, a confidence, or why the image
 is to be labelled.
 """
 
@@ -16,7 +16,7 @@ from splitleaf.api.schemas import Shape
 from splitleaf.core.clock import as_rfc3339
 from splitleaf.flows.import_labels import LabelImport
 from splitleaf.flows.measure_agreement import ExpertAgreement
-from splitleaf.flows.review_pictures import ReviewTask
+from splitleaf.flows.review_images import ReviewTask
 from splitleaf.flows.settle_labels import MOST_DISPUTES, Dispute
 from splitleaf.outcomes.events import Feedback
 from splitleaf.outcomes.reviews import ReviewCount
@@ -30,7 +30,7 @@ Expert = Annotated[
     Field(description="Who labels; the key's own name unless given. Two experts are two names.", examples=["anna"]),
 ]
 Experiment = Annotated[
-    Literal[""] | Name, Field(description="Its key; empty: pictures of no experiment.", examples=["v2-against-v1"])
+    Literal[""] | Name, Field(description="Its key; empty: images of no experiment.", examples=["v2-against-v1"])
 ]
 
 
@@ -41,16 +41,16 @@ class _Body(Shape):
 class NextBody(_Body):
     experiment: Experiment = ""
     expert: Expert = None
-    count: int = Field(1, ge=1, le=20, description="More than one: to load pictures ahead.", examples=[1])
+    count: int = Field(1, ge=1, le=20, description="More than one: to load images ahead.", examples=[1])
     opinions: int = Field(
-        1, ge=1, le=5, description="Experts who are to label each picture: 2 also gives out what one has labelled."
+        1, ge=1, le=5, description="Experts who are to label each image: 2 also gives out what one has labelled."
     )
 
 
 class SayingBody(_Body):
     """Exactly one of `label` and `verdict`."""
 
-    label: str | None = Field(None, max_length=200, description="What the picture shows.", examples=["Late_blight"])
+    label: str | None = Field(None, max_length=200, description="What the image shows.", examples=["Late_blight"])
     verdict: Literal["cannot_tell", "skip"] | None = Field(
         None,
         description="`cannot_tell`: I looked and cannot say; counts as an answer. `skip`: give it to somebody else.",
@@ -70,17 +70,17 @@ class LabelShape(Shape):
 
 class ReviewItemShape(Shape):
     id: str = Field(description="The prediction's.", examples=[_ID])
-    picture: str = Field(examples=[f"/admin/api/review/items/{_ID}/picture"])
+    image: str = Field(examples=[f"/admin/api/review/items/{_ID}/image"])
     candidates: list[str] = Field(
         description="The likely labels, in an order that is the same each time and says nothing.", examples=[_LABELS]
     )
-    leased_until: str = Field(description="Nobody else gets the picture before.", examples=[_TIME])
+    leased_until: str = Field(description="Nobody else gets the image before.", examples=[_TIME])
 
     @classmethod
     def of(cls, task: ReviewTask) -> ReviewItemShape:
         return cls(
             id=task.prediction_id,
-            picture=f"/admin/api/review/items/{task.prediction_id}/picture",
+            image=f"/admin/api/review/items/{task.prediction_id}/image",
             candidates=list(task.candidates),
             leased_until=as_rfc3339(task.leased_until_ms),
         )
@@ -118,17 +118,17 @@ class SaidShape(Shape):
 
 class ProgressShape(Shape):
     experiment: str = Field(examples=["v2-against-v1"])
-    pictures_are_kept: bool = Field(description="False: retention is off, and there is nothing to look at.")
-    audit_share: float = Field(description="Share of the pictures that are drawn for the audit.", examples=[0.02])
+    images_are_kept: bool = Field(description="False: retention is off, and there is nothing to look at.")
+    audit_share: float = Field(description="Share of the images that are drawn for the audit.", examples=[0.02])
     reasons: list[ReviewCount] = Field(description="Only reasons that have items.")
 
 
 class AgreementPairShape(Shape):
     first: str = Field(examples=["anna"])
     second: str = Field(examples=["ben"])
-    items: int = Field(description="Pictures that both labelled.", examples=[80])
+    items: int = Field(description="Images that both labelled.", examples=[80])
     agreed: int = Field(examples=[74])
-    raw: float | None = Field(description="Share of the pictures on which they agree.", examples=[0.925])
+    raw: float | None = Field(description="Share of the images on which they agree.", examples=[0.925])
     kappa: float | None = Field(
         description="Cohen's: 1 is perfect, 0 what chance gives; null where chance agrees fully.", examples=[0.89]
     )
@@ -136,9 +136,9 @@ class AgreementPairShape(Shape):
 
 class AgreementShape(Shape):
     experiment: str = Field(examples=["v2-against-v1"])
-    compared: int = Field(description="Pictures that two experts or more labelled.", examples=[80])
+    compared: int = Field(description="Images that two experts or more labelled.", examples=[80])
     pairs: list[AgreementPairShape]
-    contested: list[str] = Field(description="Pictures on which they differ, at most 200.", examples=[[_ID]])
+    contested: list[str] = Field(description="Images on which they differ, at most 200.", examples=[[_ID]])
 
     @classmethod
     def of(cls, experiment: str, found: ExpertAgreement) -> AgreementShape:
@@ -178,7 +178,7 @@ class WordShape(Shape):
 
 class DisputeShape(Shape):
     id: str = Field(description="The prediction's.", examples=[_ID])
-    picture: str = Field(examples=[f"/admin/api/review/items/{_ID}/picture"])
+    image: str = Field(examples=[f"/admin/api/review/items/{_ID}/image"])
     words: list[WordShape] = Field(description="The labels that stand; in the order of recording.")
 
     @classmethod
@@ -192,8 +192,8 @@ class DisputeShape(Shape):
             )
             for word in one.words
         ]
-        picture = f"/admin/api/review/items/{one.prediction_id}/picture"
-        return cls(id=one.prediction_id, picture=picture, words=words)
+        image = f"/admin/api/review/items/{one.prediction_id}/image"
+        return cls(id=one.prediction_id, image=image, words=words)
 
 
 class DisputesShape(Shape):
@@ -203,7 +203,7 @@ class DisputesShape(Shape):
 
 
 class SettlingBody(_Body):
-    label: str = Field(max_length=200, description="What the picture shows; counts before all others.")
+    label: str = Field(max_length=200, description="What the image shows; counts before all others.")
     expert: Expert = None
 
 
@@ -239,6 +239,6 @@ class ResponsesShape(Shape):
     responses: list[ResponseCount] = Field(description="What users said, by revision and assigned variant. Biased.")
 
 
-class DiscardedPictureShape(Shape):
+class DiscardedImageShape(Shape):
     id: str = Field(examples=[_ID])
     discarded: bool = Field(description="False: there was none.")

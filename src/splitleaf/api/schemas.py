@@ -26,15 +26,15 @@ class LabelScoreShape(Shape):
 class ResultShape(LabelScoreShape):
     is_sure: bool = Field(description="False: treat the answer as “not sure”.")
     verdict: Literal["sure", "unsure", "unfamiliar"] = Field(
-        description="`unsure`: no condition stands out; `unfamiliar`: the picture is unlike the leaves that are known."
+        description="`unsure`: no condition stands out; `unfamiliar`: the image is unlike the leaves that are known."
     )
     top: list[LabelScoreShape] = Field(description="The most probable conditions, best first.")
-    remarks: list[str] = Field(description="`low_information`: the picture shows hardly anything.", examples=[[]])
+    remarks: list[str] = Field(description="`low_information`: the image shows hardly anything.", examples=[[]])
 
 
 class ErrorShape(Shape):
     code: str = Field(examples=["inference_failed"])
-    detail: str = Field(examples=["The picture could not be processed. Please try another one."])
+    detail: str = Field(examples=["The image could not be processed. Please try another one."])
 
 
 class LinksShape(Shape):
@@ -46,7 +46,7 @@ class LinksShape(Shape):
 
 
 class PredictionShape(Shape):
-    """One picture's journey to one answer."""
+    """One image's journey to one answer."""
 
     id: str = Field(examples=[_ID])
     status: Literal["queued", "running", "succeeded", "failed", "canceled", "expired"]
@@ -58,13 +58,13 @@ class PredictionShape(Shape):
 
 
 class ExplanationShape(Shape):
-    """What in the picture speaks for the label."""
+    """What in the image speaks for the label."""
 
     prediction_id: str = Field(examples=[_ID])
     label: str = Field(examples=["Late_blight"])
     display_name: str = Field(examples=["Late blight"])
     heat: list[list[int]] | None = Field(
-        description="Ten rows of ten cells over the whole picture, in percent of the hottest; null: none is offered.",
+        description="Ten rows of ten cells over the whole image, in percent of the hottest; null: none is offered.",
         examples=[[[0] * 10] * 4 + [[0, 0, 12, 55, 100, 80, 20, 0, 0, 0]] * 2 + [[0] * 10] * 4],
     )
 
@@ -118,5 +118,5 @@ class ProblemShape(Shape):
     title: str = Field(examples=["Unprocessable Content"])
     status: int = Field(examples=[422])
     code: str = Field(examples=["image_too_small"])
-    detail: str = Field(examples=["The picture is too small."])
+    detail: str = Field(examples=["The image is too small."])
     faults: list[FaultShape] | None = None

@@ -10,11 +10,11 @@ from splitleaf.api.held_bodies import HeldBodies
 from splitleaf.api.keys import Access
 from splitleaf.core.clock import Clock
 from splitleaf.core.tracing import NO_TRACER, Tracer
-from splitleaf.flows.keep_pictures import PictureKeeping
-from splitleaf.flows.review_pictures import ReviewTerms
+from splitleaf.flows.keep_images import ImageKeeping
+from splitleaf.flows.review_images import ReviewTerms
 from splitleaf.flows.serving import ServingMonitor
-from splitleaf.images.archive import PictureArchive
-from splitleaf.images.intake import PictureIntake
+from splitleaf.images.archive import ImageArchive
+from splitleaf.images.intake import ImageIntake
 from splitleaf.jobs.admission import Admission
 from splitleaf.jobs.control import ControlDesk
 from splitleaf.jobs.queue import DeadLetters, JobQueue, Task
@@ -46,7 +46,7 @@ class ApiSecrets:
 class ApiServices:
     """Ports, limits and secrets. The processes build it."""
 
-    intake: PictureIntake
+    intake: ImageIntake
     queue: JobQueue
     dead_letters: DeadLetters
     desk: ControlDesk
@@ -65,9 +65,9 @@ class ApiServices:
     """What is known of the queue's room."""
     bodies: HeldBodies = field(default_factory=HeldBodies)
     on_accepted: Callable[[Task], None] = lambda _task: None
-    """Told of each picture that was handed over."""
-    pictures: PictureArchive | None = None
-    """Pictures kept for review; None: none are."""
-    keeping: PictureKeeping | None = None
+    """Told of each image that was handed over."""
+    images: ImageArchive | None = None
+    """Images kept for review; None: none are."""
+    keeping: ImageKeeping | None = None
     """Keeps those that are accepted."""
     review: ReviewTerms = field(default_factory=ReviewTerms)

@@ -57,8 +57,8 @@ def identify_unit(request: Request, unit_secrets: ApiSecrets, idempotency_key: s
 
 def _repeatable_token(request: Request, idempotency_key: str, body: bytes, unit_secrets: ApiSecrets) -> str:
     program = "\0".join(request.headers.get(name, "") for name in ("user-agent", "accept-language"))
-    picture = hashlib.blake2b(body, digest_size=32).hexdigest()
-    said = f"{client_network(request)}\0{idempotency_key}\0{picture}\0{program}".encode()
+    image = hashlib.blake2b(body, digest_size=32).hexdigest()
+    said = f"{client_network(request)}\0{idempotency_key}\0{image}\0{program}".encode()
     digest = hashlib.blake2b(said, key=unit_secrets.signing_key, digest_size=16, person=b"splitleaf-first").digest()
     return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 

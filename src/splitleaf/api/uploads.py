@@ -1,4 +1,4 @@
-"""The request's body -> the bytes of one picture, under limits of its own."""
+"""The request's body -> the bytes of one image, under limits of its own."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ MULTIPART_OVERHEAD_BYTES = 65_536
 
 
 async def read_upload(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
-    """Return the picture's bytes, from multipart field `file` or from a raw body.
+    """Return the image's bytes, from multipart field `file` or from a raw body.
 
     The whole body must arrive within `timeout_s`, however slowly it drips; what is too long is refused as
     soon as that is known. File names are not read. Raises the `RejectedInput` family.
@@ -46,19 +46,19 @@ async def read_upload(request: Request, *, max_bytes: int, timeout_s: float) -> 
             _require_raw(media_type.decode("latin-1"))
             return await _read_raw(request, max_bytes)
     except TimeoutError as error:
-        raise RequestTimedOut("the picture did not arrive in time") from error
+        raise RequestTimedOut("the image did not arrive in time") from error
     except ClientDisconnect as error:
-        raise MalformedRequest("the connection ended before the picture did", code="incomplete_body") from error
+        raise MalformedRequest("the connection ended before the image did", code="incomplete_body") from error
 
 
 def _refuse_encodings(request: Request) -> None:
     if (header(request.scope, b"content-encoding") or "identity").lower() != "identity":
-        raise UnsupportedMedia("send the picture as it is, without Content-Encoding", code="unsupported_encoding")
+        raise UnsupportedMedia("send the image as it is, without Content-Encoding", code="unsupported_encoding")
 
 
 def _require_raw(media_type: str) -> None:
     if media_type and not media_type.startswith("image/") and media_type != "application/octet-stream":
-        raise UnsupportedMedia("send the picture as multipart field `file`, or as the body with an image/* type")
+        raise UnsupportedMedia("send the image as multipart field `file`, or as the body with an image/* type")
 
 
 async def _read_raw(request: Request, max_bytes: int) -> bytes:
@@ -66,11 +66,11 @@ async def _read_raw(request: Request, max_bytes: int) -> bytes:
 
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"the picture is larger than {max_bytes / 1e6:g} MB")
+    return PayloadTooLarge(f"the image is larger than {max_bytes / 1e6:g} MB")
 
 
 def _file_required() -> RejectedImage:
-    return RejectedImage(f"send the picture as multipart field `{FIELD}`", code="file_required")
+    return RejectedImage(f"send the image as multipart field `{FIELD}`", code="file_required")
 
 
 async def _read_multipart(request: Request, boundary: bytes, max_bytes: int) -> bytes:
@@ -85,12 +85,12 @@ async def _read_multipart(request: Request, boundary: bytes, max_bytes: int) -> 
         parser.finalize()
     except FormParserError as error:
         raise MalformedRequest("the multipart body breaks its own format") from error
-    return form.picture()
+    return form.image()
 
 
 @dataclass(slots=True)
 class _Form:
-    """Takes what the parser finds; keeps nothing but the one picture."""
+    """Takes what the parser finds; keeps nothing but the one image."""
 
     max_bytes: int
     pieces: list[bytes] = field(default_factory=list)
@@ -142,7 +142,7 @@ class _Form:
         if self.is_file:
             self.files += 1
             if self.files > 1:
-                raise MalformedRequest("send one picture a request", code="duplicate_file")
+                raise MalformedRequest("send one image a request", code="duplicate_file")
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         self.part_bytes += end - start
@@ -158,8 +158,8 @@ class _Form:
     def on_end(self) -> None:
         self.is_closed = True
 
-    def picture(self) -> bytes:
-        """Return the picture; raise when the body was cut or held none."""
+    def image(self) -> bytes:
+        """Return the image; raise when the body was cut or held none."""
         if not self.is_closed:
             raise MalformedRequest("the multipart body has no closing boundary")
         if not self.files:

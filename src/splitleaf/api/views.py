@@ -13,7 +13,7 @@ from splitleaf.core.prediction import HEAT_SIDE, Classification, PredictionStatu
 from splitleaf.flows.submit_image import UNEXPLAINED
 from splitleaf.jobs.queue import JobState
 
-# Remarks about the picture that may help who took it; every other flag is internal.
+# Remarks about the image that may help who took it; every other flag is internal.
 PUBLIC_FLAGS = frozenset({"low_information"})
 
 _EXPIRED = {"code": "expired", "detail": "no answer was found in time; please try again"}

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import typer
 
-from splitleaf.cli.pictures import Answer
+from splitleaf.cli.images import Answer
 
 _COLUMNS = ("file", *(field.name for field in fields(Answer) if field.name != "path"))
 _WIDE_ENOUGH = 10_000
@@ -33,16 +33,16 @@ def print_summary(answers: Sequence[Answer], asked: int, *, labelled: bool) -> N
     """Say on stderr what a reader of the answers must know: failures, an early end, the accuracy."""
     failed = sum(answer.failed for answer in answers)
     if len(answers) < asked:
-        typer.echo(f"interrupted: {len(answers)} of {asked} pictures were asked for", err=True)
+        typer.echo(f"interrupted: {len(answers)} of {asked} images were asked for", err=True)
     if failed:
-        typer.echo(f"{failed} of {asked} pictures could not be classified", err=True)
+        typer.echo(f"{failed} of {asked} images could not be classified", err=True)
     if labelled and answers:
         right = sum(answer.label == answer.truth for answer in answers)
         typer.echo(f"{right} of {len(answers)} right: accuracy {right / len(answers):.4f}", err=True)
 
 
 def write_truth(answers: Sequence[Answer], file: Path) -> None:
-    """Write what the pictures' folders say of each prediction, as `splitleaf labels import` reads it."""
+    """Write what the images' folders say of each prediction, as `splitleaf labels import` reads it."""
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("prediction_id", "label"))
@@ -74,5 +74,5 @@ def _print_table(answers: Sequence[Answer]) -> None:
         if not answer.is_sure:
             condition.append(" (not sure)", "yellow")
         table.add_row(name, condition, f"{answer.confidence:.2f} %")
-    # A file or a pipe has no width: there, one picture is one line.
+    # A file or a pipe has no width: there, one image is one line.
     Console(width=None if sys.stdout.isatty() else _WIDE_ENOUGH).print(table)

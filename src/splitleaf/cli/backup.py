@@ -65,7 +65,7 @@ def _report(account: Account, as_json: bool, what: str, facts: dict[str, object]
         return
     typer.echo(what)
     typer.echo(f"  rows of the database           {account.rows}")
-    typer.echo(f"  pictures waiting for an answer {account.tasks}")
+    typer.echo(f"  images waiting for an answer {account.tasks}")
     typer.echo(f"  answers not yet recorded       {account.states}")
     typer.echo(f"  dead letters                   {account.letters}")
     typer.echo(f"  versions                       {', '.join(account.models) or 'none'}")

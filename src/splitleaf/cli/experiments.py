@@ -98,26 +98,26 @@ def _echo_control(control: ExperimentControlShape) -> None:
         typer.echo(f"guardrail {guardrail.state}  {tell(guardrail)}")
 
 
-@app.command("size", short_help="Say how many pictures and days it takes.")
+@app.command("size", short_help="Say how many images and days it takes.")
 def size(
     baseline: Annotated[float, typer.Argument(help="What the control achieves, as a share: 0.9 is 90 %.")],
     mde: Annotated[float, typer.Argument(help="Smallest difference to be noticed, as a share.")],
     discordance: Annotated[
-        float | None, typer.Option(help="Share of pictures on which exactly one version is right.")
+        float | None, typer.Option(help="Share of images on which exactly one version is right.")
     ] = None,
     disagreement: Annotated[
-        float | None, typer.Option(help="Share of pictures on which versions thought to be alike disagree.")
+        float | None, typer.Option(help="Share of images on which versions thought to be alike disagree.")
     ] = None,
     share: Annotated[float, typer.Option(help="The candidate's share in a live split.")] = 0.5,
     alpha: Annotated[float, typer.Option(help="Probability of a false verdict.")] = 0.05,
     power: Annotated[float, typer.Option(help="Probability of noticing the difference.")] = 0.8,
-    per_day: Annotated[float | None, typer.Option(help="Pictures a day; those of the last 24 hours.")] = None,
+    per_day: Annotated[float | None, typer.Option(help="Images a day; those of the last 24 hours.")] = None,
     mistaken: Annotated[float, typer.Option(help="Share of the labels that are expected to be wrong.")] = 0.0,
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how many pictures, labels and days it takes: in a live split, and in a shadow experiment."""
+    """Say how many images, labels and days it takes: in a live split, and in a shadow experiment."""
     from dataclasses import asdict
 
     from splitleaf.flows.size_experiment import Question
@@ -129,19 +129,17 @@ def size(
         typer.echo(json.dumps(asdict(sizing)))
         return
     for name, one in (("live split", sizing.live), ("shadow", sizing.shadow)):
-        typer.echo(
-            f"{name}: {one.images} pictures ({one.fixed_images} for one look), {one.labels} labels, {_days(one)}"
-        )
+        typer.echo(f"{name}: {one.images} images ({one.fixed_images} for one look), {one.labels} labels, {_days(one)}")
     if sizing.alike is not None:
         typer.echo(
             f"shadow of a version that is alike, as quantised or faster ones are (disagrees on "
-            f"{100 * sizing.disagreement:g} %): {sizing.alike.images} pictures, no label, {_days(sizing.alike)}"
+            f"{100 * sizing.disagreement:g} %): {sizing.alike.images} images, no label, {_days(sizing.alike)}"
         )
     typer.echo("Take the number as planned_n: one that is ten times too large costs up to 1.8 times the labels.")
 
 
 def _days(size: Size) -> str:
-    return "no pictures came in the last 24 hours" if size.days is None else f"{size.days} days"
+    return "no images came in the last 24 hours" if size.days is None else f"{size.days} days"
 
 
 @app.command("metrics", short_help="List what can decide and be guarded.")

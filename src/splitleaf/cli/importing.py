@@ -28,7 +28,7 @@ def import_model_files(
         str, typer.Option(help="What training did: 1/255, tf, torch, caffe, raw; resize=pillow-nearest, ...")
     ] = "",
     evaluate: Annotated[Path | None, typer.Option(help="Folder of class folders, to measure on.")] = None,
-    golden: Annotated[Path | None, typer.Option(help="Pictures to keep as golden ones.")] = None,
+    golden: Annotated[Path | None, typer.Option(help="Images to keep as golden ones.")] = None,
     calibrate: Annotated[
         Path | None, typer.Option(help="Class folders that training held back: temperature, what is familiar.")
     ] = None,
@@ -81,7 +81,7 @@ def quantize(
     models: Repository = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a version in 8-bit integers, if the labelled pictures allow it; say what that costs and brings."""
+    """Make a version in 8-bit integers, if the labelled images allow it; say what that costs and brings."""
     from splitleaf.importing.quantizing import QuantizationRequest, quantize_version
     from splitleaf.settings import read_settings
 
@@ -110,7 +110,7 @@ def _sentences(report: QuantizationReport) -> str:
         f"{report.manifest.version}: right {report.accuracy:.4f} (before {report.accuracy_before:.4f}) "
         f"of {report.images}; same label on {report.same_top_1}, "
         f"largest difference of a probability {report.largest_difference:.3f}\n"
-        f"{report.latency_ms:.2f} ms a picture on one thread (before {report.latency_before_ms:.2f}), "
+        f"{report.latency_ms:.2f} ms an image on one thread (before {report.latency_before_ms:.2f}), "
         f"{artifact.size_bytes / 1e6:.1f} MB (before {report.size_before_bytes / 1e6:.1f})"
     )
 

@@ -1,4 +1,4 @@
-"""`splitleaf labels ...`: what is true of pictures, from and to files."""
+"""`splitleaf labels ...`: what is true of images, from and to files."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def _echo_conflicts(done: LabelImport, prefer: Winner) -> None:
 @app.command("export", short_help="Write the labels that count as CSV.")
 def export(
     experiment: Annotated[
-        str | None, typer.Option(help="Its key, or an empty one for pictures of no experiment; all labels.")
+        str | None, typer.Option(help="Its key, or an empty one for images of no experiment; all labels.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="A file; the terminal or pipe unless given.")] = None,
     models: Repository = None,

@@ -37,7 +37,7 @@ def list_command(models: Repository = None, as_json: AsJson = False) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    names = ("Version", "State", "Input", "Accuracy", "ms/picture", "Size", "Digest")
+    names = ("Version", "State", "Input", "Accuracy", "ms/image", "Size", "Digest")
     table = Table(*names, box=None, header_style="bold", pad_edge=False)
     for one in found:
         table.add_row(*(Text(cell) for cell in _row(one)))
@@ -64,13 +64,13 @@ def show_command(
         typer.echo((found.folder / "model.toml").read_text(encoding="utf-8").rstrip())
 
 
-@app.command("verify", short_help="Check digests and golden pictures of versions.")
+@app.command("verify", short_help="Check digests and golden images of versions.")
 def verify_command(
     versions: Annotated[list[str] | None, typer.Argument(help="Versions; without any, all.")] = None,
     models: Repository = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check digests, load each version and let it answer its golden pictures. Exit status 1 when one fails."""
+    """Check digests, load each version and let it answer its golden images. Exit status 1 when one fails."""
     from splitleaf.processes.local import verify
 
     place = repository_dir(models)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitleaf.cli.pictures import Answer, collect_pictures
+from splitleaf.cli.images import Answer, collect_images
 
 if TYPE_CHECKING:
     from splitleaf.core.errors import SplitleafError
@@ -27,7 +27,7 @@ class Format(StrEnum):
 
 
 def predict(
-    paths: Annotated[list[Path], typer.Argument(help="Pictures, or folders that hold pictures.")],
+    paths: Annotated[list[Path], typer.Argument(help="Images, or folders that hold images.")],
     url: Annotated[str, typer.Option(help="A running Splitleaf.")] = "http://127.0.0.1:8000",
     version: Annotated[
         str | None, typer.Option(help="Compute with this version here, in place of asking a server.")
@@ -43,33 +43,33 @@ def predict(
     ] = None,
     unit: Annotated[str, typer.Option(help="Who asks: one unit is always answered alike.")] = "splitleaf-cli",
     units: Annotated[
-        bool, typer.Option("--units", help="Each picture is asked for by a unit of its own, as in a set of photos.")
+        bool, typer.Option("--units", help="Each image is asked for by a unit of its own, as in a set of photos.")
     ] = False,
-    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Pictures under way at once.")] = 8,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Images under way at once.")] = 8,
 ) -> None:
-    """Classify pictures and print the answers.
+    """Classify images and print the answers.
 
     One that fails does not stop the others: it is printed with its reason, and the exit status is 1.
     """
     from splitleaf.cli.answers import print_answers, print_summary, write_truth
 
     if truth is not None and (not labelled or version is not None):
-        raise typer.BadParameter("it is for the answers of a server to labelled pictures", param_hint="--truth")
-    pictures = collect_pictures(paths)
+        raise typer.BadParameter("it is for the answers of a server to labelled images", param_hint="--truth")
+    images = collect_images(paths)
     answers: dict[Path, Answer] = {}
 
     def ask(on_answer: Callable[[Answer], None]) -> None:
         if version is not None:
-            _ask_version(version, models, pictures, on_answer)
+            _ask_version(version, models, images, on_answer)
             return
         from splitleaf.cli.remote import ask_server
 
-        ask_server(url, pictures, unit=_unit_of(unit, each=units), concurrency=concurrency, on_answer=on_answer)
+        ask_server(url, images, unit=_unit_of(unit, each=units), concurrency=concurrency, on_answer=on_answer)
 
-    finished = _with_progress(ask, answers, len(pictures))
-    ordered = [answers[path] for path in pictures if path in answers]
+    finished = _with_progress(ask, answers, len(images))
+    ordered = [answers[path] for path in images if path in answers]
     print_answers(ordered, Format.JSON if as_json else output)
-    print_summary(ordered, len(pictures), labelled=labelled)
+    print_summary(ordered, len(images), labelled=labelled)
     if truth is not None:
         write_truth(ordered, truth)
     if not finished:
@@ -79,7 +79,7 @@ def predict(
 
 
 def _unit_of(unit: str, *, each: bool) -> Callable[[Path], str]:
-    """Return who asks for a picture. A unit's name is of a few letters, which a path is not: so its digest."""
+    """Return who asks for an image. A unit's name is of a few letters, which a path is not: so its digest."""
     if not each:
         return lambda _path: unit
     return lambda path: f"{unit}-{hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()}"
@@ -93,7 +93,7 @@ def _with_progress(ask: Callable[[Callable[[Answer], None]], None], answers: dic
     console = Console(stderr=True)
     columns = (TextColumn("Classifying"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True, disable=not sys.stderr.isatty()) as progress:
-        task = progress.add_task("pictures", total=total)
+        task = progress.add_task("images", total=total)
 
         def keep(answer: Answer) -> None:
             answers[answer.path] = answer
@@ -107,12 +107,12 @@ def _with_progress(ask: Callable[[Callable[[Answer], None]], None], answers: dic
 
 
 def _ask_version(
-    version: str, models: Path | None, pictures: Sequence[Path], on_answer: Callable[[Answer], None]
+    version: str, models: Path | None, images: Sequence[Path], on_answer: Callable[[Answer], None]
 ) -> None:
     from splitleaf.cli.options import repository_dir
     from splitleaf.processes.local import classify_here
 
-    for path, result in classify_here(version, repository_dir(models), pictures):
+    for path, result in classify_here(version, repository_dir(models), images):
         on_answer(_read(path, result))
 
 

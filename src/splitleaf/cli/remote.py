@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from splitleaf.cli.pictures import Answer
+from splitleaf.cli.images import Answer
 from splitleaf.core.errors import ConfigurationError, DependencyDown
 
 ATTEMPTS = 8
@@ -19,18 +19,18 @@ LONGEST_PAUSE_S = 10.0
 
 def ask_server(
     url: str,
-    pictures: Sequence[Path],
+    images: Sequence[Path],
     *,
     unit: Callable[[Path], str],
     concurrency: int,
     on_answer: Callable[[Answer], None],
 ) -> None:
-    """Send every picture, in the name of its unit; each answer is told as it comes.
+    """Send every image, in the name of its unit; each answer is told as it comes.
 
     A server that is busy is asked again after the time it names. Raises `DependencyDown` when there is no
     Splitleaf at `url`, and `ConfigurationError` when `url` is not one.
     """
-    asyncio.run(_ask_all(_address(url), pictures, unit, concurrency, on_answer))
+    asyncio.run(_ask_all(_address(url), images, unit, concurrency, on_answer))
 
 
 def _address(url: str) -> str:
@@ -47,12 +47,12 @@ def _address(url: str) -> str:
 
 async def _ask_all(
     url: str,
-    pictures: Sequence[Path],
+    images: Sequence[Path],
     unit: Callable[[Path], str],
     concurrency: int,
     on_answer: Callable[[Answer], None],
 ) -> None:
-    waiting = iter(pictures)
+    waiting = iter(images)
     headers = {"Prefer": "wait=30"}
     limits = httpx.Limits(max_connections=concurrency)
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60, limits=limits) as client:
@@ -88,7 +88,7 @@ async def _ask(client: httpx.AsyncClient, path: Path, unit: str) -> Answer:
     for attempt in range(ATTEMPTS):
         try:
             response = await client.post(
-                "/v1/predictions", files={"file": ("picture", data)}, headers={"Splitleaf-Unit": unit}
+                "/v1/predictions", files={"file": ("image", data)}, headers={"Splitleaf-Unit": unit}
             )
             response = await _until_final(client, response)
         except httpx.TransportError as error:

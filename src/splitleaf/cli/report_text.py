@@ -65,7 +65,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     for one in report.agreements:
         share = f"{100 * one.agreement.value:.1f} %" if one.agreement else "too few to say how many"
         yield from _titled(f"{one.control_version} beside {one.other_version}")
-        yield Text(f"They agree on {share} of {one.images:,} pictures; most often they differ so:")
+        yield Text(f"They agree on {share} of {one.images:,} images; most often they differ so:")
         yield from (
             Text(f"  {each.images:>6,}  {each.control_label} / {each.other_label} ({each.labelled:,} labelled)")
             for each in one.disagreements[:5]
@@ -107,7 +107,7 @@ def _titled(title: str, note: str = "") -> Iterator[RenderableType]:
 
 
 def _metrics(report: Report) -> Iterator[Text]:
-    yield Text(_LINE.format("", "pictures", "estimate", "difference", "e", "").rstrip(), "dim")
+    yield Text(_LINE.format("", "images", "estimate", "difference", "e", "").rstrip(), "dim")
     for metric in report.metrics:
         decides = "  decides" if metric.is_primary else ""
         yield Text.assemble((numbers.heading(metric), "bold"), (decides, "dim"))

@@ -1,4 +1,4 @@
-"""`splitleaf review ...`: pictures for experts, in a terminal."""
+"""`splitleaf review ...`: images for experts, in a terminal."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from splitleaf.cli.labels import open_reviewer
 from splitleaf.cli.options import AsJson, Data, Repository, warn_if_idle
 
 if TYPE_CHECKING:
-    from splitleaf.flows.review_pictures import ReviewTask
+    from splitleaf.flows.review_images import ReviewTask
 
 app = typer.Typer(
-    name="review", help="Label pictures, and see how far that is.", no_args_is_help=True, rich_markup_mode=None
+    name="review", help="Label images, and see how far that is.", no_args_is_help=True, rich_markup_mode=None
 )
 
 Item = Annotated[str, typer.Argument(help="The prediction's id.")]
 Expert = Annotated[str, typer.Option(help="Who labels; this user.")]
-Experiment = Annotated[str, typer.Option(help="Its key; without it, pictures of no experiment.")]
+Experiment = Annotated[str, typer.Option(help="Its key; without it, images of no experiment.")]
 
 
-@app.command("next", short_help="Get the next picture to label.")
+@app.command("next", short_help="Get the next image to label.")
 def next_command(
     experiment: Experiment = "",
     expert: Expert = "",
-    opinions: Annotated[int, typer.Option(min=1, max=5, help="Experts who are to label each picture.")] = 1,
-    picture: Annotated[Path | None, typer.Option(help="Write the picture to this file, as JPEG.")] = None,
+    opinions: Annotated[int, typer.Option(min=1, max=5, help="Experts who are to label each image.")] = 1,
+    image: Annotated[Path | None, typer.Option(help="Write the image to this file, as JPEG.")] = None,
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Get the next picture to label; blind: not which version said what."""
+    """Get the next image to label; blind: not which version said what."""
     with open_reviewer(models, data) as reviewer:
         tasks = reviewer.next_items(experiment, expert, opinions)
-        if tasks and picture is not None:
-            picture.write_bytes(reviewer.picture(tasks[0].prediction_id))
+        if tasks and image is not None:
+            image.write_bytes(reviewer.image(tasks[0].prediction_id))
         if as_json:
             typer.echo(json.dumps([_record(task) for task in tasks], ensure_ascii=False))
         elif not tasks:
@@ -46,29 +46,29 @@ def next_command(
             typer.echo(_line(tasks[0]))
 
 
-@app.command("picture")
-def picture(
+@app.command("image")
+def image(
     item: Item,
     file: Annotated[Path, typer.Argument(help="Where to write it, as JPEG.")],
     models: Repository = None,
     data: Data = None,
 ) -> None:
-    """Write a kept picture to a file."""
+    """Write a kept image to a file."""
     with open_reviewer(models, data) as reviewer:
-        file.write_bytes(reviewer.picture(checked(item)))
+        file.write_bytes(reviewer.image(checked(item)))
 
 
-@app.command("label", short_help="Say what a picture shows.")
+@app.command("label", short_help="Say what an image shows.")
 def label(
     item: Item,
-    label: Annotated[str | None, typer.Argument(help="The class that the picture shows.")] = None,
+    label: Annotated[str | None, typer.Argument(help="The class that the image shows.")] = None,
     cannot_tell: Annotated[bool, typer.Option("--cannot-tell", help="You looked, and cannot say.")] = False,
     skip: Annotated[bool, typer.Option("--skip", help="Leave it to somebody else.")] = False,
     expert: Expert = "",
     models: Repository = None,
     data: Data = None,
 ) -> None:
-    """Say what a picture shows; said again, it replaces what you said before."""
+    """Say what an image shows; said again, it replaces what you said before."""
     if sum((label is not None, cannot_tell, skip)) != 1:
         raise typer.BadParameter("name a label, --cannot-tell or --skip")
     with open_reviewer(models, data) as reviewer:
@@ -84,17 +84,17 @@ def label(
 def undo(
     item: Item, expert: Expert = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
-    """Take back what you said of a picture, or that you skipped it."""
+    """Take back what you said of an image, or that you skipped it."""
     with open_reviewer(models, data) as reviewer:
         task = reviewer.undo(checked(item), expert)
         typer.echo(json.dumps(_record(task), ensure_ascii=False) if as_json else _line(task))
 
 
-@app.command("progress", short_help="Say how far the pictures are labelled.")
+@app.command("progress", short_help="Say how far the images are labelled.")
 def progress(
     experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
-    """Say how far the pictures are labelled, by the reason why they are to be."""
+    """Say how far the images are labelled, by the reason why they are to be."""
     from dataclasses import asdict
 
     with open_reviewer(models, data) as reviewer:
@@ -105,7 +105,7 @@ def progress(
     for one in counts:
         left = one.items - one.labelled - one.cannot_tell - one.gone
         told = f"{one.labelled} of {one.items} labelled, {one.cannot_tell} cannot be told, {left} open"
-        typer.echo(f"{one.reason}: {told}" + (f", {one.gone} without a picture" if one.gone else ""))
+        typer.echo(f"{one.reason}: {told}" + (f", {one.gone} without an image" if one.gone else ""))
     if not counts:
         typer.echo("there is nothing to label")
 
@@ -114,7 +114,7 @@ def progress(
 def agreement(
     experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
-    """Say how far experts agree on pictures that several labelled."""
+    """Say how far experts agree on images that several labelled."""
     with open_reviewer(models, data) as reviewer:
         found = reviewer.agreement(experiment)
     if as_json:
@@ -129,14 +129,14 @@ def agreement(
     for item in found.contested:
         typer.echo(f"contested: {item}")
     if not found.pairs:
-        typer.echo("no picture has the labels of two experts")
+        typer.echo("no image has the labels of two experts")
 
 
 @app.command("disputes", short_help="List labels that contradict each other.")
 def disputes(
     experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
-    """List pictures whose labels contradict each other, and who said what."""
+    """List images whose labels contradict each other, and who said what."""
     with open_reviewer(models, data) as reviewer:
         found = reviewer.disputes(experiment)
     if as_json:
@@ -154,29 +154,29 @@ def disputes(
 @app.command("settle")
 def settle(
     item: Item,
-    label: Annotated[str, typer.Argument(help="The class that the picture shows.")],
+    label: Annotated[str, typer.Argument(help="The class that the image shows.")],
     expert: Expert = "",
     models: Repository = None,
     data: Data = None,
 ) -> None:
-    """Decide what a picture shows, whatever was said of it."""
+    """Decide what an image shows, whatever was said of it."""
     with open_reviewer(models, data) as reviewer:
         reviewer.settle(checked(item), label, expert)
         typer.echo(f"{item}: {label}, decided")
         warn_if_idle(reviewer)
 
 
-@app.command("discard", short_help="Delete a kept picture for good.")
+@app.command("discard", short_help="Delete a kept image for good.")
 def discard(
     item: Item,
     why: Annotated[str, typer.Option("--why", help="The reason; kept in the audit log.")],
     models: Repository = None,
     data: Data = None,
 ) -> None:
-    """Delete a kept picture for good, for example when its owner asks."""
+    """Delete a kept image for good, for example when its owner asks."""
     with open_reviewer(models, data) as reviewer:
-        done = reviewer.discard_picture(checked(item), why)
-    typer.echo(f"{item}: {'deleted' if done else 'there is no picture'}")
+        done = reviewer.discard_image(checked(item), why)
+    typer.echo(f"{item}: {'deleted' if done else 'there is no image'}")
 
 
 def checked(item: str) -> str:

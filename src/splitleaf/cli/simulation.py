@@ -19,9 +19,7 @@ def simulate(
     scenario: Annotated[
         str, typer.Argument(help="better, ramp, errors, slow or wrong: what is to be found out about v2.")
     ] = "better",
-    pictures: Annotated[
-        int | None, typer.Option(min=1, help="At most so many; enough for the end unless given.")
-    ] = None,
+    images: Annotated[int | None, typer.Option(min=1, help="At most so many; enough for the end unless given.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Another one: other leaves and visitors.")] = 1,
     clients: Annotated[int, typer.Option(min=1, max=256, help="Visitors at a time.")] = 16,
     keep: Annotated[
@@ -35,7 +33,7 @@ def simulate(
     models: Repository = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a whole experiment in a minute: two real versions, the real system, visitors whose pictures' truth is known.
+    """Run a whole experiment in a minute: two real versions, the real system, visitors whose images' truth is known.
 
     Starts a Splitleaf of its own and stops it at the end; nothing of yours is touched.
     """
@@ -49,7 +47,7 @@ def simulate(
         if scenario != "better":
             raise typer.BadParameter("--photos belong to the scenario `better`; the others make their versions")
         field = FieldTest(repository_dir(models), photos, control, candidate)
-    wishes = Wishes(SCENARIOS[scenario], seed, pictures, clients, keep, field)
+    wishes = Wishes(SCENARIOS[scenario], seed, images, clients, keep, field)
     findings = simulate(wishes, lambda line: typer.echo(line, err=as_json))
     if as_json:
         typer.echo(json.dumps(asdict(findings), ensure_ascii=False))
@@ -71,17 +69,17 @@ def _echo(findings: Findings) -> None:
     for name, arm in findings.arms.items():
         right = "" if arm.right is None else f", {arm.right:.1%} of its answers true"
         statuses = ", ".join(f"{count:,} {status}" for status, count in sorted(arm.statuses.items()))
-        typer.echo(f"{name} ({arm.version}): {arm.pictures:,} pictures: {statuses}{right}")
+        typer.echo(f"{name} ({arm.version}): {arm.images:,} images: {statuses}{right}")
     if findings.labelled:
-        typer.echo(f"an expert labelled {findings.labelled:,} pictures")
+        typer.echo(f"an expert labelled {findings.labelled:,} images")
     if findings.decided_after is not None:
-        typer.echo(f"the evidence was in after about {findings.decided_after:,} pictures")
+        typer.echo(f"the evidence was in after about {findings.decided_after:,} images")
     if findings.rolled_back_after is not None:
-        typer.echo(f"the candidate was given {findings.rolled_back_after} pictures before it was rolled back,")
+        typer.echo(f"the candidate was given {findings.rolled_back_after} images before it was rolled back,")
         typer.echo(f"and {findings.later_than_2_s} later than 2 s after that")
     seen = ", ".join(f"{count:,} {status}" for status, count in sorted(findings.statuses.items()))
     kept = f"{findings.lost} lost, {findings.recorded_twice} recorded twice"
-    typer.echo(f"visitors: {findings.pictures:,} pictures: {seen}; {kept}")
+    typer.echo(f"visitors: {findings.images:,} images: {seen}; {kept}")
     typer.echo(f"the experiment is {findings.state.replace('_', ' ')}")
     typer.echo("")
     typer.echo(findings.verdict)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from splitleaf.core.files import open_plain
 
 MOST_BYTES: Final = 1 << 29
-"""Sixteen pictures of 1,500 pixels a side in float32 are less."""
+"""Sixteen images of 1,500 pixels a side in float32 are less."""
 
 
 def read_arrays(path: Path, most_bytes: int = MOST_BYTES) -> Mapping[str, NDArray[Any]]:

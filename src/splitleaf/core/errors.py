@@ -26,7 +26,7 @@ class RejectedInput(SplitleafError):
 
 
 class RejectedImage(RejectedInput):
-    """The upload is not a picture that can be classified."""
+    """The upload is not an image that can be classified."""
 
     code = "image_corrupt"
 
@@ -125,7 +125,7 @@ class NoModelReady(DependencyDown):
 
 
 class EngineFailed(SplitleafError):
-    """The model could not process the picture."""
+    """The model could not process the image."""
 
     code = "inference_failed"
 

@@ -26,7 +26,7 @@ def idempotent_prediction_id(scope: str, key: str) -> str:
 
 
 def shadow_prediction_id(primary_id: str, version: str) -> str:
-    """Return the id under which this version scores that prediction's picture unseen: one a version.
+    """Return the id under which this version scores that prediction's image unseen: one a version.
 
     It begins with a digit that no prediction's id has, so that nothing which takes such an id finds it.
     """

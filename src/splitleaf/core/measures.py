@@ -1,4 +1,4 @@
-"""What is measured of each picture beside its label, so that drift can be seen."""
+"""What is measured of each image beside its label, so that drift can be seen."""
 
 from __future__ import annotations
 
@@ -15,6 +15,6 @@ APPEARANCE: Final = (
 )
 """Of the pixels that the version sees, 0 to 255; see `engine.appearance`."""
 SKETCH: Final = ("feature_1", "feature_2", "feature_3")
-"""The network's features along the three directions in which the reference pictures differ most."""
+"""The network's features along the three directions in which the reference images differ most."""
 MEASURES: Final = (*APPEARANCE, "novelty", *SKETCH)
-"""`novelty` is the distance from the reference pictures, 1 at the version's limit. Without features: no sketch."""
+"""`novelty` is the distance from the reference images, 1 at the version's limit. Without features: no sketch."""

@@ -1,4 +1,4 @@
-"""A prediction: one picture's journey to one answer."""
+"""A prediction: one image's journey to one answer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PredictionStatus(StrEnum):
 
 
 class Origin(StrEnum):
-    """How a picture came, as far as a request shows it; a program that poses as a browser passes for one."""
+    """How an image came, as far as a request shows it; a program that poses as a browser passes for one."""
 
     PAGE = "page"
     """A browser sent it from a page of this host."""
@@ -49,9 +49,9 @@ class Verdict(StrEnum):
 
     SURE = "sure"
     UNSURE = "unsure"
-    """The picture is of the right kind, but no label stands out."""
+    """The image is of the right kind, but no label stands out."""
     UNFAMILIAR = "unfamiliar"
-    """The picture is unlike all that the version knows: no label means anything."""
+    """The image is unlike all that the version knows: no label means anything."""
 
 
 HEAT_SIDE: Final = 10
@@ -60,7 +60,7 @@ HEAT_SIDE: Final = 10
 
 @dataclass(frozen=True, slots=True)
 class Classification:
-    """What a version said about one picture: the labels in descending order of probability."""
+    """What a version said about one image: the labels in descending order of probability."""
 
     top: tuple[LabelScore, ...]
     entropy: float
@@ -68,7 +68,7 @@ class Classification:
     is_sure: bool
     """False when the version's decision rule abstains, for whatever reason."""
     is_familiar: bool = True
-    """False when the picture is unlike the version's reference pictures; True where the version cannot tell."""
+    """False when the image is unlike the version's reference images; True where the version cannot tell."""
     heat: bytes = b""
     """Where the best label's evidence lies: `HEAT_SIDE` rows of as many values from 0 to 255; empty: not offered."""
     measures: tuple[float, ...] = ()

@@ -1,4 +1,4 @@
-"""What a version wants its pixels to be like. Part of the version, proved by golden pictures."""
+"""What a version wants its pixels to be like. Part of the version, proved by golden images."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class ResizeFilter(StrEnum):
 
 
 class Fit(StrEnum):
-    """How a picture of another aspect ratio is brought to the input's."""
+    """How an image of another aspect ratio is brought to the input's."""
 
     STRETCH = "stretch"
     CROP = "crop"

@@ -1,4 +1,4 @@
-"""How a picture looks, in seven numbers that cost next to nothing."""
+"""How an image looks, in seven numbers that cost next to nothing."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from splitleaf.core.preprocessing import ColorOrder
 
 _SAMPLES = 32
-"""Rows, and places in each, that are looked at: more change the numbers by less than pictures of one leaf differ."""
+"""Rows, and places in each, that are looked at: more change the numbers by less than images of one leaf differ."""
 # Luminance (ITU-R BT.601), red - green, blue - green, and the mean; of red, green, blue.
 _PLANES = np.array([[0.299, 0.587, 0.114], [1, -1, 0], [0, -1, 1], [1 / 3, 1 / 3, 1 / 3]], dtype=np.float32)
 _WEIGHTS = {

@@ -43,7 +43,7 @@ class Classifier:
         self._normalization = manifest.preprocessing.normalization
         self._names = tuple(manifest.display_name(label) for label in manifest.labels)
         self.at_once = manifest.batching.cap
-        """Pictures in one run of the network; a larger batch is run in parts."""
+        """Images in one run of the network; a larger batch is run in parts."""
 
     @property
     def version(self) -> str:
@@ -54,7 +54,7 @@ class Classifier:
         return self.manifest.digest
 
     def classify(self, tensors: Sequence[ImageTensor]) -> BatchResult:
-        """Classify pictures prepared as the manifest asks. Raises `EngineFailed`."""
+        """Classify images prepared as the manifest asks. Raises `EngineFailed`."""
         started = time.perf_counter()
         batch = to_batch(tensors, self._spec, self._normalization)
         prepared = time.perf_counter()
@@ -77,7 +77,7 @@ class Classifier:
         answers = self._runtime.run_with(batch, names) if names else (self._runtime.run(batch),)
         outputs = answers[0]
         if outputs.shape != (len(batch), len(self.manifest.labels)):
-            raise EngineFailed(f"the network answered {outputs.shape} for {len(batch)} pictures")
+            raise EngineFailed(f"the network answered {outputs.shape} for {len(batch)} images")
         if not np.isfinite(outputs).all():
             raise EngineFailed("the network answered with values that are not finite")
         return answers

@@ -1,8 +1,8 @@
-"""Is this picture of the kind that the version knows?
+"""Is this image of the kind that the version knows?
 
-Squared Mahalanobis distance to the nearest class of the reference pictures, all classes with one covariance (K. Lee
+Squared Mahalanobis distance to the nearest class of the reference images, all classes with one covariance (K. Lee
 et al., "A Simple Unified Framework for Detecting Out-of-Distribution Samples", arXiv 1807.03888), of the network's
-pooled features and the picture's appearance together. The root of the features makes their long tails short.
+pooled features and the image's appearance together. The root of the features makes their long tails short.
 
 All that is linear is one matrix, multiplied once: beside a network that leaves the processor's caches full of its own,
 each step of Python and each array costs more than its arithmetic.

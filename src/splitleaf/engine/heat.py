@@ -1,4 +1,4 @@
-"""Where in a picture the evidence for its label lies.
+"""Where in an image the evidence for its label lies.
 
 Class activation map (B. Zhou et al., "Learning Deep Features for Discriminative Localization", arXiv 1512.04150): a
 network that ends in global average pooling and one dense layer sums, for each class, its evidence over the places of
@@ -26,7 +26,7 @@ class MapSide:
 
     length: int
     origin: float
-    """Where in the picture the first one looks, as a share of its side."""
+    """Where in the image the first one looks, as a share of its side."""
     pitch: float
     """From one to the next."""
 
@@ -42,7 +42,7 @@ class HeatMaps:
         self._spread = np.kron(_resizing(rows), _resizing(columns)).T.astype(np.float32)
 
     def draw(self, activations: Floats, labels: NDArray[np.int64]) -> list[bytes]:
-        """Return a map, `HEAT_SIDE` squared bytes, for each picture.
+        """Return a map, `HEAT_SIDE` squared bytes, for each image.
 
         `activations` is (n, features, places), `labels` (n,) the best one. The hottest cell is 255; evidence against
         the label is 0, and a map without any evidence for it is all 0.
@@ -56,7 +56,7 @@ class HeatMaps:
 def _resizing(side: MapSide) -> NDArray[np.float64]:
     """Return (HEAT_SIDE, length): linear interpolation between centres, or mean where cells are coarser than places.
 
-    Beyond the first and the last place the picture is seen by those alone.
+    Beyond the first and the last place the image is seen by those alone.
     """
     centres = ((np.arange(HEAT_SIDE) + 0.5) / HEAT_SIDE - side.origin) / side.pitch
     reach = max(1.0, 1 / (HEAT_SIDE * side.pitch))

@@ -1,4 +1,4 @@
-"""What a version can say beyond its scores: is the picture familiar, where is the evidence, what is there to compare.
+"""What a version can say beyond its scores: is the image familiar, where is the evidence, what is there to compare.
 
 Computed from outputs of the same run of the network. All of it is optional: a version without it answers as ever.
 """
@@ -25,7 +25,7 @@ Floats = NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """What is said of one picture; the fields of `Classification` with these names."""
+    """What is said of one image; the fields of `Classification` with these names."""
 
     is_familiar: bool = True
     heat: bytes = b""
@@ -54,7 +54,7 @@ class Insight:
     def remark(
         self, extras: Sequence[Floats], appearance: Floats | None, labels: NDArray[np.int64]
     ) -> Sequence[Remark]:
-        """Return a remark for each picture.
+        """Return a remark for each image.
 
         `extras` are the arrays of `outputs`, `appearance` is (n, 7) where `measures_appearance`, `labels` the index of
         each best label. Raises `EngineFailed` for arrays of other shapes than the manifest says.
@@ -96,7 +96,7 @@ def read_insight(manifest: Manifest, folder: Path) -> Insight | None:
 
 
 def _sides(table: Table) -> tuple[MapSide, MapSide] | None:
-    """Return the feature map's rows and columns; places that nobody has looked for divide the picture evenly."""
+    """Return the feature map's rows and columns; places that nobody has looked for divide the image evenly."""
     if table.map_shape is None:
         return None
     rows, columns = table.map_shape

@@ -28,7 +28,7 @@ def load_classifier(folder: Path, new_runtime: RuntimeFactory) -> Classifier:
     """Load the version in `folder`, ready to answer at full speed.
 
     Raises `InvalidArtifact` naming the reason when a digest differs from the manifest (checked before
-    anything is parsed), the network does not load, or a golden picture is answered otherwise.
+    anything is parsed), the network does not load, or a golden image is answered otherwise.
     """
     manifest = verify_version(folder)
     classifier = Classifier(manifest, new_runtime(folder / manifest.artifact.file), read_insight(manifest, folder))
@@ -46,10 +46,10 @@ def _warm_up(classifier: Classifier) -> None:
 
 
 def _choose_pace(classifier: Classifier) -> None:
-    """Run the network on one picture after the other where a batch at once is not quicker, by this machine's word.
+    """Run the network on one image after the other where a batch at once is not quicker, by this machine's word.
 
-    What the layers of a larger network pass on for one picture stays in the processor's cache, for a batch it does not
-    (MobileNetV2-224: 7 % slower by fours, 19 % by eights); a small network pays more for each run than for a picture.
+    What the layers of a larger network pass on for one image stays in the processor's cache, for a batch it does not
+    (MobileNetV2-224: 7 % slower by fours, 19 % by eights); a small network pays more for each run than for an image.
     """
     cap = classifier.at_once
     batch = np.zeros((cap, *classifier.manifest.preprocessing.input_spec.shape), dtype=np.float32)
@@ -81,7 +81,7 @@ def _check_golden(classifier: Classifier, folder: Path) -> None:
         batch = normalize(inputs[part].astype(np.float32), manifest.preprocessing.normalization)
         answers = classifier.run(batch)
         if np.abs(answers - expected[part]).max() > tolerance:
-            raise InvalidArtifact(f"{manifest.version} answers its golden pictures otherwise than at import")
+            raise InvalidArtifact(f"{manifest.version} answers its golden images otherwise than at import")
 
 
 def _read_golden(manifest: Manifest, path: Path) -> tuple[np.ndarray, np.ndarray]:
@@ -89,8 +89,8 @@ def _read_golden(manifest: Manifest, path: Path) -> tuple[np.ndarray, np.ndarray
         golden = read_arrays(path)
         inputs, expected = golden["inputs"], golden["probabilities"]
     except (OSError, ValueError, KeyError) as error:
-        raise InvalidArtifact(f"{manifest.version}: the golden pictures cannot be read") from error
+        raise InvalidArtifact(f"{manifest.version}: the golden images cannot be read") from error
     shape = (len(inputs), len(manifest.labels))
     if inputs.shape[1:] != manifest.preprocessing.input_spec.shape or expected.shape != shape or not len(inputs):
-        raise InvalidArtifact(f"{manifest.version}: the golden pictures do not fit the manifest")
+        raise InvalidArtifact(f"{manifest.version}: the golden images do not fit the manifest")
     return inputs, expected

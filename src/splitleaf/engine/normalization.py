@@ -36,8 +36,8 @@ def normalize(batch: FloatBatch, normalization: Normalization) -> FloatBatch:
 
 def pixels_of(tensor: ImageTensor, spec: InputSpec) -> np.ndarray:
     if tuple(tensor.shape) != spec.shape or tensor.dtype != spec.dtype:
-        raise EngineFailed(f"the picture was prepared as {tensor.dtype}{tensor.shape}, not {spec.dtype}{spec.shape}")
+        raise EngineFailed(f"the image was prepared as {tensor.dtype}{tensor.shape}, not {spec.dtype}{spec.shape}")
     pixels = np.frombuffer(tensor.data, dtype=np.dtype(tensor.dtype).newbyteorder("<"))
     if pixels.size != np.prod(spec.shape):
-        raise EngineFailed("the picture's bytes do not fill its shape")
+        raise EngineFailed("the image's bytes do not fill its shape")
     return pixels.reshape(spec.shape)

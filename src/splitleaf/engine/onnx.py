@@ -24,7 +24,7 @@ class OnnxRuntime:
     """One session, shared by all threads of a worker.
 
     Each call computes on the calling thread alone (`intra_op_num_threads = 1`): one thread a core, each
-    with its own picture, gives more throughput than one picture on all cores, and batch 1 is as fast as
+    with its own image, gives more throughput than one image on all cores, and batch 1 is as fast as
     batch 32 on a CPU.
     """
 

@@ -85,10 +85,10 @@ def is_held(ranges: Ranges, layer: str, unit_hash: str) -> bool:
 
 
 def is_sampled(salt: str, prediction_id: str, slots: int) -> bool:
-    """Tell whether a shadow that gets this many of 10,000 pictures gets this one.
+    """Tell whether a shadow that gets this many of 10,000 images gets this one.
 
-    The same for all shadows of an experiment, so that they score the same pictures; anybody can compute later
-    which pictures should have a shadow's outcome.
+    The same for all shadows of an experiment, so that they score the same images; anybody can compute later
+    which images should have a shadow's outcome.
     """
     return slots >= SLOTS or slot_of(f"{salt}:shadow", prediction_id) < slots
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Outcomes(Protocol):
-    """How pictures ended: all that a guardrail may go by. Arrays of the shape (pictures,)."""
+    """How images ended: all that a guardrail may go by. Arrays of the shape (images,)."""
 
     @property
     def is_failed(self) -> Bools:
@@ -63,15 +63,15 @@ class Truth(StrEnum):
     """Who says whether an answer is right."""
 
     EXPERTS = "experts"
-    """Of pictures that both versions answered, only those on which they disagree need a label."""
+    """Of images that both versions answered, only those on which they disagree need a label."""
     AUDIT = "audit"
-    """Labels of all pictures, or of pictures that were drawn at random."""
+    """Labels of all images, or of images that were drawn at random."""
     USERS = "users"
 
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A share of pictures, of units in a guardrail."""
+    """A share of images, of units in a guardrail."""
 
     is_bad: Callable[[Outcomes], Bools]
     counts: Callable[[Outcomes], Bools]
@@ -79,7 +79,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Exceedance:
-    """The share of pictures above a threshold, which the plan names or control's first answers teach."""
+    """The share of images above a threshold, which the plan names or control's first answers teach."""
 
     amount: Callable[[Outcomes], Floats]
     counts: Callable[[Outcomes], Bools]
@@ -144,7 +144,7 @@ class MetricSpec:
 
     @property
     def truth(self) -> Truth | None:
-        """Who has to say something; None where what is recorded of every picture suffices."""
+        """Who has to say something; None where what is recorded of every image suffices."""
         return self.reading.truth if isinstance(self.reading, Rightness) else None
 
     def name_bad(self, threshold_ms: float | None) -> str:
@@ -168,7 +168,7 @@ _DECLARED: Final = (
     MetricSpec(
         name="audited_accuracy",
         title="Accuracy in the audit",
-        description="accuracy on all pictures, or on those drawn at random",
+        description="accuracy on all images, or on those drawn at random",
         unit="share",
         better="higher",
         words=("more accurate", "less accurate", "as accurate"),
@@ -191,7 +191,7 @@ _DECLARED: Final = (
     MetricSpec(
         name="error_rate",
         title="Errors",
-        description="pictures without an answer",
+        description="images without an answer",
         unit="share",
         better="lower",
         words=("failing less often", "failing more often", "as reliable"),
@@ -247,8 +247,8 @@ _DECLARED: Final = (
     ),
     MetricSpec(
         name="cost_ms",
-        title="Processor time a picture",
-        description="time of a processor for each picture",
+        title="Processor time an image",
+        description="time of a processor for each image",
         unit="ms",
         better="lower",
         words=("cheaper to run", "dearer to run", "as cheap to run"),
@@ -259,7 +259,7 @@ _DECLARED: Final = (
     MetricSpec(
         name="fallback_rate",
         title="Answered by another version",
-        description="pictures that another version answered because the assigned one could not",
+        description="images that another version answered because the assigned one could not",
         unit="share",
         better="lower",
         words=("replaced less often", "replaced by another version more often", "as often there"),

@@ -36,11 +36,11 @@ class Variant(_Entry):
 
 
 class Shadow(_Entry):
-    """A version that scores pictures without being shown."""
+    """A version that scores images without being shown."""
 
     version: Name
     sampling: Percent = 100.0
-    """Percent of the experiment's pictures that it is given."""
+    """Percent of the experiment's images that it is given."""
 
 
 class Primary(_Entry):
@@ -109,7 +109,7 @@ class Plan(_Entry):
     mde: Annotated[float, Field(gt=0, le=1)] | None = None
     """Smallest difference that matters; as a share."""
     planned_n: Annotated[int, Field(ge=1)]
-    """Pictures after which the experiment is as good as it was planned to be."""
+    """Images after which the experiment is as good as it was planned to be."""
     ramp: Annotated[tuple[Stage, ...], Field(max_length=MAX_STAGES)] = ()
     holdback: Annotated[float, Field(ge=0, le=50)] | None = None
     """Percent of all units that control keeps in a stage that would leave it none, so that the guardrails have

@@ -11,14 +11,14 @@ from splitleaf.experiments.watch import RampStep, StageWatch
 def next_step(stage: StageWatch, holds: Sequence[str]) -> tuple[RampStep, tuple[str, ...]]:
     """Return what comes next and what the stage still waits for.
 
-    A stage is left only when its minimum time *and* number of pictures are reached and nothing holds it. One that
+    A stage is left only when its minimum time *and* number of images are reached and nothing holds it. One that
     names neither is left by a person: nobody said when it would be safe.
     """
     if holds:
         return RampStep.HOLD, ()
     if stage.next_share is None:
         return RampStep.COMPLETE, ()
-    if not stage.min_minutes and not stage.min_pictures:
+    if not stage.min_minutes and not stage.min_images:
         return RampStep.BY_HAND, ()
     waiting = missing(stage)
     return (RampStep.WAIT, waiting) if waiting else (RampStep.ADVANCE, ())
@@ -26,11 +26,11 @@ def next_step(stage: StageWatch, holds: Sequence[str]) -> tuple[RampStep, tuple[
 
 def missing(stage: StageWatch) -> tuple[str, ...]:
     """Return what the stage's minimums still ask for, in words."""
-    pictures = stage.min_pictures - stage.pictures
+    images = stage.min_images - stage.images
     minutes = math.ceil(round(stage.min_minutes - stage.minutes, 6))
     found = []
-    if pictures > 0:
-        found.append(f"{pictures:,} more {'picture' if pictures == 1 else 'pictures'}")
+    if images > 0:
+        found.append(f"{images:,} more {'image' if images == 1 else 'images'}")
     if minutes > 0:
         found.append(f"{minutes:,} more {'minute' if minutes == 1 else 'minutes'}")
     return tuple(found)

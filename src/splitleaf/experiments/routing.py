@@ -10,7 +10,7 @@ from splitleaf.experiments.bucketing import slot_of
 
 @dataclass(frozen=True, slots=True)
 class ShadowRun:
-    """A version that also scores an experiment's pictures, so many of 10,000."""
+    """A version that also scores an experiment's images, so many of 10,000."""
 
     version: str
     slots: int

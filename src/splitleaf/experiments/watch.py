@@ -48,9 +48,9 @@ class StageWatch:
     minutes: float
     """Since then, pauses left out."""
     min_minutes: float
-    pictures: int
+    images: int
     """Exposures of the revision in force."""
-    min_pictures: int
+    min_images: int
 
 
 @dataclass(frozen=True, slots=True)

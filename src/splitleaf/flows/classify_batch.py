@@ -1,4 +1,4 @@
-"""A batch of claimed pictures -> what to say of each."""
+"""A batch of claimed images -> what to say of each."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NOTHING = BatchResult((), 0.0, 0.0)
 def classify_batch(claims: Sequence[Claim], classifier: Classifier) -> list[Completion]:
     """Classify the claims, which are all of the classifier's version; never raises.
 
-    When the batch fails as a whole, each picture is tried by itself, so that one that the network cannot
+    When the batch fails as a whole, each image is tried by itself, so that one that the network cannot
     take spoils no other's answer.
     """
     try:
@@ -27,7 +27,7 @@ def classify_batch(claims: Sequence[Claim], classifier: Classifier) -> list[Comp
     except Exception as error:  # noqa: BLE001 - whatever a runtime throws must end as a final state
         if len(claims) > 1:
             return [completion for claim in claims for completion in classify_batch([claim], classifier)]
-        log.warning("picture_failed", version=classifier.version, task=claims[0].task_id, error=str(error))
+        log.warning("image_failed", version=classifier.version, task=claims[0].task_id, error=str(error))
         return [_completion(claims[0], classifier, failure=_failure(error))]
     return [
         _completion(claim, classifier, classification, result=result)
@@ -57,4 +57,4 @@ def _completion(
 def _failure(error: Exception) -> Failure:
     """Say what the public may know: never a version's name or an exception's text."""
     code = error.error_code if isinstance(error, EngineFailed) else EngineFailed.code
-    return Failure(code, "The picture could not be processed. Please try another one.")
+    return Failure(code, "The image could not be processed. Please try another one.")

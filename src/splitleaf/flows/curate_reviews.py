@@ -1,4 +1,4 @@
-"""Recorded outcomes -> what experts should look at; kept pictures -> gone when their time is over.
+"""Recorded outcomes -> what experts should look at; kept images -> gone when their time is over.
 
 Runs beside the recorder. Of several that run, one at a time moves on, and what one does twice is done once.
 """
@@ -17,7 +17,7 @@ import structlog
 from splitleaf.core.clock import Clock
 from splitleaf.core.errors import Conflict, DependencyDown
 from splitleaf.experiments.bucketing import SLOTS, slot_of
-from splitleaf.images.archive import PictureArchive, Swept
+from splitleaf.images.archive import ImageArchive, Swept
 from splitleaf.outcomes.events import Outcome
 from splitleaf.outcomes.reviews import ReviewItem, ReviewReason
 from splitleaf.outcomes.store import OutcomeStore
@@ -39,7 +39,7 @@ class Retention:
 
 
 class ReviewCurator:
-    """Enrols what is to be labelled, and sweeps the pictures."""
+    """Enrols what is to be labelled, and sweeps the images."""
 
     def __init__(
         self,
@@ -47,14 +47,14 @@ class ReviewCurator:
         clock: Clock,
         audit_share: float,
         *,
-        pictures: PictureArchive | None = None,
+        images: ImageArchive | None = None,
         retention: Retention | None = None,
         period_s: float = PERIOD_S,
     ) -> None:
         self._store = store
         self._clock = clock
         self._audit_slots = round(audit_share * SLOTS)
-        self._pictures = pictures
+        self._images = images
         self._retention = retention
         self._period_s = period_s
         self._salts: dict[str, str] = {"": ""}
@@ -91,13 +91,13 @@ class ReviewCurator:
         return len(outcomes)
 
     def sweep_once(self) -> Swept | None:
-        """Delete the pictures whose time is over; None where none are kept."""
-        if self._pictures is None or self._retention is None:
+        """Delete the images whose time is over; None where none are kept."""
+        if self._images is None or self._retention is None:
             return None
         before_ms = self._clock.now_ms() - self._retention.keep_ms
-        swept = self._pictures.sweep(before_ms, self._retention.max_bytes)
+        swept = self._images.sweep(before_ms, self._retention.max_bytes)
         if swept.discarded:
-            log.info("pictures_swept", discarded=swept.discarded, kept=swept.kept, kept_bytes=swept.kept_bytes)
+            log.info("images_swept", discarded=swept.discarded, kept=swept.kept, kept_bytes=swept.kept_bytes)
         return swept
 
     def _of_primaries(self, outcomes: Sequence[Outcome]) -> Iterator[ReviewItem]:
@@ -113,16 +113,16 @@ class ReviewCurator:
                 yield _item(one, ReviewReason.UNSURE, round((one.confidence or 0.0) * _LARGEST_PLACE))
 
     def _disagreements(self, outcomes: Sequence[Outcome]) -> Iterator[ReviewItem]:
-        """Yield the pictures whose last outcome but one is there by now, and of which not all said the same."""
-        pictures = {one.primary_id or one.prediction_id for one in outcomes if one.experiment}
+        """Yield the images whose last outcome but one is there by now, and of which not all said the same."""
+        images = {one.primary_id or one.prediction_id for one in outcomes if one.experiment}
         groups: dict[str, list[Outcome]] = {}
-        for one in self._store.outcomes_of_pictures(pictures) if pictures else ():
+        for one in self._store.outcomes_of_images(images) if images else ():
             groups.setdefault(one.primary_id or one.prediction_id, []).append(one)
-        for picture_id, group in groups.items():
-            primary = next((one for one in group if one.prediction_id == picture_id), None)
+        for image_id, group in groups.items():
+            primary = next((one for one in group if one.prediction_id == image_id), None)
             labels = {one.label for one in group if one.label is not None}
             if primary is not None and not primary.override and len(labels) > 1:
-                place = random_place(self._salt(primary.experiment), picture_id)
+                place = random_place(self._salt(primary.experiment), image_id)
                 yield _item(primary, ReviewReason.DISAGREEMENT, place)
 
     def _salt(self, experiment: str) -> str:
@@ -134,7 +134,7 @@ class ReviewCurator:
 
 
 def is_audited(salt: str, prediction_id: str, slots: int) -> bool:
-    """Draw this many of 10,000 by a stable hash that knows nothing of how pictures are assigned or shadows sampled.
+    """Draw this many of 10,000 by a stable hash that knows nothing of how images are assigned or shadows sampled.
 
     With the experiment's salt: a client that chooses an `Idempotency-Key` chooses the id, and must not choose the draw.
     """

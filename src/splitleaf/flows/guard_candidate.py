@@ -28,7 +28,7 @@ class Trial:
     is_canceled: bool = False
     is_unsure: bool = False
     waited_ms: float = 0.0
-    """Infinite without an answer: nobody gains by failing. Of a canceled picture, how long the client had waited."""
+    """Infinite without an answer: nobody gains by failing. Of a canceled image, how long the client had waited."""
 
     @classmethod
     def of_exposure(cls, one: Exposure) -> Trial:

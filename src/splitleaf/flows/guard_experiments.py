@@ -149,7 +149,7 @@ async def _stopped(stop: asyncio.Event, timeout_s: float) -> None:
 
 def _why_on(watch: ExperimentWatch) -> str:
     stage = watch.stage
-    found = f"{stage.pictures:,} pictures (at least {stage.min_pictures:,}) in {stage.minutes:.1f} minutes (at least "
+    found = f"{stage.images:,} images (at least {stage.min_images:,}) in {stage.minutes:.1f} minutes (at least "
     found += f"{stage.min_minutes:g}); the split is as asked for"
     return "; ".join([found, *(tell(one) for one in watch.guardrails)])
 

@@ -48,7 +48,7 @@ class LineFault:
 
 @dataclass(frozen=True, slots=True)
 class LabelConflict:
-    """A line that contradicts what somebody else said of the picture, on which nobody has decided."""
+    """A line that contradicts what somebody else said of the image, on which nobody has decided."""
 
     line: int
     prediction_id: str
@@ -87,9 +87,9 @@ def import_labels(
 ) -> LabelImport:
     """Keep the labels of a file with the columns `prediction_id,label` and, if wanted, `author`, in any order.
 
-    `author` stands for lines without one. Of a picture that was drawn for the audit, the draw's probability is kept
+    `author` stands for lines without one. Of an image that was drawn for the audit, the draw's probability is kept
     with the label. Where a line contradicts what somebody else said, `prefer` decides for the file or for what stood;
-    with "none" what stood goes on counting, and the picture is in dispute. Raises `Unprocessable` (`invalid_labels`)
+    with "none" what stood goes on counting, and the image is in dispute. Raises `Unprocessable` (`invalid_labels`)
     naming the lines when there is a fault, but in a dry run.
     """
     lines, faults = read_lines(text, author)
@@ -169,7 +169,7 @@ def _answers(store: OutcomeStore, ids: Collection[str]) -> dict[str, str | None]
     wanted = [one for one in dict.fromkeys(ids) if is_prediction_id(one)]
     found: dict[str, str | None] = {}
     for start in range(0, len(wanted), _AT_ONCE):
-        for one in store.outcomes_of_pictures(wanted[start : start + _AT_ONCE]):
+        for one in store.outcomes_of_images(wanted[start : start + _AT_ONCE]):
             if one.role == "primary":
                 found[one.prediction_id] = one.label
     return found

@@ -45,7 +45,7 @@ def judge_experiment(store: OutcomeStore, key: str, clock: Clock, settled_ms: in
 
     Raises `NotFound` (`experiment_not_found`), `Unprocessable` for a plan of another release.
     """
-    # Imported when the first report is asked for: an API process need not have it in memory for its pictures.
+    # Imported when the first report is asked for: an API process need not have it in memory for its images.
     from splitleaf.analysis.frame import Frame
     from splitleaf.analysis.labels import read_labels
     from splitleaf.analysis.sections.accuracy import Labelled
@@ -63,7 +63,7 @@ def judge_experiment(store: OutcomeStore, key: str, clock: Clock, settled_ms: in
         record=record,
         frame=Frame(
             plan,
-            store.exposures(key, before_ms=settled_ms, with_pictures=bool(plan.shadows)),
+            store.exposures(key, before_ms=settled_ms, with_images=bool(plan.shadows)),
             store.experiment_revisions(key),
         ),
         labelled=labelled,
@@ -71,7 +71,7 @@ def judge_experiment(store: OutcomeStore, key: str, clock: Clock, settled_ms: in
         audit=store.audit_log(f"experiment/{key}", limit=AUDIT_ROWS),
         draws=store.audit_draws(key),
         set_aside=_count_set_aside(store, key),
-        ids_of=store.picture_ids,
+        ids_of=store.image_ids,
         newest_label=newest_label,
         made_ms=clock.now_ms(),
     )

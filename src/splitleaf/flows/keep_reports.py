@@ -17,7 +17,7 @@ Stamp = tuple[int, int, int]
 
 LEAST_AGE_S: Final = 2.0
 PAUSE_FACTOR: Final = 10.0
-"""A report that took a second is not made anew for ten: pictures are answered by the same processors."""
+"""A report that took a second is not made anew for ten: images are answered by the same processors."""
 MOST_KEPT: Final = 16
 
 

@@ -1,4 +1,4 @@
-"""Two experts' labels of the same pictures -> how far they agree, and where not."""
+"""Two experts' labels of the same images -> how far they agree, and where not."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MOST_CONTESTED: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class PairAgreement:
-    """Of two experts, over the pictures that both labelled. Pictures of which one could not tell are left out."""
+    """Of two experts, over the images that both labelled. Images of which one could not tell are left out."""
 
     first: str
     second: str
@@ -27,13 +27,13 @@ class PairAgreement:
 class ExpertAgreement:
     pairs: tuple[PairAgreement, ...]
     compared: int
-    """Pictures that two experts or more labelled."""
+    """Images that two experts or more labelled."""
     contested: tuple[str, ...]
     """Of these, the predictions on which they do not all say the same; the first 200."""
 
 
 def compare_experts(store: OutcomeStore, experiment: str) -> ExpertAgreement:
-    """Return the agreement of every two experts who labelled a picture of the experiment both."""
+    """Return the agreement of every two experts who labelled an image of the experiment both."""
     said: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for one in store.expert_labels(experiment):
         if one.verdict is Verdict.ANSWER and one.label is not None:

@@ -28,7 +28,7 @@ BOUNDS_MS: Final = tuple(2 ** (step / 4) for step in range(65))
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """Milliseconds from the arrival of a picture to its answer, of those that were answered."""
+    """Milliseconds from the arrival of an image to its answer, of those that were answered."""
 
     p50_ms: float
     p95_ms: float

@@ -1,4 +1,4 @@
-"""An accepted picture -> the versions that score it unseen. In the background, and given up before it is in the way."""
+"""An accepted image -> the versions that score it unseen. In the background, and given up before it is in the way."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from splitleaf.core.errors import Overloaded, SplitleafError
 from splitleaf.core.ids import shadow_prediction_id
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.core.tensor import ImageTensor
-from splitleaf.images.intake import PictureIntake
+from splitleaf.images.intake import ImageIntake
 from splitleaf.jobs.admission import Admission
 from splitleaf.jobs.queue import JobQueue, Priority, Task
 from splitleaf.registry.manifest import Manifest
@@ -21,12 +21,12 @@ from splitleaf.registry.manifest import Manifest
 log = structlog.get_logger(__name__)
 
 MOST_IN_HAND: Final = 8
-"""Pictures that wait here to be handed over. More are given up: their uploads would fill the memory."""
+"""Images that wait here to be handed over. More are given up: their uploads would fill the memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """A picture that the queue has for its answer."""
+    """An image that the queue has for its answer."""
 
     task: Task
     spec: InputSpec
@@ -38,14 +38,14 @@ class Accepted:
 class ShadowRuns:
     """Whatever goes wrong here, nobody who waits for an answer notices."""
 
-    def __init__(self, intake: PictureIntake, queue: JobQueue, admission: Admission) -> None:
+    def __init__(self, intake: ImageIntake, queue: JobQueue, admission: Admission) -> None:
         self._intake = intake
         self._queue = queue
         self._admission = admission
         self._in_hand: set[asyncio.Task[None]] = set()
 
     def offer(self, accepted: Accepted, shadows: Sequence[Manifest]) -> bool:
-        """Begin to hand the picture to these versions; return False when that was given up at once."""
+        """Begin to hand the image to these versions; return False when that was given up at once."""
         if not shadows:
             return False
         if len(self._in_hand) >= MOST_IN_HAND:
@@ -77,7 +77,7 @@ class ShadowRuns:
     async def _tensor(self, accepted: Accepted, spec: InputSpec) -> ImageTensor:
         if spec == accepted.spec:
             return accepted.task.tensor
-        # Prepared anew, and only now: one picture of two sizes would have made its answer later.
+        # Prepared anew, and only now: one image of two sizes would have made its answer later.
         return (await self._intake.decode(accepted.data, [spec])).tensors[0]
 
 

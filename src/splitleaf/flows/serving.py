@@ -46,7 +46,7 @@ class Choice:
     """Not empty when the assigned version cannot answer and another one does."""
     salt: str = ""
     shadows: tuple[tuple[Manifest, int], ...] = ()
-    """Versions that may score the picture too, and how many of 10,000 each gets."""
+    """Versions that may score the image too, and how many of 10,000 each gets."""
     others: tuple[Manifest, ...] = ()
     """Versions that may stand in, the first one first. Only in an experiment: there it is known whose failure it is."""
     is_explained: bool = True
@@ -65,7 +65,7 @@ class Choice:
         return bool(self.fallback)
 
     def shadows_of(self, prediction_id: str) -> list[Manifest]:
-        """Return the versions that score this prediction's picture."""
+        """Return the versions that score this prediction's image."""
         return [manifest for manifest, slots in self.shadows if is_sampled(self.salt, prediction_id, slots)]
 
 
@@ -160,7 +160,7 @@ class Serving:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Return what keeps pictures from being answered, without naming a version."""
+        """Return what keeps images from being answered, without naming a version."""
         return () if self._can_serve(self.champion) else ("no model is ready",)
 
     def labels(self) -> Sequence[tuple[str, str]]:

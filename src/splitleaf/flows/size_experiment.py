@@ -1,4 +1,4 @@
-"""How many pictures, and how many days? A live split beside a paired shadow test, at today's traffic."""
+"""How many images, and how many days? A live split beside a paired shadow test, at today's traffic."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 DAY_MS = 86_400_000
 _MOST: Final = 10**15
-"""More than all pictures that are taken in the world in a thousand years, and a number that any client can read."""
+"""More than all images that are taken in the world in a thousand years, and a number that any client can read."""
 MOST_MISTAKEN: Final = 0.4
-_BEYOND_COUNTING: Final = "it would take more pictures or days than can be counted: ask for less"
+_BEYOND_COUNTING: Final = "it would take more images or days than can be counted: ask for less"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +29,9 @@ class Question:
     mde: float
     """Smallest difference that is to be noticed; negative for a candidate that is worse."""
     discordance: float | None = None
-    """Share of pictures on which exactly one version is right; None: three times the difference."""
+    """Share of images on which exactly one version is right; None: three times the difference."""
     disagreement: float | None = None
-    """Share of pictures on which versions that are thought to be alike disagree; None: a fifth of the difference."""
+    """Share of images on which versions that are thought to be alike disagree; None: a fifth of the difference."""
     share: float = 0.5
     """Of the candidate, in a live split."""
     alpha: float = 0.05
@@ -50,7 +50,7 @@ class Size:
     """For looking at any time: the plan's `planned_n`."""
     labels: int
     days: int | None
-    """None: there are no pictures."""
+    """None: there are no images."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +58,12 @@ class Sizing:
     images_per_day: float
     discordance: float
     live: Size
-    """Each picture is answered by one version, and each needs a label."""
+    """Each image is answered by one version, and each needs a label."""
     shadow: Size
-    """Both versions score each picture, and only those that they disagree on need a label."""
+    """Both versions score each image, and only those that they disagree on need a label."""
     disagreement: float
     alike: Size | None
-    """Both versions score each picture and disagree so rarely that no label is needed to know that their accuracies
+    """Both versions score each image and disagree so rarely that no label is needed to know that their accuracies
     differ by less than the difference asked about. None: they disagree too often for that."""
 
 
@@ -77,7 +77,7 @@ def size_experiment(store: OutcomeStore, question: Question, clock: Clock) -> Si
         discordance = min(1.0, 3 * abs(question.mde))
     disagreement = abs(question.mde) / 5 if question.disagreement is None else question.disagreement
     _require_sense(question, discordance)
-    # Imported here: it brings numpy, which an API process need not have in memory for its pictures.
+    # Imported here: it brings numpy, which an API process need not have in memory for its images.
     from splitleaf.statistics.disagreement import items_needed
     from splitleaf.statistics.power import allow_for_mistakes, plan_pairs, plan_split
 
@@ -103,15 +103,15 @@ def _require_sense(question: Question, discordance: float) -> None:
     if not (0 < question.baseline < 1 and 0 < candidate < 1 and question.mde):
         raise _invalid("baseline and baseline + mde lie between 0 and 1 and differ")
     if not abs(question.mde) <= discordance <= 1:
-        raise _invalid("the versions differ on at least as many pictures as they differ in accuracy")
+        raise _invalid("the versions differ on at least as many images as they differ in accuracy")
     if question.disagreement is not None and not 0 <= question.disagreement <= 1:
-        raise _invalid("the share of pictures on which versions disagree lies between 0 and 1")
+        raise _invalid("the share of images on which versions disagree lies between 0 and 1")
     if not (0 < question.share < 1 and 0 < question.alpha <= 0.5 and 0 < question.power < 1):
         raise _invalid("share and power lie between 0 and 1, alpha between 0 and 0.5")
     if not 0 <= question.mistaken <= MOST_MISTAKEN:
         raise _invalid(f"the share of mistaken labels lies between 0 and {MOST_MISTAKEN:g}")
     if question.images_per_day is not None and not 0 <= question.images_per_day < math.inf:
-        raise _invalid("the pictures of a day are a number from 0 up")
+        raise _invalid("the images of a day are a number from 0 up")
 
 
 def _invalid(detail: str) -> Unprocessable:

@@ -16,11 +16,11 @@ from splitleaf.core.ids import idempotent_prediction_id, new_prediction_id
 from splitleaf.core.prediction import Origin, PredictionStatus
 from splitleaf.core.tracing import NO_TRACER, Tracer
 from splitleaf.flows.find_outcome import OutcomeFinder
-from splitleaf.flows.keep_pictures import PictureKeeping
+from splitleaf.flows.keep_images import ImageKeeping
 from splitleaf.flows.read_result import from_outcome
 from splitleaf.flows.run_shadows import Accepted, ShadowRuns
 from splitleaf.flows.serving import Choice, Serving
-from splitleaf.images.intake import DecodedPicture, PictureIntake
+from splitleaf.images.intake import DecodedImage, ImageIntake
 from splitleaf.jobs.admission import Admission
 from splitleaf.jobs.queue import JobQueue, JobState, Priority, SubmitOutcome, Task, TaskContext
 from splitleaf.outcomes.events import Outcome
@@ -64,19 +64,19 @@ class ImageSubmission:
 
     def __init__(
         self,
-        intake: PictureIntake,
+        intake: ImageIntake,
         queue: JobQueue,
         serving: Callable[[], Serving],
         clock: Clock,
         ttl_s: float,
         *,
         store: OutcomeStore,
-        keeping: PictureKeeping | None = None,
+        keeping: ImageKeeping | None = None,
         on_accepted: Callable[[Task], None] = lambda _task: None,
         tracer: Tracer = NO_TRACER,
         admission: Admission | None = None,
     ) -> None:
-        """`on_accepted` is told of each picture that was handed over and not of those that came again."""
+        """`on_accepted` is told of each image that was handed over and not of those that came again."""
         self._intake = intake
         self._queue = queue
         self._outcomes = OutcomeFinder(store)
@@ -90,7 +90,7 @@ class ImageSubmission:
         self._shadows = ShadowRuns(intake, queue, self._admission)
 
     async def require_room(self, submission: Submission) -> None:
-        """Refuse a picture that is still to be read where it would be refused after that. Raises `Overloaded`.
+        """Refuse an image that is still to be read where it would be refused after that. Raises `Overloaded`.
 
         One whose key was accepted before is read and answered all the same.
         """
@@ -122,7 +122,7 @@ class ImageSubmission:
         """Return the state after the client's wait at the latest.
 
         Raises what the intake and the queue raise; `NoModelReady`; `NotFound` (`variant_not_found`) for a forced one;
-        `Unprocessable` with code `idempotency_key_reused` when the key came with another picture before.
+        `Unprocessable` with code `idempotency_key_reused` when the key came with another image before.
         """
         prediction_id, fingerprint = new_prediction_id(), ""
         if submission.idempotency_key:
@@ -150,7 +150,7 @@ class ImageSubmission:
     async def _recorded(self, prediction_id: str) -> Outcome | None:
         """Look whether an earlier request of the same key was answered before the time that the broker remembers.
 
-        Nearly no key is that old, so a silent database must not keep new pictures from being answered.
+        Nearly no key is that old, so a silent database must not keep new images from being answered.
         """
         try:
             return await self._outcomes.find(prediction_id, RECORDED_WITHIN_S)
@@ -159,23 +159,23 @@ class ImageSubmission:
             return None
 
     async def _begin(self, prediction_id: str, submission: Submission, choice: Choice, fingerprint: str) -> JobState:
-        """Prepare the picture for the version and hand it over; return the state after the client's wait."""
+        """Prepare the image for the version and hand it over; return the state after the client's wait."""
         started = time.perf_counter()
         place = self._admission.place(choice.manifest.version, submission.priority, submission.client)
         with place, self._tracer.span("intake"):
-            picture = await self._intake.decode(submission.data, [choice.manifest.preprocessing.input_spec])
+            image = await self._intake.decode(submission.data, [choice.manifest.preprocessing.input_spec])
         intake_ms = (time.perf_counter() - started) * 1000
-        task = self._task(prediction_id, submission, choice, picture, intake_ms, fingerprint)
+        task = self._task(prediction_id, submission, choice, image, intake_ms, fingerprint)
         with self._tracer.span("submit" if submission.wait_s <= 0 else "submit and wait") as span:
             if span.traceparent:
                 task = replace(task, context=replace(task.context, trace=span.traceparent))
-            return await self._hand_over(task, submission, choice, picture)
+            return await self._hand_over(task, submission, choice, image)
 
-    def _accepted(self, task: Task, submission: Submission, choice: Choice, picture: DecodedPicture) -> None:
+    def _accepted(self, task: Task, submission: Submission, choice: Choice, image: DecodedImage) -> None:
         """Do what becomes of an upload beside its answer."""
         self._on_accepted(task)
         if self._keeping and not choice.override:
-            self._keeping.offer(task.id, submission.data, picture)
+            self._keeping.offer(task.id, submission.data, image)
         if choice.shadows:
             accepted = Accepted(task, choice.manifest.preprocessing.input_spec, submission.data)
             self._shadows.offer(accepted, choice.shadows_of(task.id))
@@ -189,7 +189,7 @@ class ImageSubmission:
         prediction_id: str,
         submission: Submission,
         choice: Choice,
-        picture: DecodedPicture,
+        image: DecodedImage,
         intake_ms: float,
         fingerprint: str,
     ) -> Task:
@@ -202,18 +202,18 @@ class ImageSubmission:
             override=choice.override,
             fallback=choice.fallback,
             intake_ms=round(intake_ms, 3),
-            flags=_flags(picture, choice),
+            flags=_flags(image, choice),
             origin=submission.origin.value,
             fingerprint=fingerprint,
         )
         return Task(
-            prediction_id, choice.manifest.version, picture.tensors[0], self._ttl_ms, submission.priority, context
+            prediction_id, choice.manifest.version, image.tensors[0], self._ttl_ms, submission.priority, context
         )
 
-    async def _hand_over(self, task: Task, submission: Submission, choice: Choice, picture: DecodedPicture) -> JobState:
+    async def _hand_over(self, task: Task, submission: Submission, choice: Choice, image: DecodedImage) -> JobState:
         def note(outcome: SubmitOutcome) -> None:
             if outcome is SubmitOutcome.ACCEPTED:
-                self._accepted(task, submission, choice, picture)
+                self._accepted(task, submission, choice, image)
             submission.on_read()
 
         if submission.wait_s > 0:
@@ -231,7 +231,7 @@ class ImageSubmission:
         # Empty: of an older release, or all that was known of the task was lost.
         if known.context.fingerprint not in ("", fingerprint):
             raise Unprocessable(
-                "this Idempotency-Key was used for another picture; use a new key for a new picture",
+                "this Idempotency-Key was used for another image; use a new key for a new image",
                 code="idempotency_key_reused",
             )
         if wait_s > 0 and not known.status.is_final:
@@ -242,8 +242,8 @@ class ImageSubmission:
         return JobState(task.id, PredictionStatus.QUEUED, task.version, self._clock.now_ms(), context=task.context)
 
 
-def _flags(picture: DecodedPicture, choice: Choice) -> tuple[str, ...]:
-    flags = (*picture.flags, FALLBACK) if choice.is_fallback else picture.flags
+def _flags(image: DecodedImage, choice: Choice) -> tuple[str, ...]:
+    flags = (*image.flags, FALLBACK) if choice.is_fallback else image.flags
     return flags if choice.is_explained else (*flags, UNEXPLAINED)
 
 

@@ -1,4 +1,4 @@
-"""What a version has seen lately -> is it still what its reference pictures were?"""
+"""What a version has seen lately -> is it still what its reference images were?"""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from splitleaf.registry.manifest import Manifest
 log = structlog.get_logger(__name__)
 
 WINDOW: Final = 500
-"""Pictures: the index of ten bins is noise in much fewer."""
+"""Images: the index of ten bins is noise in much fewer."""
 CONFIDENCE: Final = "confidence"
 NEWEST: Final = 4
 """Windows that are looked at where only a lasting drift matters."""
@@ -34,7 +34,7 @@ NEWEST: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class DriftWindow:
-    """So many pictures in the order of recording, judged once."""
+    """So many images in the order of recording, judged once."""
 
     number: int
     """Counted from 1, the version's first window."""
@@ -57,7 +57,7 @@ class DriftReport:
     reference_images: int
     window: int
     images: int
-    """Pictures that carry measures, those of the window that is not full yet included."""
+    """Images that carry measures, those of the window that is not full yet included."""
     windows: tuple[DriftWindow, ...]
 
     @property
@@ -76,8 +76,8 @@ def watch_drift(
 ) -> DriftReport:
     """Judge the newest full windows of an artifact. Blocks; call it off the event loop.
 
-    Windows are counted from the artifact's first picture, so that each is judged on the same pictures whenever it is
-    looked at. Raises `Conflict` (`no_baseline`) for a version without reference pictures, `InvalidArtifact` for one
+    Windows are counted from the artifact's first image, so that each is judged on the same images whenever it is
+    looked at. Raises `Conflict` (`no_baseline`) for a version without reference images, `InvalidArtifact` for one
     whose file cannot be read.
     """
     insight = manifest.insight

@@ -75,7 +75,7 @@ class ExperimentWatcher:
         self._said_up_to = 0
         self._units: set[int] = set()
         self._raters: set[int] = set()
-        self._pictures: Counter[int] = Counter()
+        self._images: Counter[int] = Counter()
         self._arrived: dict[int, Counter[str]] = {}
         self._canceled: dict[int, Counter[str]] = {}
         self._guards: list[CandidateGuard] = []
@@ -113,7 +113,7 @@ class ExperimentWatcher:
     def _count(self, page: Sequence[Exposure]) -> None:
         fresh = []
         for one in page:
-            self._pictures[one.revision] += 1
+            self._images[one.revision] += 1
             # A hash of 64 bits in place of the text: a million units are to fit.
             unit = hash(one.unit_hash)
             if unit not in self._units:
@@ -175,8 +175,8 @@ class ExperimentWatcher:
             began_ms=revision.created_ms,
             minutes=_running_ms(self._steps, revision.created_ms, now_ms) / 60_000,
             min_minutes=present.min_minutes if present else 0.0,
-            pictures=self._pictures[record.revision],
-            min_pictures=present.min_n if present else 0,
+            images=self._images[record.revision],
+            min_images=present.min_n if present else 0,
         )
 
     def _split(self, plan: Plan, found: Mapping[int, Counter[str]], concentration: float) -> SplitWatch:
@@ -205,7 +205,7 @@ class ExperimentWatcher:
             seen = ", ".join(
                 f"{name} {count:,} of {canceled.expected[name]:,.0f}" for name, count in canceled.units.items()
             )
-            held.append(f"clients take pictures back more often in one arm ({seen} expected units)")
+            held.append(f"clients take images back more often in one arm ({seen} expected units)")
         if stage.next_share is not None and not self._is_of_plan(record):
             held.append("the shares in force are not the stage's; ramp to a stage by hand")
         return held

@@ -1,4 +1,4 @@
-"""The port of the pictures that are kept for review: our own re-encoding of each, by its prediction's id."""
+"""The port of the images that are kept for review: our own re-encoding of each, by its prediction's id."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ class Swept:
     kept_bytes: int
 
 
-class PictureArchive(Protocol):
+class ImageArchive(Protocol):
     """A place that all API processes, the controller and the command line reach.
 
     Synchronous: called off the event loop. Raises `DependencyDown` when the place cannot be read or written.
     """
 
     def keep(self, prediction_id: str, jpeg: bytes) -> None:
-        """Keep a picture, whole or not at all."""
+        """Keep an image, whole or not at all."""
         ...
 
     def holds(self, prediction_id: str) -> bool: ...
@@ -32,7 +32,7 @@ class PictureArchive(Protocol):
         ...
 
     def discard(self, prediction_id: str) -> bool:
-        """Delete a picture for good; return whether there was one."""
+        """Delete an image for good; return whether there was one."""
         ...
 
     def sweep(self, before_ms: int, max_bytes: int) -> Swept:

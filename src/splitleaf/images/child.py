@@ -26,8 +26,8 @@ import numpy as np
 import numpy.typing as npt
 
 from splitleaf.images import frames
+from splitleaf.images.decoded import decode_arrays
 from splitleaf.images.limits import ImageLimits
-from splitleaf.images.picture import decode_arrays
 from splitleaf.images.refusals import Refusal
 
 _READ_BUFFER = 1 << 16
@@ -42,7 +42,7 @@ def main() -> None:
     os.close(int(sys.argv[1]))
     limits = ImageLimits(**json.loads(sys.argv[2]))
     for number in (signal.SIGINT, signal.SIGTERM):
-        # The parent decides when a child ends: at a drain it still has pictures to answer for.
+        # The parent decides when a child ends: at a drain it still has images to answer for.
         signal.signal(number, signal.SIG_IGN)
     cv2.setNumThreads(1)
     load_late_imports()
@@ -52,7 +52,7 @@ def main() -> None:
 
 
 def load_late_imports() -> None:
-    """Import what the decoders would otherwise import when a picture first needs it."""
+    """Import what the decoders would otherwise import when an image first needs it."""
     for name in _IMPORTED_LATE:
         import_module(name)
 
@@ -81,7 +81,7 @@ def answer(
         width, height, arrays, flags = decode_arrays(upload, specs, limits)
     except Refusal as refusal:
         return [frames.pack_response(number, frames.refusal_status(refusal.code), resident_kib=resident_kib())]
-    except Exception:  # noqa: BLE001 - whatever a decoder throws, the next picture must be served
+    except Exception:  # noqa: BLE001 - whatever a decoder throws, the next image must be served
         return [frames.pack_response(number, frames.BROKEN, resident_kib=resident_kib())]
     head = frames.pack_response(
         number,
@@ -140,7 +140,7 @@ def _cap(kind: int, value: int) -> None:
 
 
 def _limit_cpu(limits: ImageLimits) -> None:
-    """Give the next picture its processor time; the kernel keeps the watch, even when the parent is gone."""
+    """Give the next image its processor time; the kernel keeps the watch, even when the parent is gone."""
     with suppress(OSError, ValueError):
         seconds = int(time.process_time()) + 1 + limits.max_cpu_s
         resource.setrlimit(resource.RLIMIT_CPU, (seconds, resource.RLIM_INFINITY))

@@ -1,4 +1,4 @@
-"""The parent's end of one decoding child: its process, its socket and the pictures on their way."""
+"""The parent's end of one decoding child: its process, its socket and the images on their way."""
 
 from __future__ import annotations
 
@@ -17,30 +17,30 @@ from typing import Protocol, cast
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.core.tensor import ImageTensor
 from splitleaf.images import frames
-from splitleaf.images.intake import DecodedPicture
+from splitleaf.images.intake import DecodedImage
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.refusals import CORRUPT, TOO_COMPLEX, public_error
 
 CHILD_MODULE = "splitleaf.images.child"
 _SOCKET_BUFFER_BYTES = 1 << 20
 _KEPT_BYTES = 8 << 20
-"""Free memory that a child keeps for its next picture (glibc)."""
+"""Free memory that a child keeps for its next image (glibc)."""
 
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One picture that somebody waits for."""
+    """One image that somebody waits for."""
 
     upload: bytes
     specs: tuple[InputSpec, ...]
-    future: asyncio.Future[DecodedPicture]
+    future: asyncio.Future[DecodedImage]
     accepted_at: float
     tries: int = 0
     number: int = 0
 
-    def succeed(self, picture: DecodedPicture) -> None:
+    def succeed(self, image: DecodedImage) -> None:
         if not self.future.done():
-            self.future.set_result(picture)
+            self.future.set_result(image)
 
     def fail(self, error: Exception) -> None:
         if not self.future.done():
@@ -51,10 +51,10 @@ class DecoderOwner(Protocol):
     """Who is told what happens to a child."""
 
     def decoder_ready(self, decoder: Decoder) -> None:
-        """Report that the child takes pictures."""
+        """Report that the child takes images."""
 
     def decoder_answered(self, decoder: Decoder) -> None:
-        """Report that the oldest picture of the child is done."""
+        """Report that the oldest image of the child is done."""
 
     def decoder_lost(self, decoder: Decoder) -> None:
         """Report that the child is gone; `pending` holds what it left unanswered, the oldest first."""
@@ -85,14 +85,14 @@ class Decoder(asyncio.BufferedProtocol):
     pending: deque[Job] = field(default_factory=deque)
     is_ready: bool = False
     is_leaving: bool = False
-    """No longer given pictures, because a successor has taken its place."""
+    """No longer given images, because a successor has taken its place."""
     has_successor: bool = False
     verdict: str | None = None
     """Why the parent killed it; None where it died by itself."""
     served: int = 0
     resident_kib: int = 0
     busy_since: float = 0.0
-    """When the oldest pending picture became the oldest."""
+    """When the oldest pending image became the oldest."""
     _numbers: int = 0
     _transport: asyncio.Transport | None = None
     _incoming: _Incoming = field(default_factory=_await_head)
@@ -119,7 +119,7 @@ class Decoder(asyncio.BufferedProtocol):
         await asyncio.get_running_loop().create_unix_connection(lambda: self, sock=self.connection)
 
     def send(self, job: Job) -> None:
-        """Put a picture behind those that are on their way."""
+        """Put an image behind those that are on their way."""
         assert self._transport is not None
         self._numbers = (self._numbers + 1) & 0xFFFFFFFF
         job.number = self._numbers
@@ -128,19 +128,19 @@ class Decoder(asyncio.BufferedProtocol):
             self.busy_since = asyncio.get_running_loop().time()
         self.pending.append(job)
         if not self._transport.is_closing():
-            # Else it is about to be lost, and its pictures go to another child. asyncio's own transport would go on to
+            # Else it is about to be lost, and its images go to another child. asyncio's own transport would go on to
             # watch the descriptor of such a one for room to write, also when it is another file's.
             self._transport.writelines((head, job.upload))
 
     def kill(self, verdict: str | None) -> None:
-        """End the child now; `owner.decoder_lost` follows. The verdict is what its oldest picture is refused with."""
+        """End the child now; `owner.decoder_lost` follows. The verdict is what its oldest image is refused with."""
         self.verdict = self.verdict or verdict
         self.process.kill()
         if self._transport is not None:
             self._transport.abort()
 
     async def cause_of_death(self) -> str | None:
-        """Wait for the end of the process; return the code that its picture owes, or None where nobody knows why."""
+        """Wait for the end of the process; return the code that its image owes, or None where nobody knows why."""
         status = await asyncio.to_thread(self.process.wait)
         return TOO_COMPLEX if status == -signal.SIGXCPU else self.verdict
 
@@ -170,7 +170,7 @@ class Decoder(asyncio.BufferedProtocol):
         head = frames.unpack_response(incoming.buffer)
         if not self._is_credible(head):
             self._incoming = _await_head()
-            # No verdict: a stray answer may hit the next picture, which is innocent.
+            # No verdict: a stray answer may hit the next image, which is innocent.
             self.kill(None)
         elif head.body_bytes:
             self._incoming = _Incoming(bytearray(head.body_bytes), head=head)
@@ -209,20 +209,20 @@ class Decoder(asyncio.BufferedProtocol):
         self.served += 1
         self.busy_since = asyncio.get_running_loop().time()
         if head.status == frames.OK:
-            job.succeed(_picture(head, body, job.specs))
+            job.succeed(_image(head, body, job.specs))
         else:
             job.fail(public_error(frames.refusal_code(head.status) or CORRUPT))
         self.owner.decoder_answered(self)
 
 
-def _picture(head: frames.ResponseHead, body: bytearray, specs: tuple[InputSpec, ...]) -> DecodedPicture:
+def _image(head: frames.ResponseHead, body: bytearray, specs: tuple[InputSpec, ...]) -> DecodedImage:
     view = memoryview(body).toreadonly()
     tensors = []
     at = 0
     for spec, size in zip(specs, frames.tensor_sizes(specs), strict=True):
         tensors.append(ImageTensor(spec.shape, spec.dtype, view[at : at + size]))
         at += size
-    return DecodedPicture(tuple(tensors), head.width, head.height, head.flags)
+    return DecodedImage(tuple(tensors), head.width, head.height, head.flags)
 
 
 def _start_process(module: str, descriptor: int, limits: ImageLimits) -> subprocess.Popen[bytes]:
@@ -234,7 +234,7 @@ def _start_process(module: str, descriptor: int, limits: ImageLimits) -> subproc
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "1",
-        # Pictures of a usual size find the memory of those before: asking the system for each anew costs a tenth more.
+        # Images of a usual size find the memory of those before: asking the system for each anew costs a tenth more.
         "MALLOC_MMAP_THRESHOLD_": str(_KEPT_BYTES // 2),
         "MALLOC_TRIM_THRESHOLD_": str(_KEPT_BYTES),
     }

@@ -1,4 +1,4 @@
-"""Kept pictures in a folder: one file each, named by the prediction's id and by nothing that a client sent."""
+"""Kept images in a folder: one file each, named by the prediction's id and by nothing that a client sent."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _SUFFIX: Final = ".jpg"
 _UNFINISHED: Final = ".part"
 
 
-class DirectoryPictureArchive:
-    """Keeps the promises of `PictureArchive` on a file system that all who use it share."""
+class DirectoryImageArchive:
+    """Keeps the promises of `ImageArchive` on a file system that all who use it share."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -93,4 +93,4 @@ def _our_errors() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise DependencyDown(f"the kept pictures cannot be reached: {error.strerror or error}") from error
+        raise DependencyDown(f"the kept images cannot be reached: {error.strerror or error}") from error

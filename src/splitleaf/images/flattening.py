@@ -15,7 +15,7 @@ _WHITE = (255, 255, 255)
 
 
 def flat_image(image: Image.Image) -> Pixels:
-    """Return (h, w, 3) from a picture of any mode that Pillow's PNG and AVIF plugins produce."""
+    """Return (h, w, 3) from an image of any mode that Pillow's PNG and AVIF plugins produce."""
     flat = np.empty((image.height, image.width, 3), np.uint8)
     for top, bottom in _strips(image.height, image.width):
         strip = image.crop((0, top, image.width, bottom))

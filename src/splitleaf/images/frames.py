@@ -28,7 +28,7 @@ OK: Final = 0
 READY: Final = 255
 """Status of the first frame of a child: everything is loaded and every limit is in force."""
 BROKEN: Final = 254
-"""Status for an error that is ours, not the picture's."""
+"""Status for an error that is ours, not the image's."""
 
 _COLORS: Final = tuple(ColorOrder)
 _FILTERS: Final = tuple(ResizeFilter)

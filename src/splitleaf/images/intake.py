@@ -1,4 +1,4 @@
-"""The port of the picture intake: bytes of an upload -> checked pixels, as each version wants them."""
+"""The port of the image intake: bytes of an upload -> checked pixels, as each version wants them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from splitleaf.core.preprocessing import InputSpec
 from splitleaf.core.tensor import ImageTensor
 
 LOW_INFORMATION = "low_information"
-"""Flag of a picture that is (nearly) one flat colour."""
+"""Flag of an image that is (nearly) one flat colour."""
 
 
 @dataclass(frozen=True, slots=True)
-class DecodedPicture:
+class DecodedImage:
     """What is left of an upload: pixels, and nothing else of the file."""
 
     tensors: tuple[ImageTensor, ...]
@@ -25,20 +25,20 @@ class DecodedPicture:
     flags: tuple[str, ...] = ()
 
 
-class PictureIntake(Protocol):
+class ImageIntake(Protocol):
     """Turns uploads into tensors."""
 
-    async def decode(self, data: bytes, specs: Sequence[InputSpec]) -> DecodedPicture:
+    async def decode(self, data: bytes, specs: Sequence[InputSpec]) -> DecodedImage:
         """Check and decode one upload.
 
         Raises:
-            RejectedImage: the picture is broken or out of bounds; `error_code` says how.
+            RejectedImage: the image is broken or out of bounds; `error_code` says how.
             UnsupportedMedia: not JPEG, PNG, WebP, HEIC or AVIF.
             PayloadTooLarge: more bytes than the limit.
-            Overloaded: too many pictures wait.
+            Overloaded: too many images wait.
         """
         ...
 
     async def close(self) -> None:
-        """Give back what the intake holds. Pictures in flight fail with `Overloaded`."""
+        """Give back what the intake holds. Images in flight fail with `Overloaded`."""
         ...

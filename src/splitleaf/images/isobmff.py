@@ -42,7 +42,7 @@ class _Walk:
 
 
 class _Reader:
-    """Big-endian numbers from a box; reading beyond its end refuses the picture."""
+    """Big-endian numbers from a box; reading beyond its end refuses the image."""
 
     def __init__(self, body: memoryview) -> None:
         self._body = body
@@ -68,7 +68,7 @@ def inspect_isobmff(data: bytes, limits: ImageLimits) -> IsobmffFacts:
     """Check that every box and item lies within the file, and the sizes that the items claim.
 
     Raises:
-        Refusal: with the code that the picture owes.
+        Refusal: with the code that the image owes.
     """
     if data[8:12] in _SEQUENCE_BRANDS:
         raise Refusal(ANIMATED, "image sequence")

@@ -46,7 +46,7 @@ class JpegFacts:
     orientation: int = 1
     scans: int = 0
     end: int = 0
-    """Offset behind the first EOI; what follows (a second picture, a ZIP) is not ours."""
+    """Offset behind the first EOI; what follows (a second image, a ZIP) is not ours."""
 
 
 @dataclass(slots=True)
@@ -64,7 +64,7 @@ def inspect_jpeg(data: bytes, limits: ImageLimits) -> JpegFacts:
     """Walk the markers up to the first EOI.
 
     Raises:
-        Refusal: with the code that the picture owes.
+        Refusal: with the code that the image owes.
     """
     walk = _Walk(data, limits)
     at = 2

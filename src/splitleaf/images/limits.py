@@ -1,4 +1,4 @@
-"""How much one picture may cost."""
+"""How much one image may cost."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """Bounds of the intake. Sides and pixels are those of the stored picture, before orientation."""
+    """Bounds of the intake. Sides and pixels are those of the stored image, before orientation."""
 
     max_bytes: int = 10 * MIB
     max_jpeg_pixels: int = 50_000_000
@@ -28,19 +28,19 @@ class ImageLimits:
     """Boxes and items of a HEIC or AVIF container."""
 
     max_cpu_s: int = 3
-    """Processor time for one picture; the system ends the child that takes more (up to a second later)."""
+    """Processor time for one image; the system ends the child that takes more (up to a second later)."""
     time_limit_ms: int = 10_000
-    """Wall-clock time for one picture, for a child that hangs; generous, since a busy machine is no fault of it."""
+    """Wall-clock time for one image, for a child that hangs; generous, since a busy machine is no fault of it."""
     memory_bytes: int = 512 * MIB
     """Address space that a child may take beyond what it needs to start (where the system enforces it)."""
     recycle_after: int = 50_000
-    """Pictures after which a child is replaced."""
+    """Images after which a child is replaced."""
     max_resident_bytes: int = 192 * MIB
-    """A child that still holds more than this after a picture is replaced."""
+    """A child that still holds more than this after an image is replaced."""
     max_waiting: int = 256
-    """Pictures that may wait for a child; more are turned away."""
+    """Images that may wait for a child; more are turned away."""
     max_waiting_bytes: int = 96 * MIB
     niceness: int = 0
     """By how much a child gives way to other processes (`nice`)."""
     max_wait_ms: int = 5_000
-    """Time a picture may wait for a child."""
+    """Time an image may wait for a child."""

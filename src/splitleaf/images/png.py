@@ -48,7 +48,7 @@ def inspect_png(data: bytes, limits: ImageLimits) -> PngFacts:
     """Check every chunk and that the compressed data hold exactly the pixels of the header.
 
     Raises:
-        Refusal: with the code that the picture owes.
+        Refusal: with the code that the image owes.
     """
     walk = _Walk(limits)
     for number, (kind, body, end) in enumerate(_chunks(data)):

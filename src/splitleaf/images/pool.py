@@ -1,8 +1,8 @@
-"""Decoding in capped children that can be killed: a picture can at worst kill its own child.
+"""Decoding in capped children that can be killed: an image can at worst kill its own child.
 
 The parent looks at the first bytes and nothing more. Each child is one process with one socket; a few
-small pictures may be on their way to one child, so that it need not wait for the parent between them.
-Children answer in order, so the oldest unanswered picture is always the one that a child works on.
+small images may be on their way to one child, so that it need not wait for the parent between them.
+Children answer in order, so the oldest unanswered image is always the one that a child works on.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from splitleaf.core.errors import DependencyDown, Overloaded
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.images.decoder import CHILD_MODULE, Decoder, Job
 from splitleaf.images.formats import check_upload
-from splitleaf.images.intake import DecodedPicture
+from splitleaf.images.intake import DecodedImage
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.refusals import CORRUPT, TOO_COMPLEX, Refusal, public_error
 
@@ -28,11 +28,11 @@ _LONGEST_PAUSE_S = 5.0
 
 _SMALL_BYTES = 256 * 1024
 _DEPTH_OF_SMALL = 3
-"""Small pictures that may be on their way to one child."""
+"""Small images that may be on their way to one child."""
 
 
 class PooledIntake:
-    """The `PictureIntake` of production."""
+    """The `ImageIntake` of production."""
 
     def __init__(self, limits: ImageLimits, children: int, child_module: str = CHILD_MODULE) -> None:
         self._limits = limits
@@ -53,7 +53,7 @@ class PooledIntake:
 
     @classmethod
     async def start(cls, limits: ImageLimits, children: int, *, child_module: str = CHILD_MODULE) -> PooledIntake:
-        """Start `children` (at least one) processes side by side and wait until all take pictures.
+        """Start `children` (at least one) processes side by side and wait until all take images.
 
         `child_module` is for tests of what misbehaving children can do.
 
@@ -69,17 +69,17 @@ class PooledIntake:
                 await intake._all_ready.wait()
         except TimeoutError:
             await intake.close()
-            raise DependencyDown("The picture decoders do not start.") from None
+            raise DependencyDown("The image decoders do not start.") from None
         except BaseException:
             await intake.close()
             raise
         if intake._failures:
             await intake.close()
-            raise DependencyDown("The picture decoders die while they start.")
+            raise DependencyDown("The image decoders die while they start.")
         return intake
 
-    async def decode(self, data: bytes, specs: Sequence[InputSpec]) -> DecodedPicture:
-        """Check and decode one upload; see `PictureIntake.decode`."""
+    async def decode(self, data: bytes, specs: Sequence[InputSpec]) -> DecodedImage:
+        """Check and decode one upload; see `ImageIntake.decode`."""
         try:
             check_upload(data, self._limits)
         except Refusal as refusal:
@@ -97,7 +97,7 @@ class PooledIntake:
             del job
 
     async def close(self) -> None:
-        """End the children; pictures in flight fail with `Overloaded`."""
+        """End the children; images in flight fail with `Overloaded`."""
         self._closed = True
         if self._ticker is not None:
             self._ticker.cancel()
@@ -144,9 +144,9 @@ class PooledIntake:
         self._run(self._settle(decoder))
 
     async def _settle(self, decoder: Decoder) -> None:
-        """Blame the picture that the child worked on; what was queued behind it is innocent.
+        """Blame the image that the child worked on; what was queued behind it is innocent.
 
-        A child that died by itself may have been killed from outside, so its picture gets a second child.
+        A child that died by itself may have been killed from outside, so its image gets a second child.
         """
         jobs = list(decoder.pending)
         decoder.pending.clear()
@@ -169,7 +169,7 @@ class PooledIntake:
             raise Overloaded("The service is stopping.")
         is_full = len(self._waiting) >= self._limits.max_waiting
         if is_full or (self._waiting and self._waiting_bytes + size > self._limits.max_waiting_bytes):
-            raise Overloaded("Too many pictures wait to be decoded.")
+            raise Overloaded("Too many images wait to be decoded.")
 
     def _wait(self, job: Job, *, first: bool = False) -> None:
         self._waiting_bytes += len(job.upload)
@@ -207,7 +207,7 @@ class PooledIntake:
         return best if all(len(each.upload) <= _SMALL_BYTES for each in best.pending) else None
 
     def _let_go(self, decoder: Decoder) -> None:
-        """Retire a worn child once enough others take pictures and it owes no answer."""
+        """Retire a worn child once enough others take images and it owes no answer."""
         if not decoder.has_successor:
             return
         fresh = sum(each.is_ready and not each.has_successor for each in self._decoders)
@@ -244,7 +244,7 @@ class PooledIntake:
             if decoder.pending and now - decoder.busy_since > self._limits.time_limit_ms / 1000:
                 decoder.kill(TOO_COMPLEX)
         while self._waiting and now - self._waiting[0].accepted_at > self._limits.max_wait_ms / 1000:
-            self._take().fail(Overloaded("Too many pictures wait to be decoded."))
+            self._take().fail(Overloaded("Too many images wait to be decoded."))
         self._ending = [each for each in self._ending if each.process.poll() is None]
         if not self._closed:
             self._ticker = self._loop.call_later(_TICK_S, self._tick)

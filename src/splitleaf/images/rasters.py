@@ -1,6 +1,6 @@
 """Decoding: a file that passed its guard -> 8-bit RGB or grey pixels, with that format's decoder alone.
 
-The pictures can be large, so nothing is ever copied whole that can be converted in strips.
+The images can be large, so nothing is ever copied whole that can be converted in strips.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _REDUCTIONS = (8, 4, 2)
 
 
 class Raster(Protocol):
-    """A checked picture whose pixels can be had. `width` and `height` are those stored, not yet oriented."""
+    """A checked image whose pixels can be had. `width` and `height` are those stored, not yet oriented."""
 
     width: int
     height: int
@@ -46,7 +46,7 @@ class Raster(Protocol):
     def pixels(self, *, gray: bool, least: tuple[int, int] | None = None) -> Pixels:
         """Return (h, w, 3) RGB or (h, w, 1) grey pixels.
 
-        With `least` = (height, width), a reduced picture of at least that size may be returned.
+        With `least` = (height, width), a reduced image of at least that size may be returned.
 
         Raises:
             Refusal: the decoder found damage.
@@ -58,7 +58,7 @@ def open_raster(data: bytes, kind: ImageFormat, limits: ImageLimits) -> Raster:
     """Check a file's structure and prepare its decoding.
 
     Raises:
-        Refusal: with the code that the picture owes.
+        Refusal: with the code that the image owes.
     """
     if kind is ImageFormat.JPEG:
         return JpegRaster(data, inspect_jpeg(data, limits))
@@ -70,7 +70,7 @@ def open_raster(data: bytes, kind: ImageFormat, limits: ImageLimits) -> Raster:
         return DecodedRaster(_decode_webp(memoryview(data)[: webp.end]), webp.orientation)
     inspect_isobmff(data, limits)
     if kind is ImageFormat.HEIF:
-        # libheif has already turned the picture as its container asks.
+        # libheif has already turned the image as its container asks.
         return DecodedRaster(_decode_heif(data), 1)
     image = _open(AvifImagePlugin.AvifImageFile, data)
     return DecodedRaster(flat_image(image), orientation(image.info.get("exif", b"")))
@@ -81,7 +81,7 @@ class JpegRaster:
 
     def __init__(self, data: bytes, facts: JpegFacts) -> None:
         self.width, self.height, self.orientation = facts.width, facts.height, facts.orientation
-        # The view ends at EOI: what follows (a second picture, an archive) is never looked at.
+        # The view ends at EOI: what follows (a second image, an archive) is never looked at.
         self._data = memoryview(data)[: facts.end]
         self._is_cmyk = facts.components == _CMYK_COMPONENTS
 
@@ -98,7 +98,7 @@ class JpegRaster:
         except ValueError as error:
             if "subsampling" in str(error) and not self._is_cmyk:
                 return self._decode_uncommon(gray=space == "GRAY")
-            # The guard has seen the end of the picture, so data that run out early are damaged, not cut.
+            # The guard has seen the end of the image, so data that run out early are damaged, not cut.
             raise Refusal(CORRUPT, str(error)) from None
         return np.asarray(decoded, dtype=np.uint8)
 
@@ -108,7 +108,7 @@ class JpegRaster:
         return gray_of(rgb) if gray else rgb
 
     def _reduced_size(self, least: tuple[int, int] | None) -> tuple[int, int]:
-        """Return the size of the smallest picture that the DCT can scale to and that is not below `least`."""
+        """Return the size of the smallest image that the DCT can scale to and that is not below `least`."""
         if least is not None:
             for reduction in _REDUCTIONS:
                 height, width = -(-self.height // reduction), -(-self.width // reduction)
@@ -118,7 +118,7 @@ class JpegRaster:
 
 
 class DecodedRaster:
-    """A picture of another format, decoded whole to (h, w, 3)."""
+    """An image of another format, decoded whole to (h, w, 3)."""
 
     def __init__(self, rgb: Pixels, orientation: int) -> None:
         self.height, self.width = rgb.shape[:2]

@@ -9,14 +9,14 @@ QUALITY = 90
 
 
 def bounded_spec(width: int, height: int, max_side: int) -> InputSpec:
-    """Return the spec of a picture's whole, upright and at most `max_side` pixels a side; never enlarged."""
+    """Return the spec of an image's whole, upright and at most `max_side` pixels a side; never enlarged."""
     scale = min(1.0, max_side / max(width, height))
     return InputSpec(height=max(1, round(height * scale)), width=max(1, round(width * scale)))
 
 
 def to_jpeg(tensor: ImageTensor) -> bytes:
     """Return an 8-bit RGB tensor as JPEG."""
-    # Imported here: an API process that keeps no pictures has no other use for them.
+    # Imported here: an API process that keeps no images has no other use for them.
     import numpy as np
     import simplejpeg
 

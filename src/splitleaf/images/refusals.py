@@ -1,4 +1,4 @@
-"""Why a picture is refused: stable codes, each with words that may be shown to the public."""
+"""Why an image is refused: stable codes, each with words that may be shown to the public."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ TOO_LARGE = PayloadTooLarge.code
 
 DETAILS: dict[str, str] = {
     EMPTY: "The file is empty.",
-    CORRUPT: "The picture is damaged and cannot be read.",
-    TRUNCATED: "The picture is cut off; a part of the file is missing.",
-    TOO_MANY_PIXELS: "The picture has too many pixels.",
-    BAD_ASPECT: "The picture is far too long or too narrow.",
-    TOO_SMALL: "The picture is too small.",
-    TOO_COMPLEX: "The picture takes too much time or memory to decode.",
-    ANIMATED: "The file is an animation; send a still picture.",
-    METADATA: "The picture carries too much metadata.",
-    UNSUPPORTED: "This is not a picture of an accepted format: send JPEG, PNG, WebP, HEIC or AVIF.",
+    CORRUPT: "The image is damaged and cannot be read.",
+    TRUNCATED: "The image is cut off; a part of the file is missing.",
+    TOO_MANY_PIXELS: "The image has too many pixels.",
+    BAD_ASPECT: "The image is far too long or too narrow.",
+    TOO_SMALL: "The image is too small.",
+    TOO_COMPLEX: "The image takes too much time or memory to decode.",
+    ANIMATED: "The file is an animation; send a still image.",
+    METADATA: "The image carries too much metadata.",
+    UNSUPPORTED: "This is not an image of an accepted format: send JPEG, PNG, WebP, HEIC or AVIF.",
     TOO_LARGE: "The file is too large.",
 }
 """The order is that of the numbers on the wire between a child and its parent."""
@@ -35,7 +35,7 @@ CODES: tuple[str, ...] = tuple(DETAILS)
 
 
 class Refusal(Exception):
-    """A picture is refused; raised inside this package and turned into the public error at its edge."""
+    """An image is refused; raised inside this package and turned into the public error at its edge."""
 
     def __init__(self, code: str, reason: str = "") -> None:
         """`reason` is for developers and tests; it never leaves the process."""

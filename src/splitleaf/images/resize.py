@@ -1,4 +1,4 @@
-"""Brings a decoded picture to the size, aspect and channel order that a version was trained on.
+"""Brings a decoded image to the size, aspect and channel order that a version was trained on.
 
 Pillow's filters are computed by Pillow (its nearest neighbour as a gather of the same pixels), those of
 TensorFlow by `tf_resampling`. Cropping and padding follow the framework whose filter is named:
@@ -35,12 +35,12 @@ SCALABLE = frozenset({*_PILLOW, ResizeFilter.TF_BILINEAR_ANTIALIAS}) - {ResizeFi
 Those with hard edges (box, area) differ by whole levels on fine texture, the others hardly at all.
 """
 _STRIP_PIXELS = 1 << 21
-"""Larger pictures go through Pillow's horizontal pass in strips, which gives the same result."""
+"""Larger images go through Pillow's horizontal pass in strips, which gives the same result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A part of a picture, in pixels."""
+    """A part of an image, in pixels."""
 
     left: int
     top: int
@@ -49,7 +49,7 @@ class Window:
 
 
 def source_window(width: int, height: int, spec: InputSpec) -> Window:
-    """Return the part of a (width, height) picture that reaches the tensor."""
+    """Return the part of a (width, height) image that reaches the tensor."""
     if spec.fit is not Fit.CROP:
         return Window(0, 0, width, height)
     inner_width = min(width, height * spec.width // spec.height)
@@ -98,7 +98,7 @@ def _pillow(pixels: Pixels, height: int, width: int, method: Image.Resampling, w
 
 
 def _narrowed(pixels: Pixels, width: int, method: Image.Resampling, sides: tuple[int, int]) -> Pixels:
-    """Return (h, width, c): the first of Pillow's two passes, without a copy of the whole picture."""
+    """Return (h, width, c): the first of Pillow's two passes, without a copy of the whole image."""
     height, _, channels = pixels.shape
     narrow = np.empty((height, width, channels), np.uint8)
     rows = max(_STRIP_PIXELS // pixels.shape[1], 1)
@@ -133,7 +133,7 @@ def _padded(pixels: Pixels, spec: InputSpec) -> npt.NDArray[Any]:
 
 
 def target_window(width: int, height: int, spec: InputSpec) -> Window:
-    """Return the part of the tensor that a (width, height) picture covers; the rest is padding."""
+    """Return the part of the tensor that a (width, height) image covers; the rest is padding."""
     if spec.fit is not Fit.PAD:
         return Window(0, 0, spec.width, spec.height)
     if spec.resize.startswith("pillow-"):
@@ -142,7 +142,7 @@ def target_window(width: int, height: int, spec: InputSpec) -> Window:
 
 
 def _pillow_inside(width: int, height: int, spec: InputSpec) -> Window:
-    """Return where the picture lies inside the input as `ImageOps.pad` places it."""
+    """Return where the image lies inside the input as `ImageOps.pad` places it."""
     inner_width, inner_height = spec.width, spec.height
     if width / height > spec.width / spec.height:
         inner_height = max(round(height / width * spec.width), 1)
@@ -153,7 +153,7 @@ def _pillow_inside(width: int, height: int, spec: InputSpec) -> Window:
 
 
 def _tf_inside(width: int, height: int, spec: InputSpec) -> Window:
-    """Return where the picture lies inside the input as `tf.image.resize_with_pad` does."""
+    """Return where the image lies inside the input as `tf.image.resize_with_pad` does."""
     one = np.float32(1)
     ratio = max(np.float32(width) / np.float32(spec.width) * one, np.float32(height) / np.float32(spec.height) * one)
     inner_width, inner_height = np.float32(width) / ratio, np.float32(height) / ratio

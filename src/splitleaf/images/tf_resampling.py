@@ -3,7 +3,7 @@
 Each filter is separable: for each axis, every output sample is a weighted sum of a short run of input
 samples. Weights are computed in float32 as the kernels of TensorFlow do, so that results agree to
 rounding (tests hold 4e-3 of a level). Only the rows and columns that are needed are ever converted to
-float, so a 48-megapixel picture costs no more memory than its bytes.
+float, so a 48-megapixel image costs no more memory than its bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Floats = npt.NDArray[np.float32]
 _Indices = npt.NDArray[np.intp]
 
 _OPENCV_MOST_PIXELS = 1 << 19
-"""Up to here converting the whole picture to float for OpenCV is cheaper than gathering."""
+"""Up to here converting the whole image to float for OpenCV is cheaper than gathering."""
 _FEW_TAPS = 8
 _CUBIC_STEPS = 1024
 _KEYS_A = -0.5
@@ -55,7 +55,7 @@ def resize(pixels: Pixels, height: int, width: int, method: ResizeFilter) -> npt
 
 
 def gather(pixels: Pixels, rows: _Indices, columns: _Indices) -> Pixels:
-    """Return the pixels at the crossings. Rows go first and by indexing: `take` would copy a turned picture whole."""
+    """Return the pixels at the crossings. Rows go first and by indexing: `take` would copy a turned image whole."""
     return np.asarray(pixels[rows].take(columns, axis=1))
 
 
@@ -108,7 +108,7 @@ def _bilinear(size: int, wanted: int) -> _Axis:
 
 @lru_cache(maxsize=256)
 def _bicubic(size: int, wanted: int) -> _Axis:
-    """Keys 1981 with a = -0.5, fractions in 1/1024 steps; samples outside the picture weigh nothing."""
+    """Keys 1981 with a = -0.5, fractions in 1/1024 steps; samples outside the image weigh nothing."""
     centres = _centres(size, wanted)
     base = np.floor(centres)
     near = np.rint((centres - base) * _CUBIC_STEPS) / _CUBIC_STEPS

@@ -30,7 +30,7 @@ def inspect_webp(data: bytes, limits: ImageLimits) -> WebpFacts:
     """Walk the chunks.
 
     Raises:
-        Refusal: with the code that the picture owes.
+        Refusal: with the code that the image owes.
     """
     facts = WebpFacts(end=_riff_end(data))
     canvas: tuple[int, int] | None = None
@@ -53,7 +53,7 @@ def inspect_webp(data: bytes, limits: ImageLimits) -> WebpFacts:
             if kind == b"EXIF":
                 facts.orientation = orientation(bytes(body))
     if not facts.width or (canvas is not None and canvas != (facts.width, facts.height)):
-        raise Refusal(CORRUPT, "no picture of the promised size")
+        raise Refusal(CORRUPT, "no image of the promised size")
     return facts
 
 
@@ -86,7 +86,7 @@ def _canvas(body: memoryview) -> tuple[int, int]:
 
 def _take_bitstream(facts: WebpFacts, kind: bytes, body: memoryview) -> None:
     if facts.width:
-        raise Refusal(CORRUPT, "two pictures")
+        raise Refusal(CORRUPT, "two images")
     if kind == b"VP8L":
         if len(body) < 5 or body[0] != _LOSSLESS_SIGNATURE:
             raise Refusal(CORRUPT, "VP8L header")

@@ -18,10 +18,10 @@ _BINS = 15
 
 @dataclass(frozen=True, slots=True)
 class CalibrationFit:
-    """A fitted temperature, and what it changes on the pictures it was fitted on."""
+    """A fitted temperature, and what it changes on the images it was fitted on."""
 
     temperature: float
-    pictures: int
+    images: int
     log_loss_before: float
     log_loss_after: float
     calibration_error_before: float

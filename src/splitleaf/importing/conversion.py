@@ -134,7 +134,7 @@ def output_kind(runtime: Runtime, shape: tuple[int, int, int]) -> OutputKind:
         return "probabilities"
     if answers.min() >= 0 and answers.max() <= 1:
         raise ImportRefused(
-            "its outputs are shares that do not sum to 1 (sigmoid, several labels a picture); one label a picture "
+            "its outputs are shares that do not sum to 1 (sigmoid, several labels an image); one label an image "
             "(softmax or logits) is needed",
             code="not_a_classifier",
         )

@@ -1,7 +1,7 @@
-"""Trying preprocessings and label orders on labelled pictures, through the artifact as serving runs it.
+"""Trying preprocessings and label orders on labelled images, through the artifact as serving runs it.
 
 Wrong scaling, filter or class order never raises an error; it answers wrongly and with confidence. Only
-pictures whose answer is known can show it.
+images whose answer is known can show it.
 """
 
 from __future__ import annotations
@@ -21,39 +21,39 @@ from splitleaf.core.preprocessing import Normalization
 from splitleaf.engine.calibration import calibrate
 from splitleaf.engine.normalization import normalize
 from splitleaf.engine.runtime import Runtime
-from splitleaf.importing.pictures import LabelledPictures, read_tensors
+from splitleaf.importing.images import LabelledImages, read_tensors
 from splitleaf.registry.manifest import Preprocessing
 
 OutputKind = Literal["probabilities", "logits"]
 Tick = Callable[[int, int], None]
-"""Told (pictures done, pictures in all)."""
+"""Told (images done, images in all)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """The network's raw outputs for the pictures that could be read."""
+    """The network's raw outputs for the images that could be read."""
 
-    pictures: LabelledPictures
+    images: LabelledImages
     """Those that could be read."""
     refused: int
-    """Pictures that the intake would refuse."""
+    """Images that the intake would refuse."""
     outputs: dict[Preprocessing, NDArray[np.float32]]
-    """(pictures, classes) for each preprocessing."""
+    """(images, classes) for each preprocessing."""
 
     def answers(self, preprocessing: Preprocessing) -> NDArray[np.int64]:
-        """Return the output that answered each picture."""
+        """Return the output that answered each image."""
         columns: NDArray[np.int64] = self.outputs[preprocessing].argmax(axis=1)
         return columns
 
     def answer_counts(self, preprocessing: Preprocessing) -> NDArray[np.int64]:
-        """Return how often each folder's pictures (row) were answered with each output (column)."""
-        counts = np.zeros((len(self.pictures.folders), self.outputs[preprocessing].shape[1]), dtype=np.int64)
-        np.add.at(counts, (self.pictures.truth, self.answers(preprocessing)), 1)
+        """Return how often each folder's images (row) were answered with each output (column)."""
+        counts = np.zeros((len(self.images.folders), self.outputs[preprocessing].shape[1]), dtype=np.int64)
+        np.add.at(counts, (self.images.truth, self.answers(preprocessing)), 1)
         return counts
 
     def right(self, preprocessing: Preprocessing, order: Sequence[int]) -> NDArray[np.bool_]:
-        """Return which pictures are answered right when folder i is output `order[i]`."""
-        expected = np.array(order, dtype=np.int64)[self.pictures.truth]
+        """Return which images are answered right when folder i is output `order[i]`."""
+        expected = np.array(order, dtype=np.int64)[self.images.truth]
         result: NDArray[np.bool_] = self.answers(preprocessing) == expected
         return result
 
@@ -62,12 +62,12 @@ class Scores:
         return float(calibrate(self.outputs[preprocessing], output, 1.0).max(axis=1).mean())
 
 
-def score(runtime: Runtime, pictures: LabelledPictures, preprocessings: Sequence[Preprocessing], tick: Tick) -> Scores:
-    """Answer every picture in every preprocessing. Raises `ImportRefused` when no picture can be read."""
+def score(runtime: Runtime, images: LabelledImages, preprocessings: Sequence[Preprocessing], tick: Tick) -> Scores:
+    """Answer every image in every preprocessing. Raises `ImportRefused` when no image can be read."""
     specs = list(dict.fromkeys(one.input_spec for one in preprocessings))
 
     def answer(path_index: int) -> NDArray[np.float32] | None:
-        tensors = read_tensors(pictures.paths[path_index], specs)
+        tensors = read_tensors(images.paths[path_index], specs)
         if tensors is None:
             return None
         by_spec = dict(zip(specs, (tensor.astype(np.float32) for tensor in tensors), strict=True))
@@ -75,19 +75,19 @@ def score(runtime: Runtime, pictures: LabelledPictures, preprocessings: Sequence
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         answers = []
-        for done, answered in enumerate(pool.map(answer, range(len(pictures))), start=1):
+        for done, answered in enumerate(pool.map(answer, range(len(images))), start=1):
             answers.append(answered)
-            tick(done, len(pictures))
+            tick(done, len(images))
     read = [index for index, answered in enumerate(answers) if answered is not None]
     if not read:
-        raise ImportRefused(f"none of the {len(pictures)} pictures can be read", code="no_pictures")
+        raise ImportRefused(f"none of the {len(images)} images can be read", code="no_images")
     stacked = np.stack([answered for answered in answers if answered is not None])
     outputs = {one: stacked[:, index] for index, one in enumerate(preprocessings)}
-    return Scores(pictures.only(read), len(pictures) - len(read), outputs)
+    return Scores(images.only(read), len(images) - len(read), outputs)
 
 
 def _answer_each(runtime: Runtime, inputs: Sequence[tuple[NDArray[np.float32], Normalization]]) -> NDArray[np.float32]:
-    """Answer one picture in each preprocessing; equal inputs (no resize, say, hence no filter) are run once."""
+    """Answer one image in each preprocessing; equal inputs (no resize, say, hence no filter) are run once."""
     known: dict[tuple[bytes, Normalization], NDArray[np.float32]] = {}
     answers = []
     for pixels, normalization in inputs:

@@ -17,7 +17,7 @@ from splitleaf.importing.graph import FLOAT, SHAPES_ALONE, Graph, Node
 from splitleaf.importing.places import Places, places_of
 
 MOST_FEATURES: Final = 4096
-"""Longer vectors are flattened maps: too long to compare, and no summary of a picture."""
+"""Longer vectors are flattened maps: too long to compare, and no summary of an image."""
 _TRANSPARENT: Final = frozenset({"Identity", "Cast", "Dropout"})
 _LAST: Final = frozenset({"Softmax", "LogSoftmax", "Identity", "Cast", "Add", "Dropout"})
 _TO_CHANNELS_LAST: Final = [0, 2, 3, 1]
@@ -34,14 +34,14 @@ class Head:
     """The feature map whose mean the features are; empty: they are something else."""
     map_layout: Literal["nchw", "nhwc"] = "nchw"
     places: Places | None = None
-    """Where the map's places look; None: nobody can tell, and they divide the picture evenly."""
+    """Where the map's places look; None: nobody can tell, and they divide the image evenly."""
 
 
 def offer_features(path: Path, sides: tuple[int, int] | None = None) -> Head | None:
     """Add the features, and the map that they are the mean of, to the outputs of the network in `path`.
 
     The runtime must have taken the file before: what is malformed is its to refuse. `sides` are the height and width of
-    its pictures, where the file leaves them open.
+    its images, where the file leaves them open.
 
     Returns what was found; None leaves the file as it is: its last layer is not one dense layer.
     """
@@ -69,10 +69,10 @@ def _find(graph: Graph, sides: tuple[int, int] | None = None) -> Head | None:
 
 
 def _places(graph: Graph, map_output: str, sides: tuple[int, int] | None) -> Places | None:
-    pictures = [(name, sizes[1:3]) for name, sizes in graph.inputs.items() if len(sizes) == 4]
-    if not map_output or len(pictures) != 1:
+    images = [(name, sizes[1:3]) for name, sizes in graph.inputs.items() if len(sizes) == 4]
+    if not map_output or len(images) != 1:
         return None
-    name, (height, width) = pictures[0]
+    name, (height, width) = images[0]
     height, width = height or (sides or (0, 0))[0], width or (sides or (0, 0))[1]
     return places_of(graph, name, (height, width), map_output) if height and width else None
 

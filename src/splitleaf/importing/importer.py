@@ -20,11 +20,11 @@ from splitleaf.importing.calibration import CalibrationFit, fit_temperature
 from splitleaf.importing.child.inspection import MAX_SOURCE_BYTES
 from splitleaf.importing.conversion import Network, convert_source, original_answers
 from splitleaf.importing.evaluation import score
+from splitleaf.importing.images import find_images, read_all, read_labelled_folder
 from splitleaf.importing.insight import baseline_of, write_insight
 from splitleaf.importing.interpreter import find_import_python
 from splitleaf.importing.labelling import Labelling
 from splitleaf.importing.labels import canonical
-from splitleaf.importing.pictures import find_pictures, read_all, read_labelled_folder
 from splitleaf.importing.preprocessing import Origin, assume, complete
 from splitleaf.importing.reference import Reference, look_and_learn
 from splitleaf.importing.report import ImportReport
@@ -50,7 +50,7 @@ from splitleaf.registry.reports import REPORT_NAME
 from splitleaf.registry.repository import read_repository
 from splitleaf.registry.staging import artifact_folder_name, publish, staged_folder
 
-MAX_PARITY_PICTURES = 1000
+MAX_PARITY_IMAGES = 1000
 _REAL_GOLDEN = 12
 
 
@@ -194,12 +194,12 @@ class _Import:
         return Declared(base, self._request.preprocessing, bool(stated), self._labelling.stated(network.classes))
 
     def _preprocessing(self, network: Network, selection: Selection | None) -> tuple[Preprocessing, Origin]:
-        """Return what the version will do to pictures, and on whose word."""
+        """Return what the version will do to images, and on whose word."""
         if self._request.preprocessing.stated():
             stated = selection.preprocessing if selection else self._declared(network).base
             return stated, Origin("stated with --preprocessing")
         if selection is not None:
-            return selection.preprocessing, Origin("chosen on labelled pictures")
+            return selection.preprocessing, Origin("chosen on labelled images")
         is_keras = network.format in {"h5-keras2", "h5-keras3", "keras"}
         return assume(self._preprocessing_draft(), network.shape, network.layers if is_keras else None)
 
@@ -208,10 +208,10 @@ class _Import:
     def _select(self, network: Network) -> Selection | None:
         if self._request.evaluate is None:
             return None
-        pictures = read_labelled_folder(self._request.evaluate)
+        images = read_labelled_folder(self._request.evaluate)
         return select(
             network.runtime,
-            pictures,
+            images,
             self._declared(network),
             classes=network.classes,
             output=network.output,
@@ -223,19 +223,19 @@ class _Import:
     ) -> CalibrationFit | None:
         if self._request.calibrate is None:
             return None
-        pictures = read_labelled_folder(self._request.calibrate)
-        names = [canonical(folder, labels) for folder in pictures.folders]
+        images = read_labelled_folder(self._request.calibrate)
+        names = [canonical(folder, labels) for folder in images.folders]
         unknown = sorted(set(names) - set(labels))
         if unknown:
             raise ImportRefused(f"folders without a label: {', '.join(unknown)}", code="labels_do_not_fit")
         scores = score(
             network.runtime,
-            pictures,
+            images,
             [preprocessing],
             lambda done, total: self._progress(Progress("calibrating", done, total)),
         )
         columns = np.array([labels.index(name) for name in names], dtype=np.int64)
-        return fit_temperature(scores.outputs[preprocessing], columns[scores.pictures.truth], network.output)
+        return fit_temperature(scores.outputs[preprocessing], columns[scores.images.truth], network.output)
 
     def _learn(self, network: Network, preprocessing: Preprocessing) -> Reference | None:
         if self._request.reference is None:
@@ -244,21 +244,21 @@ class _Import:
         def tick(done: int, total: int) -> None:
             self._progress(Progress("learning what is familiar", done, total))
 
-        pictures = read_labelled_folder(self._request.reference)
+        images = read_labelled_folder(self._request.reference)
         held = read_labelled_folder(self._request.calibrate) if self._request.calibrate else None
-        return look_and_learn(network.runtime, network.head, preprocessing, pictures, held, tick)
+        return look_and_learn(network.runtime, network.head, preprocessing, images, held, tick)
 
     def _prove(
         self, network: Network, preprocessing: Preprocessing, artifact: Path, selection: Selection | None
     ) -> parity.Parity:
         self._progress(Progress("proving parity"))
         spec = preprocessing.input_spec
-        synthetic = golden.synthetic_pictures(spec, golden.MAX_GOLDEN)
-        kept = self._golden_pictures(preprocessing)
-        real = [*kept, *self._parity_pictures(preprocessing, selection)]
+        synthetic = golden.synthetic_images(spec, golden.MAX_GOLDEN)
+        kept = self._golden_images(preprocessing)
+        real = [*kept, *self._parity_images(preprocessing, selection)]
         inputs = np.concatenate([synthetic, np.stack(real)]) if real else synthetic
         batch = normalize(inputs.astype(np.float32), preprocessing.normalization)
-        found = np.concatenate([network.runtime.run(picture[None]) for picture in batch])
+        found = np.concatenate([network.runtime.run(image[None]) for image in batch])
         expected = original_answers(network, batch, self._child()) if network.loader else found
         proof = parity.compare(
             expected,
@@ -274,16 +274,16 @@ class _Import:
         golden.write_golden(artifact / "golden.npz", inputs[places], expected[places])
         return proof
 
-    def _golden_pictures(self, preprocessing: Preprocessing) -> list[NDArray[np.generic]]:
+    def _golden_images(self, preprocessing: Preprocessing) -> list[NDArray[np.generic]]:
         if self._request.golden is None:
             return []
-        return read_all(find_pictures(self._request.golden, _REAL_GOLDEN), preprocessing.input_spec)
+        return read_all(find_images(self._request.golden, _REAL_GOLDEN), preprocessing.input_spec)
 
-    def _parity_pictures(self, preprocessing: Preprocessing, selection: Selection | None) -> list[NDArray[np.generic]]:
+    def _parity_images(self, preprocessing: Preprocessing, selection: Selection | None) -> list[NDArray[np.generic]]:
         if selection is None:
             return []
-        paths = selection.scores.pictures.paths
-        step = -(-len(paths) // MAX_PARITY_PICTURES)
+        paths = selection.scores.images.paths
+        step = -(-len(paths) // MAX_PARITY_IMAGES)
         return read_all(paths[::step], preprocessing.input_spec)
 
     def _evaluation(self, network: Network, selection: Selection | None) -> Evaluation | None:
@@ -293,7 +293,7 @@ class _Import:
         right = selection.right
         low, high = wilson_interval(int(right.sum()), len(right))
         return Evaluation(
-            dataset=selection.scores.pictures.name,
+            dataset=selection.scores.images.name,
             images=len(right),
             accuracy=round(float(right.mean()), 4),
             accuracy_low=round(low, 4),
@@ -319,12 +319,12 @@ class _Import:
 
 
 def _describe_artifact(staged: Path, artifact: Path, network: Network) -> Artifact:
-    onnx, pictures = artifact / "model.onnx", artifact / "golden.npz"
+    onnx, images = artifact / "model.onnx", artifact / "golden.npz"
     return Artifact(
         file=onnx.relative_to(staged).as_posix(),
         sha256=sha256_file(onnx),
         size_bytes=onnx.stat().st_size,
         output=network.output,
-        golden=pictures.relative_to(staged).as_posix(),
-        golden_sha256=sha256_file(pictures),
+        golden=images.relative_to(staged).as_posix(),
+        golden_sha256=sha256_file(images),
     )

@@ -51,14 +51,14 @@ def write_insight(
         map_layout=head.map_layout if head else "nchw",
         map_origin=places.origin if places else None,
         map_pitch=places.pitch if places else None,
-        reference=reference.sightings.pictures.name if reference else "",
+        reference=reference.sightings.images.name if reference else "",
         reference_images=len(reference.novelty) if reference else 0,
         held_images=reference.held if reference else 0,
     )
 
 
 def baseline_of(reference: Reference, network: Network, labels: Sequence[str], temperature: float) -> Baseline:
-    """Return what is usual, from the reference pictures as they are."""
+    """Return what is usual, from the reference images as they are."""
     count = len(reference.novelty)
     probabilities = calibrate(reference.sightings.scores[:count], network.output, temperature)
     measures = dict(zip(APPEARANCE, reference.sightings.appearance[:count].T, strict=True))
@@ -76,7 +76,7 @@ def _rule(reference: Reference) -> dict[str, NDArray[np.generic]]:
 
 
 def _map_shape(network: Network, preprocessing: Preprocessing) -> tuple[int, int] | None:
-    """Return the feature map's rows and columns, where it lies over the whole of what people see as their picture."""
+    """Return the feature map's rows and columns, where it lies over the whole of what people see as their image."""
     head = network.head
     if (
         head is None

@@ -1,4 +1,4 @@
-"""Which output of a network is which label: what is stated, and what the pictures say."""
+"""Which output of a network is which label: what is stated, and what the images say."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class Labelling:
         """Return the labels in the order of the outputs, and who says so. Raises `ImportRefused`."""
         stated = self.stated(classes)
         if selection is not None and not self.given:
-            return self._of_pictures(classes, selection, stated), selection.order_origin
+            return self._of_images(classes, selection, stated), selection.order_origin
         if not stated:
             raise ImportRefused(
                 f"nothing says what the {classes} outputs are called: name them in order with --labels "
-                "(a file or a list), or state `labels` in repository.toml, or give labelled pictures with --evaluate",
+                "(a file or a list), or state `labels` in repository.toml, or give labelled images with --evaluate",
                 code="labels_missing",
             )
         first = stated[0]
@@ -57,9 +57,9 @@ class Labelling:
         # As stated where the repository's spelling would name two outputs alike.
         return (tuple(names) if len(set(names)) == len(names) else first.names), first.origin
 
-    def _of_pictures(self, classes: int, selection: Selection, stated: Sequence[StatedLabels]) -> tuple[str, ...]:
+    def _of_images(self, classes: int, selection: Selection, stated: Sequence[StatedLabels]) -> tuple[str, ...]:
         names = list(stated[0].names) if stated else [f"class_{index}" for index in range(classes)]
-        for folder, output in zip(selection.scores.pictures.folders, selection.order, strict=True):
+        for folder, output in zip(selection.scores.images.folders, selection.order, strict=True):
             names[output] = canonical(folder, self.known)
         if len(set(names)) != len(names):
             raise ImportRefused(f"two outputs would have one name: {names}", code="labels_do_not_fit")

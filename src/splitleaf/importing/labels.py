@@ -1,4 +1,4 @@
-"""Labels: what the outputs are called, where that is written, and which folder of pictures is which output."""
+"""Labels: what the outputs are called, where that is written, and which folder of images is which output."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def match_by_name(folders: Sequence[str], names: Sequence[str], answers: NDArray
     Args:
         folders: names of the class folders.
         names: names of the outputs, in order.
-        answers: how often each folder's pictures (row) were answered with each output (column). Decides
+        answers: how often each folder's images (row) were answered with each output (column). Decides
             between names that fit equally well, as `Potato_healthy` and `Tomato_healthy` do for `healthy`.
     """
     alike = np.array([[similarity(folder, name) for name in names] for folder in folders])

@@ -14,7 +14,7 @@ from splitleaf.engine.calibration import calibrate
 
 TOLERANCE = 1e-4
 ROUNDINGS = 8
-"""Where the original itself moves by more than an eighth of the tolerance when its pictures move by one rounding of
+"""Where the original itself moves by more than an eighth of the tolerance when its images move by one rounding of
 float32, no conversion can be nearer to it than that. Measured: two runtimes differ by one to five such moves."""
 LOOSEST = 1e-3
 """Whatever the original does: as near as an answer must be to its golden one when the version is loaded."""
@@ -35,7 +35,7 @@ class Parity:
     """What answered as the original."""
 
     @property
-    def pictures(self) -> int:
+    def images(self) -> int:
         return self.random_pictures + self.real_pictures
 
 
@@ -50,7 +50,7 @@ def compare(
 ) -> Parity:
     """Compare raw outputs (n, classes). Raises `ImportRefused` (`parity_failed`) unless they agree.
 
-    `nudged` gives the original's outputs for the same pictures, moved by one rounding. It is asked only where the
+    `nudged` gives the original's outputs for the same images, moved by one rounding. It is asked only where the
     probabilities are further apart than `TOLERANCE`.
     """
     if original.shape != artifact.shape:
@@ -71,13 +71,13 @@ def compare(
     if not (same.all() and largest <= allowed):
         raise ImportRefused(
             f"the converted network answers otherwise than the original: same top-1 on {parity.same_top_1} of "
-            f"{parity.pictures} pictures, largest difference of a probability {largest:.2g} (allowed {allowed:.2g})",
+            f"{parity.images} images, largest difference of a probability {largest:.2g} (allowed {allowed:.2g})",
             code="parity_failed",
         )
     return parity
 
 
 def nudge(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the pictures with every value moved to its next neighbour in float32, up or down by chance."""
+    """Return the images with every value moved to its next neighbour in float32, up or down by chance."""
     up = np.random.default_rng(0).random(batch.shape) < 0.5
     return np.nextafter(batch, np.where(up, np.inf, -np.inf).astype(np.float32))

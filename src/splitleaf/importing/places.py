@@ -1,7 +1,7 @@
-"""Where in a picture the places of a feature map look.
+"""Where in an image the places of a feature map look.
 
-A place of a convolutional map sees a window of the picture. The windows' centres are evenly spaced, but seldom where
-an even division of the picture would put them: a padding of "same" at an even side adds its row below and at the right
+A place of a convolutional map sees a window of the image. The windows' centres are evenly spaced, but seldom where
+an even division of the image would put them: a padding of "same" at an even side adds its row below and at the right
 alone, so each halving moves them by half a pixel of its own. The arithmetic is that of Araujo et al., "Computing
 Receptive Fields of Convolutional Neural Networks", Distill 2019.
 """
@@ -46,7 +46,7 @@ _CHANNELS: Final = {"nchw": (1, -3), "nhwc": (3, -1)}
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Centres of a map's places, in shares of the picture's height and width: `origin + pitch * place`."""
+    """Centres of a map's places, in shares of the image's height and width: `origin + pitch * place`."""
 
     origin: tuple[float, float]
     pitch: tuple[float, float]
@@ -56,7 +56,7 @@ class Places:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """One side of a map, in pixels of the picture."""
+    """One side of a map, in pixels of the image."""
 
     length: int
     first: float = 0.0
@@ -76,7 +76,7 @@ class _Axis:
 
 @dataclass(frozen=True, slots=True)
 class _View:
-    """How a tensor's places lie over the picture."""
+    """How a tensor's places lie over the image."""
 
     layout: str
     rows: _Axis
@@ -84,7 +84,7 @@ class _View:
 
 
 def places_of(graph: Graph, source: str, sides: tuple[int, int], target: str) -> Places | None:
-    """Return where the map `target` looks in the picture `source` (n, height, width, channels) of these sides.
+    """Return where the map `target` looks in the image `source` (n, height, width, channels) of these sides.
 
     None where the way from one to the other has an operation that is not understood here.
     """
@@ -100,9 +100,9 @@ def places_of(graph: Graph, source: str, sides: tuple[int, int], target: str) ->
     return Places(origin, pitch, (rows.length, columns.length))
 
 
-def _followed(graph: Graph, source: str, picture: _View, target: str) -> _View | None:
+def _followed(graph: Graph, source: str, image: _View, target: str) -> _View | None:
     """Return the view of a tensor, from those of all that it is made of; without recursion, for networks are deep."""
-    views: dict[str, _View | None] = {source: picture}
+    views: dict[str, _View | None] = {source: image}
     waiting, met = [target], set[str]()
     while waiting:
         name = waiting[-1]

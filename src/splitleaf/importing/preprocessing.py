@@ -122,18 +122,18 @@ class Origin:
 def assume(
     draft: PreprocessingDraft, shape: tuple[int, int, int], layers: Mapping[str, int] | None
 ) -> tuple[Preprocessing, Origin]:
-    """Return the draft, completed by what is most customary, for a version that no labelled picture was shown to.
+    """Return the draft, completed by what is most customary, for a version that no labelled image was shown to.
 
     Most Keras networks without a layer that scales were trained on x/255. `layers` is None for a graph of operations,
     which does not tell its layers: those are exported with their scaling inside more often than not.
     """
     if draft.stated().keys() & {"scale", "mean", "std"}:
-        return complete(draft, shape), Origin("as declared; give labelled pictures with --evaluate to prove it")
+        return complete(draft, shape), Origin("as declared; give labelled images with --evaluate to prove it")
     scaling = RAW if layers is None or layers.keys() & _SCALING_LAYERS else SCALINGS[1]
     assumed = PreprocessingDraft.model_validate(_scaling_entries(scaling)).over(draft)
     doubt = (
-        f"nothing says how training scaled its pictures: {scaling.name} is assumed, and a wrong scaling answers "
-        "wrongly without any error. Give labelled pictures with --evaluate, or say it with --preprocessing or in "
+        f"nothing says how training scaled its images: {scaling.name} is assumed, and a wrong scaling answers "
+        "wrongly without any error. Give labelled images with --evaluate, or say it with --preprocessing or in "
         "repository.toml"
     )
     return complete(assumed, shape), Origin("assumed", (doubt,))

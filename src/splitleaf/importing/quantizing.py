@@ -1,4 +1,4 @@
-"""A served version -> the same network in 8-bit integers, as another version; gated on labelled pictures."""
+"""A served version -> the same network in 8-bit integers, as another version; gated on labelled images."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from splitleaf.importing import golden
 from splitleaf.importing.conversion import Network
 from splitleaf.importing.evaluation import Scores, score
 from splitleaf.importing.head import Head
+from splitleaf.importing.images import LabelledImages, read_all, read_labelled_folder
 from splitleaf.importing.insight import baseline_of, write_insight
 from splitleaf.importing.interpreter import find_import_python
 from splitleaf.importing.labels import canonical
 from splitleaf.importing.network import CappedNetwork
 from splitleaf.importing.parity import Parity
-from splitleaf.importing.pictures import LabelledPictures, read_all, read_labelled_folder
 from splitleaf.importing.places import Places
 from splitleaf.importing.reference import look_and_learn
 from splitleaf.importing.report import ImportReport
@@ -41,7 +41,7 @@ from splitleaf.registry.reports import REPORT_NAME
 from splitleaf.registry.staging import ARTIFACT_FOLDER, publish, staged_folder
 
 LARGEST_LOSS = 0.01
-"""Accuracy that may be lost at most, in shares of the labelled pictures."""
+"""Accuracy that may be lost at most, in shares of the labelled images."""
 GOLDEN_TOLERANCE = 0.1
 """Processors add 8-bit products in different ways; float networks agree a hundred times better."""
 _CALIBRATION_PER_CLASS = 20
@@ -142,17 +142,17 @@ class _Quantization:
     def _quantize(self, target: Path, head: Head) -> dict[str, str]:
         self._progress(Progress("quantizing"))
         preprocessing = self._manifest.preprocessing
-        pictures = read_labelled_folder(self._request.calibration).sample(_CALIBRATION_PER_CLASS)
-        pixels = np.stack(read_all(pictures.paths, preprocessing.input_spec)).astype(np.float32)
+        images = read_labelled_folder(self._request.calibration).sample(_CALIBRATION_PER_CLASS)
+        pixels = np.stack(read_all(images.paths, preprocessing.input_spec)).astype(np.float32)
         with tempfile.TemporaryDirectory(prefix="splitleaf-quantize-") as folder:
-            batch = Path(folder) / "pictures.npy"
+            batch = Path(folder) / "images.npy"
             np.save(batch, normalize(pixels, preprocessing.normalization), allow_pickle=False)
             child = Sandbox(find_import_python(self._request.import_python), self._request.limits)
             made = child.perform(
                 "quantize",
                 source=self._float.resolve(),
                 onnx=target.resolve(),
-                pictures=batch,
+                images=batch,
                 keep_after=head.features_output,
             )
         tools: dict[str, str] = made["tools"]
@@ -182,23 +182,23 @@ class _Quantization:
             lambda done, total: self._progress(Progress("measuring", done, total)),
         )
 
-    def _evaluated(self) -> LabelledPictures:
-        pictures = read_labelled_folder(self._request.evaluate)
-        unknown = sorted({canonical(one, self._manifest.labels) for one in pictures.folders} - {*self._manifest.labels})
+    def _evaluated(self) -> LabelledImages:
+        images = read_labelled_folder(self._request.evaluate)
+        unknown = sorted({canonical(one, self._manifest.labels) for one in images.folders} - {*self._manifest.labels})
         if unknown:
             raise ImportRefused(f"folders without a label: {', '.join(unknown)}", code="labels_do_not_fit")
-        return pictures
+        return images
 
     def _right(self, scores: Scores) -> NDArray[np.bool_]:
         labels = self._manifest.labels
-        order = [labels.index(canonical(folder, labels)) for folder in scores.pictures.folders]
+        order = [labels.index(canonical(folder, labels)) for folder in scores.images.folders]
         return scores.right(self._manifest.preprocessing, order)
 
     def _gate(self, before: Scores, after: Scores) -> None:
         was, found = float(self._right(before).mean()), float(self._right(after).mean())
         if was - found > self._request.largest_loss:
             raise ImportRefused(
-                f"in 8 bits it is right for {found:.1%} of the pictures, before for {was:.1%}: more is lost than "
+                f"in 8 bits it is right for {found:.1%} of the images, before for {was:.1%}: more is lost than "
                 f"{self._request.largest_loss:.1%}",
                 code="quantization_refused",
             )
@@ -208,9 +208,9 @@ class _Quantization:
     ) -> QuantizationReport:
         artifact, preprocessing = staged / ARTIFACT_FOLDER, self._manifest.preprocessing
         self._progress(Progress("learning what is familiar"))
-        pictures = read_labelled_folder(self._request.calibration)
+        images = read_labelled_folder(self._request.calibration)
         runtime, head = network.runtime, network.head
-        reference = look_and_learn(runtime, head, preprocessing, pictures, self._held, lambda *_: None)
+        reference = look_and_learn(runtime, head, preprocessing, images, self._held, lambda *_: None)
         baseline = baseline_of(reference, network, self._manifest.labels, self._manifest.calibration.temperature)
         latency = network.runtime.latency_ms(network.shape)
         manifest = self._manifest.model_copy(
@@ -255,11 +255,11 @@ class _Quantization:
         )
 
     def _write_golden(self, staged: Path, runtime: Runtime) -> Artifact:
-        """Keep the version's golden pictures, with what the 8-bit network says of them."""
+        """Keep the version's golden images, with what the 8-bit network says of them."""
         inputs = read_arrays(self._folder / self._manifest.artifact.golden)["inputs"]
         batch = normalize(inputs.astype(np.float32), self._manifest.preprocessing.normalization)
         path, onnx = staged / ARTIFACT_FOLDER / "golden.npz", staged / ARTIFACT_FOLDER / "model.onnx"
-        golden.write_golden(path, inputs, np.concatenate([runtime.run(picture[None]) for picture in batch]))
+        golden.write_golden(path, inputs, np.concatenate([runtime.run(image[None]) for image in batch]))
         return Artifact(
             file=onnx.relative_to(staged).as_posix(),
             sha256=sha256_file(onnx),
@@ -274,7 +274,7 @@ class _Quantization:
 def _evaluation(scores: Scores, right: NDArray[np.bool_], latency_ms: float) -> Evaluation:
     low, high = wilson_interval(int(right.sum()), len(right))
     return Evaluation(
-        dataset=scores.pictures.name,
+        dataset=scores.images.name,
         images=len(right),
         accuracy=round(float(right.mean()), 4),
         accuracy_low=round(low, 4),

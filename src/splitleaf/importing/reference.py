@@ -1,9 +1,9 @@
-"""What the reference pictures teach: when a picture is unfamiliar, and what is usual of all that is measured.
+"""What the reference images teach: when an image is unfamiliar, and what is usual of all that is measured.
 
-Everything here rests on pictures of training alone. The limit is set on distances that were measured without the
-picture itself and its neighbours: the folds are contiguous in each class, because neighbouring shots often show one
+Everything here rests on images of training alone. The limit is set on distances that were measured without the
+image itself and its neighbours: the folds are contiguous in each class, because neighbouring shots often show one
 object. The network itself has learnt from all of them, though, and sees them nearer to each other than what it has not
-learnt from. So where training held pictures back, these widen the limit.
+learnt from. So where training held images back, these widen the limit.
 """
 
 from __future__ import annotations
@@ -23,25 +23,25 @@ from splitleaf.engine.familiarity import Familiarity, as_vectors
 from splitleaf.engine.normalization import normalize
 from splitleaf.engine.runtime import Runtime
 from splitleaf.importing.head import Head
-from splitleaf.importing.pictures import LabelledPictures, read_tensors
+from splitleaf.importing.images import LabelledImages, read_tensors
 from splitleaf.importing.statistics import tolerance_limit
 from splitleaf.importing.views import change_harmlessly
 from splitleaf.registry.manifest import Preprocessing
 
 SHARE_REFUSED = 0.02
-"""Of the reference pictures and their harmless changes, the share that the limit refuses.
+"""Of the reference images and their harmless changes, the share that the limit refuses.
 
 Of what training held back so few may lie beyond it that more than this share of others were a surprise (at 5 %) if all
 were of leaves of their own. They are not, so the limit is wider than their 2 %, but no proof of it.
 """
-LEAST_PICTURES = 100
-MOST_PICTURES = 3000
+LEAST_IMAGES = 100
+MOST_IMAGES = 3000
 FOLDS = 5
 DIRECTIONS = 48
-"""In which features are compared. In those beyond, the pictures that a network has learnt from differ so little that
+"""In which features are compared. In those beyond, the images that a network has learnt from differ so little that
 what it has not learnt from seems as far away as what it has never met; 32 to 64 serve equally well."""
 _RIDGE = 0.01
-"""Added to a covariance whose diagonal is about 1, so that few pictures do not make it singular."""
+"""Added to a covariance whose diagonal is about 1, so that few images do not make it singular."""
 _SEED = 20_261_125
 
 Floats = NDArray[np.float32]
@@ -50,9 +50,9 @@ Tick = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sightings:
-    """Pictures as a version sees them: as they are, and behind them, of reference pictures, changed harmlessly."""
+    """Images as a version sees them: as they are, and behind them, of reference images, changed harmlessly."""
 
-    pictures: LabelledPictures
+    images: LabelledImages
     scores: Floats
     """(2n, classes), raw."""
     features: Floats | None
@@ -63,7 +63,7 @@ class Sightings:
     @property
     def truth(self) -> NDArray[np.int64]:
         """Index of the folder of each row."""
-        return np.tile(self.pictures.truth, 2)
+        return np.tile(self.images.truth, 2)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,57 +72,57 @@ class Reference:
 
     familiarity: Familiarity
     novelty: Floats
-    """Of the reference pictures as they are, (n,), each judged without its own fold; 1 is the limit."""
+    """Of the reference images as they are, (n,), each judged without its own fold; 1 is the limit."""
     sketch: Floats
     """(n, 3) or (n, 0)"""
     sightings: Sightings
     held: int = 0
-    """Pictures that training held back, as far as they were enough to widen the limit."""
+    """Images that training held back, as far as they were enough to widen the limit."""
 
 
 def look_and_learn(  # noqa: PLR0917 - what looks, at what
     runtime: Runtime,
     head: Head | None,
     preprocessing: Preprocessing,
-    pictures: LabelledPictures,
-    held: LabelledPictures | None,
+    images: LabelledImages,
+    held: LabelledImages | None,
     tick: Tick,
 ) -> Reference:
-    """Let the network see reference pictures and, where there are any, those that training held back; learn of both.
+    """Let the network see reference images and, where there are any, those that training held back; learn of both.
 
-    Raises `ImportRefused` for too few reference pictures.
+    Raises `ImportRefused` for too few reference images.
     """
     if held is None:
-        return learn(look(runtime, head, preprocessing, pictures, tick))
-    reference = look(runtime, head, preprocessing, apart(pictures, held), tick)
+        return learn(look(runtime, head, preprocessing, images, tick))
+    reference = look(runtime, head, preprocessing, apart(images, held), tick)
     return learn(reference, look(runtime, head, preprocessing, held, tick, least=1, is_changed=False))
 
 
-def apart(pictures: LabelledPictures, held: LabelledPictures) -> LabelledPictures:
-    """Return the pictures without those that were held back: what made the rule cannot be judged by it as unseen."""
+def apart(images: LabelledImages, held: LabelledImages) -> LabelledImages:
+    """Return the images without those that were held back: what made the rule cannot be judged by it as unseen."""
     known = {path.resolve() for path in held.paths}
-    return pictures.only([place for place, path in enumerate(pictures.paths) if path.resolve() not in known])
+    return images.only([place for place, path in enumerate(images.paths) if path.resolve() not in known])
 
 
 def look(
     runtime: Runtime,
     head: Head | None,
     preprocessing: Preprocessing,
-    pictures: LabelledPictures,
+    images: LabelledImages,
     tick: Tick,
     *,
-    least: int = LEAST_PICTURES,
+    least: int = LEAST_IMAGES,
     is_changed: bool = True,
 ) -> Sightings:
-    """Let the network see the pictures and, if wanted, one harmless change of each.
+    """Let the network see the images and, if wanted, one harmless change of each.
 
     Raises `ImportRefused` for too few.
     """
-    pictures = pictures.sample(max(1, MOST_PICTURES // len(pictures.folders)))
+    images = images.sample(max(1, MOST_IMAGES // len(images.folders)))
     names = [head.features_output] if head else []
 
     def see(place: int) -> list[tuple[Floats, ...]] | None:
-        tensors = read_tensors(pictures.paths[place], [preprocessing.input_spec])
+        tensors = read_tensors(images.paths[place], [preprocessing.input_spec])
         if tensors is None:
             return None
         pixels = [tensors[0]]
@@ -132,26 +132,26 @@ def look(
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         seen = []
-        for done, views in enumerate(pool.map(see, range(len(pictures))), start=1):
+        for done, views in enumerate(pool.map(see, range(len(images))), start=1):
             seen.append(views)
-            tick(done, len(pictures))
+            tick(done, len(images))
     read = [place for place, views in enumerate(seen) if views is not None]
     if len(read) < least:
         raise ImportRefused(
-            f"{len(read)} pictures of {pictures.name} could be read; at least {least} are needed",
+            f"{len(read)} images of {images.name} could be read; at least {least} are needed",
             code="reference_too_small",
         )
     rows = [views[view] for view in range(1 + is_changed) for views in seen if views is not None]
     appearance, scores, *features = (np.stack(column) for column in zip(*rows, strict=True))
-    return Sightings(pictures.only(read), scores, features[0] if features else None, appearance)
+    return Sightings(images.only(read), scores, features[0] if features else None, appearance)
 
 
 def learn(sightings: Sightings, held: Sightings | None = None) -> Reference:
-    """Fit the rule and its limit; `held` are pictures that training held back."""
-    count, truth = len(sightings.pictures), sightings.truth
+    """Fit the rule and its limit; `held` are images that training held back."""
+    count, truth = len(sightings.images), sightings.truth
     vectors = as_vectors(sightings.features, sightings.appearance)
     features = 0 if sightings.features is None else sightings.features.shape[1]
-    folds = np.tile(_folds(sightings.pictures.truth), 2)
+    folds = np.tile(_folds(sightings.images.truth), 2)
     distances = np.empty(2 * count, dtype=np.float32)
     for fold in range(FOLDS):
         inside = folds == fold
@@ -160,12 +160,12 @@ def learn(sightings: Sightings, held: Sightings | None = None) -> Reference:
     final = _fit(vectors, truth, features)
     widened = None
     if held is not None:
-        unlearnt = as_vectors(held.features, held.appearance)[: len(held.pictures)]
+        unlearnt = as_vectors(held.features, held.appearance)[: len(held.images)]
         widened = tolerance_limit(final.judge(unlearnt)[0], SHARE_REFUSED)
         limit = max(limit, widened or 0.0)
     final = replace(final, limit=limit)
     _, sketch = final.judge(vectors[:count])
-    count_held = len(held.pictures) if held is not None and widened is not None else 0
+    count_held = len(held.images) if held is not None and widened is not None else 0
     return Reference(final, distances[:count] / np.float32(limit), sketch, sightings, count_held)
 
 

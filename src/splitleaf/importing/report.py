@@ -35,7 +35,7 @@ class ImportReport:
     table: tuple[TriedPreprocessing, ...] = ()
     orders: tuple[TriedOrder, ...] = ()
     calibration: CalibrationFit | None = None
-    refused_pictures: int = 0
+    refused_images: int = 0
     warnings: tuple[str, ...] = ()
     tools: dict[str, str] = field(default_factory=dict)
     isolation: dict[str, bool] = field(default_factory=dict)
@@ -56,7 +56,7 @@ class ImportReport:
             "preprocessings": [_row_as_dict(row) for row in self.table],
             "label_orders": [asdict(row) for row in self.orders],
             "calibration": asdict(self.calibration) if self.calibration else None,
-            "refused_pictures": self.refused_pictures,
+            "refused_images": self.refused_images,
             "warnings": list(self.warnings),
             "tools": self.tools,
             "isolation": self.isolation,
@@ -92,7 +92,7 @@ def render_preprocessings(rows: tuple[TriedPreprocessing, ...]) -> Table:
             f"{row.accuracy:.3f}",
             f"{row.low:.2f}-{row.high:.2f}",
             f"{row.confidence:.2f}",
-            str(row.pictures),
+            str(row.images),
             _mark(row),
             style="bold green" if row.chosen else "",
         )
@@ -134,7 +134,7 @@ def _render_facts(report: ImportReport) -> RenderableType:
     grid.add_row("artifact", f"{manifest.artifact.size_bytes / 1e6:.1f} MB, SHA-256 {manifest.artifact.sha256[:16]}")
     grid.add_row(
         "parity",
-        f"same top-1 on {parity.same_top_1} of {parity.pictures} pictures ({parity.real_pictures} real), "
+        f"same top-1 on {parity.same_top_1} of {parity.images} images ({parity.real_pictures} real), "
         f"largest difference {parity.largest_difference:.1e}, against {parity.reference}",
     )
     grid.add_row("preprocessing", f"{describe(spec)} ({report.preprocessing_origin})")
@@ -142,13 +142,13 @@ def _render_facts(report: ImportReport) -> RenderableType:
     if manifest.evaluation:
         found = manifest.evaluation
         interval = f"95 %: {found.accuracy_low:.3f}-{found.accuracy_high:.3f}"
-        grid.add_row("accuracy", f"{found.accuracy:.3f} ({interval}) on {found.images} pictures of {found.dataset}")
-        grid.add_row("latency", f"{found.latency_ms:.2f} ms a picture on one thread")
+        grid.add_row("accuracy", f"{found.accuracy:.3f} ({interval}) on {found.images} images of {found.dataset}")
+        grid.add_row("latency", f"{found.latency_ms:.2f} ms an image on one thread")
     grid.add_row("beyond scores", _describe_insight(manifest))
     if report.calibration:
         fit = report.calibration
         errors = f"calibration error {fit.calibration_error_before:.3f} -> {fit.calibration_error_after:.3f}"
-        grid.add_row("temperature", f"{fit.temperature:g} ({errors}, {fit.pictures} pictures)")
+        grid.add_row("temperature", f"{fit.temperature:g} ({errors}, {fit.images} images)")
     return Panel(grid, title=f"{manifest.version} imported in {report.seconds:.0f} s", title_align="left")
 
 
@@ -156,12 +156,12 @@ def _describe_insight(manifest: Manifest) -> str:
     offered = manifest.insight
     heat = "heat map" if offered and offered.map_output else "no heat map"
     if offered is None or manifest.decision.max_distance is None:
-        return f"{heat}; every picture counts as familiar (no --reference)"
+        return f"{heat}; every image counts as familiar (no --reference)"
     based_on = f"{offered.features} features and the appearance" if offered.features else "the appearance alone"
     held = f", not narrower than {offered.held_images} held-back ones need" if offered.held_images else ""
     return (
         f"{heat}; familiar is what is within {manifest.decision.max_distance:.1f} of {offered.reference_images} "
-        f"pictures of {offered.reference}, by {based_on}{held}"
+        f"images of {offered.reference}, by {based_on}{held}"
     )
 
 

@@ -37,9 +37,9 @@ class ImportRequest:
     evaluate: Path | None = None
     """Folder of class folders."""
     golden: Path | None = None
-    """Folder of pictures. Their pixels are kept in the artifact; without it, synthetic ones are."""
+    """Folder of images. Their pixels are kept in the artifact; without it, synthetic ones are."""
     calibrate: Path | None = None
-    """Folder of class folders, other pictures than `evaluate`."""
+    """Folder of class folders, other images than `evaluate`."""
     reference: Path | None = None
     """Folder of class folders, training's: what is familiar, and the baseline of drift."""
     replace: bool = False

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from splitleaf.core.errors import ImportRefused
 from splitleaf.engine.runtime import Runtime
 from splitleaf.importing.evaluation import OutputKind, Scores, score
+from splitleaf.importing.images import LabelledImages
 from splitleaf.importing.labels import StatedLabels, match_by_answers, match_by_name
-from splitleaf.importing.pictures import LabelledPictures
 from splitleaf.importing.preprocessing import describe_values, plausible
 from splitleaf.importing.statistics import paired_p_value, wilson_interval
 from splitleaf.registry.drafts import PreprocessingDraft
@@ -36,7 +36,7 @@ class TriedPreprocessing:
     preprocessing: Preprocessing
     values: str
     """The scaling in words."""
-    pictures: int
+    images: int
     accuracy: float
     low: float
     high: float
@@ -57,14 +57,14 @@ class TriedOrder:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What the labelled pictures say."""
+    """What the labelled images say."""
 
     preprocessing: Preprocessing
     order: Order
-    """The output of each folder of pictures."""
+    """The output of each folder of images."""
     order_origin: str
     scores: Scores
-    """For all pictures, among others in the chosen preprocessing."""
+    """For all images, among others in the chosen preprocessing."""
     table: tuple[TriedPreprocessing, ...]
     orders: tuple[TriedOrder, ...]
     warnings: tuple[str, ...]
@@ -89,19 +89,19 @@ class Declared:
 
 
 def select(
-    runtime: Runtime, pictures: LabelledPictures, declared: Declared, *, classes: int, output: OutputKind, tick: Tick
+    runtime: Runtime, images: LabelledImages, declared: Declared, *, classes: int, output: OutputKind, tick: Tick
 ) -> Selection:
-    """Try what is plausible on a sample, then the best of it on all pictures, and choose."""
-    if len(pictures.folders) > classes:
+    """Try what is plausible on a sample, then the best of it on all images, and choose."""
+    if len(images.folders) > classes:
         raise ImportRefused(
-            f"{pictures.name} has {len(pictures.folders)} folders, but the network only {classes} outputs",
+            f"{images.name} has {len(images.folders)} folders, but the network only {classes} outputs",
             code="labels_do_not_fit",
         )
-    sampled = _try_on_sample(runtime, pictures, declared, tick)
+    sampled = _try_on_sample(runtime, images, declared, tick)
     finalists = _finalists(sampled, declared)
-    scores = score(runtime, pictures, finalists, lambda done, total: tick("all pictures", done, total))
+    scores = score(runtime, images, finalists, lambda done, total: tick("all images", done, total))
     chosen, warnings = _choose_preprocessing(scores, finalists, declared)
-    orders = _orders(scores, chosen, declared.labels, pictures.folders, classes)
+    orders = _orders(scores, chosen, declared.labels, images.folders, classes)
     origin, order, more = _choose_order(scores, chosen, orders, declared.labels)
     rows = _table(sampled, scores, finalists, chosen, order, declared=declared, output=output)
     tried = tuple(
@@ -110,9 +110,9 @@ def select(
     return Selection(chosen, order, origin, scores, rows, tried, (*warnings, *more))
 
 
-def _try_on_sample(runtime: Runtime, pictures: LabelledPictures, declared: Declared, tick: Tick) -> list[Scores]:
+def _try_on_sample(runtime: Runtime, images: LabelledImages, declared: Declared, tick: Tick) -> list[Scores]:
     """Scaling and channel order matter most: they are found with one filter, then the filter with the best two."""
-    sample = pictures.sample(SAMPLE_PER_FOLDER)
+    sample = images.sample(SAMPLE_PER_FOLDER)
     grid = plausible(declared.base, declared.fixed)
     first = [one for one in grid if one.resize is declared.base.resize]
     if declared.base not in first and not declared.fixed.stated():
@@ -144,13 +144,13 @@ def _choose_preprocessing(
     if declared.is_stated and not _same_pixels(chosen, declared.base):
         warnings.append(
             f"declared is {describe(declared.base)} ({_percent(right[declared.base])} right); chosen is "
-            f"{describe(chosen)} ({_percent(right[chosen])}), which these pictures prove better"
+            f"{describe(chosen)} ({_percent(right[chosen])}), which these images prove better"
         )
     others = [one for one in equals if not np.array_equal(scores.outputs[one], scores.outputs[chosen])]
     if others and not (prefers_declared and chosen == declared.base):
         names = "; ".join(f"{describe(one)} ({_percent(right[one])})" for one in others)
         warnings.append(
-            f"{len(right[best])} pictures cannot tell {describe(chosen)} ({_percent(right[chosen])}) from {names}: "
+            f"{len(right[best])} images cannot tell {describe(chosen)} ({_percent(right[chosen])}) from {names}: "
             "state which one training used, if you know it"
         )
     return chosen, warnings
@@ -187,7 +187,7 @@ def _choose_order(
         warnings = []
         if paired_p_value(right[best], right[first]) < _SAME_ORDER:
             warnings.append(
-                f"the labels given are right for {_percent(right[first])} of the pictures, the order "
+                f"the labels given are right for {_percent(right[first])} of the images, the order "
                 f"{best!r} for {_percent(right[best])}: check them"
             )
         return first, orders[first], warnings
@@ -195,7 +195,7 @@ def _choose_order(
     warnings = []
     if labels and origin != first:
         warnings.append(
-            f"the labels' order of {labels[0].origin} does not fit the pictures "
+            f"the labels' order of {labels[0].origin} does not fit the images "
             f"({_percent(right[first]) if first in right else 'unknown'} right): taken is the order "
             f"{origin!r} ({_percent(right[origin])})"
         )
@@ -230,7 +230,7 @@ def _table(
                 chosen=one == chosen,
             )
         )
-    return tuple(sorted(rows, key=lambda row: (not row.chosen, -row.accuracy, -row.pictures)))
+    return tuple(sorted(rows, key=lambda row: (not row.chosen, -row.accuracy, -row.images)))
 
 
 def describe(preprocessing: Preprocessing) -> str:

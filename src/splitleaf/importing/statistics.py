@@ -37,7 +37,7 @@ def tolerance_limit(values: NDArray[np.floating[Any]], share: float, confidence:
 
 
 def paired_p_value(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
-    """Return the two-sided exact p-value that two answers to the same pictures are equally often right.
+    """Return the two-sided exact p-value that two answers to the same images are equally often right.
 
     McNemar's exact test: the binomial of the discordant pairs at one half.
     """

@@ -1,4 +1,4 @@
-"""Harmless changes of a picture: what another hand, hour or camera does to a photo of the same leaf."""
+"""Harmless changes of an image: what another hand, hour or camera does to a photo of the same leaf."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ class _Lane:
     room: Room
     heard_at: float
     in_hand: int = 0
-    """Pictures on their way to a submit."""
+    """Images on their way to a submit."""
     taken: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Client -> tasks that it has waiting, as far as is known here, and when that was so."""
 
@@ -72,7 +72,7 @@ class Admission:
     """Room by version and priority, and each client's share of it. For one event loop."""
 
     def __init__(self, clock: Clock | None = None, *, most_in_hand: int = 256) -> None:
-        """`most_in_hand`: pictures that this process may be preparing at once."""
+        """`most_in_hand`: images that this process may be preparing at once."""
         self._clock = clock or SystemClock()
         self._most_in_hand = most_in_hand
         self._in_hand: Counter[str] = Counter()

@@ -13,7 +13,7 @@ from splitleaf.jobs.queue import Priority, Task
 
 @dataclass(frozen=True, slots=True)
 class SavedLetter:
-    """A dead letter as it is kept, and its picture."""
+    """A dead letter as it is kept, and its image."""
 
     version: str
     fields: Mapping[str, bytes]

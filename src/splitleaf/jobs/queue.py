@@ -39,21 +39,21 @@ class TaskContext:
     fallback: str = ""
     """Why another version than the assigned one answers; empty: none does."""
     primary_id: str = ""
-    """Of a shadow: the prediction whose picture it scores."""
+    """Of a shadow: the prediction whose image it scores."""
     intake_ms: float = 0.0
     flags: tuple[str, ...] = ()
     """Remarks of the intake, such as `low_information`."""
     trace: str = ""
     """The span that submitted it, as a `traceparent` (W3C Trace Context); empty: nobody traces."""
     origin: str = ""
-    """How the picture came, one of `core.prediction.Origin`; empty: it was not said."""
+    """How the image came, one of `core.prediction.Origin`; empty: it was not said."""
     fingerprint: str = ""
-    """Digest of an upload that came with an idempotency key; detects that the key is used again for another picture."""
+    """Digest of an upload that came with an idempotency key; detects that the key is used again for another image."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One picture for one version."""
+    """One image for one version."""
 
     id: str
     version: str
@@ -281,7 +281,7 @@ class DeadLetters(Protocol):
         ...
 
     async def retry(self, version: str, token: str) -> str:
-        """Queue the picture again as a *new* prediction and return its id (the failed one stays failed)."""
+        """Queue the image again as a *new* prediction and return its id (the failed one stays failed)."""
         ...
 
     async def discard(self, version: str, token: str) -> None: ...

@@ -44,17 +44,17 @@ class Outcome:
     deliveries: int
     worker: str
     primary_id: str = ""
-    """Of a shadow's outcome: the prediction whose picture it scored."""
+    """Of a shadow's outcome: the prediction whose image it scored."""
     fallback: str = ""
     """Why another version than the assigned one answered; empty: none did."""
     is_familiar: bool | None = None
-    """False: the picture was unlike the version's reference pictures. None without an answer, and of older records."""
+    """False: the image was unlike the version's reference images. None without an answer, and of older records."""
     heat: str = ""
     """Where the label's evidence lies (`core.prediction.HEAT_SIDE` squared bytes, base64); empty: not offered."""
     measures: str = ""
     """JSON: the values of `core.measures.MEASURES`; a text, because most readers have no use for them."""
     origin: str = ""
-    """How the picture came, one of `core.prediction.Origin`; empty: of older records."""
+    """How the image came, one of `core.prediction.Origin`; empty: of older records."""
     fingerprint: str = ""
     """Digest of an upload that came with an `Idempotency-Key`; empty without a key, and of older records."""
     schema: int = SCHEMA
@@ -64,7 +64,7 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Sighting:
-    """What drift is looked for in, of one picture that a version answered, shown or unseen."""
+    """What drift is looked for in, of one image that a version answered, shown or unseen."""
 
     label: str
     confidence: float
@@ -86,7 +86,7 @@ class Verdict(StrEnum):
     """What a row of feedback says."""
 
     ANSWER = "answer"
-    """The picture shows `label`, or the answer is `correct` or not."""
+    """The image shows `label`, or the answer is `correct` or not."""
     CANNOT_TELL = "cannot_tell"
     """An expert looked and could not say."""
     WITHDRAWN = "withdrawn"
@@ -105,7 +105,7 @@ class Feedback:
     correct: bool | None
     label: str | None
     sampling_probability: float | None
-    """With which the picture was drawn for labelling; None: nobody drew it."""
+    """With which the image was drawn for labelling; None: nobody drew it."""
     created_ms: int
     verdict: Verdict = Verdict.ANSWER
     supersedes: str = ""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 OPEN_STATES = ("running", "paused")
 """While an experiment is in one of these, no static split can be set."""
 OF_LABEL = "label/"
-"""How the subjects of audit entries on labels of single pictures begin."""
+"""How the subjects of audit entries on labels of single images begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Exposure:
 
     @property
     def is_canceled(self) -> bool:
-        """Whether the client took the picture back: neither an answer nor a failure."""
+        """Whether the client took the image back: neither an answer nor a failure."""
         return self.status == "canceled"
 
 
@@ -193,7 +193,7 @@ class ExperimentStore(Protocol):
     ) -> Sequence[AuditEntry]:
         """Newest first; `before` is the number of the last entry of the page before.
 
-        Without labels of single pictures, of which there are hundreds, the steps of experiments are found sooner.
+        Without labels of single images, of which there are hundreds, the steps of experiments are found sooner.
         """
         ...
 
@@ -201,11 +201,11 @@ class ExperimentStore(Protocol):
         """Return an experiment's outcomes, shadows and overrides too, as `outcomes_after` does for all."""
         ...
 
-    def exposures(self, experiment: str, *, before_ms: int | None = None, with_pictures: bool = True) -> Exposures:
+    def exposures(self, experiment: str, *, before_ms: int | None = None, with_images: bool = True) -> Exposures:
         """Return an experiment's outcomes by column, shadows too, without overrides: what a report is made from.
 
         In the order of creation, and only those that were created before that moment, where one is given. Without
-        pictures, which only shadows need, a million outcomes are there half a second sooner.
+        images, which only shadows need, a million outcomes are there half a second sooner.
         """
         ...
 
@@ -213,8 +213,8 @@ class ExperimentStore(Protocol):
         """Return the number of the experiment's last outcome; 0: there is none."""
         ...
 
-    def picture_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
-        """Return, by the numbers of some outcomes, whose pictures they are of: of a shadow, its primary's id."""
+    def image_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
+        """Return, by the numbers of some outcomes, whose images they are of: of a shadow, its primary's id."""
         ...
 
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]: ...

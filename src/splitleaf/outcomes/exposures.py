@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 Row = Sequence[Any]
-"""(number, kind, unit hash, confidence, created, total, queue, work, and the picture's id where it is wanted); times in
+"""(number, kind, unit hash, confidence, created, total, queue, work, and the image's id where it is wanted); times in
 ms.
 
 The kind is `role/revision/variant/version that answered/status/fallback/batch size/origin/is sure/label`: `is sure` is
@@ -38,8 +38,8 @@ class Exposures:
     revision: Ints
     unit: Ints
     """The same for the same unit: 0 for the first that came, and so on."""
-    picture: Ints
-    """The same for the same picture: a shadow's is its primary's."""
+    image: Ints
+    """The same for the same image: a shadow's is its primary's."""
     variant: Ints
     """Index into `variants`: the *assigned* one."""
     version: Ints
@@ -47,7 +47,7 @@ class Exposures:
     label: Ints
     """Index into `labels`; -1 without an answer."""
     origin: Ints
-    """Index into `origins`: how the picture came."""
+    """Index into `origins`: how the image came."""
     confidence: Floats
     """NaN without an answer."""
     is_shadow: Bools
@@ -67,7 +67,7 @@ class Exposures:
     work_ms: Floats
     """Preparation and inference, of the whole batch."""
     cost_ms: Floats
-    """The picture's part of that."""
+    """The image's part of that."""
     variants: tuple[str, ...]
     versions: tuple[str, ...]
     labels: tuple[str, ...]
@@ -94,13 +94,13 @@ def read_exposures(chunks: Iterable[Sequence[Row]]) -> Exposures:
     parts.clear()
     # Each column's pieces go as soon as it is whole: both together would take twice the memory.
     columns = [np.concatenate(pieces.pop(0)) for _ in range(len(pieces))]
-    number, kind, unit, picture, created = columns[: len(_INTEGERS)]
+    number, kind, unit, image, created = columns[: len(_INTEGERS)]
     confidence, total, queue, work = columns[len(_INTEGERS) :]
     facts, batch_size = _facts(kind, kinds.names)
     return Exposures(
         number=number,
         unit=_numbered(unit),
-        picture=picture,
+        image=image,
         confidence=confidence,
         created_ms=created,
         total_ms=total,
@@ -127,12 +127,12 @@ class _Names(dict[str, int]):
 
 
 def _columns(chunk: Sequence[Row], kinds: _Names) -> list[NDArray[Any]]:
-    number, kind, unit, confidence, created, total, queue, work, *picture = zip(*chunk, strict=True)
+    number, kind, unit, confidence, created, total, queue, work, *image = zip(*chunk, strict=True)
     return [
         np.array(number, np.int64),
         kinds.read(kind),
         _hashes(unit),
-        _hashes(picture[0]) if picture else np.zeros(len(chunk), np.int64),
+        _hashes(image[0]) if image else np.zeros(len(chunk), np.int64),
         np.array(created, np.int64),
         *(np.array(column, np.float64) for column in (confidence, total, queue, work)),
     ]

@@ -12,7 +12,7 @@ from splitleaf.outcomes.events import Feedback, Outcome
 
 
 class ReviewReason(StrEnum):
-    """Why a picture is to be labelled."""
+    """Why an image is to be labelled."""
 
     DISAGREEMENT = "disagreement"
     """Versions that scored it said different labels: what a paired test needs."""
@@ -28,12 +28,12 @@ class TurnKind(StrEnum):
     SKIPPED = "skipped"
     """This expert does not want it."""
     GONE = "gone"
-    """Its picture is no longer kept: nobody can label it."""
+    """Its image is no longer kept: nobody can label it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewItem:
-    """A picture to be labelled, for one reason. Unique by prediction and reason."""
+    """An image to be labelled, for one reason. Unique by prediction and reason."""
 
     prediction_id: str
     experiment: str
@@ -44,7 +44,7 @@ class ReviewItem:
     place: int
     """Items of a reason are given out in this order, lowest first."""
     created_ms: int
-    """When the picture came."""
+    """When the image came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +72,7 @@ class Claim:
     until_ms: int
     """End of the lease."""
     since_ms: int
-    """Older pictures are no longer kept."""
+    """Older images are no longer kept."""
     besides: tuple[str, ...] = ()
     """Items that the expert got in the same call."""
 
@@ -88,17 +88,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class AuditDraw:
-    """A picture that was drawn for the audit, labelled or not."""
+    """An image that was drawn for the audit, labelled or not."""
 
     prediction_id: str
     variant: str
     """The assigned one."""
     sampling_probability: float
     place: int
-    """In [0, 2^31), by chance: independent of the picture, of its answers, and of when it came."""
+    """In [0, 2^31), by chance: independent of the image, of its answers, and of when it came."""
     created_ms: int
     is_given_up: bool
-    """An expert could not tell or skipped it, or its picture is gone: without a label, it is not waited for."""
+    """An expert could not tell or skipped it, or its image is gone: without a label, it is not waited for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ class ReviewCount:
     cannot_tell: int
     """Items of which experts spoke, and none could say."""
     gone: int
-    """Items without a word of an expert, whose picture is no longer kept."""
+    """Items without a word of an expert, whose image is no longer kept."""
 
 
 class ReviewStore(Protocol):
@@ -132,7 +132,7 @@ class ReviewStore(Protocol):
     def lease_item(self, claim: Claim) -> str | None:
         """Lease the next item and return its prediction's id; None: there is none for this expert.
 
-        Not given out are items that the expert has labelled or skipped, whose picture is gone, or that as many others
+        Not given out are items that the expert has labelled or skipped, whose image is gone, or that as many others
         as `opinions` have labelled or hold. What the expert holds already is given out first. Unsure items on
         which versions disagree are given out as disagreements alone: their order is a random one, that of the
         unsure ones is not.
@@ -144,7 +144,7 @@ class ReviewStore(Protocol):
     def last_turn(self, prediction_id: str, expert: str) -> ReviewTurn | None: ...
 
     def review_items(self, prediction_id: str) -> Sequence[ReviewItem]:
-        """Return why this picture is to be labelled; empty: it is not."""
+        """Return why this image is to be labelled; empty: it is not."""
         ...
 
     def sampling_probabilities(self, prediction_ids: Collection[str]) -> dict[str, float]:
@@ -152,11 +152,11 @@ class ReviewStore(Protocol):
         ...
 
     def audit_draws(self, experiment: str) -> Sequence[AuditDraw]:
-        """Return every picture of the experiment that was drawn for the audit, in the order in which they came."""
+        """Return every image of the experiment that was drawn for the audit, in the order in which they came."""
         ...
 
-    def outcomes_of_pictures(self, prediction_ids: Collection[str]) -> Sequence[Outcome]:
-        """Return the outcomes of these predictions and of the shadows that scored their pictures."""
+    def outcomes_of_images(self, prediction_ids: Collection[str]) -> Sequence[Outcome]:
+        """Return the outcomes of these predictions and of the shadows that scored their images."""
         ...
 
     def count_reviews(self, experiment: str) -> Sequence[ReviewCount]: ...

@@ -59,12 +59,12 @@ class OutcomeStore(ExperimentStore, KeyStore, ReviewStore, TruthStore, Protocol)
     def count_traffic(self, since_ms: int, period_ms: int, bounds_ms: Sequence[float]) -> Sequence[TrafficCount]:
         """Count the predictions that were accepted from then on, shadows left out, in periods of equal length.
 
-        Each falls into a band by its time from the arrival of the picture to the final state. `bounds_ms` ascend.
+        Each falls into a band by its time from the arrival of the image to the final state. `bounds_ms` ascend.
         """
         ...
 
     def count_sightings(self, served_digest: str) -> int:
-        """Count the pictures that this artifact answered and measured, shadows included."""
+        """Count the images that this artifact answered and measured, shadows included."""
         ...
 
     def newest_sightings(self, served_digest: str, limit: int) -> Sequence[Sighting]:

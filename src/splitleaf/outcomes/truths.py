@@ -1,4 +1,4 @@
-"""What is known to be true of the pictures: who said so, and which picture was drawn with which probability."""
+"""What is known to be true of the images: who said so, and which image was drawn with which probability."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PRECEDENCE: Final = (
     FeedbackSource.USER,
 )
 """Whose word counts where several spoke. A decision between them comes first. An expert who chose to look at this
-picture once more comes before the routine of the audit; both come before a file whose making nobody here saw; and what
+image once more comes before the routine of the audit; both come before a file whose making nobody here saw; and what
 users say comes last, because who answers depends on whether the answer was right."""
 ASKED: Final = frozenset(PRECEDENCE) - {FeedbackSource.USER}
 """Labels that somebody asked for: what accuracy rests on."""
@@ -24,10 +24,10 @@ ASKED: Final = frozenset(PRECEDENCE) - {FeedbackSource.USER}
 
 @dataclass(frozen=True, slots=True)
 class LabelledOutcome:
-    """What one version said of a picture, beside what the picture shows."""
+    """What one version said of an image, beside what the image shows."""
 
-    picture_id: str
-    """The prediction whose picture it is: of a primary its own id, of a shadow its primary's."""
+    image_id: str
+    """The prediction whose image it is: of a primary its own id, of a shadow its primary's."""
     role: str
     """`primary` or `shadow`."""
     revision: int
@@ -41,12 +41,12 @@ class LabelledOutcome:
     confidence: float | None
     created_ms: int
     truth: str | None
-    """What the picture shows; None where a user only said that the answer is wrong."""
+    """What the image shows; None where a user only said that the answer is wrong."""
     is_right: bool | None
     """None: cannot be known, because all that is known is that another label is wrong."""
     source: FeedbackSource
     sampling_probability: float | None
-    """With which the picture was drawn; None: it was not, and must not count towards the level of the accuracy."""
+    """With which the image was drawn; None: it was not, and must not count towards the level of the accuracy."""
     is_contested: bool
     """Standing labels of the sources asked differ, of whichever author or source, and nobody has decided."""
 
@@ -69,11 +69,11 @@ class TruthStore(Protocol):
     """Raises as the outcome store does, of which it is a part."""
 
     def truths(self, experiment: str, sources: Collection[FeedbackSource] = ASKED) -> Iterator[LabelledOutcome]:
-        """Yield every outcome of the experiment, of primaries and shadows, whose picture has a truth.
+        """Yield every outcome of the experiment, of primaries and shadows, whose image has a truth.
 
         Only these sources are asked; of an author the newest word counts, of several sources the first one of
-        `PRECEDENCE`, and within it the newest. Overrides are left out. A picture's outcomes come one after the other,
-        the primary in front. An empty key: the pictures that no experiment has. Read it to its end: it holds a
+        `PRECEDENCE`, and within it the newest. Overrides are left out. An image's outcomes come one after the other,
+        the primary in front. An empty key: the images that no experiment has. Read it to its end: it holds a
         connection.
         """
         ...
@@ -95,9 +95,9 @@ class TruthStore(Protocol):
         ...
 
     def shared_labels(self, experiment: str) -> Sequence[Feedback]:
-        """Return the standing labels of `ASKED` on the experiment's pictures that have two or more of them.
+        """Return the standing labels of `ASKED` on the experiment's images that have two or more of them.
 
-        A picture's come one after the other, in the order of recording. Overrides are left out.
+        An image's come one after the other, in the order of recording. Overrides are left out.
         """
         ...
 

@@ -16,10 +16,10 @@ from splitleaf.api.sessions import SessionSigner
 from splitleaf.api.units import derive_secrets
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.tracing import NO_TRACER, Tracer
-from splitleaf.flows.keep_pictures import PictureKeeping
+from splitleaf.flows.keep_images import ImageKeeping
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.serving import Serving, ServingMonitor
-from splitleaf.images.archive import PictureArchive
+from splitleaf.images.archive import ImageArchive
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
 from splitleaf.jobs.admission import Admission
@@ -34,7 +34,7 @@ from splitleaf.jobs.redis import (
 )
 from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.processes.broker import greet_broker, queue_limits, require_broker_url
-from splitleaf.processes.pictures import new_archive, review_terms
+from splitleaf.processes.images import new_archive, review_terms
 from splitleaf.processes.repository import default_alias
 from splitleaf.processes.secrets import read_secret
 from splitleaf.processes.store import migrate_when_it_answers, new_store
@@ -94,7 +94,7 @@ async def open_services(
             access=access,
             client_limits=ClientLimits(rates, RedisRateLimiter(queue), access, secrets.unit_pepper),
             limits=_limits(settings),
-            pictures=archive,
+            images=archive,
             keeping=keeping,
             review=review_terms(settings),
             is_draining=is_draining,
@@ -146,12 +146,12 @@ async def _start_intake(settings: Settings) -> PooledIntake:
 
 @contextlib.asynccontextmanager
 async def _keeping(
-    settings: Settings, archive: PictureArchive, on_done: Callable[[bool], None]
-) -> AsyncIterator[PictureKeeping]:
-    """Keep pictures with a decoding child of their own, which gives way to those that answers wait for."""
+    settings: Settings, archive: ImageArchive, on_done: Callable[[bool], None]
+) -> AsyncIterator[ImageKeeping]:
+    """Keep images with a decoding child of their own, which gives way to those that answers wait for."""
     limits = ImageLimits(max_bytes=settings.api.max_upload_bytes, niceness=KEEPING_NICENESS)
     async with _closing(await PooledIntake.start(limits, 1)) as intake:
-        keeping = PictureKeeping(intake, archive, settings.retention.max_side, on_done)
+        keeping = ImageKeeping(intake, archive, settings.retention.max_side, on_done)
         yield keeping
         await keeping.finish()
 

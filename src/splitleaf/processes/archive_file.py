@@ -19,7 +19,7 @@ from splitleaf.registry.digests import sha256_file
 CONTENTS: Final = "contents.json"
 FORMAT: Final = 1
 MOST_OF_A_LINE: Final = 300_000_000
-"""The largest picture that a version may ask for, waiting for its answer: 4,096 x 4,096 x 3 float32, as base64."""
+"""The largest image that a version may ask for, waiting for its answer: 4,096 x 4,096 x 3 float32, as base64."""
 _MOST_OF_CONTENTS: Final = 16_000_000
 _MOST_OF_A_TEXT: Final = 4_096
 

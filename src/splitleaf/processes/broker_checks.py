@@ -187,4 +187,4 @@ def _of_queues(depths: Sequence[QueueDepth]) -> Iterator[Finding]:
     for version, letters in sorted({one.version: one.dead_letters for one in depths}.items()):
         if letters:
             advice = f"see `GET /admin/api/dead-letters?version={version}`; retry or discard them"
-            yield Finding("dead letters", "warning", f"{letters} pictures took down workers of {version}", advice)
+            yield Finding("dead letters", "warning", f"{letters} images took down workers of {version}", advice)

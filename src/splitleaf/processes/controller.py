@@ -23,9 +23,9 @@ from splitleaf.jobs.redis import (
 )
 from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.processes.broker import greet_broker, queue_limits, require_broker_url
+from splitleaf.processes.images import new_archive, retention
 from splitleaf.processes.logs import configure_logs
 from splitleaf.processes.metrics import start_metrics
-from splitleaf.processes.pictures import new_archive, retention
 from splitleaf.processes.repository import default_alias
 from splitleaf.processes.runner import run_role, stop_on_signals
 from splitleaf.processes.store import new_store
@@ -58,8 +58,8 @@ async def _control(settings: Settings, parent_fd: int | None) -> None:
         metrics = await stack.enter_async_context(_measured(settings, url, feed, store))
         recorder = Recorder(feed, store, metrics.recorded) if metrics else Recorder(feed, store)
         guardian = ExperimentGuardian(store, desk, SystemClock(), new_worker_name())
-        share, pictures = settings.review.audit_share, new_archive(settings)
-        curator = ReviewCurator(store, SystemClock(), share, pictures=pictures, retention=retention(settings))
+        share, images = settings.review.audit_share, new_archive(settings)
+        curator = ReviewCurator(store, SystemClock(), share, images=images, retention=retention(settings))
         await asyncio.gather(recorder.run(stop), guardian.run(stop), curator.run(stop))
 
 

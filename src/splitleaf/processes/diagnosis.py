@@ -81,7 +81,7 @@ def _verified(settings: Settings, folders: Sequence[VersionFolder]) -> tuple[dic
     if importlib.util.find_spec("onnxruntime") is not None:
         from splitleaf.processes.local import verify
 
-        return verify(settings.models_dir, []), "digests match, golden pictures answered"
+        return verify(settings.models_dir, []), "digests match, golden images answered"
     # An API's image has no runtime.
     return {one.version: _damage(one) for one in folders}, "digests match; not loaded, for there is no runtime here"
 

@@ -13,9 +13,9 @@ from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.flows.change_routing import clear_split, move_alias, roll_back_alias, set_split
 from splitleaf.flows.load_routing import load_routing
-from splitleaf.images.picture import decode_picture
+from splitleaf.images.decoded import decode_image
+from splitleaf.importing.images import MOST_BYTES
 from splitleaf.importing.network import verify_in_child
-from splitleaf.importing.pictures import MOST_BYTES
 from splitleaf.outcomes.events import AliasChange, RoutingRevision
 from splitleaf.processes.repository import default_alias, require_repository
 from splitleaf.processes.store import LocalHand
@@ -24,14 +24,14 @@ from splitleaf.registry.repository import CHAMPION
 
 
 def classify_here(
-    version: str, models_dir: Path, pictures: Sequence[Path]
+    version: str, models_dir: Path, images: Sequence[Path]
 ) -> Iterator[tuple[Path, Classification | SplitleafError]]:
     """Classify files with one version, exactly as the API and a worker together would."""
     classifier = load_classifier(Catalogue(models_dir).find(version).folder, OnnxRuntime)
     spec = classifier.manifest.preprocessing.input_spec
-    for path in pictures:
+    for path in images:
         try:
-            decoded = decode_picture(read_plain(path, MOST_BYTES), [spec])
+            decoded = decode_image(read_plain(path, MOST_BYTES), [spec])
             yield path, classifier.classify(decoded.tensors).classifications[0]
         except SplitleafError as error:
             yield path, error

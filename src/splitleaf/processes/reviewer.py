@@ -1,21 +1,21 @@
-"""What the command line does with labels and kept pictures: in the database and the folder of a running system."""
+"""What the command line does with labels and kept images: in the database and the folder of a running system."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
-from splitleaf.flows.discard_picture import discard_picture
+from splitleaf.flows.discard_image import discard_image
 from splitleaf.flows.import_labels import LabelImport, Prefer, export_labels, import_labels
 from splitleaf.flows.measure_agreement import ExpertAgreement, compare_experts
-from splitleaf.flows.review_pictures import PictureReview, Request, ReviewTask, Word
+from splitleaf.flows.review_images import ImageReview, Request, ReviewTask, Word
 from splitleaf.flows.run_experiment import require_known
 from splitleaf.flows.settle_labels import Dispute, list_disputes, settle_label
-from splitleaf.images.archive import PictureArchive
+from splitleaf.images.archive import ImageArchive
 from splitleaf.outcomes.events import Feedback
 from splitleaf.outcomes.reviews import ReviewCount
+from splitleaf.processes.images import kept_archive, review_terms
 from splitleaf.processes.local import Operator
-from splitleaf.processes.pictures import kept_archive, review_terms
 from splitleaf.registry.catalogue import Catalogue, known_labels
 
 
@@ -26,8 +26,8 @@ class Reviewer(Operator):
         require_known(self._store, experiment)
         return self._review.next_items(Request(expert or self._actor, experiment, opinions=opinions))
 
-    def picture(self, prediction_id: str) -> bytes:
-        return self._review.picture(prediction_id)
+    def image(self, prediction_id: str) -> bytes:
+        return self._review.image(prediction_id)
 
     def say(self, prediction_id: str, label: str | None, expert: str) -> Feedback:
         """A None label: the expert cannot tell."""
@@ -69,11 +69,11 @@ class Reviewer(Operator):
         require_known(self._store, experiment or "")
         return export_labels(self._store, experiment)
 
-    def discard_picture(self, prediction_id: str, reason: str) -> bool:
-        return discard_picture(self._store, self._pictures, prediction_id, self._actor, reason, self._clock)
+    def discard_image(self, prediction_id: str, reason: str) -> bool:
+        return discard_image(self._store, self._images, prediction_id, self._actor, reason, self._clock)
 
     @cached_property
-    def _pictures(self) -> PictureArchive | None:
+    def _images(self) -> ImageArchive | None:
         return kept_archive(self._settings)
 
     @cached_property
@@ -81,5 +81,5 @@ class Reviewer(Operator):
         return known_labels(Catalogue(self._models_dir).imported())
 
     @property
-    def _review(self) -> PictureReview:
-        return PictureReview(self._store, self._pictures, self._clock, review_terms(self._settings))
+    def _review(self) -> ImageReview:
+        return ImageReview(self._store, self._images, self._clock, review_terms(self._settings))

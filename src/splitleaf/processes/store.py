@@ -38,7 +38,7 @@ async def migrate_when_it_answers(store: OutcomeStore, tried: asyncio.Event, aga
         except DependencyDown as error:
             log.warning("not_migrated_yet", detail=error.detail, retry_in_s=again_s)
         except Exception:
-            # Of a newer release, for example. Pictures are answered all the same.
+            # Of a newer release, for example. Images are answered all the same.
             log.exception("not_migrated")
             return
         else:

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 SLOW_AFTER_S = 10.0
 RECORDER_AFTER_S = 3.0
-"""The controller starts after this time even when no picture can be answered yet."""
+"""The controller starts after this time even when no image can be answered yet."""
 GRACE_S = 30.0
 
 
@@ -73,7 +73,7 @@ class _Up:
             raise ConfigurationError(f"the {self._hopeless} cannot run with these settings", code="role_failed")
 
     async def _start_roles(self, supervisor: Supervisor) -> None:
-        """Start what answers pictures first: the record of the answers can follow a moment later."""
+        """Start what answers images first: the record of the answers can follow a moment later."""
         await supervisor.start("api", "worker")
         greeting = asyncio.create_task(self._greet_when_ready())
         await asyncio.wait({greeting}, timeout=RECORDER_AFTER_S)
@@ -115,7 +115,7 @@ class _Up:
         return {f"{PREFIX}METRICS__PORT": str(first + place)} if first else {}
 
     async def _greet_when_ready(self) -> None:
-        """Greet as soon as pictures are answered; say what is missing where that takes long, or can never be."""
+        """Greet as soon as images are answered; say what is missing where that takes long, or can never be."""
         loop = asyncio.get_running_loop()
         slow_at, is_told = loop.time() + SLOW_AFTER_S, False
         is_empty = not Catalogue(self._settings.models_dir).imported()

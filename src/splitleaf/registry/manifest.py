@@ -63,14 +63,14 @@ class Decision(Table):
 
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.5
     max_distance: Annotated[float, Field(gt=0)] | None = None
-    """Pictures further than this from the reference pictures are unfamiliar; None: the version cannot tell."""
+    """Images further than this from the reference images are unfamiliar; None: the version cannot tell."""
 
 
 class Batching(Table):
-    """`[batching]`: how many pictures go into one run at most.
+    """`[batching]`: how many images go into one run at most.
 
     Waiting to fill a batch never pays on a CPU, and larger ones cost memory without being faster (MobileNetV2-224, two
-    threads: 226 MB and 7.2 ms a picture in fours, 320 MB and 7.6 ms in eights).
+    threads: 226 MB and 7.2 ms an image in fours, 320 MB and 7.6 ms in eights).
     """
 
     cap: Annotated[int, Field(ge=1, le=1024)] = 4
@@ -123,17 +123,17 @@ class Insight(Table):
     map_layout: Literal["nchw", "nhwc"] = "nchw"
     map_origin: tuple[FiniteFloat, FiniteFloat] | None = None
     """Centre of its first place, and the distance of two, in shares of the height and the width; None: its places
-    divide the picture evenly."""
+    divide the image evenly."""
     map_pitch: tuple[Pitch, Pitch] | None = None
     reference: str = ""
-    """The reference pictures, as the report calls them."""
+    """The reference images, as the report calls them."""
     reference_images: int = 0
     held_images: int = 0
-    """Pictures that training held back, by which the limit of the familiar may have been widened."""
+    """Images that training held back, by which the limit of the familiar may have been widened."""
 
 
 class Evaluation(Table):
-    """`[evaluation]`: measured at import on labelled pictures, through the artifact."""
+    """`[evaluation]`: measured at import on labelled images, through the artifact."""
 
     dataset: str
     images: int
@@ -142,7 +142,7 @@ class Evaluation(Table):
     """Lower end of the 95 % Wilson interval."""
     accuracy_high: float
     latency_ms: float
-    """Median CPU time of one picture's inference on one thread."""
+    """Median CPU time of one image's inference on one thread."""
 
 
 class Manifest(Table):

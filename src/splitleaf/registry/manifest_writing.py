@@ -10,9 +10,9 @@ from splitleaf.registry.manifest import SCHEMA, Manifest
 
 _REMARKS = {
     "labels": "In the order of the network's outputs.",
-    "preprocessing": "What training did to a photo; proved by the golden pictures.",
+    "preprocessing": "What training did to a photo; proved by the golden images.",
     "calibration": "The logits are divided by the temperature before the softmax.",
-    "decision": "When there is no answer: too little confidence, or too far from the reference pictures.",
+    "decision": "When there is no answer: too little confidence, or too far from the reference images.",
     "insight": "What the artifact offers beyond scores.",
     "artifact": "What is served. Changing it makes another version.",
 }

@@ -1,1 +1,1 @@
-"""A whole experiment in a minute: real versions, the real system, and visitors whose pictures' truth is known."""
+"""A whole experiment in a minute: real versions, the real system, and visitors whose images' truth is known."""

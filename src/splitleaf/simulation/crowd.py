@@ -1,4 +1,4 @@
-"""Visitors who bring pictures whose truth is known, and some of whom say what they think of the answers."""
+"""Visitors who bring images whose truth is known, and some of whom say what they think of the answers."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class Habits:
     angry_share: float = 0.6
     """Of those who got a wrong answer, how many say so: feedback is biased, as in life."""
     returning_share: float = 0.2
-    """Of the pictures, how many are brought by who brought the one before."""
+    """Of the images, how many are brought by who brought the one before."""
 
 
 @dataclass(slots=True)
 class Visit:
-    """A picture's way through the system, as its visitor saw it."""
+    """An image's way through the system, as its visitor saw it."""
 
     number: int
     truth: str
@@ -50,11 +50,11 @@ class Visit:
 
 @dataclass(slots=True)
 class Crowd:
-    """Sends pictures by number until there are no more or it is told to stop."""
+    """Sends images by number until there are no more or it is told to stop."""
 
     url: str
     bring: Callable[[int], tuple[bytes, str]]
-    """Number -> picture and truth."""
+    """Number -> image and truth."""
     count: int
     seed: int
     habits: Habits = field(default_factory=Habits)
@@ -65,7 +65,7 @@ class Crowd:
 
     @property
     def truths(self) -> dict[str, str]:
-        """Prediction -> what its picture shows, of all that have an answer."""
+        """Prediction -> what its image shows, of all that have an answer."""
         return {one.prediction_id: one.truth for one in list(self.visits) if one.prediction_id}
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -83,12 +83,12 @@ class Crowd:
             await asyncio.gather(*(visitor() for _ in range(self.clients)))
 
     def unit(self, number: int) -> str:
-        """Return who brings the picture of this number."""
+        """Return who brings the image of this number."""
         returning = number and random.Random(f"{self.seed}/returns/{number}").random() < self.habits.returning_share  # noqa: S311
         return f"visitor-{self.seed}-{number - 1 if returning else number}"
 
     async def _visit(self, client: httpx.AsyncClient, number: int) -> None:
-        picture, truth = await asyncio.to_thread(self.bring, number)
+        image, truth = await asyncio.to_thread(self.bring, number)
         visit = Visit(number, truth)
         self.visits.append(visit)
         # With a key a repetition is safe: what was accepted before an answer got lost is not accepted again.
@@ -100,7 +100,7 @@ class Crowd:
         deadline = time.monotonic() + GIVE_UP_S
         while time.monotonic() < deadline and visit.status not in _FINAL:
             try:
-                response = await client.post("/v1/predictions", files={"file": ("leaf", picture)}, headers=headers)
+                response = await client.post("/v1/predictions", files={"file": ("leaf", image)}, headers=headers)
                 body: dict[str, Any] = response.json()
             except (httpx.TransportError, ValueError):
                 self.repeated["connection broken"] += 1

@@ -1,4 +1,4 @@
-"""A scenario from its first picture to its end, told while it happens."""
+"""A scenario from its first image to its end, told while it happens."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ import httpx
 from splitleaf.simulation.crowd import Crowd, Visit
 from splitleaf.simulation.expert import Expert
 from splitleaf.simulation.findings import Findings, count_answered_by, find_out, is_recorded
+from splitleaf.simulation.images import DrawnLeaves, ImageSource, LabelledPhotos
 from splitleaf.simulation.news import state_of, tell_state
-from splitleaf.simulation.pictures import DrawnLeaves, LabelledPhotos, PictureSource
 from splitleaf.simulation.scenarios import KEY, Scenario, paired_plan
 from splitleaf.simulation.system import System, running_system
 from splitleaf.simulation.versions import make_repository
 
 LOOK_EVERY_S: Final = 1.0
 AFTERWARDS: Final = 200
-"""Pictures that come after a rollback or a promotion, to show who answers them."""
+"""Images that come after a rollback or a promotion, to show who answers them."""
 OBEYED_WITHIN_S: Final = 1.0
 """API processes ask for what is in force twice a second."""
 RECORDED_WITHIN_S: Final = 30.0
 SETTINGS: Final = MappingProxyType({"SPLITLEAF_RETENTION__ENABLED": "true", "SPLITLEAF_REVIEW__AUDIT_SHARE": "0.05"})
-"""An expert needs to be shown the pictures, and a short run needs a larger audit than a long one."""
+"""An expert needs to be shown the images, and a short run needs a larger audit than a long one."""
 READY_WITHIN_S: Final = 30.0
 LABELLED_WITHIN_S: Final = 30.0
 _WHY: Final = "a simulation"
@@ -42,7 +42,7 @@ class Wishes:
 
     scenario: Scenario
     seed: int = 1
-    pictures: int | None = None
+    images: int | None = None
     """At most so many; the scenario's own number unless given."""
     clients: int = 16
     folder: Path | None = None
@@ -91,13 +91,13 @@ class _Run:
             self._wait_until_recorded(admin, crowd)
             if expert:
                 expert.finish(crowd.truths, LABELLED_WITHIN_S)
-                self._say(f"the expert has labelled {expert.labelled} pictures")
+                self._say(f"the expert has labelled {expert.labelled} images")
             visits = crowd.visits
             if self._scenario.promotes:
                 visits += self._promote(admin, system, source)
             return find_out(admin, KEY, visits, expert.labelled if expert else 0)
 
-    def _promote(self, admin: httpx.Client, system: System, source: PictureSource) -> list[Visit]:
+    def _promote(self, admin: httpx.Client, system: System, source: ImageSource) -> list[Visit]:
         """Do what the report advises, and see who answers from then on; return the visits that came."""
         statement = admin.get(f"/experiments/{KEY}/report").raise_for_status().json()["statement"]
         if statement["verdict"] != "better":
@@ -113,7 +113,7 @@ class _Run:
         asyncio.run(later.run(asyncio.Event()))
         self._wait_until_recorded(admin, later)
         by_winner = count_answered_by(admin, statement["version"], later.visits)
-        self._say(f"{len(later.visits)} more pictures come: {statement['version']} answers {by_winner} of them")
+        self._say(f"{len(later.visits)} more images come: {statement['version']} answers {by_winner} of them")
         return later.visits
 
     def _repository(self) -> Path:
@@ -124,12 +124,12 @@ class _Run:
         self._say("made and imported v1 and v2; starting the API, a worker, the controller and their broker")
         return made
 
-    def _source(self, system: System) -> PictureSource:
+    def _source(self, system: System) -> ImageSource:
         wishes = self._wishes
         if wishes.field is None:
-            return DrawnLeaves(wishes.pictures or self._scenario.pictures, wishes.seed, self._scenario.darkness)
+            return DrawnLeaves(wishes.images or self._scenario.images, wishes.seed, self._scenario.darkness)
         known = httpx.get(f"{system.url}/v1/labels", timeout=30).raise_for_status().json()["labels"]
-        return LabelledPhotos(wishes.field.photos, [one["label"] for one in known], wishes.seed, wishes.pictures)
+        return LabelledPhotos(wishes.field.photos, [one["label"] for one in known], wishes.seed, wishes.images)
 
     def _start(self, admin: httpx.Client) -> None:
         field = self._wishes.field
@@ -159,7 +159,7 @@ class _Run:
                 state = await asyncio.to_thread(state_of, admin, KEY)
                 labelled = expert.labelled if expert else None
                 news = await asyncio.to_thread(tell_state, admin, KEY, state, labelled)
-                self._say(f"{time.monotonic() - began:4.0f} s {len(crowd.visits):6,} pictures  {news}")
+                self._say(f"{time.monotonic() - began:4.0f} s {len(crowd.visits):6,} images  {news}")
                 if state == "rolled_back":
                     self._after_rollback(crowd, stop)
 

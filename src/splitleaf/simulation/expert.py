@@ -1,4 +1,4 @@
-"""An expert at the review queue, who is always right: the truth of every picture is known here."""
+"""An expert at the review queue, who is always right: the truth of every image is known here."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ AT_ONCE: Final = 20
 
 @dataclass(slots=True)
 class Expert:
-    """Labels what the queue gives out: pictures on which the versions differ, and a random audit."""
+    """Labels what the queue gives out: images on which the versions differ, and a random audit."""
 
     admin: httpx.Client
     experiment: str
@@ -24,14 +24,14 @@ class Expert:
     """Given out before their visitor had noted the answer: labelled at the next turn."""
 
     def label(self, truths: Mapping[str, str]) -> int:
-        """Label what waits for a label; return how many pictures that were. `truths` are by prediction."""
+        """Label what waits for a label; return how many images that were. `truths` are by prediction."""
         asked = {"experiment": self.experiment, "expert": self.name, "count": AT_ONCE}
         items = self.admin.post("/review/next", json=asked).raise_for_status().json()["items"]
         self._waiting |= {one["id"] for one in items}
         known = self._waiting & truths.keys()
-        for picture in sorted(known):
-            said = {"label": truths[picture], "expert": self.name}
-            self.admin.post(f"/review/items/{picture}/label", json=said).raise_for_status()
+        for image in sorted(known):
+            said = {"label": truths[image], "expert": self.name}
+            self.admin.post(f"/review/items/{image}/label", json=said).raise_for_status()
         self._waiting -= known
         self.labelled += len(known)
         return len(known)

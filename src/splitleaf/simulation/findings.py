@@ -22,7 +22,7 @@ class ArmFinding:
     """One version, by its own outcomes: shown ones, and a shadow's."""
 
     version: str
-    pictures: int
+    images: int
     statuses: Mapping[str, int]
     right: float | None
     """Share of its answers that are true; it is known here."""
@@ -33,7 +33,7 @@ class Findings:
     """The numbers of one run."""
 
     state: str
-    pictures: int
+    images: int
     statuses: Mapping[str, int]
     """As visitors saw them."""
     lost: int
@@ -42,13 +42,13 @@ class Findings:
     arms: Mapping[str, ArmFinding]
     """By variant, or `shadow`; with several shadows, each by its version."""
     rolled_back_after: int | None
-    """Pictures that the candidate was given until the decision."""
+    """Images that the candidate was given until the decision."""
     later_than_2_s: int | None
-    """Pictures that it was given later than two seconds after the decision: 0 is promised."""
+    """Images that it was given later than two seconds after the decision: 0 is promised."""
     labelled: int
-    """Pictures that an expert labelled."""
+    """Images that an expert labelled."""
     decided_after: int | None
-    """Pictures after which, with their labels, the evidence was in."""
+    """Images after which, with their labels, the evidence was in."""
     verdict: str
     """What the report says of all that, in plain language."""
     advice: Sequence[str]
@@ -68,7 +68,7 @@ def find_out(admin: httpx.Client, key: str, visits: Sequence[Visit], labelled: i
     mine = [one for one in outcomes if one["role"] == "primary" and one["variant"] == "candidate"]
     return Findings(
         state=detail["experiment"]["state"],
-        pictures=len(visits),
+        images=len(visits),
         statuses=dict(Counter(one.status or "none" for one in visits)),
         lost=sum(not one.status or everything[one.prediction_id] == 0 for one in answered),
         recorded_twice=sum(count > 1 for count in everything.values()),
@@ -98,7 +98,7 @@ def _decided_after(report: Mapping[str, Any]) -> int | None:
 
 
 def count_answered_by(admin: httpx.Client, version: str, visits: Sequence[Visit]) -> int:
-    """Return how many of the visits' pictures a version answered."""
+    """Return how many of the visits' images a version answered."""
     mine = {one.prediction_id for one in visits}
     answered = _pages(admin, "/outcomes", "outcomes")
     return sum(one["prediction_id"] in mine and one["served_version"] == version for one in answered)
@@ -121,9 +121,9 @@ def _arms(outcomes: Sequence[dict[str, Any]], truths: Mapping[str, str]) -> Iter
     for name in sorted({arm_of(one) for one in outcomes}):
         of_arm = [one for one in outcomes if arm_of(one) == name]
         judged = [
-            one["label"] == truths[picture]
+            one["label"] == truths[image]
             for one in of_arm
-            if one["status"] == "succeeded" and (picture := one["primary_id"] or one["prediction_id"]) in truths
+            if one["status"] == "succeeded" and (image := one["primary_id"] or one["prediction_id"]) in truths
         ]
         yield (
             name,

@@ -1,4 +1,4 @@
-"""Pictures of leaves that never grew: drawn by number, so that the truth is known and every run sees the same."""
+"""Images of leaves that never grew: drawn by number, so that the truth is known and every run sees the same."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _COVER: Final = (0.2, 0.6)
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
-    """A picture and what it shows."""
+    """An image and what it shows."""
 
     jpeg: bytes
     truth: str
@@ -37,17 +37,17 @@ class Leaf:
 def draw_leaf(seed: int, number: int, darkness: float = 0.0) -> Leaf:
     """Return the leaf of this number, photographed on a dark cloth.
 
-    `darkness` from 0 to 1 takes light from all pictures: the drift of a season.
+    `darkness` from 0 to 1 takes light from all images: the drift of a season.
     """
     rng = np.random.default_rng((seed, number))
     truth = LABELS[int(rng.integers(len(LABELS)))]
     light = float(np.exp(rng.normal(0, _LIGHT))) * (1 - 0.6 * darkness)
     leaf, spots = _shape(rng), _spots(rng)
-    picture = np.full((SIDE, SIDE, 3), (14.0, 13.0, 12.0))
-    picture[leaf] = _colour(rng, _GREEN)
-    picture[leaf & spots] = _colour(rng, SPOTS[truth])
-    picture = picture * light + rng.normal(0, 5, picture.shape)
-    pixels = np.ascontiguousarray(np.clip(picture, 0, 255).astype(np.uint8))
+    image = np.full((SIDE, SIDE, 3), (14.0, 13.0, 12.0))
+    image[leaf] = _colour(rng, _GREEN)
+    image[leaf & spots] = _colour(rng, SPOTS[truth])
+    image = image * light + rng.normal(0, 5, image.shape)
+    pixels = np.ascontiguousarray(np.clip(image, 0, 255).astype(np.uint8))
     return Leaf(bytes(simplejpeg.encode_jpeg(pixels, quality=88, colorspace="RGB")), truth)
 
 

@@ -15,9 +15,9 @@ from splitleaf.simulation.onnx_writing import Graph, Port, write_onnx
 
 INPUT_SIDE: Final = 32
 ERROR_SHARE: Final = 0.8
-"""Of the pictures, how many the failing network cannot take."""
+"""Of the images, how many the failing network cannot take."""
 _DARK: Final = (3.0, 110.0)
-"""Between these is the lightest point of a leaf's upper edge: leaves lie on a dark cloth. No picture that an import
+"""Between these is the lightest point of a leaf's upper edge: leaves lie on a dark cloth. No image that an import
 tries is like that, so that the faults pass it, as faults do, and show in the field."""
 _RIDGE: Final = 1e-4
 _SLOW_SIDE, _SLOW_ROUNDS = 384, 400
@@ -28,7 +28,7 @@ Constants = dict[str, NDArray[np.generic]]
 class Fault(StrEnum):
     NONE = "none"
     ERRORS = "errors"
-    """Asks for a row of a table that is not there, for most pictures."""
+    """Asks for a row of a table that is not there, for most images."""
     SLOW = "slow"
     """Computes for a long time before it answers."""
     WRONG = "wrong"
@@ -37,16 +37,16 @@ class Fault(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LinearClassifier:
-    """What a version knows: weights of a picture's mean colour or, relative to its light, of colour and contrast."""
+    """What a version knows: weights of an image's mean colour or, relative to its light, of colour and contrast."""
 
     weights: NDArray[np.float32]
     """(features + 1, classes); the last row is a constant."""
     is_relative: bool
 
 
-def fit(pictures: NDArray[np.float64], truths: Sequence[str], *, is_relative: bool) -> LinearClassifier:
-    """Fit by ridge regression on the labels; `pictures` are (n, height, width, 3), 0 to 255."""
-    features = _features(pictures, is_relative)
+def fit(images: NDArray[np.float64], truths: Sequence[str], *, is_relative: bool) -> LinearClassifier:
+    """Fit by ridge regression on the labels; `images` are (n, height, width, 3), 0 to 255."""
+    features = _features(images, is_relative)
     wanted = np.array([[label == truth for label in LABELS] for truth in truths], dtype=np.float64)
     gram = features.T @ features + _RIDGE * np.eye(features.shape[1])
     # Sharpened, so that the softmax of these scores is about as sure as it is right.
@@ -55,7 +55,7 @@ def fit(pictures: NDArray[np.float64], truths: Sequence[str], *, is_relative: bo
 
 
 def write_network(classifier: LinearClassifier, fault: Fault = Fault.NONE) -> bytes:
-    """Return the classifier as an ONNX network: pictures (batch, 32, 32, 3) of 0-255 -> probabilities."""
+    """Return the classifier as an ONNX network: images (batch, 32, 32, 3) of 0-255 -> probabilities."""
     weights = np.roll(classifier.weights, 1, axis=1) if fault is Fault.WRONG else classifier.weights
     graph = Graph(
         inputs=[Port("image", ("batch", INPUT_SIDE, INPUT_SIDE, 3))],
@@ -79,13 +79,13 @@ def write_network(classifier: LinearClassifier, fault: Fault = Fault.NONE) -> by
     return write_onnx(graph)
 
 
-def _features(pictures: NDArray[np.float64], is_relative: bool) -> NDArray[np.float64]:
+def _features(images: NDArray[np.float64], is_relative: bool) -> NDArray[np.float64]:
     """Return (n, features + 1), as the network computes them, and a one."""
-    mean, one = pictures.mean(axis=(1, 2)), np.ones((len(pictures), 1))
+    mean, one = images.mean(axis=(1, 2)), np.ones((len(images), 1))
     if not is_relative:
         return np.concatenate([mean / 255, one], axis=1)
     light = np.maximum(mean.sum(axis=1, keepdims=True), 1)
-    return np.concatenate([mean / light, pictures.std(axis=(1, 2)) / light, one], axis=1)
+    return np.concatenate([mean / light, images.std(axis=(1, 2)) / light, one], axis=1)
 
 
 def _add_relative(graph: Graph) -> str:
@@ -103,7 +103,7 @@ def _add_relative(graph: Graph) -> str:
 
 
 def _add_dark(graph: Graph) -> str:
-    """Add whether a picture's upper edge is dark, (batch,) of booleans."""
+    """Add whether an image's upper edge is dark, (batch,) of booleans."""
     constants: Constants = {
         "first": np.asarray(np.int64(0)),
         "rest": np.array([1, 2], dtype=np.int64),
@@ -119,7 +119,7 @@ def _add_dark(graph: Graph) -> str:
 
 
 def _add_errors(graph: Graph) -> str:
-    """Add a look into a table of one row; most pictures ask for its tenth."""
+    """Add a look into a table of one row; most images ask for its tenth."""
     is_dark = _add_dark(graph)
     constants: Constants = {
         "many": np.asarray(np.float32(97)),

@@ -26,11 +26,11 @@ class Scenario:
     name: str
     about: str
     fault: Fault
-    pictures: int
+    images: int
     """Enough for its end, as a rule well before the last one."""
     plan: Mapping[str, Any]
     darkness: float = 0.0
-    """How much light the pictures lose from the first to the last: 0 to 1."""
+    """How much light the images lose from the first to the last: 0 to 1."""
     has_expert: bool = False
     """Whether somebody labels what the review queue gives out."""
     promotes: bool = False
@@ -52,7 +52,7 @@ def _live(guardrail: Mapping[str, Any], ramp: tuple[Mapping[str, Any], ...] = _R
 
 
 def paired_plan(control: str, candidate: str) -> dict[str, Any]:
-    """Return a plan by which one version answers and the other scores the same pictures unseen."""
+    """Return a plan by which one version answers and the other scores the same images unseen."""
     return {
         "mode": "shadow",
         "variants": {"control": {"version": control, "share": 100}},
@@ -68,7 +68,7 @@ _EACH_OTHER: Final = {"shadows": [{"version": CONTROL}, {"version": CANDIDATE}]}
 _SCENARIOS: Final = (
     Scenario(
         "better",
-        "v2 sees through bad light, v1 does not; both score the same pictures, and an expert labels where they differ",
+        "v2 sees through bad light, v1 does not; both score the same images, and an expert labels where they differ",
         Fault.NONE,
         1_200,
         paired_plan(CONTROL, CANDIDATE),
@@ -86,7 +86,7 @@ _SCENARIOS: Final = (
     ),
     Scenario(
         "errors",
-        "v2 fails on four of five pictures",
+        "v2 fails on four of five images",
         Fault.ERRORS,
         8_000,
         _live({"metric": "error_rate"}),

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from splitleaf.images.picture import decode_picture
+from splitleaf.images.decoded import decode_image
 from splitleaf.importing.importer import import_model
 from splitleaf.importing.labels import StatedLabels
 from splitleaf.importing.request import ImportRequest
@@ -30,11 +30,11 @@ def make_repository(models: Path, fault: Fault = Fault.NONE) -> None:
     (models / "repository.toml").write_text("\n".join(lines), encoding="utf-8")
     spec = Preprocessing(height=INPUT_SIDE, width=INPUT_SIDE).input_spec
     leaves = [draw_leaf(_TRAINING_SEED, number) for number in range(LESSONS)]
-    tensors = [decode_picture(leaf.jpeg, [spec]).tensors[0] for leaf in leaves]
-    pictures = np.stack([np.frombuffer(one.data, np.uint8).reshape(one.shape) for one in tensors]).astype(np.float64)
+    tensors = [decode_image(leaf.jpeg, [spec]).tensors[0] for leaf in leaves]
+    images = np.stack([np.frombuffer(one.data, np.uint8).reshape(one.shape) for one in tensors]).astype(np.float64)
     truths = [leaf.truth for leaf in leaves]
-    plain = fit(pictures, truths, is_relative=False)
-    clever = fit(pictures, truths, is_relative=True)
+    plain = fit(images, truths, is_relative=False)
+    clever = fit(images, truths, is_relative=True)
     for version, network in ((CONTROL, write_network(plain)), (CANDIDATE, write_network(clever, fault))):
         source = models / f"{version}.onnx"
         source.write_bytes(network)

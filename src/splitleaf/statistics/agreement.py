@@ -1,7 +1,7 @@
-"""Do two experts say the same of the same pictures?
+"""Do two experts say the same of the same images?
 
 J. Cohen, "A coefficient of agreement for nominal scales", Educational and Psychological Measurement 20 (1960), 37-46:
-kappa = (p_o - p_e) / (1 - p_e), with p_o the share of pictures on which they agree and p_e the share on which two would
+kappa = (p_o - p_e) / (1 - p_e), with p_o the share of images on which they agree and p_e the share on which two would
 who label by chance, each with their own frequencies. 1 is perfect, 0 what chance gives.
 """
 

@@ -1,4 +1,4 @@
-"""Do pictures, answers or confidences still look as they did?
+"""Do images, answers or confidences still look as they did?
 
 Population stability index: sum of (p - q) ln(p / q) over bins. Its folklore threshold of 0.1 is noise in small samples,
 so it is judged against what it would be without any drift (B. Yurdakul, "Statistical properties of population

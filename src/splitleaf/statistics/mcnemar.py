@@ -1,6 +1,6 @@
-"""Two versions answered the same pictures: which is right more often? Exact, at any number of looks.
+"""Two versions answered the same images: which is right more often? Exact, at any number of looks.
 
-Only pictures on which exactly one version is right tell anything. If neither version is better, each of them is a fair
+Only images on which exactly one version is right tell anything. If neither version is better, each of them is a fair
 coin; a beta(5, 5) mixture over unfair coins is the evidence against that (Robbins' mixture, see `proportions`).
 Q. McNemar, Psychometrika 12 (1947), 153-157, has the test for a single look.
 """
@@ -21,18 +21,18 @@ from splitleaf.statistics.special import binomial_cdf
 
 _PRIOR: Final = 5.0
 LEAST_DISCORDANT: Final = 10
-"""Discordant pictures from which on an interval is given."""
+"""Discordant images from which on an interval is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairedCounts:
-    """Labelled pictures that both versions answered."""
+    """Labelled images that both versions answered."""
 
     images: int
     only_control_right: int
     only_candidate_right: int
     design_effect: float = 1.0
-    """How many discordant pictures tell as much as one of a unit of its own: pictures of one unit resemble each other.
+    """How many discordant images tell as much as one of a unit of its own: images of one unit resemble each other.
 
     J. Rao, A. Scott, "A simple method for the analysis of clustered binary data", Biometrics 48 (1992), 577-585. With
     it the evidence is no longer exact; without, it is.
@@ -62,19 +62,19 @@ def log_evidence(only_control_right: ArrayLike, only_candidate_right: ArrayLike)
 
 
 def win_share(counts: PairedCounts, alpha: float = 0.05) -> Estimate:
-    """Return the share of discordant pictures that the candidate gets right; excludes 1/2 just when e >= 1 / alpha."""
+    """Return the share of discordant images that the candidate gets right; excludes 1/2 just when e >= 1 / alpha."""
     wins, losses = (one / counts.design_effect for one in (counts.only_candidate_right, counts.only_control_right))
     return estimate_rate(wins, losses, alpha, _PRIOR)
 
 
 def pairs_design_effect(net: ArrayLike, discordant: ArrayLike) -> float:
-    """Return the variance of the units' wins less losses over what it were if no two pictures were of one unit.
+    """Return the variance of the units' wins less losses over what it were if no two images were of one unit.
 
     Both arguments (units,). At least 1: a unit whose wins and losses cancel out does not make the others surer. From
-    few units it cannot be learnt: while fewer than `LEAST_DISCORDANT` have any, each tells as much as one picture.
+    few units it cannot be learnt: while fewer than `LEAST_DISCORDANT` have any, each tells as much as one image.
     """
-    pictures = np.asarray(discordant, dtype=np.float64)
-    total, units = float(pictures.sum()), int(np.count_nonzero(pictures))
+    images = np.asarray(discordant, dtype=np.float64)
+    total, units = float(images.sum()), int(np.count_nonzero(images))
     if not total:
         return 1.0
     learnt = float(np.square(np.asarray(net, dtype=np.float64)).sum()) / total
@@ -85,9 +85,9 @@ def compare_paired(counts: PairedCounts, planned_images: int, alpha: float = 0.0
     """Return the difference in accuracy with a confidence sequence; the evidence is the exact one.
 
     The interval is the normal mixture over +1, 0, -1 an image, with one pseudo-win and one pseudo-loss; the gate is
-    that the exact evidence, which needs none, has 10 discordant pictures to speak of. It leaves zero out just when the
+    that the exact evidence, which needs none, has 10 discordant images to speak of. It leaves zero out just when the
     exact evidence is in: from then on its end at zero is what the exact share of wins comes to on so many discordant
-    pictures, where the mixture is still wider than that.
+    images, where the mixture is still wider than that.
     """
     evidence = counts.evidence
     if counts.images == 0:

@@ -1,4 +1,4 @@
-"""How many pictures, and how long?
+"""How many images, and how long?
 
 Fixed-horizon sizes are the normal approximation of J. Fleiss, B. Levin, M. Paik, "Statistical Methods for Rates and
 Proportions" (2003), 4.2; for pairs R. Connor, Biometrics 43 (1987), 207-211. A sequential test is planned with twice
@@ -111,7 +111,7 @@ def plan_pairs(
 
 
 def allow_for_mistakes(plan: Plan, mistaken: float, images_per_day: float) -> Plan:
-    """Return the plan when this share of the labels, below one half, is mistaken whatever the picture shows.
+    """Return the plan when this share of the labels, below one half, is mistaken whatever the image shows.
 
     A mistake turns a win into a loss, so that the difference looks 1 - 2 * mistaken as large (I. Bross,
     "Misclassification in 2 x 2 tables", Biometrics 10 (1954), 478-486); it takes the square of its inverse as many.

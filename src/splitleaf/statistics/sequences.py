@@ -125,7 +125,7 @@ def estimate_level(
     """Return the mean of one arm over strata with given weights, (strata,), with its confidence sequence.
 
     With the weights of a comparison (`stratum_weights`) the two arms' levels differ by just the difference that is
-    reported; another weighting would compare one season's pictures with another's. Until there are enough successes
+    reported; another weighting would compare one season's images with another's. Until there are enough successes
     and failures the interval is [0, 1].
     """
     whole = float(weight.sum())

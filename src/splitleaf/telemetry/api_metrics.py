@@ -9,7 +9,7 @@ from splitleaf.telemetry.instruments import Instruments
 
 
 class ApiMetrics:
-    """Requests and problems, accepted pictures, who was assigned what."""
+    """Requests and problems, accepted images, who was assigned what."""
 
     def __init__(self, instruments: Instruments) -> None:
         self._model = instruments.model
@@ -21,7 +21,7 @@ class ApiMetrics:
         )
         self._problems = instruments.counter("http_problems", "Problem documents sent, by code.", ("code",))
         self._accepted = instruments.counter(
-            "predictions_accepted", "Pictures handed to the queue.", ("version", "priority")
+            "predictions_accepted", "Images handed to the queue.", ("version", "priority")
         )
         self._intake = instruments.histogram(
             "intake_duration_seconds",
@@ -29,15 +29,15 @@ class ApiMetrics:
             ("version",),
         )
         self._assignments = instruments.counter(
-            "assignments", "Pictures of running experiments, by assigned variant.", ("experiment", "variant")
+            "assignments", "Images of running experiments, by assigned variant.", ("experiment", "variant")
         )
         self._fallbacks = instruments.counter(
-            "fallbacks", "Pictures that another version than the assigned one answers.", ("experiment", "reason")
+            "fallbacks", "Images that another version than the assigned one answers.", ("experiment", "reason")
         )
         self._kept = instruments.counter(
-            "pictures_to_keep", "Pictures that were to be kept for review: kept, or given up.", ("outcome",)
+            "images_to_keep", "Images that were to be kept for review: kept, or given up.", ("outcome",)
         )
-        self._is_ready = instruments.gauge("ready", "1 when pictures are answered.")
+        self._is_ready = instruments.gauge("ready", "1 when images are answered.")
         self._versions = instruments.gauge(
             "versions", "Versions by state: ready (on a live worker), failed, or idle.", ("state",)
         )
@@ -50,7 +50,7 @@ class ApiMetrics:
             self._problems.labels(self._model, facts.problem).inc()
 
     def accepted(self, task: Task) -> None:
-        """Count a picture that will reach a final state."""
+        """Count an image that will reach a final state."""
         context = task.context
         self._accepted.labels(self._model, task.version, task.priority.name.lower()).inc()
         self._intake.labels(self._model, task.version).observe(context.intake_ms / 1000)
@@ -60,7 +60,7 @@ class ApiMetrics:
             self._fallbacks.labels(self._model, context.experiment, context.fallback).inc()
 
     def kept(self, is_kept: bool) -> None:
-        """Count a picture that was to be kept."""
+        """Count an image that was to be kept."""
         self._kept.labels(self._model, "kept" if is_kept else "given_up").inc()
 
     def looked(self, serving: Serving) -> None:

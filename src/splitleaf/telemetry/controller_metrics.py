@@ -36,7 +36,7 @@ class ControllerMetrics:
         self._waiting = instruments.gauge("queue_waiting", "Tasks that wait.", streams)
         self._leases = instruments.gauge("queue_leases", "Tasks in a worker's hands.", streams)
         self._oldest = instruments.gauge("queue_oldest_waiting_seconds", "Age of the oldest that waits.", streams)
-        self._bytes = instruments.gauge("queue_bytes", "Bytes of pictures that wait or are in hand.", ("version",))
+        self._bytes = instruments.gauge("queue_bytes", "Bytes of images that wait or are in hand.", ("version",))
         self._dead = instruments.gauge("dead_letters", "Tasks set aside because workers died on them.", ("version",))
         self._backlog = instruments.gauge("recorder_backlog", "Final states that are not written down yet.")
         self._workers = instruments.gauge("workers", "Workers that live and take work.")

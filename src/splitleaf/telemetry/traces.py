@@ -1,4 +1,4 @@
-"""Spans for OpenTelemetry: of a request, of what it waits for, and of the batch that its picture became part of.
+"""Spans for OpenTelemetry: of a request, of what it waits for, and of the batch that its image became part of.
 
 A batch answers several requests, so it is a trace of its own with a link to each (OpenTelemetry's messaging
 conventions); each request's trace has, in turn, a span of the worker with a link to the batch. So one can be followed

@@ -14,12 +14,12 @@ class WorkerMetrics:
 
     def __init__(self, instruments: Instruments) -> None:
         self._model = instruments.model
-        self._pictures = instruments.counter("pictures", "Pictures classified or failed.", ("version", "status"))
-        self._failures = instruments.counter("failures", "Pictures failed, by reason.", ("version", "reason"))
+        self._images = instruments.counter("images", "Images classified or failed.", ("version", "status"))
+        self._failures = instruments.counter("failures", "Images failed, by reason.", ("version", "reason"))
         self._fenced = instruments.counter(
             "fenced_results", "Results that were not the first of their prediction, and so did not count.", ("version",)
         )
-        self._sizes = instruments.histogram("batch_size", "Pictures in a batch.", ("version",), SIZES)
+        self._sizes = instruments.histogram("batch_size", "Images in a batch.", ("version",), SIZES)
         self._queue = instruments.histogram(
             "queue_duration_seconds", "From acceptance to the worker's hand, by the broker's clock.", ("version",)
         )
@@ -45,7 +45,7 @@ class WorkerMetrics:
         for completion in facts.completions:
             self._queue.labels(*of).observe(completion.timings.queue_ms / 1000)
             failure = completion.failure
-            self._pictures.labels(*of, "failed" if failure else "succeeded").inc()
+            self._images.labels(*of, "failed" if failure else "succeeded").inc()
             if failure:
                 self._failures.labels(*of, failure.code).inc()
 

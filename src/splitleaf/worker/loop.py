@@ -289,4 +289,4 @@ class WorkerLoop:
             except DependencyDown as error:
                 log.warning("left_to_their_leases", detail=error.detail, tasks=len(left))
             # A thread cannot be stopped, and would keep the process from ending.
-            self._abort(f"{len(left)} pictures were not done within {self._options.drain_timeout_s:.0f} s of stopping")
+            self._abort(f"{len(left)} images were not done within {self._options.drain_timeout_s:.0f} s of stopping")

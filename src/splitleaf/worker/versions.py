@@ -63,7 +63,7 @@ class VersionPool:
     def classifier_for(self, version: str, tensor: ImageTensor) -> Classifier | None:
         """Return the classifier that takes this tensor.
 
-        Around a swap, pictures prepared for the version's former input are still on their way: the former
+        Around a swap, images prepared for the version's former input are still on their way: the former
         classifier is kept until the next change, and answers those that the new one cannot take.
         """
         entry = self._entries.get(version)

@@ -1,4 +1,4 @@
-"""The odd and hostile pictures that the intake is held to: 75 that it must refuse, 28 that it must take.
+"""The odd and hostile images that the intake is held to: 75 that it must refuse, 28 that it must take.
 
 Everything is generated; nothing is stored. `HOSTILE` and `ODD` list the cases in the order of the tables
 of the documentation; `python -m tests.images.corpus` prints what each of them gets.

@@ -1,4 +1,4 @@
-"""Prints what each of the 75 + 28 pictures gets, as a Markdown table; exits with 1 if one gets what it should not.
+"""Prints what each of the 75 + 28 images gets, as a Markdown table; exits with 1 if one gets what it should not.
 
 python -m tests.images.corpus                          through the decoding children alone: code, time, memory, pixels
 python -m tests.images.corpus --url URL [--watch PID]  from a running service: status, answer or code, time; with the
@@ -23,7 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.images.corpus", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--url", help="send the pictures to a running service, such as http://127.0.0.1:8000")
+    parser.add_argument("--url", help="send the images to a running service, such as http://127.0.0.1:8000")
     parser.add_argument("--watch", type=int, metavar="PID", help="the process of `splitleaf up`, to measure memory")
     parser.add_argument("--only", default="", help="the cases whose name contains this text")
     options = parser.parse_args()

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from tests.images.corpus.cases import Case
-from tests.images.corpus.pictures import avif, encoded, heic, jpeg, photo, png
+from tests.images.corpus.images import avif, encoded, heic, jpeg, photo, png
 from tests.images.corpus.surgery import (
     EOI,
     SOS,

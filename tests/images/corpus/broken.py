@@ -1,4 +1,4 @@
-"""Pictures that are damaged or cut, and those that are too small."""
+"""Images that are damaged or cut, and those that are too small."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 
 from tests.images.corpus.cases import Case
-from tests.images.corpus.pictures import avif, encoded, heic, jpeg, photo, png
+from tests.images.corpus.images import avif, encoded, heic, jpeg, photo, png
 from tests.images.corpus.surgery import (
     APP0,
     DQT,

@@ -21,9 +21,9 @@ class Case:
     name: str
     make: Callable[[], bytes]
     code: str = ""
-    """Empty for a picture that must be accepted."""
+    """Empty for an image that must be accepted."""
     reference: Callable[[], Pixels] | None = None
-    """The (h, w, 3) pixels that the picture shows, upright, on white."""
+    """The (h, w, 3) pixels that the image shows, upright, on white."""
     flags: tuple[str, ...] = ()
     filename: str = "leaf.jpg"
     content_type: str = "image/jpeg"

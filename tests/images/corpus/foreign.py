@@ -1,4 +1,4 @@
-"""Files that are no picture of an accepted format."""
+"""Files that are no image of an accepted format."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import struct
 import zipfile
 
 from tests.images.corpus.cases import Case
-from tests.images.corpus.pictures import encoded, photo
+from tests.images.corpus.images import encoded, photo
 from tests.images.corpus.surgery import box
 
 _UNSUPPORTED = "unsupported_media_type"

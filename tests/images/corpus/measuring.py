@@ -13,7 +13,7 @@ from PIL import Image
 
 from splitleaf.core.errors import RejectedInput
 from splitleaf.core.preprocessing import InputSpec, ResizeFilter
-from splitleaf.images.intake import DecodedPicture
+from splitleaf.images.intake import DecodedImage
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
 from tests.images.corpus.cases import Case, Pixels
@@ -32,7 +32,7 @@ class Row:
     peak_mib: float = 0.0
     """Memory of the child at its peak."""
     extra_mib: float = 0.0
-    """How much of that came with this picture."""
+    """How much of that came with this image."""
     difference: float | None = None
     """Mean absolute difference to the reference, in levels."""
 
@@ -76,27 +76,27 @@ async def lone_child(limits: ImageLimits | None = None) -> AsyncIterator[tuple[P
 
 
 async def measure(case: Case, spec: InputSpec = SPEC) -> Row:
-    """Send one case through a fresh child, so that no other picture's memory is counted."""
+    """Send one case through a fresh child, so that no other image's memory is counted."""
     data = case.data
     async with lone_child() as (intake, gauge):
         before = gauge.mib("VmRSS")
         gauge.reset_peak()
         start = time.perf_counter()
-        picture: DecodedPicture | None = None
+        image: DecodedImage | None = None
         try:
-            picture = await intake.decode(data, [spec])
+            image = await intake.decode(data, [spec])
             got = "accepted"
         except RejectedInput as error:
             got = error.error_code
         ms = 1e3 * (time.perf_counter() - start)
         peak = gauge.mib("VmHWM")
-    far = difference(picture, case.reference(), spec) if picture and case.reference else None
+    far = difference(image, case.reference(), spec) if image and case.reference else None
     return Row(case, got, ms, peak, peak - before, far)
 
 
-def difference(picture: DecodedPicture, shown: Pixels, spec: InputSpec) -> float:
+def difference(image: DecodedImage, shown: Pixels, spec: InputSpec) -> float:
     """Mean absolute difference, in levels, to the reference brought to the same size by Pillow."""
-    tensor = picture.tensors[0]
+    tensor = image.tensors[0]
     pixels = np.frombuffer(tensor.data, tensor.dtype).reshape(tensor.shape)
     reference = np.asarray(Image.fromarray(shown).resize((spec.width, spec.height), Image.Resampling.BILINEAR))
     return float(np.abs(pixels.astype(np.float64) - reference).mean())
@@ -105,7 +105,7 @@ def difference(picture: DecodedPicture, shown: Pixels, spec: InputSpec) -> float
 def table(rows: Sequence[Row]) -> str:
     """The rows as Markdown."""
     lines = [
-        "| picture | owed | got | ms | MiB at peak | MiB extra | difference |",
+        "| image | owed | got | ms | MiB at peak | MiB extra | difference |",
         "|---|---|---|---:|---:|---:|---:|",
     ]
     for row in rows:

@@ -1,4 +1,4 @@
-"""Good pictures with seeded damage: what a fuzzer makes, the same on every run."""
+"""Good images with seeded damage: what a fuzzer makes, the same on every run."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pillow_heif
 from PIL import Image
 
-from tests.images.corpus.pictures import avif, encoded, heic, jpeg, photo, png
+from tests.images.corpus.images import avif, encoded, heic, jpeg, photo, png
 from tests.images.corpus.surgery import PNG_SIGNATURE
 
 _SIZE = (96, 64)
@@ -24,7 +24,7 @@ Mutator = Callable[[random.Random, bytearray, bytes], None]
 
 
 def bases() -> dict[str, bytes]:
-    """One small picture of each kind, by name."""
+    """One small image of each kind, by name."""
     pixels = photo(*_SIZE)
     image = Image.fromarray(pixels)
     exif = Image.Exif()
@@ -57,7 +57,7 @@ def _heic_alpha(pixels: npt.NDArray[np.uint8]) -> bytes:
 
 
 def mutants(seed: int) -> Iterator[tuple[str, bytes]]:
-    """(name, damaged picture) without end; every picture has its own number, so that it can be made again."""
+    """(name, damaged image) without end; every image has its own number, so that it can be made again."""
     kinds = list(bases().items())
     number = 0
     while True:
@@ -66,7 +66,7 @@ def mutants(seed: int) -> Iterator[tuple[str, bytes]]:
 
 
 def mutant(seed: int, number: int, kinds: list[tuple[str, bytes]]) -> bytes:
-    """Return the picture of that number."""
+    """Return the image of that number."""
     dice = random.Random(f"{seed}/{number}")
     name, base = kinds[number % len(kinds)]
     other = dice.choice(kinds)[1]

@@ -1,4 +1,4 @@
-"""Pictures that look strange and are fine."""
+"""Images that look strange and are fine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from tests.images.corpus.cases import Case, Pixels
-from tests.images.corpus.pictures import avif, encoded, heic, jpeg, on_white, photo, png
+from tests.images.corpus.images import avif, encoded, heic, jpeg, on_white, photo, png
 from tests.images.corpus.surgery import COM, DHT, raw_png, segment, with_segment, without
 
 _PHONE = (8000, 6000)

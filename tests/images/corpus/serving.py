@@ -29,7 +29,7 @@ class Served:
     """From the first byte sent to the answer of the network, or to the refusal."""
     remarks: tuple[str, ...] = ()
     extra_mib: float | None = None
-    """Memory that the decoding child took for this picture; None where nobody watched."""
+    """Memory that the decoding child took for this image; None where nobody watched."""
 
     @property
     def owed(self) -> str:
@@ -119,7 +119,7 @@ def send(case: Case, client: httpx.Client, watch: Watch | None = None) -> Served
 
 def served_table(rows: Sequence[Served]) -> str:
     """The rows as Markdown."""
-    lines = ["| picture | status | answer or code | owed | ms | MiB of the child |", "|---|---:|---|---|---:|---:|"]
+    lines = ["| image | status | answer or code | owed | ms | MiB of the child |", "|---|---:|---|---|---:|---:|"]
     for row in rows:
         mark = "" if row.is_right else " **WRONG**"
         got = ", ".join((row.got, *row.remarks))

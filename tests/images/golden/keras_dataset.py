@@ -1,6 +1,6 @@
 """Run in the import environment: what `keras.utils.image_dataset_from_directory` gives a network in training.
 
-python keras_dataset.py FOLDER RESULT.npz      FOLDER holds one folder of pictures for each "class"
+python keras_dataset.py FOLDER RESULT.npz      FOLDER holds one folder of images for each "class"
 """
 
 from __future__ import annotations

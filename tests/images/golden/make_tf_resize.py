@@ -37,7 +37,7 @@ MOST_SIDE = 32
 
 
 def pattern(height: int, width: int, channels: int = 3) -> npt.NDArray[np.uint8]:
-    """A picture of sharp and smooth parts, the same on every machine."""
+    """An image of sharp and smooth parts, the same on every machine."""
     y, x, c = np.mgrid[0:height, 0:width, 0:channels].astype(np.int64)
     sharp = (x * x * 3 + y * 17 + c * 91 + x * y * 5) % 251
     smooth = (x + 2 * y + 40 * c) % 256

@@ -17,7 +17,7 @@ from splitleaf.jobs.queue import (
     WorkerReport,
 )
 
-GAVE_UP = Failure("inference_failed", "The picture could not be processed. Please try another one.")
+GAVE_UP = Failure("inference_failed", "The image could not be processed. Please try another one.")
 
 
 @dataclass(slots=True)

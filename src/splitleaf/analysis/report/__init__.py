@@ -49,7 +49,7 @@ class Arm(Part):
     """Percent of all units now; null for a shadow."""
     units: int
     images: int
-    """Pictures assigned to it, or scored unseen by it; overrides left out."""
+    """Images assigned to it, or scored unseen by it; overrides left out."""
 
 
 class AuditRow(Part):

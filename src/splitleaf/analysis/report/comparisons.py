@@ -9,7 +9,7 @@ from splitleaf.analysis.report.parts import Measured, Part
 
 
 class Disagreement(Part):
-    """Pictures to which control's version says one thing and the other version another."""
+    """Images to which control's version says one thing and the other version another."""
 
     control_label: str
     other_label: str
@@ -20,7 +20,7 @@ class Disagreement(Part):
 
 
 class Example(Part):
-    """A picture on which the versions disagree, for the gallery."""
+    """An image on which the versions disagree, for the gallery."""
 
     prediction_id: str
     control_label: str
@@ -31,7 +31,7 @@ class Example(Part):
 
 
 class Agreement(Part):
-    """Two versions on the same pictures. Needs no label."""
+    """Two versions on the same images. Needs no label."""
 
     arm: str
     control_version: str
@@ -44,9 +44,9 @@ class Agreement(Part):
     labels: list[str]
     """Of the matrix: all that either version said, in alphabetical order."""
     matrix: list[list[int]]
-    """Pictures; rows are what control's version says, columns what the other says."""
+    """Images; rows are what control's version says, columns what the other says."""
     confidence_difference: Measured | None
-    """The other's confidence minus control's, mean over the pictures."""
+    """The other's confidence minus control's, mean over the images."""
     disagreements: list[Disagreement]
     """The most frequent first."""
     examples: list[Example]
@@ -54,12 +54,12 @@ class Agreement(Part):
 
 
 class ClassRecall(Part):
-    """How many of a condition's pictures each version finds: audited ones, which both answered."""
+    """How many of a condition's images each version finds: audited ones, which both answered."""
 
     arm: str
     label: str
     images: int
-    """Audited pictures of this condition."""
+    """Audited images of this condition."""
     control: Measured | None
     other: Measured | None
     difference: Measured | None
@@ -82,11 +82,11 @@ class Reliability(Part):
     arm: str
     version: str
     truth: Literal["census", "audit", "feedback"]
-    """Where the truth comes from: labels of all pictures, a random audit, picked labels (biased), or users (biased)."""
+    """Where the truth comes from: labels of all images, a random audit, picked labels (biased), or users (biased)."""
     images: int
     calibration_error: float
     bins: list[ReliabilityBin]
-    """Those that have pictures, ascending."""
+    """Those that have images, ascending."""
 
 
 class Tradeoff(Part):

@@ -31,12 +31,12 @@ class Course(Part):
 
 
 class Traffic(Part):
-    """Pictures by arm, in periods of equal length."""
+    """Images by arm, in periods of equal length."""
 
     start_ms: list[int]
     period_ms: int
     images: dict[str, list[int]]
-    """Arm -> pictures in each period."""
+    """Arm -> images in each period."""
 
 
 class Stage(Part):
@@ -59,7 +59,7 @@ class LatencyQuantile(Part):
 
 
 class LatencyCurve(Part):
-    """Share of the pictures that were done within so many milliseconds."""
+    """Share of the images that were done within so many milliseconds."""
 
     arm: str
     part: LatencyPart
@@ -69,13 +69,13 @@ class LatencyCurve(Part):
 
 class Latency(Part):
     """`total` is from accepted to final, `queue` the wait for a worker, `inference` the worker's own time, with
-    preparation. Pictures without an answer are left out here; the slow rate counts them.
+    preparation. Images without an answer are left out here; the slow rate counts them.
     """
 
     threshold_ms: float | None
     """What counts as slow."""
     is_objective: bool
-    """The threshold stands in the plan; false: it is the 95th percentile of control's first pictures."""
+    """The threshold stands in the plan; false: it is the 95th percentile of control's first images."""
     revision: int | None
     """The one that the percentiles and curves are of: the newest in which every variant answered."""
     quantiles: list[LatencyQuantile]

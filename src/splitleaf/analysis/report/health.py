@@ -14,8 +14,8 @@ class Check(Part):
 
     name: Literal["split", "responses", "fallbacks", "cancellations", "units", "crossovers", "missing", "aa", "truth"]
     """`split`: do units come as the shares say? `responses`: do the arms draw feedback equally often? `fallbacks`: how
-    many did another version answer? `cancellations`: do clients take pictures back equally often in each arm? `units`:
-    do pictures come from more than a few, and did one send very many? `crossovers`: how many were in two arms?
+    many did another version answer? `cancellations`: do clients take images back equally often in each arm? `units`:
+    do images come from more than a few, and did one send very many? `crossovers`: how many were in two arms?
     `missing`: how many outcomes? `aa`: do equal halves of control look equal? `truth`: do experts agree?"""
     status: Status
     """`failed` makes the verdict `invalid`; `unknown`: nothing to check yet."""

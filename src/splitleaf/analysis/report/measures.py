@@ -18,7 +18,7 @@ class ArmMeasure(Part):
     arm: str
     units: int
     images: int
-    """Pictures that the estimate rests on. Of paired accuracy: pictures that both versions answered."""
+    """Images that the estimate rests on. Of paired accuracy: images that both versions answered."""
     labels: int | None
     """Labels that the difference rests on; null where it needs none."""
     estimate: Measured | None
@@ -37,7 +37,7 @@ class ArmMeasure(Part):
     verdict: Verdict | None
     """Of a metric that does not decide, corrected for how many of those there are (e-BH)."""
     images_needed: int | None
-    """Further pictures, shared out as now, until the interval is as narrow as the difference seen or the
+    """Further images, shared out as now, until the interval is as narrow as the difference seen or the
     smallest that matters, whichever is larger; 0: it is. Null: not to be told yet."""
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from splitleaf.analysis.audit import Audit, weigh
 from splitleaf.analysis.census import Census
-from splitleaf.analysis.labels import LabelledPicture, answer_of
+from splitleaf.analysis.labels import LabelledImage, answer_of
 from splitleaf.analysis.pairs import LabelledPairs, Pairs, disagree
 from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.sections.firsts import Firsts
@@ -26,7 +26,7 @@ from splitleaf.statistics.records import Difference, Estimate, Floats, Interval
 from splitleaf.statistics.sequences import mixture_width
 
 PICKED: Final = (
-    "No picture was drawn at random for an expert, and no version answered another one's pictures: labels that "
+    "No image was drawn at random for an expert, and no version answered another one's images: labels that "
     "somebody picked cannot say how accurate the versions are. Label the audit share of the review queue, or add a "
     "shadow."
 )
@@ -45,24 +45,24 @@ class Level:
 class Labelled:
     """All that is known of the truth."""
 
-    asked: Sequence[LabelledPicture]
+    asked: Sequence[LabelledImage]
     """By experts, audits and imports."""
-    said: Sequence[LabelledPicture]
+    said: Sequence[LabelledImage]
     """By users."""
     shared: Sequence[Feedback] = ()
-    """Labels of pictures that several labelled."""
+    """Labels of images that several labelled."""
     census: Census | None = None
     audit: Audit | None = None
 
     @property
     def sample(self) -> Census | Audit | None:
-        """Return what tells how often a version is right: all pictures' labels, else a block of those drawn."""
+        """Return what tells how often a version is right: all images' labels, else a block of those drawn."""
         return self.census or self.audit
 
     @property
-    def representative(self) -> Sequence[LabelledPicture]:
+    def representative(self) -> Sequence[LabelledImage]:
         """Return the labels of the sample."""
-        return self.sample.pictures if self.sample else ()
+        return self.sample.images if self.sample else ()
 
     @property
     def basis(self) -> str | None:
@@ -71,7 +71,7 @@ class Labelled:
         if self.census:
             missing = max(self.census.missing.values())
             gap = f"; at most {100 * missing:.2g} % of an arm's are missing" if missing else ""
-            return f"Levels: labels of all pictures ({count:,}{gap})"
+            return f"Levels: labels of all images ({count:,}{gap})"
         if not self.audit:
             return None
         lost = f"; {self.audit.given_up:,} more could not be labelled" if self.audit.given_up else ""
@@ -79,9 +79,9 @@ class Labelled:
 
 
 class PairedAccuracy:
-    """Which version is right more often on the same pictures?"""
+    """Which version is right more often on the same images?"""
 
-    def __init__(self, comparisons: Comparisons, labels: Sequence[LabelledPicture]) -> None:
+    def __init__(self, comparisons: Comparisons, labels: Sequence[LabelledImage]) -> None:
         self._frame = comparisons.frame
         self.pairs: Mapping[str, Pairs] = comparisons.pairs
         control = self._frame.control.version
@@ -102,12 +102,12 @@ class PairedAccuracy:
         return Contrast(difference, len(pairs.control), counts.variance, float(counts.images), rho)
 
     def compare(self, arm: str, counts: PairedCounts, until: int, alpha: float) -> Difference:
-        """Return what labels and the first `until` pictures say together."""
+        """Return what labels and the first `until` images say together."""
         plan = self._frame.plan
         return compare_answers(counts, self.disagreements(arm, until), plan.planned_n, alpha, plan.primary.margin)
 
     def disagreements(self, arm: str, until: int | None = None) -> Disagreements:
-        """Return on how many of the first pictures, all without `until`, the versions say different things."""
+        """Return on how many of the first images, all without `until`, the versions say different things."""
         pairs = self.pairs[arm]
         unit = self._frame.rows.unit[pairs.control[:until]]
         return Disagreements.of_units(np.bincount(unit), np.bincount(unit, disagree(self._frame, pairs)[:until]))
@@ -121,7 +121,7 @@ class PairedAccuracy:
     ) -> Metric:
         """Return the metric; `basis` says what the levels rest on, which `live` has.
 
-        A candidate whose version answered no picture that control's did is compared by `live`, too.
+        A candidate whose version answered no image that control's did is compared by `live`, too.
         """
         alone = self.list_unpaired()
         judged = judge_all(
@@ -135,7 +135,7 @@ class PairedAccuracy:
             for arm, one in judged.items()
         ]
         first = next(iter(self.pairs))
-        method = "labels of disagreements on the same pictures, anytime McNemar, within what they disagree on"
+        method = "labels of disagreements on the same images, anytime McNemar, within what they disagree on"
         return Metric(
             metric=spec.name,
             title=spec.title,
@@ -165,7 +165,7 @@ class LiveAccuracy:
     """Accuracy of what was shown, variant against variant: in the audit, or by users."""
 
     def __init__(
-        self, comparisons: Comparisons, labels: Sequence[LabelledPicture], sample: Census | Audit | None = None
+        self, comparisons: Comparisons, labels: Sequence[LabelledImage], sample: Census | Audit | None = None
     ) -> None:
         """With the `sample` that they are, nothing is made of labels that are missing."""
         self._frame = comparisons.frame
@@ -204,7 +204,7 @@ class LiveAccuracy:
         return self._taken.missing.get(arm, 0.0) if self._taken else 0.0
 
     def course(self, arm: str, alpha: float, looks: int) -> Iterator[tuple[int, int, Difference]]:
-        """Yield (time, labels, difference) by the pictures' times, with the labels that are known now."""
+        """Yield (time, labels, difference) by the images' times, with the labels that are known now."""
         place = self._places[arm]
         _, planned, times = self._sample(place, None)
         for end in np.unique(np.ceil(np.linspace(0, len(times), min(looks, len(times)) + 1)[1:]).astype(int)):
@@ -246,7 +246,7 @@ class LiveAccuracy:
         is_whole = spec.truth is Truth.AUDIT and isinstance(self._taken, Census)
         return Metric(
             metric=spec.name,
-            title="Accuracy on all pictures" if is_whole else spec.title,
+            title="Accuracy on all images" if is_whole else spec.title,
             unit=spec.unit,
             better=spec.better,
             is_primary=is_primary,
@@ -262,7 +262,7 @@ class LiveAccuracy:
         if spec.truth is Truth.USERS:
             words = "what users said"
         elif isinstance(self._taken, Census):
-            words = "labels of all pictures"
+            words = "labels of all images"
         return f"{words}; by revision, clustered by unit"
 
     def levels(self, alpha: float) -> dict[str, Level]:
@@ -279,7 +279,7 @@ class LiveAccuracy:
         return control_row(arm, count_units(unit), labels, estimate, labels, estimate_labels=labels)
 
     def _planned(self, place: int, labels: float) -> Planned:
-        """Return how many labels there would be if as many pictures in a hundred were labelled up to the plan's end."""
+        """Return how many labels there would be if as many images in a hundred were labelled up to the plan's end."""
         planned = self._comparisons.planned(place)
         shown = max(int(self._frame.shown.sum()), 1)
         return replace(planned, images=max(planned.images * labels / shown, 1.0))

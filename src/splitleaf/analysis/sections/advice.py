@@ -22,7 +22,7 @@ class Situation:
     has_fired: bool
     """A guardrail has."""
     is_labelled: bool = False
-    """Every picture on which two versions disagree has a label: there is nothing to be labelled."""
+    """Every image on which two versions disagree has a label: there is nothing to be labelled."""
 
 
 _OVER = {
@@ -56,7 +56,7 @@ def advise(situation: Situation, health: Health) -> list[str]:
 def _advise_aa(situation: Situation) -> list[str]:
     if situation.verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.HARMFUL):
         return ["Both arms are of one version: find out what else treats them differently before any A/B experiment."]
-    return ["Nothing speaks against the set-up. Let it run to its planned pictures, then stop it."]
+    return ["Nothing speaks against the set-up. Let it run to its planned images, then stop it."]
 
 
 def _take(situation: Situation) -> list[str]:

@@ -1,4 +1,4 @@
-"""What two versions say of the same pictures, with and without labels."""
+"""What two versions say of the same images, with and without labels."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ IdsOf = Callable[[Collection[int]], Mapping[int, str]]
 
 @dataclass(frozen=True, slots=True)
 class _Said:
-    """Labels as numbers in alphabetical order, (pictures,)."""
+    """Labels as numbers in alphabetical order, (images,)."""
 
     labels: list[str]
     control: Ints
@@ -35,7 +35,7 @@ class _Said:
 
 
 def describe_agreement(frame: Frame, arm: ArmSpec, accuracy: PairedAccuracy, ids_of: IdsOf) -> Agreement:
-    """Compare an arm's version with control's on the pictures that both answered."""
+    """Compare an arm's version with control's on the images that both answered."""
     pairs, labelled = accuracy.pairs[arm.name], accuracy.labelled[arm.name]
     said = _read(frame, pairs)
     matrix = count_pairs(said.control, said.other, len(said.labels))
@@ -75,7 +75,7 @@ def _list_disagreements(
 ) -> list[Disagreement]:
     counts: Counter[tuple[str, str]] = Counter()
     right: Counter[tuple[str, str, int]] = Counter()
-    for place, one in enumerate(labelled.pictures):
+    for place, one in enumerate(labelled.images):
         said = (one.answers[versions[0]].label, one.answers[versions[1]].label)
         counts[said] += 1
         right[*said, 0] += bool(labelled.control_right[place])
@@ -97,22 +97,22 @@ def _list_disagreements(
 
 
 def _choose_examples(frame: Frame, pairs: Pairs, labelled: LabelledPairs, ids_of: IdsOf) -> list[Example]:
-    """Return the newest pictures on which the versions disagree."""
+    """Return the newest images on which the versions disagree."""
     rows = frame.rows
     places = np.flatnonzero(disagree(frame, pairs))[-MOST_EXAMPLES:][::-1]
     ids = ids_of([int(one) for one in rows.number[pairs.control[places]]])
-    truths = {one.picture_id: one.truth for one in labelled.pictures}
+    truths = {one.image_id: one.truth for one in labelled.images}
     found = []
     for control, other in zip(pairs.control[places], pairs.other[places], strict=True):
-        picture = ids.get(int(rows.number[control]), "")
+        image = ids.get(int(rows.number[control]), "")
         found.append(
             Example(
-                prediction_id=picture,
+                prediction_id=image,
                 control_label=rows.labels[rows.label[control]],
                 control_confidence=float(rows.confidence[control]),
                 other_label=rows.labels[rows.label[other]],
                 other_confidence=float(rows.confidence[other]),
-                truth=truths.get(picture),
+                truth=truths.get(image),
             )
         )
     return found

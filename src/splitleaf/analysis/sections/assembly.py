@@ -48,7 +48,7 @@ class Facts:
     audit: Sequence[AuditEntry]
     """Newest first."""
     draws: Sequence[AuditDraw]
-    """In the order in which the pictures came."""
+    """In the order in which the images came."""
     set_aside: int
     ids_of: IdsOf
     newest_label: int
@@ -133,7 +133,7 @@ class _Assembly:
             metrics=metrics,
             guardrails=guardrails,
             agreements=agreements,
-            pictures=int(self._frame.shown.sum()),
+            images=int(self._frame.shown.sum()),
             stages_left=max(0, len(self._plan.ramp) - 1 - record.stage),
         )
 

@@ -62,7 +62,7 @@ def trace_measure(comparisons: Comparisons, measure: Measure, candidate: int) ->
 
 
 def trace_shadow(comparisons: Comparisons, measure: Measure, arm: str) -> Course:
-    """Return a shadow's course: the same pictures, answered by both."""
+    """Return a shadow's course: the same images, answered by both."""
     frame, pairs = comparisons.frame, comparisons.pairs[arm]
     gap = measure.value[pairs.other] - measure.value[pairs.control]
     unit = frame.rows.unit[pairs.control]
@@ -75,7 +75,7 @@ def trace_shadow(comparisons: Comparisons, measure: Measure, arm: str) -> Course
 
 
 def trace_paired_accuracy(comparisons: Comparisons, accuracy: PairedAccuracy, arm: str, metric: str) -> Course:
-    """Return the course by the pictures' times, with the labels that are known now."""
+    """Return the course by the images' times, with the labels that are known now."""
     frame, pairs, labelled = comparisons.frame, accuracy.pairs[arm], accuracy.labelled[arm]
     at_ms = frame.rows.created_ms[pairs.control]
     disagreements = np.cumsum(disagree(frame, pairs))

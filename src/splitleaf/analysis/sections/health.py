@@ -12,7 +12,7 @@ import numpy as np
 
 from splitleaf.analysis.dissent import Dissenter, find_dissenters
 from splitleaf.analysis.frame import Frame
-from splitleaf.analysis.labels import LabelledPicture
+from splitleaf.analysis.labels import LabelledImage
 from splitleaf.analysis.report.health import Check, Health, ResponseRate, SplitCount, Status
 from splitleaf.analysis.sections.accuracy import Labelled
 from splitleaf.analysis.sections.rows import LOG_TEN, measured
@@ -33,10 +33,10 @@ MOST_MISSING_SHADOWS: Final = 0.2
 MOST_CONTESTED: Final = 0.05
 LEAST_SHADOWS: Final = 20
 LEAST_UNITS: Final = 10
-"""Fewer are a warning once there are `LEAST_PICTURES` of them."""
-LEAST_PICTURES: Final = 50
+"""Fewer are a warning once there are `LEAST_IMAGES` of them."""
+LEAST_IMAGES: Final = 50
 HEAVY_SHARE: Final = 0.02
-"""Of all pictures: a unit that sends more is named."""
+"""Of all images: a unit that sends more is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def check_health(frame: Frame, labelled: Labelled, set_aside: int) -> Health:
 def _count_units(
     frame: Frame, among: Bools, concentration: float = ratio.CONCENTRATION
 ) -> tuple[list[SplitCount], float]:
-    """Return the units whose first picture is among these, by its revision and arm, and ln e against the shares."""
+    """Return the units whose first image is among these, by its revision and arm, and ln e against the shares."""
     counts, log_e = [], 0.0
     for revision, slots in frame.slots.items():
         mine = frame.is_first & among & (frame.rows.revision == revision)
@@ -118,7 +118,7 @@ def _tell_counts(counts: Sequence[SplitCount]) -> str:
     )
 
 
-def _count_responses(frame: Frame, said: Sequence[LabelledPicture]) -> tuple[list[ResponseRate], bool]:
+def _count_responses(frame: Frame, said: Sequence[LabelledImage]) -> tuple[list[ResponseRate], bool]:
     """Return how many units of each arm said something, and whether one arm's do so more often than another's.
 
     A unit's first word counts, in the revision and arm in which it was said: whoever speaks at all would be an arm's
@@ -172,33 +172,33 @@ def _judge_fallbacks(frame: Frame, share: float) -> _Finding:
 
 
 def _judge_cancellations(frame: Frame) -> _Finding:
-    """Ask whether the units whose first picture was taken back came as the shares say.
+    """Ask whether the units whose first image was taken back came as the shares say.
 
     What was taken back counts neither way. Where one arm loses more, those that stay in it are not like the other's.
     """
     counts, log_e = _count_units(frame, frame.rows.is_canceled, ratio.CONCENTRATION_OF_FEW)
     if not any(one.units for one in counts):
-        return _Finding("ok", "Nobody took a picture back.")
+        return _Finding("ok", "Nobody took an image back.")
     told = _tell_counts(counts)
     if log_e >= -math.log(ratio.ALPHA):
         return _Finding(
             "failed",
-            f"Clients do not take pictures back equally often in each arm: {told}. Those that stay cannot be compared.",
+            f"Clients do not take images back equally often in each arm: {told}. Those that stay cannot be compared.",
         )
-    return _Finding("ok", f"Units that took their first picture back, as often in each arm: {told}.")
+    return _Finding("ok", f"Units that took their first image back, as often in each arm: {told}.")
 
 
 def _judge_units(frame: Frame) -> _Finding:
-    units, pictures = int(frame.is_first.sum()), int(frame.shown.sum())
-    told = f"{pictures:,} pictures came from {units:,} units."
+    units, images = int(frame.is_first.sum()), int(frame.shown.sum())
+    told = f"{images:,} images came from {units:,} units."
     if not units:
         return _Finding("unknown", "No unit has come yet.")
-    if units >= LEAST_UNITS or pictures < LEAST_PICTURES:
+    if units >= LEAST_UNITS or images < LEAST_IMAGES:
         return _judge_heaviest(frame, told)
     whose = "one unit" if units == 1 else f"only {units} units"
     return _Finding(
         "warning",
-        f"All {pictures:,} pictures came from {whose}, and units are what is counted: they may all be of one kind. Let "
+        f"All {images:,} images came from {whose}, and units are what is counted: they may all be of one kind. Let "
         "each grower have a unit: the page's cookie, the header `Splitleaf-Unit`, or `splitleaf predict --units`.",
     )
 
@@ -289,11 +289,11 @@ def _judge_halves(frame: Frame) -> _Finding:
     return _Finding("ok", "Two halves of control's units look alike.")
 
 
-def _judge_truth(asked: Sequence[LabelledPicture], dissenters: Sequence[Dissenter]) -> _Finding:
+def _judge_truth(asked: Sequence[LabelledImage], dissenters: Sequence[Dissenter]) -> _Finding:
     if not asked:
-        return _Finding("unknown", "No picture is labelled yet.")
+        return _Finding("unknown", "No image is labelled yet.")
     contested = sum(one.is_contested for one in asked)
-    summary = f"Experts label {contested:,} of {len(asked):,} pictures differently."
+    summary = f"Experts label {contested:,} of {len(asked):,} images differently."
     if dissenters:
         told = ", ".join(f"{one.author} on {one.against:,} of {one.compared:,}" for one in dissenters)
         summary += f" Against the others: {told}. Decide between them: `splitleaf review disputes`."

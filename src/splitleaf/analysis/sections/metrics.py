@@ -22,7 +22,7 @@ class Comparisons:
     """The rows of each pair of arms, sorted once for all measures."""
 
     def __init__(self, frame: Frame, pairs: dict[str, Pairs]) -> None:
-        """`pairs` are what control's version and each other one said of the same pictures, by arm."""
+        """`pairs` are what control's version and each other one said of the same images, by arm."""
         self.frame = frame
         self.pairs = pairs
         self._places = {arm.name: place for place, arm in enumerate(frame.arms)}
@@ -42,7 +42,7 @@ class Comparisons:
         return grouping.total(measure.value[rows] / measure.scale, None if counts.all() else counts)
 
     def planned(self, place: int) -> Planned:
-        """Return the part of the planned pictures that control and this candidate have; all, without a candidate."""
+        """Return the part of the planned images that control and this candidate have; all, without a candidate."""
         plan = self.frame.plan
         if place not in self.frame.candidates:
             return Planned(plan.planned_n, 0.5)
@@ -52,7 +52,7 @@ class Comparisons:
         return Planned(plan.planned_n * part, share)
 
     def contrast(self, measure: Measure, arm: str, alpha: float) -> Contrast:
-        """Compare an arm with control: a variant live, a shadow on the same pictures."""
+        """Compare an arm with control: a variant live, a shadow on the same images."""
         place = self._places[arm]
         if self.frame.arms[place].role == "shadow":
             return self._contrast_shadow(measure, arm, alpha)
@@ -95,7 +95,7 @@ class MetricTable:
                 rows.append(compared_row(row, judged[arm.name], judging))
         if measure.spec.shadows == "alone":
             rows += self._unseen(measure)
-        where = "by revision" if frame.candidates else "on the same pictures"
+        where = "by revision" if frame.candidates else "on the same images"
         return Metric(
             metric=measure.metric,
             title=measure.title,
@@ -109,7 +109,7 @@ class MetricTable:
         )
 
     def _unseen(self, measure: Measure) -> list[ArmMeasure]:
-        """Return how often each shadow fails by itself; what was shed, or canceled with its picture, is no failure."""
+        """Return how often each shadow fails by itself; what was shed, or canceled with its image, is no failure."""
         frame, rows = self.comparisons.frame, self.comparisons.frame.rows
         versions = {name: place for place, name in enumerate(rows.versions)}
         found = []
@@ -124,7 +124,7 @@ class MetricTable:
         return found
 
     def _arms(self, measure: Measure) -> list[ArmSpec]:
-        # A shadow that scored none of control's pictures yet has nothing to be compared by.
+        # A shadow that scored none of control's images yet has nothing to be compared by.
         compared = self.comparisons.pairs if measure.spec.shadows == "compared" else {}
         return [arm for arm in self.comparisons.frame.arms if arm.role != "shadow" or arm.name in compared]
 

@@ -10,7 +10,7 @@ import numpy as np
 from splitleaf.analysis.audit import weigh
 from splitleaf.analysis.classes import compare_recalls
 from splitleaf.analysis.frame import ArmSpec, Frame
-from splitleaf.analysis.labels import Answer, LabelledPicture, answer_of
+from splitleaf.analysis.labels import Answer, LabelledImage, answer_of
 from splitleaf.analysis.report.comparisons import ClassRecall, ReliabilityBin, Tradeoff
 from splitleaf.analysis.report.comparisons import Reliability as ReliabilityPart
 from splitleaf.analysis.report.curves import Latency, LatencyPart
@@ -29,8 +29,8 @@ TradeoffTruth = Literal["census", "audit", "feedback"]
 TruthName = Literal["census", "audit", "feedback"]
 
 
-def describe_recalls(frame: Frame, arm: ArmSpec, audit: Sequence[LabelledPicture]) -> list[ClassRecall]:
-    """Compare the recalls of two versions on the audited pictures that both answered.
+def describe_recalls(frame: Frame, arm: ArmSpec, audit: Sequence[LabelledImage]) -> list[ClassRecall]:
+    """Compare the recalls of two versions on the audited images that both answered.
 
     Of the audit alone: where the disagreements were labelled first, every condition would look difficult.
     """
@@ -66,21 +66,21 @@ def describe_recalls(frame: Frame, arm: ArmSpec, audit: Sequence[LabelledPicture
 
 
 def _recall(is_right: Bools, unit: Ints, alpha: float) -> Measured | None:
-    """Return a recall; pictures of one unit tell as little more than one as they resemble each other."""
+    """Return a recall; images of one unit tell as little more than one as they resemble each other."""
     totals = ArmTotals.of_units(np.bincount(unit), np.bincount(unit, is_right))
     return measured(estimate_few(totals, alpha))
 
 
 def describe_reliability(arm: ArmSpec, labelled: Labelled) -> ReliabilityPart | None:
     """Compare an arm's confidences with its rightness by the best truth that there is; None without any."""
-    sources: tuple[tuple[TruthName, Sequence[LabelledPicture]], ...] = (
+    sources: tuple[tuple[TruthName, Sequence[LabelledImage]], ...] = (
         ("census" if labelled.census else "audit", labelled.representative),
         ("feedback", labelled.said),
     )
-    for name, pictures in sources:
+    for name, images in sources:
         told = [
             (answer, one)
-            for one in pictures
+            for one in images
             if (answer := _answer(arm, one, name)) is not None and answer.is_right is not None
         ]
         if told:
@@ -97,9 +97,9 @@ def describe_reliability(arm: ArmSpec, labelled: Labelled) -> ReliabilityPart | 
     return None
 
 
-def _answer(arm: ArmSpec, picture: LabelledPicture, truth: TruthName) -> Answer | None:
+def _answer(arm: ArmSpec, image: LabelledImage, truth: TruthName) -> Answer | None:
     # What an expert says is true for every version that answered; what a user says is about what they saw.
-    return answer_of(arm, picture) if truth == "feedback" else picture.answers.get(arm.version)
+    return answer_of(arm, image) if truth == "feedback" else image.answers.get(arm.version)
 
 
 def _bins(found: Reliability) -> list[ReliabilityBin]:

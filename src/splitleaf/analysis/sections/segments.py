@@ -27,7 +27,7 @@ _QUARTERS = ("00 to 06 h UTC", "06 to 12 h UTC", "12 to 18 h UTC", "18 to 24 h U
 
 
 def list_segments(comparisons: Comparisons, measure: Measure, candidate: int) -> list[Segment]:
-    """Compare the arms within each segment by a measure that every picture has."""
+    """Compare the arms within each segment by a measure that every image has."""
     frame = comparisons.frame
     rows, _ = comparisons.rows(candidate)
     rows = rows[measure.counts[rows]]
@@ -54,8 +54,8 @@ def list_segments(comparisons: Comparisons, measure: Measure, candidate: int) ->
 
 
 def _segments(frame: Frame) -> Iterator[tuple[str, str, Bools]]:
-    yield "visit", "first picture of a unit", frame.is_first
-    yield "visit", "later pictures", frame.shown & ~frame.is_first
+    yield "visit", "first image of a unit", frame.is_first
+    yield "visit", "later images", frame.shown & ~frame.is_first
     quarter = frame.rows.created_ms // _QUARTER_MS % 4
     for place, name in enumerate(_QUARTERS):
         yield "time of day", name, quarter == place

@@ -38,7 +38,7 @@ class Findings:
     """The primary one in front, if there is anything to reckon it from."""
     guardrails: Sequence[GuardrailState]
     agreements: Sequence[Agreement]
-    pictures: int
+    images: int
     """That were to be shown to somebody."""
     stages_left: int
 
@@ -134,7 +134,7 @@ def _tell_bound(findings: Findings, row: ArmMeasure) -> str:
         return ""
     apart = sum(one.images for one in found.disagreements)
     return (
-        f" They disagree on {apart:,} of {found.images:,} pictures, so without any label their accuracies are known to "
+        f" They disagree on {apart:,} of {found.images:,} images, so without any label their accuracies are known to "
         f"differ by at most {100 * found.most_difference:.2g} points."
     )
 
@@ -152,36 +152,36 @@ def _missing(findings: Findings, row: ArmMeasure | None, verdict: Verdict) -> It
         if row is None:
             yield "Labels by experts, and a shadow or an audit share that gives them something to be compared by."
         elif verdict is Verdict.NOT_ENOUGH_DATA and _agreement(findings, arm) is not None:
-            yield f"At least {LEAST_DISCORDANT} units with labelled pictures on which exactly one version is right."
+            yield f"At least {LEAST_DISCORDANT} units with labelled images on which exactly one version is right."
         elif verdict is Verdict.NOT_ENOUGH_DATA:
             yield f"At least {LEAST_OF_EACH} units with right and as many with wrong labelled answers in each arm."
         if unlabelled:
-            yield f"Labels: {unlabelled:,} pictures on which the versions disagree have none yet."
+            yield f"Labels: {unlabelled:,} images on which the versions disagree have none yet."
         yield from _without_labels(findings, arm)
     elif verdict is Verdict.NOT_ENOUGH_DATA:
         yield f"At least {LEAST_OF_EACH} units of either outcome in each arm."
     if row and row.images_needed:
         yield from _tell_needed(findings, arm, row.images_needed)
-    if findings.pictures < findings.plan.planned_n:
-        yield f"The plan asks for {findings.plan.planned_n:,} pictures; {findings.pictures:,} have come."
+    if findings.images < findings.plan.planned_n:
+        yield f"The plan asks for {findings.plan.planned_n:,} images; {findings.images:,} have come."
 
 
 def _tell_needed(findings: Findings, arm: str, needed: int) -> Iterator[str]:
-    """Say how many pictures would decide a difference as large as the one seen, or the smallest that matters.
+    """Say how many images would decide a difference as large as the one seen, or the smallest that matters.
 
     And where half of the plan's have come, and those that are left are less than half of that, that they will not do.
     """
-    planned, come = findings.plan.planned_n, findings.pictures
-    yield f"About {needed:,} more pictures{_where(findings, arm)}."
+    planned, come = findings.plan.planned_n, findings.images
+    yield f"About {needed:,} more images{_where(findings, arm)}."
     if come >= planned / 2 and planned - come < needed / 2:
         yield (
-            f"It will hardly be decided by the {planned:,} pictures of the plan: stop, or plan anew with more pictures "
+            f"It will hardly be decided by the {planned:,} images of the plan: stop, or plan anew with more images "
             "or a larger difference that matters."
         )
 
 
 def _without_labels(findings: Findings, arm: str) -> Iterator[str]:
-    """Say how many pictures would settle it though nobody labelled one, where the versions hardly ever disagree."""
+    """Say how many images would settle it though nobody labelled one, where the versions hardly ever disagree."""
     found, margin = _agreement(findings, arm), findings.plan.primary.margin
     if found is None or not found.images:
         return
@@ -189,7 +189,7 @@ def _without_labels(findings: Findings, arm: str) -> Iterator[str]:
     needed = items_needed(share, margin, alpha=findings.plan.alpha) if share < margin / 2 else None
     if needed is not None and needed > found.images:
         yield (
-            f"Or about {needed - found.images:,} more pictures and no label: versions that disagree on "
+            f"Or about {needed - found.images:,} more images and no label: versions that disagree on "
             f"{100 * share:.2g} % are then known to be within {100 * margin:g} points."
         )
 

@@ -1,4 +1,4 @@
-"""How many pictures came when, and under which shares."""
+"""How many images came when, and under which shares."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PERIODS_MS: Final = tuple(
 
 
 def count_traffic(frame: Frame) -> Traffic:
-    """Count the pictures by arm in periods that a clock would have: a minute, an hour, a day."""
+    """Count the images by arm in periods that a clock would have: a minute, an hour, a day."""
     at_ms, arm = frame.rows.created_ms[frame.shown], frame.arm[frame.shown]
     names = [one.name for one in frame.arms if one.role != "shadow"]
     if not len(at_ms):

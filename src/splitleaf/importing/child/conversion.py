@@ -26,7 +26,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True)
 class Original:
-    """The model as its own framework runs it: float32 pictures (n, h, w, c) to scores (n, classes)."""
+    """The model as its own framework runs it: float32 images (n, h, w, c) to scores (n, classes)."""
 
     run: Callable[[Any], Any]
     shape: tuple[int, int, int]
@@ -79,15 +79,15 @@ def predict(source: Path, loader: str, inputs: Path, outputs: Path, size: Size |
     import tensorflow as tf
 
     original = load(source, loader, size)
-    pictures = np.load(inputs, mmap_mode="r", allow_pickle=False)
+    images = np.load(inputs, mmap_mode="r", allow_pickle=False)
     # Traced, not converted: the original's own operations, without Python's overhead for each.
     run = tf.function(original.run, input_signature=[tf.TensorSpec([None, *original.shape], tf.float32)])
     answers = [
-        np.asarray(run(tf.constant(np.ascontiguousarray(pictures[start : start + _BATCH]))))
-        for start in range(0, len(pictures), _BATCH)
+        np.asarray(run(tf.constant(np.ascontiguousarray(images[start : start + _BATCH]))))
+        for start in range(0, len(images), _BATCH)
     ]
     np.save(outputs, np.concatenate(answers).astype(np.float32), allow_pickle=False)
-    return {"pictures": len(pictures)}
+    return {"images": len(images)}
 
 
 def load(source: Path, loader: str, size: Size | None) -> Original:
@@ -121,8 +121,8 @@ def _load_keras(source: Path, loader: str) -> tuple[Callable[[Any], Any], list[A
         )
     (image,), (scores,) = model.inputs, model.outputs
 
-    def run(pictures: Any) -> Any:
-        answer = model(pictures, training=False)
+    def run(images: Any) -> Any:
+        answer = model(images, training=False)
         return answer[0] if isinstance(answer, list | tuple) else answer
 
     return run, list(image.shape), _dtype_name(image.dtype), _classes(list(scores.shape))
@@ -156,21 +156,21 @@ def _load_saved_model(source: Path) -> tuple[Callable[[Any], Any], list[Any], st
     (name,), (output,) = names, list(outputs)
     image = signature.structured_input_signature[1][name]
 
-    def run(pictures: Any, _kept: Any = loaded) -> Any:
+    def run(images: Any, _kept: Any = loaded) -> Any:
         # `_kept`: the signature holds its variables weakly; without the model they would be gone.
-        return signature(**{name: pictures})[output]
+        return signature(**{name: images})[output]
 
     return run, list(image.shape), image.dtype.name, _classes(list(outputs[output].shape))
 
 
 def _with_dtype(run: Callable[[Any], Any], dtype: str) -> Callable[[Any], Any]:
     if dtype not in ("float32", "float16", "float64", "uint8", "int32", "bfloat16"):
-        raise Refused("not_a_classifier", f"its input is {dtype}, not the pixels of a picture")
+        raise Refused("not_a_classifier", f"its input is {dtype}, not the pixels of an image")
 
-    def as_float32(pictures: Any) -> Any:
+    def as_float32(images: Any) -> Any:
         import tensorflow as tf
 
-        return tf.cast(run(tf.cast(pictures, dtype)), tf.float32)
+        return tf.cast(run(tf.cast(images, dtype)), tf.float32)
 
     return run if dtype == "float32" else as_float32
 
@@ -181,29 +181,29 @@ def _dtype_name(dtype: Any) -> str:
 
 def _classes(shape: list[Any]) -> int:
     if len(shape) != 2 or shape[1] is None:
-        raise Refused("not_a_classifier", f"its output is not one row of scores a picture: {shape}")
+        raise Refused("not_a_classifier", f"its output is not one row of scores an image: {shape}")
     if int(shape[1]) < 2:
         raise Refused(
             "not_a_classifier",
-            "it answers one number a picture; a classifier with one output for each class (softmax) is needed",
+            "it answers one number an image; a classifier with one output for each class (softmax) is needed",
         )
     return int(shape[1])
 
 
 def _complete(shape: list[Any], size: Size | None) -> tuple[int, int, int]:
     if len(shape) != 4:
-        raise Refused("not_a_classifier", f"its input is not a batch of pictures: {shape}")
+        raise Refused("not_a_classifier", f"its input is not a batch of images: {shape}")
     _, height, width, channels = shape
     if channels not in (1, 3):
         if height in (1, 3):
             raise Refused("input_layout", "channels come first in its input; save it with channels last")
-        raise Refused("not_a_classifier", f"its pictures have {channels} channels; 1 or 3 are known")
+        raise Refused("not_a_classifier", f"its images have {channels} channels; 1 or 3 are known")
     given = size or (None, None)
     height, width = height or given[0], width or given[1]
     if height is None or width is None:
         raise Refused(
             "input_size_unknown",
-            "it takes pictures of any size: say which it was trained on, as in --preprocessing height=224,width=224",
+            "it takes images of any size: say which it was trained on, as in --preprocessing height=224,width=224",
         )
     return int(height), int(width), int(channels)
 

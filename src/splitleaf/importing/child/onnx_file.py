@@ -64,7 +64,7 @@ def read_onnx(path: Path) -> OnnxFile:
 
 
 def check_ports(found: OnnxFile) -> None:
-    """Refuse what is not one picture in (NHWC, float32) and one row of scores out."""
+    """Refuse what is not one image in (NHWC, float32) and one row of scores out."""
     if len(found.inputs) != 1 or len(found.outputs) != 1:
         raise Refused(
             "not_a_classifier",
@@ -72,14 +72,14 @@ def check_ports(found: OnnxFile) -> None:
         )
     (image,), (scores,) = found.inputs, found.outputs
     if image.element_type != _FLOAT or len(image.shape) != 4:
-        raise Refused("not_a_classifier", f"its input is not a batch of float32 pictures: {image.shape}")
+        raise Refused("not_a_classifier", f"its input is not a batch of float32 images: {image.shape}")
     if image.shape[3] not in (1, 3):
         layout = "channels come first (NCHW)" if image.shape[1] in (1, 3) else f"its shape is {image.shape}"
-        raise Refused("input_layout", f"pictures are handed over as (batch, height, width, channels); here {layout}")
+        raise Refused("input_layout", f"images are handed over as (batch, height, width, channels); here {layout}")
     if image.shape[0] is not None:
         raise Refused("fixed_batch", "its batch size is fixed; export it with a dynamic first dimension")
     if len(scores.shape) != 2:
-        raise Refused("not_a_classifier", f"its output is not one row of scores a picture: {scores.shape}")
+        raise Refused("not_a_classifier", f"its output is not one row of scores an image: {scores.shape}")
 
 
 def _check_opsets(model: memoryview) -> int:

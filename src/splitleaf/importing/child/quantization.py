@@ -11,8 +11,8 @@ _QUANTIZED = ["Conv", "Relu", "Clip", "Add", "Concat", "MaxPool"]
 """What an 8-bit processor does several times as fast; the rest is cheap, and loses more than it gains."""
 
 
-def quantize(source: Path, target: Path, pictures: Path, keep_after: str) -> dict[str, Any]:
-    """Write `target`; `pictures` is an array file of normalized inputs, whose ranges are what activations may reach.
+def quantize(source: Path, target: Path, images: Path, keep_after: str) -> dict[str, Any]:
+    """Write `target`; `images` is an array file of normalized inputs, whose ranges are what activations may reach.
 
     What comes behind the tensor `keep_after` (the last layer) stays in float: its rounding would be the answer's.
     """
@@ -22,7 +22,7 @@ def quantize(source: Path, target: Path, pictures: Path, keep_after: str) -> dic
 
     model = onnx.load(source)
     image = model.graph.input[0].name
-    batches = np.load(pictures, mmap_mode="r", allow_pickle=False)
+    batches = np.load(images, mmap_mode="r", allow_pickle=False)
 
     class Reader(CalibrationDataReader):  # type: ignore[misc]  # of a package without types
         def __init__(self) -> None:

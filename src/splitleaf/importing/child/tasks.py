@@ -53,7 +53,7 @@ def _quantize(request: Request) -> Result:
     from . import quantization
 
     return quantization.quantize(
-        Path(request["source"]), Path(request["onnx"]), Path(request["pictures"]), request["keep_after"]
+        Path(request["source"]), Path(request["onnx"]), Path(request["images"]), request["keep_after"]
     )
 
 

@@ -117,7 +117,7 @@ class CappedNetwork:
             return tuple(child.ask({"task": "run", "outputs": list(outputs)}, [batch])[1])
 
     def latency_ms(self, shape: tuple[int, int, int]) -> float:
-        """Return the median processor time of one picture."""
+        """Return the median processor time of one image."""
         with self._child() as child:
             return float(child.ask({"task": "latency", "shape": list(shape)})[0]["ms"])
 
@@ -178,7 +178,7 @@ def open_network(
 ) -> OpenedNetwork:
     """Check and load the network in `target`, copied there from `source` if that is given. Raises `ImportRefused`.
 
-    `size` is the height and width of its pictures, where the file leaves them open.
+    `size` is the height and width of its images, where the file leaves them open.
     """
     runtime, child = CappedNetwork(target, limits), _Process(limits)
     try:
@@ -193,7 +193,7 @@ def open_network(
 
 
 def verify_in_child(folder: Path, limits: Limits | None = None) -> None:
-    """Load the version in `folder` as a worker would, and let it answer its golden pictures.
+    """Load the version in `folder` as a worker would, and let it answer its golden images.
 
     Raises `ImportRefused` with what is wrong.
     """

@@ -144,7 +144,7 @@ def _sides(shape: Sequence[int | None], size: Sequence[int] | None) -> tuple[int
     if not (height and width and channels):
         raise Refused(
             "input_size_unknown",
-            "it takes pictures of any size: say which it was trained on, as in --preprocessing height=224,width=224",
+            "it takes images of any size: say which it was trained on, as in --preprocessing height=224,width=224",
         )
     return height, width, channels
 

@@ -17,7 +17,7 @@ from splitleaf.jobs.redis.scripts import script
 
 log = structlog.get_logger(__name__)
 
-_GAVE_UP = Failure("inference_failed", "The picture could not be processed. Please try another one.")
+_GAVE_UP = Failure("inference_failed", "The image could not be processed. Please try another one.")
 _ENTRIES_A_ROUND = 100
 
 keys_of = lru_cache(maxsize=1024)(VersionKeys)

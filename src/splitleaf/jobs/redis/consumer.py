@@ -36,7 +36,7 @@ log = structlog.get_logger(__name__)
 
 _Fields = dict[bytes, bytes]
 _Entry = tuple[bytes, int, bytes | None]
-_UNREADABLE = Failure("inference_failed", "The picture could not be read.")
+_UNREADABLE = Failure("inference_failed", "The image could not be read.")
 
 
 @dataclass(frozen=True, slots=True)

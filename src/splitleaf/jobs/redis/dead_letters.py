@@ -35,7 +35,7 @@ class RedisDeadLetters:
         place = fields.get(b"k")
         pixels = await self._link.call("GET", place) if place else fields[b"p"]
         if pixels is None:
-            raise NotFound("The picture of this dead letter is no longer kept.", code="dead_letter_not_found")
+            raise NotFound("The image of this dead letter is no longer kept.", code="dead_letter_not_found")
         task = Task(
             id=new_prediction_id(),
             version=version,

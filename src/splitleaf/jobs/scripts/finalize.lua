@@ -12,7 +12,7 @@
 local GROUP = 'workers'
 local NOBODY = '-'
 -- An outcome that is not recorded by then has no recorder. A result that is forgotten before it is recorded makes its id
--- unknown, and its Idempotency-Key a new picture's.
+-- unknown, and its Idempotency-Key a new image's.
 local RECORDED_WITHIN_MS = 604800000
 
 local function now_ms()

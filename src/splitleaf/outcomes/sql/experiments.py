@@ -38,10 +38,10 @@ _CHUNK: Final = 1_000
 """Rows that stay in a processor's cache until they are columns: five times as many take a fifth longer."""
 _CREATION: Final = (tables.outcomes.c.created_ms, tables.outcomes.c.prediction_id)
 """Of two that were created in the same millisecond, the id decides: it knows neither the variant nor the outcome."""
-_PICTURE: Final = case(
+_IMAGE: Final = case(
     (tables.outcomes.c.role == "shadow", tables.outcomes.c.primary_id), else_=tables.outcomes.c.prediction_id
 )
-"""Whose picture it is."""
+"""Whose image it is."""
 _SURENESS: Final = case(
     (tables.outcomes.c.is_sure.is_(True), "1"), (tables.outcomes.c.is_sure.is_(False), "0"), else_=""
 )
@@ -120,20 +120,20 @@ class SqlExperiments(SqlDatabase):
         )
         return [rows.read_outcome(row) for row in self._all(query)]
 
-    def exposures(self, experiment: str, *, before_ms: int | None = None, with_pictures: bool = True) -> Exposures:
+    def exposures(self, experiment: str, *, before_ms: int | None = None, with_images: bool = True) -> Exposures:
         # Imported here: it brings numpy, which an API process has no other use for.
         from splitleaf.outcomes.exposures import read_exposures
 
-        with self._streaming(_columns_of(experiment, before_ms, with_pictures)) as fetch:
+        with self._streaming(_columns_of(experiment, before_ms, with_images)) as fetch:
             return read_exposures(iter(lambda: fetch(_CHUNK), []))
 
     def newest_exposure(self, experiment: str) -> int:
         query = select(func.max(tables.outcomes.c.number)).where(*of_experiment(experiment))
         return int(self._all(query)[0][0] or 0)
 
-    def picture_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
+    def image_ids(self, numbers: Collection[int]) -> Mapping[int, str]:
         table = tables.outcomes
-        query = select(table.c.number, _PICTURE).where(table.c.number.in_(numbers))
+        query = select(table.c.number, _IMAGE).where(table.c.number.in_(numbers))
         return {row[0]: row[1] for row in self._all(query)}
 
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]:
@@ -204,7 +204,7 @@ def _present() -> Select[Any]:
     return select(table).where(table.c.number.in_(select(func.max(table.c.number)).group_by(table.c.key)))
 
 
-def _columns_of(experiment: str, before_ms: int | None, with_pictures: bool) -> Select[Any]:
+def _columns_of(experiment: str, before_ms: int | None, with_images: bool) -> Select[Any]:
     """Select the rows of `outcomes.exposures`."""
     table = tables.outcomes.c
     facts = (table.role, table.revision, table.variant, table.served_version, table.status, table.fallback)
@@ -214,8 +214,8 @@ def _columns_of(experiment: str, before_ms: int | None, with_pictures: bool) -> 
     total_ms = table.intake_ms + table.finished_ms - table.created_ms
     work_ms = table.preprocess_ms + table.inference_ms
     times = (table.created_ms, total_ms, table.queue_ms, work_ms)
-    picture = (_PICTURE,) if with_pictures else ()
-    query = select(table.number, kind, table.unit_hash, table.confidence, *times, *picture)
+    image = (_IMAGE,) if with_images else ()
+    query = select(table.number, kind, table.unit_hash, table.confidence, *times, *image)
     if before_ms is not None:
         query = query.where(table.created_ms < before_ms)
     return query.where(*of_experiment(experiment), table.override.is_(False)).order_by(*_CREATION)

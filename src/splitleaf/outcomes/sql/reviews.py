@@ -96,7 +96,7 @@ class SqlReviews(SqlDatabase):
         )
         return [AuditDraw(row[0], row[1], row[2], row[3], row[4], bool(row[5])) for row in self._all(query)]
 
-    def outcomes_of_pictures(self, prediction_ids: Collection[str]) -> Sequence[Outcome]:
+    def outcomes_of_images(self, prediction_ids: Collection[str]) -> Sequence[Outcome]:
         table = tables.outcomes
         queries = (
             select(table).where(table.c.prediction_id.in_(prediction_ids)),

@@ -28,7 +28,7 @@ _SAID: Final = (
     "created_ms",
 )
 _KNOWN: Final = (
-    "picture_id",
+    "image_id",
     "primary_label",
     "truth",
     "correct",
@@ -51,7 +51,7 @@ class SqlTruths(SqlDatabase):
     def count_responses(self, experiment: str) -> Sequence[ResponseCount]:
         table = tables.outcomes.c
         arms = (table.revision, table.variant)
-        shown = (*_of_pictures(experiment), table.role == "primary", table.override.is_(False))
+        shown = (*_of_images(experiment), table.role == "primary", table.override.is_(False))
         answered = select(*arms, func.count()).where(*shown, table.status == "succeeded").group_by(*arms)
         said = _newest([FeedbackSource.USER]).subquery()
         first = func.row_number().over(partition_by=said.c.prediction_id, order_by=said.c.number.desc())
@@ -105,7 +105,7 @@ class SqlTruths(SqlDatabase):
         return [(row.number, rows.read_feedback(row)) for row in found]
 
 
-def _of_pictures(experiment: str) -> tuple[ColumnElement[bool], ...]:
+def _of_images(experiment: str) -> tuple[ColumnElement[bool], ...]:
     """Return the conditions for an experiment's outcomes; an empty key: those that no experiment has."""
     return of_experiment(experiment) if experiment else (tables.outcomes.c.experiment == "",)
 
@@ -134,34 +134,34 @@ def _labelled(experiment: str, sources: Collection[FeedbackSource]) -> Select[An
     truth = _truth(experiment, sources).cte("truth").prefix_with("MATERIALIZED")
     said = tables.outcomes.alias("said")
     # Two joins rather than one with OR, which no index would serve.
-    pictures = [
+    images = [
         select(*(said.c[name] for name in _SAID), *(truth.c[name] for name in _KNOWN)).join_from(truth, said, condition)
         for condition in (
-            said.c.prediction_id == truth.c.picture_id,
-            and_(said.c.primary_id == truth.c.picture_id, said.c.primary_id != ""),
+            said.c.prediction_id == truth.c.image_id,
+            and_(said.c.primary_id == truth.c.image_id, said.c.primary_id != ""),
         )
     ]
-    both = union_all(*pictures).subquery()
+    both = union_all(*images).subquery()
     is_shadow = case((both.c.role == "primary", 0), else_=1)
-    return select(both).order_by(both.c.picture_id, is_shadow, both.c.assigned_version)
+    return select(both).order_by(both.c.image_id, is_shadow, both.c.assigned_version)
 
 
 def _truth(experiment: str, sources: Collection[FeedbackSource]) -> Select[Any]:
-    """Select one row a picture of the experiment: whose word counts."""
+    """Select one row an image of the experiment: whose word counts."""
     primary, word = tables.outcomes, _newest(sources).subquery("word")
     rank = case(_RANKS, value=word.c.source)
-    by_picture = [word.c.prediction_id]
+    by_image = [word.c.prediction_id]
     spoken = (
         select(
-            word.c.prediction_id.label("picture_id"),
+            word.c.prediction_id.label("image_id"),
             primary.c.label.label("primary_label"),
             word.c.label.label("truth"),
             word.c.correct,
             word.c.source,
             word.c.sampling_probability,
-            func.row_number().over(partition_by=by_picture, order_by=[rank, word.c.number.desc()]).label("turn"),
-            func.min(word.c.label).over(partition_by=by_picture).label("least"),
-            func.max(word.c.label).over(partition_by=by_picture).label("most"),
+            func.row_number().over(partition_by=by_image, order_by=[rank, word.c.number.desc()]).label("turn"),
+            func.min(word.c.label).over(partition_by=by_image).label("least"),
+            func.max(word.c.label).over(partition_by=by_image).label("most"),
         )
         .join_from(word, primary, word.c.prediction_id == primary.c.prediction_id)
         # As an expression, which no index serves: SQLite would read all outcomes of the experiment for a few words.
@@ -177,7 +177,7 @@ def _truth(experiment: str, sources: Collection[FeedbackSource]) -> Select[Any]:
 
 def _read(row: Any) -> LabelledOutcome:
     return LabelledOutcome(
-        picture_id=row.picture_id,
+        image_id=row.image_id,
         role=row.role,
         revision=row.revision,
         variant=row.variant,

@@ -46,7 +46,7 @@ class Chart:
     """Collects marks; `svg` draws them. A mark's class says which arm it is of: `arm0` is control."""
 
     title: str
-    """Read aloud in place of the picture."""
+    """Read aloud in place of the image."""
     x: Axis
     y: Axis
     height: int = HEIGHT
@@ -109,11 +109,11 @@ class Chart:
     def svg(self) -> str:
         parts = [self._axes(), *self._marks]
         keys = "".join(f'<li><i class="key {name}"></i>{escape(text)}</li>' for name, text in self._legend)
-        picture = (
+        image = (
             f'<svg viewBox="0 0 {WIDTH} {self.height}" role="img" aria-label="{escape(self.title)}">'
             f"{''.join(parts)}</svg>"
         )
-        return f"{picture}<ul class='legend'>{keys}</ul>" if keys else picture
+        return f"{image}<ul class='legend'>{keys}</ul>" if keys else image
 
     def _path(self, points: Points) -> str:
         return " ".join("{},{}".format(*self.at(*one)) for one in points)

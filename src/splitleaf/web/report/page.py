@@ -1,4 +1,4 @@
-"""A report as one HTML file: no script, no font, no picture from elsewhere."""
+"""A report as one HTML file: no script, no font, no image from elsewhere."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _agreements(report: Report) -> Iterator[str]:
         found = (
             ""
             if one.agreement is None
-            else f"<p>They agree on {100 * one.agreement.value:.1f} % of {one.images:,} pictures.</p>"
+            else f"<p>They agree on {100 * one.agreement.value:.1f} % of {one.images:,} images.</p>"
         )
         yield _section(
             f"{one.control_version} beside {one.other_version}",

@@ -63,14 +63,14 @@ def draw_evidence(report: Report, course: Course) -> str:
 
 
 def draw_traffic(report: Report) -> str:
-    """Draw the pictures by arm and period, with the moments at which the shares changed."""
+    """Draw the images by arm and period, with the moments at which the shares changed."""
     traffic, classes = report.traffic, arm_classes(report)
     if not traffic.start_ms:
         return ""
     totals = [sum(counts) for counts in zip(*traffic.images.values(), strict=True)]
     start, end = traffic.start_ms[0], traffic.start_ms[-1] + traffic.period_ms
     chart = Chart(
-        f"{sum(totals):,} pictures by arm and time",
+        f"{sum(totals):,} images by arm and time",
         Axis(start, end, _clock(start, end)),
         Axis(0, max(totals) * 1.1, lambda y: f"{y:,.0f}"),
         height=200,
@@ -89,14 +89,14 @@ def draw_traffic(report: Report) -> str:
 
 
 def draw_latency(report: Report, part: str) -> str:
-    """Draw which share of the pictures was done within so many milliseconds, with percentiles marked."""
+    """Draw which share of the images was done within so many milliseconds, with percentiles marked."""
     curves = [one for one in report.latency.curves if one.part == part]
     if not curves:
         return ""
     classes = arm_classes(report)
     longest = max(one.ms[one.share.index(0.995)] for one in curves)
     chart = Chart(
-        f"Latency, {part}: share of the pictures done within a time",
+        f"Latency, {part}: share of the images done within a time",
         Axis(0, longest * 1.05 or 1.0, lambda x: f"{x:g}", "ms"),
         Axis(0, 1.02, lambda y: f"{y:.0%}"),
     )
@@ -147,7 +147,7 @@ def draw_reliability(report: Report) -> str:
         name = arm_classes(report)[one.arm]
         chart.line([(each.confidence, each.accuracy) for each in one.bins], name)
         for each in one.bins:
-            chart.point(each.confidence, each.accuracy, name, f"{each.images:,.0f} pictures")
+            chart.point(each.confidence, each.accuracy, name, f"{each.images:,.0f} images")
         chart.legend(name, f"{one.version}: calibration error {one.calibration_error:.1%} ({one.truth})")
     return chart.svg()
 
@@ -168,7 +168,7 @@ def draw_recalls(report: Report, arm: str) -> str:
     name = arm_classes(report)[arm]
     for place, (one, gap) in enumerate(known):
         chart.span((gap.low, place), (gap.high, place), name)
-        chart.point(gap.value, place, name, f"{one.images:,} pictures")
+        chart.point(gap.value, place, name, f"{one.images:,} images")
         chart.text(gap.low, place, one.label)
     chart.moment(0.0, "")
     return chart.svg()

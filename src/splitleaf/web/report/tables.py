@@ -30,7 +30,7 @@ def show_health(report: Report) -> str:
 
 
 def show_metrics(report: Report) -> str:
-    head = ("arm", "units", "pictures", "labels", "estimate", "difference", "e", "verdict", "still needed")
+    head = ("arm", "units", "images", "labels", "estimate", "difference", "e", "verdict", "still needed")
     body = "".join(_metric(report, one) for one in report.metrics)
     note = "<p class='soft'>Verdicts of metrics that do not decide are corrected for how many there are.</p>"
     return _table("Metrics", head, body) + note if body else "<p>Nothing has been measured yet.</p>"
@@ -68,7 +68,7 @@ def show_matrix(agreement: Agreement) -> str:
 
 def show_disagreements(agreement: Agreement) -> str:
     control, other = agreement.control_version, agreement.other_version
-    head = (control, other, "pictures", "labelled", f"{control} right", f"{other} right")
+    head = (control, other, "images", "labelled", f"{control} right", f"{other} right")
     rows = (
         (one.control_label, one.other_label, one.images, one.labelled, one.control_right, one.other_right)
         for one in agreement.disagreements[:20]
@@ -89,7 +89,7 @@ def show_segments(report: Report) -> str:
         )
         for one in report.segments
     )
-    head = ("by", "segment", "candidate", "metric", "pictures", "difference")
+    head = ("by", "segment", "candidate", "metric", "images", "difference")
     return _table("Segments", head, _rows(rows), words=4)
 
 

@@ -1,4 +1,4 @@
-// What two versions said of the same pictures, and the pictures on which they differ.
+// What two versions said of the same images, and the images on which they differ.
 
 import { h } from "../js/dom.js";
 import { addressOf } from "./api.js";
@@ -10,20 +10,20 @@ const LEVELS = 5;
 const SHOWN = 12;
 const FEW = 6; // conditions, whose cells may be large
 
-export function agreementSection(agreements, picturesAreKept) {
-  const parts = agreements.filter((one) => one.images > 0).map((one) => agreementOf(one, picturesAreKept));
+export function agreementSection(agreements, imagesAreKept) {
+  const parts = agreements.filter((one) => one.images > 0).map((one) => agreementOf(one, imagesAreKept));
   return parts.length ? panel("Where the versions disagree", h("div", { class: "stack" }, parts)) : null;
 }
 
-function agreementOf(agreement, picturesAreKept) {
+function agreementOf(agreement, imagesAreKept) {
   const { control_version: control, other_version: other, images } = agreement;
   const share = agreement.agreement ? percent(agreement.agreement.value) : "–";
   return h(
     "div",
     { class: "stack" },
-    h("p", {}, `${control} and ${other} said the same of ${share} of ${counted(images, "picture")}.`),
+    h("p", {}, `${control} and ${other} said the same of ${share} of ${counted(images, "image")}.`),
     h("div", { class: "pair plots" }, matrix(agreement), disagreements(agreement)),
-    agreement.examples.length > 0 && gallery(agreement, picturesAreKept),
+    agreement.examples.length > 0 && gallery(agreement, imagesAreKept),
   );
 }
 
@@ -89,7 +89,7 @@ function disagreements({ disagreements: rows, control_version: control, other_ve
       columns: [
         { name: control, value: (row) => plain(row.control_label) },
         { name: other, value: (row) => plain(row.other_label) },
-        { name: "Pictures", value: (row) => count(row.images), number: true },
+        { name: "Images", value: (row) => count(row.images), number: true },
         { name: "Labelled", value: (row) => count(row.labelled), number: true },
         { name: `${control} right`, value: (row) => count(row.control_right), number: true },
         { name: `${other} right`, value: (row) => count(row.other_right), number: true },
@@ -99,16 +99,16 @@ function disagreements({ disagreements: rows, control_version: control, other_ve
   );
 }
 
-function gallery({ examples, control_version: control, other_version: other }, picturesAreKept) {
+function gallery({ examples, control_version: control, other_version: other }, imagesAreKept) {
   return h(
     "div",
     {},
     h("h3", {}, "The newest leaves on which they differ"),
-    !picturesAreKept &&
+    !imagesAreKept &&
       h(
         "p",
         { class: "small soft" },
-        "Pictures are not kept, so there is nothing to see. Retention is a setting: SPLITLEAF_RETENTION__ENABLED.",
+        "Images are not kept, so there is nothing to see. Retention is a setting: SPLITLEAF_RETENTION__ENABLED.",
       ),
     h(
       "ul",
@@ -119,7 +119,7 @@ function gallery({ examples, control_version: control, other_version: other }, p
           h(
             "li",
             {},
-            picturesAreKept && picture(one),
+            imagesAreKept && image(one),
             h(
               "p",
               {},
@@ -143,13 +143,13 @@ function gallery({ examples, control_version: control, other_version: other }, p
   );
 }
 
-function picture({ prediction_id: id, control_label: one, other_label: other }) {
+function image({ prediction_id: id, control_label: one, other_label: other }) {
   return h("img", {
-    src: addressOf(`review/items/${encodeURIComponent(id)}/picture`),
+    src: addressOf(`review/items/${encodeURIComponent(id)}/image`),
     alt: `A leaf: ${plain(one)} or ${plain(other)}?`,
     loading: "lazy",
     width: 160,
     height: 160,
-    onerror: (event) => event.target.replaceWith(h("p", { class: "no-picture small soft" }, "No longer kept")),
+    onerror: (event) => event.target.replaceWith(h("p", { class: "no-image small soft" }, "No longer kept")),
   });
 }

@@ -47,12 +47,12 @@ function stageMeters(stage) {
         stage.min_minutes,
         `${number(stage.minutes, 0)} of ${number(stage.min_minutes, 0)} min`,
       ),
-    stage.min_pictures > 0 &&
+    stage.min_images > 0 &&
       meter(
-        `Pictures of stage ${stage.stage + 1}`,
-        stage.pictures,
-        stage.min_pictures,
-        `${count(stage.pictures)} of ${count(stage.min_pictures)}`,
+        `Images of stage ${stage.stage + 1}`,
+        stage.images,
+        stage.min_images,
+        `${count(stage.images)} of ${count(stage.min_images)}`,
       ),
   );
 }

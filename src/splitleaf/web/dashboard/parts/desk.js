@@ -1,4 +1,4 @@
-// Where an expert labels: the picture, a button and a key for each label, undo.
+// Where an expert labels: the image, a button and a key for each label, undo.
 
 import { announce } from "../js/announcer.js";
 import { button, freshId, h, icon } from "../js/dom.js";
@@ -14,7 +14,7 @@ const UNDO_KEY = "u";
 const ZOOM_KEY = "z";
 const COUNT_EVERY = 5;
 
-/** One expert's desk. Labels go out one after the other, in the background: the next picture is there at once. */
+/** One expert's desk. Labels go out one after the other, in the background: the next image is there at once. */
 export class ReviewDesk {
   #choice;
   #signal;
@@ -36,7 +36,7 @@ export class ReviewDesk {
     this.#onSaid = onSaid;
     this.element = h(
       "section",
-      { class: "panel desk", "aria-label": "Picture to label" },
+      { class: "panel desk", "aria-label": "Image to label" },
       this.#trouble,
       this.#stage,
       this.#answers,
@@ -82,7 +82,7 @@ export class ReviewDesk {
     );
   }
 
-  /** Fetch further items, and their pictures ahead of time. */
+  /** Fetch further items, and their images ahead of time. */
   #more() {
     this.#asking ??= this.#fetch().finally(() => {
       this.#asking = null;
@@ -102,7 +102,7 @@ export class ReviewDesk {
   }
 
   async #load({ id }) {
-    const response = await fetch(addressOf(`review/items/${encodeURIComponent(id)}/picture`), { signal: this.#signal });
+    const response = await fetch(addressOf(`review/items/${encodeURIComponent(id)}/image`), { signal: this.#signal });
     if (!response.ok) return null;
     return URL.createObjectURL(await response.blob());
   }
@@ -118,7 +118,7 @@ export class ReviewDesk {
     const address = await item.loading.catch(() => null);
     if (this.#items[0] !== item || this.#signal.aborted) return;
     this.#stage.replaceChildren(
-      address ? picture(address) : h("p", { class: "nothing" }, "This picture is no longer kept. Skip it."),
+      address ? image(address) : h("p", { class: "nothing" }, "This image is no longer kept. Skip it."),
     );
   }
 
@@ -187,7 +187,7 @@ export class ReviewDesk {
       .catch((problem) => this.#giveBack(item, problem));
   }
 
-  /** Show a picture again whose label did not get through. */
+  /** Show an image again whose label did not get through. */
   #giveBack(item, problem) {
     if (isAbort(problem) || this.#signal.aborted) return;
     this.#said = this.#said.filter((one) => one !== item);
@@ -234,12 +234,12 @@ function answerButton(key, word, className, onclick) {
   );
 }
 
-/** Return the picture in a button that enlarges it where it was touched. */
-function picture(address) {
-  const image = h("img", { src: address, alt: "The picture to label" });
+/** Return the image in a button that enlarges it where it was touched. */
+function image(address) {
+  const image = h("img", { src: address, alt: "The image to label" });
   const frame = h(
     "button",
-    { type: "button", class: "stage", "aria-pressed": "false", "aria-label": "Picture to label; press to enlarge" },
+    { type: "button", class: "stage", "aria-pressed": "false", "aria-label": "Image to label; press to enlarge" },
     image,
   );
   frame.addEventListener("click", (event) => {

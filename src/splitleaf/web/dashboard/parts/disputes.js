@@ -19,7 +19,7 @@ export function disputesPanel({ disputes, count: all }, { expert, onSettled }) {
     h(
       "div",
       { class: "stack" },
-      h("p", {}, `${counted(all, "picture")} without a decision. What you decide counts before all that was said.`),
+      h("p", {}, `${counted(all, "image")} without a decision. What you decide counts before all that was said.`),
       h(
         "ul",
         { class: "disputes" },
@@ -30,7 +30,7 @@ export function disputesPanel({ disputes, count: all }, { expert, onSettled }) {
   );
 }
 
-function disputeOf({ id, picture, words: said }, expert, onSettled) {
+function disputeOf({ id, image, words: said }, expert, onSettled) {
   const error = h("p", { class: "problem", role: "alert", hidden: true });
   const labels = [...new Set(said.map(({ label }) => label))];
   const settle = async (label) => {
@@ -44,7 +44,7 @@ function disputeOf({ id, picture, words: said }, expert, onSettled) {
       error.textContent = words(problem);
     }
   };
-  const image = h("img", { src: picture, alt: "The picture in dispute", loading: "lazy", width: 144, height: 144 });
+  const image = h("img", { src: image, alt: "The image in dispute", loading: "lazy", width: 144, height: 144 });
   image.addEventListener("error", () => image.replaceWith(h("p", { class: "small soft" }, "No longer kept")));
   return h(
     "li",

@@ -21,7 +21,7 @@ export function short(value) {
   return value < 10_000 ? WHOLE.format(value) : SHORT.format(value);
 }
 
-/** Return "1 picture", "2 pictures". */
+/** Return "1 image", "2 images". */
 export function counted(value, one, many = `${one}s`) {
   return `${count(value)} ${value === 1 ? one : many}`;
 }

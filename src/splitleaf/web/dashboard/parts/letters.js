@@ -1,25 +1,25 @@
-// Dead letters: pictures that took workers down.
+// Dead letters: images that took workers down.
 
 import { call } from "./api.js";
 import { ask } from "./question.js";
 
 export function askRetry(letter) {
   return ask({
-    title: "Try this picture again?",
+    title: "Try this image again?",
     text: "It goes back into the queue as a new prediction. If it takes a worker down again, it comes back here.",
     confirm: "Try again",
-    done: "The picture is in the queue again.",
+    done: "The image is in the queue again.",
     action: ({ reason }) => call(`${path(letter)}/retry`, { method: "POST", body: { reason } }),
   });
 }
 
 export function askDiscard(letter) {
   return ask({
-    title: "Discard this picture?",
+    title: "Discard this image?",
     text: "It is removed for good. Its prediction has failed already.",
     confirm: "Discard",
     isDangerous: true,
-    done: "The picture is discarded.",
+    done: "The image is discarded.",
     action: ({ reason }) => call(path(letter), { method: "DELETE", query: { reason } }),
   });
 }

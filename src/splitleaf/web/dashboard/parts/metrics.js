@@ -85,7 +85,7 @@ function verdict({ verdict: said }) {
 function basis({ row }) {
   const wanted = row.images_needed;
   return [
-    counted(row.images, "picture"),
+    counted(row.images, "image"),
     row.labels !== null && h("div", { class: "small soft" }, counted(row.labels, "label")),
     wanted > 0 && h("div", { class: "small soft" }, `${count(wanted)} more wanted`),
     wanted === 0 && h("div", { class: "small soft" }, "enough"),

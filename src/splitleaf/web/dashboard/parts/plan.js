@@ -8,13 +8,13 @@ import { facts } from "./panel.js";
 const MODES = {
   ab: "live A/B: variants answer different visitors",
   aa: "A/A: twice the same version, to test the test",
-  shadow: "shadow: other versions score the same pictures unseen",
+  shadow: "shadow: other versions score the same images unseen",
 };
 
 export function planFacts(plan) {
   const variants = Object.entries(plan.variants).map(([name, { version, share }]) => `${name}: ${version}, ${share} %`);
   const shadows = (plan.shadows ?? []).map(
-    ({ version, sampling }) => `${version}, ${sampling ?? 100} % of the pictures`,
+    ({ version, sampling }) => `${version}, ${sampling ?? 100} % of the images`,
   );
   const guards = (plan.guardrails ?? []).map(
     ({ metric, alpha, threshold_ms: slow }) =>
@@ -29,7 +29,7 @@ export function planFacts(plan) {
     ["Decided by", `${metricWord(primary.metric)}, better when it ${primary.direction}s`],
     primary.margin > 0 && ["“Not worse” means", `at most ${percent(primary.margin)} worse`],
     plan.mde && ["Smallest difference that matters", percent(plan.mde)],
-    ["Planned pictures", count(plan.planned_n)],
+    ["Planned images", count(plan.planned_n)],
     ["Chance of a false verdict", `at most ${percent(plan.alpha ?? 0.05, 0)}, however often one looks`],
     guards.length > 0 && ["Guardrails", lines(guards)],
     stages.length > 0 && ["Ramp", lines(stages)],
@@ -37,8 +37,8 @@ export function planFacts(plan) {
   ]);
 }
 
-function stageWord({ share, min_minutes: minutes, min_n: pictures }, index) {
-  const least = [minutes ? `${minutes} min` : "", pictures ? `${count(pictures)} pictures` : ""]
+function stageWord({ share, min_minutes: minutes, min_n: images }, index) {
+  const least = [minutes ? `${minutes} min` : "", images ? `${count(images)} images` : ""]
     .filter(Boolean)
     .join(" and ");
   return `${index + 1}: ${share} %${least ? `, at least ${least}` : ""}`;

@@ -8,7 +8,7 @@ const KINDS = [
   {
     value: "shadow",
     title: "Shadow",
-    text: "The other version scores the same pictures unseen. Fewest pictures and labels; nobody notices anything. Begin here.",
+    text: "The other version scores the same images unseen. Fewest images and labels; nobody notices anything. Begin here.",
   },
   {
     value: "ab",
@@ -73,14 +73,14 @@ export function kind(versions, champion) {
         }),
         textField({ name: "stages", label: "Stages before (%; empty: none)", value: "1, 5, 25" }),
         numberField({ name: "min_minutes", label: "Least time of a stage", unit: "min", value: 60, min: 0 }),
-        numberField({ name: "min_n", label: "Least pictures of a stage", unit: "", value: 200, min: 0 }),
+        numberField({ name: "min_n", label: "Least images of a stage", unit: "", value: 200, min: 0 }),
       ),
       h(
         "div",
         { class: "only-ab" },
         check({
           name: "paired",
-          label: "Let each picture also be scored unseen by the other version: a label then counts for both",
+          label: "Let each image also be scored unseen by the other version: a label then counts for both",
           checked: true,
         }),
       ),
@@ -90,7 +90,7 @@ export function kind(versions, champion) {
       { class: "only-shadow" },
       numberField({
         name: "sampling",
-        label: "Pictures that are scored unseen",
+        label: "Images that are scored unseen",
         unit: "%",
         value: 100,
         min: 0.01,
@@ -172,14 +172,14 @@ export function decision() {
         step: 0.1,
       }),
     ),
-    plannedPictures(),
+    plannedImages(),
   );
 }
 
-function plannedPictures() {
+function plannedImages() {
   const field = numberField({
     name: "planned_n",
-    label: "Planned pictures",
+    label: "Planned images",
     unit: "",
     value: 1000,
     min: 1,

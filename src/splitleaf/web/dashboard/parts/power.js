@@ -1,4 +1,4 @@
-// How many pictures, labels and days? Asked again while somebody plans.
+// How many images, labels and days? Asked again while somebody plans.
 
 import { h } from "../js/dom.js";
 import { isAbort, pause } from "../js/waiting.js";
@@ -13,7 +13,7 @@ const LIVE = "live";
 const SHADOW = "shadow";
 
 /**
- * Return `{element, ask}`. `read` returns what the form holds; `onAnswer` gets the pictures for the chosen kind.
+ * Return `{element, ask}`. `read` returns what the form holds; `onAnswer` gets the images for the chosen kind.
  * Only the newest question is answered.
  */
 export function powerCalculator(read, onAnswer, signal) {
@@ -58,31 +58,31 @@ function answerOf(sizing, chosen) {
       "p",
       {},
       traffic
-        ? `At today's traffic of ${counted(traffic, "picture")} a day:`
+        ? `At today's traffic of ${counted(traffic, "image")} a day:`
         : "There was no traffic in the last 24 hours, so no days can be told.",
     ),
     h(
       "div",
       { class: "sizes" },
       sizeOf("In shadow, or scored twice", sizing.shadow, chosen === SHADOW),
-      sizeOf("Live, each picture once", sizing.live, chosen === LIVE),
+      sizeOf("Live, each image once", sizing.live, chosen === LIVE),
       sizing.alike && sizeOf("In shadow, if they are alike", sizing.alike, false),
     ),
     sizing.alike &&
       h(
         "p",
         { class: "small soft" },
-        `Alike: a quantised or a faster version, say, that disagrees on ${percent(sizing.disagreement)} of the pictures. Their accuracies cannot be further apart than that, so no expert is needed.`,
+        `Alike: a quantised or a faster version, say, that disagrees on ${percent(sizing.disagreement)} of the images. Their accuracies cannot be further apart than that, so no expert is needed.`,
       ),
     h(
       "p",
       { class: "small soft" },
-      "Planned pictures tune the interval: ten times too many cost up to 1.8 times the labels.",
+      "Planned images tune the interval: ten times too many cost up to 1.8 times the labels.",
     ),
     h(
       "p",
       { class: "small soft" },
-      "For a difference of that size to be found eight times in ten, with looks at any time. In shadow only pictures on which the versions disagree need a label.",
+      "For a difference of that size to be found eight times in ten, with looks at any time. In shadow only images on which the versions disagree need a label.",
     ),
   ];
 }
@@ -92,7 +92,7 @@ function sizeOf(name, size, isChosen) {
     "div",
     { class: isChosen ? "size chosen" : "size" },
     h("h3", {}, name),
-    h("p", { class: "size-figure" }, counted(size.images, "picture")),
+    h("p", { class: "size-figure" }, counted(size.images, "image")),
     h("p", {}, `${counted(size.labels, "label")}${size.days === null ? "" : ` · ${days(size.days)}`}`),
   );
 }

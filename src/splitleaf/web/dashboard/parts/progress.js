@@ -20,7 +20,7 @@ export function progressPanel({ reasons, audit_share: share }) {
           "div",
           { class: "stack" },
           rows.map(meterOf),
-          h("p", { class: "small soft" }, `${percent(share, 0)} of the pictures are drawn by chance.`),
+          h("p", { class: "small soft" }, `${percent(share, 0)} of the images are drawn by chance.`),
         )
       : h("p", { class: "nothing" }, "Nothing was put up for review yet."),
   );
@@ -52,8 +52,8 @@ export function agreementPanel({ compared, pairs, contested }) {
         "p",
         {},
         compared
-          ? `${counted(compared, "picture")} were labelled by two or more; they differ on ${count(contested.length)}.`
-          : "No picture was labelled by two experts yet.",
+          ? `${counted(compared, "image")} were labelled by two or more; they differ on ${count(contested.length)}.`
+          : "No image was labelled by two experts yet.",
       ),
       pairs.length > 0 &&
         table({
@@ -61,7 +61,7 @@ export function agreementPanel({ compared, pairs, contested }) {
           isDense: true,
           columns: [
             { name: "Experts", value: ({ first, second }) => `${first}, ${second}` },
-            { name: "Pictures", value: ({ items }) => count(items), number: true },
+            { name: "Images", value: ({ items }) => count(items), number: true },
             { name: "Agree", value: ({ raw }) => percent(raw, 0), number: true },
             { name: "Kappa", value: ({ kappa }) => number(kappa, 2), number: true },
           ],

@@ -48,8 +48,8 @@ const MARKS = {
   unknown: ["question", "calm", "not known yet"],
 };
 
-/** Fill the places with what the report says. `picturesAreKept`: the gallery can show them. */
-export function fillReport(places, report, picturesAreKept) {
+/** Fill the places with what the report says. `imagesAreKept`: the gallery can show them. */
+export function fillReport(places, report, imagesAreKept) {
   const { arms } = report;
   const index = (name) =>
     Math.max(
@@ -61,8 +61,8 @@ export function fillReport(places, report, picturesAreKept) {
   fill(places.metrics, [report.metrics, arms], () => metricsPanel(report.metrics, arms));
   fill(places.courses, report.courses, () => coursesPanel(report, index));
   fill(places.tradeoff, [report.tradeoff, report.reliability], () => tradeoffPanel(report));
-  fill(places.agreement, [report.agreements, picturesAreKept], () =>
-    agreementSection(report.agreements, picturesAreKept),
+  fill(places.agreement, [report.agreements, imagesAreKept], () =>
+    agreementSection(report.agreements, imagesAreKept),
   );
   fill(places.recalls, report.recalls, () => recallsPanel(report, index));
   fill(places.arrivals, [report.traffic, report.ramp], () => arrivalsPanel(report));
@@ -139,7 +139,7 @@ function segmentsPanel(segments, metrics) {
         { name: "By", value: ({ dimension }) => dimension },
         { name: "Arm", value: ({ arm }) => arm },
         { name: "Measure", value: ({ metric }) => metrics.find((one) => one.metric === metric)?.title ?? metric },
-        { name: "Pictures", value: ({ images }) => count(images), number: true },
+        { name: "Images", value: ({ images }) => count(images), number: true },
         { name: "Difference", value: (row) => (row.difference ? show(row, row.difference.value) : "–"), number: true },
         {
           name: "Interval",

@@ -35,7 +35,7 @@ export function troublesOf({ models, aliases, workers, queues }) {
   const troubles = [];
   const add = (tone, text) => troubles.push({ tone, text });
   const champion = models.find((one) => one.version === aliases.champion);
-  if (!workers.length) add("bad", "No worker is there: pictures wait until one comes.");
+  if (!workers.length) add("bad", "No worker is there: images wait until one comes.");
   else if (!champion || !isReady(champion)) add("bad", `The champion ${aliases.champion} is ready on no worker.`);
   for (const model of models) {
     const { tone, word, reason } = standingOf(model);
@@ -44,7 +44,7 @@ export function troublesOf({ models, aliases, workers, queues }) {
   for (const { version, letters } of lettersOf(queues)) {
     add(
       "warn",
-      `${counted(letters, "picture")} for ${version} took workers down and ${letters === 1 ? "waits" : "wait"} to be looked at.`,
+      `${counted(letters, "image")} for ${version} took workers down and ${letters === 1 ? "waits" : "wait"} to be looked at.`,
     );
   }
   return troubles.sort((one, other) => (one.tone === other.tone ? 0 : one.tone === "bad" ? -1 : 1));

@@ -29,7 +29,7 @@ const start = simple("Start", "start", {
   title: "Start this experiment?",
   text: ({ plan }) =>
     plan.mode === "shadow"
-      ? "From now on the other versions score the same pictures unseen. The public gets the answers that it gets today."
+      ? "From now on the other versions score the same images unseen. The public gets the answers that it gets today."
       : "From now on a part of the public is answered by the candidate, as planned. Salt, unit, variants and the primary metric can no longer be changed.",
   done: "The experiment runs.",
 });

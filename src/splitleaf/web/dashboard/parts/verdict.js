@@ -37,7 +37,7 @@ function verdictOf(statement, arms) {
       h(
         "p",
         { class: "soft small" },
-        `${arm.name} has answered or scored ${counted(arm.images, "picture")} of ${counted(arm.units, "unit")}.`,
+        `${arm.name} has answered or scored ${counted(arm.images, "image")} of ${counted(arm.units, "unit")}.`,
       ),
     listOf("To be known before it is believed", statement.concerns, "concerns"),
     listOf("Still wanted", statement.missing),

@@ -1,4 +1,4 @@
-// Pictures by arm over time, with the stages of the ramp.
+// Images by arm over time, with the stages of the ramp.
 
 import { clock, count, counted, day, moment, short } from "../parts/format.js";
 import { colour, plotFigure } from "../parts/plots.js";
@@ -17,11 +17,11 @@ export function arrivalPlot(traffic, ramp, arms) {
   const staged = ramp.length > 1 || shown.length > 1 ? ramp : [];
   const total = rows.reduce((sum, row) => sum + row.images.reduce((one, other) => one + other, 0), 0);
   return plotFigure({
-    title: staged.length ? "Pictures and stages" : "Pictures",
+    title: staged.length ? "Images and stages" : "Images",
     note: staged.length
       ? "Each line up is a stage: from then on the candidate had the share that stands beside it."
       : "",
-    summary: `${counted(total, "picture")} in ${counted(ramp.length, "stage")}.`,
+    summary: `${counted(total, "image")} in ${counted(ramp.length, "stage")}.`,
     legend: shown,
     draw: (Plot, space) => ({
       marginTop: 34,
@@ -67,7 +67,7 @@ function stacked(row, shown) {
 }
 
 function stages(Plot, ramp, control, first, { isNarrow }) {
-  // A stage that began before the first picture stands at the axis, and not beyond it.
+  // A stage that began before the first image stands at the axis, and not beyond it.
   const marks = ramp.map((stage) => ({ at: new Date(Math.max(stage.at_ms, first.getTime())), word: shareOf(stage, control) }));
   return [
     Plot.ruleX(marks, { x: "at", stroke: "var(--ink)", strokeWidth: 1.5 }),

@@ -53,7 +53,7 @@ function differencePlot(lines, metric, subject) {
             x: "at",
             y: (row) => row.value * scale,
             title: (row) =>
-              `${moment(row.at)}\n${row.arm}: ${show(row.value)}\n${show(row.low)} to ${show(row.high)}\n${count(row.images)} pictures`,
+              `${moment(row.at)}\n${row.arm}: ${show(row.value)}\n${show(row.low)} to ${show(row.high)}\n${count(row.images)} images`,
           }),
         ),
       ].flat(),
@@ -61,7 +61,7 @@ function differencePlot(lines, metric, subject) {
     columns: [
       { name: "Look", value: (row) => moment(row.at) },
       { name: "Arm", value: (row) => row.arm },
-      { name: "Pictures", value: (row) => count(row.images), number: true },
+      { name: "Images", value: (row) => count(row.images), number: true },
       { name: "Difference", value: (row) => show(row.value), number: true },
       { name: "From", value: (row) => show(row.low), number: true },
       { name: "To", value: (row) => show(row.high), number: true },
@@ -131,7 +131,7 @@ function evidencePlot(lines, metric, subject) {
           Plot.pointerX({
             x: "at",
             y: "log10_e",
-            title: (row) => `${moment(row.at)}\n${row.arm}: ${evidence(row.log10_e)}\n${count(row.images)} pictures`,
+            title: (row) => `${moment(row.at)}\n${row.arm}: ${evidence(row.log10_e)}\n${count(row.images)} images`,
           }),
         ),
       ],
@@ -139,7 +139,7 @@ function evidencePlot(lines, metric, subject) {
     columns: [
       { name: "Look", value: (row) => moment(row.at) },
       { name: "Arm", value: (row) => row.arm },
-      { name: "Pictures", value: (row) => count(row.images), number: true },
+      { name: "Images", value: (row) => count(row.images), number: true },
       { name: "E-value", value: (row) => evidence(row.log10_e), number: true },
     ],
     rows: [...rows].reverse(),

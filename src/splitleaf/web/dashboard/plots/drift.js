@@ -1,4 +1,4 @@
-// Do the pictures still look as they did at the beginning?
+// Do the images still look as they did at the beginning?
 
 import { count, moment, number } from "../parts/format.js";
 import { colour, plotFigure } from "../parts/plots.js";
@@ -50,7 +50,7 @@ export function driftPlot(drift) {
             x: "at",
             y: "index",
             title: (row) =>
-              `${MEASURES[row.measure][0]}\n${moment(row.start)}\nindex ${number(row.index, 3)}, by chance up to ${number(row.threshold, 3)}\n${count(row.images)} pictures`,
+              `${MEASURES[row.measure][0]}\n${moment(row.start)}\nindex ${number(row.index, 3)}, by chance up to ${number(row.threshold, 3)}\n${count(row.images)} images`,
           }),
         ),
       ].flat(),

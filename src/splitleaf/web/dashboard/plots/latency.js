@@ -1,4 +1,4 @@
-// How many pictures were done within how many milliseconds.
+// How many images were done within how many milliseconds.
 
 import { freshId, h } from "../js/dom.js";
 import { milliseconds, number, percent, range } from "../parts/format.js";
@@ -46,7 +46,7 @@ function curvePlot(latency, part, index) {
   );
   const isTotal = part === "total" && latency.threshold_ms !== null;
   return plotFigure({
-    title: "Share of the pictures that were done within",
+    title: "Share of the images that were done within",
     note: "Further to the left is faster. The dotted lines are p50, p95 and p99.",
     summary: `Curves of ${curves.map(({ arm }) => arm).join(" and ")}; the percentiles are in the table below.`,
     legend: curves.map(({ arm }) => ({ name: arm, index: index(arm) })),

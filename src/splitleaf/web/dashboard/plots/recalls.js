@@ -8,7 +8,7 @@ import { table } from "../parts/table.js";
 const ROW = 30;
 const COLUMNS = [
   { name: "Condition", value: (row) => plain(row.label) },
-  { name: "Pictures", value: (row) => count(row.images), number: true },
+  { name: "Images", value: (row) => count(row.images), number: true },
   { name: "Control", value: (row) => percent(row.control?.value), number: true },
   { name: "Candidate", value: (row) => percent(row.other?.value), number: true },
   { name: "Difference", value: (row) => points(row.difference?.value), number: true },
@@ -28,7 +28,7 @@ export function recallPlot(recalls, arm, index) {
   const best = rows.reduce((one, other) => (other.difference.value > one.difference.value ? other : one));
   return plotFigure({
     title: `What ${arm} finds beyond control, by condition`,
-    note: "Right of zero the candidate finds more of a condition's pictures. The intervals hold for all conditions together.",
+    note: "Right of zero the candidate finds more of a condition's images. The intervals hold for all conditions together.",
     summary: `The largest difference is ${points(best.difference.value)} for ${plain(best.label)}.`,
     height: 60 + rows.length * ROW,
     draw: (Plot, { isNarrow }) => ({
@@ -64,7 +64,7 @@ export function recallPlot(recalls, arm, index) {
             y: "label",
             x: (row) => row.difference.value * 100,
             title: (row) =>
-              `${plain(row.label)}\n${points(row.difference.value)}\n${count(row.images)} labelled pictures`,
+              `${plain(row.label)}\n${points(row.difference.value)}\n${count(row.images)} labelled images`,
           }),
         ),
       ],

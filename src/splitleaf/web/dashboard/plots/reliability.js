@@ -4,7 +4,7 @@ import { count, number, percent } from "../parts/format.js";
 import { colour, plotFigure } from "../parts/plots.js";
 
 const TRUTHS = {
-  census: "labels of all pictures",
+  census: "labels of all images",
   audit: "a random audit",
   feedback: "feedback of users, which is biased",
 };
@@ -73,7 +73,7 @@ export function reliabilityPlot(reliability, arms) {
             x: "confidence",
             y: "accuracy",
             title: (row) =>
-              `${row.arm}\nsaid ${percent(row.confidence)}\nright ${percent(row.accuracy)}\n${count(row.images)} pictures`,
+              `${row.arm}\nsaid ${percent(row.confidence)}\nright ${percent(row.accuracy)}\n${count(row.images)} images`,
           }),
         ),
       ].flat(),
@@ -83,7 +83,7 @@ export function reliabilityPlot(reliability, arms) {
       { name: "Confidence", value: (row) => `${percent(row.low, 0)} to ${percent(row.high, 0)}`, number: true },
       { name: "Mean", value: (row) => percent(row.confidence), number: true },
       { name: "Right", value: (row) => percent(row.accuracy), number: true },
-      { name: "Pictures", value: (row) => count(row.images), number: true },
+      { name: "Images", value: (row) => count(row.images), number: true },
     ],
     rows,
   });

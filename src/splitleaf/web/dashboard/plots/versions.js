@@ -17,7 +17,7 @@ export function versionPlot(models) {
       marginTop: 28,
       marginBottom: 40,
       x: {
-        label: "inference of one picture, ms →",
+        label: "inference of one image, ms →",
         domain: [0, Math.max(...rows.map((row) => row.latency_ms)) * 1.25],
         grid: true,
       },

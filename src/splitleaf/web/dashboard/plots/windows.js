@@ -1,4 +1,4 @@
-// Windows of a version's live pictures beside the pictures of its import.
+// Windows of a version's live images beside the images of its import.
 
 import { count, moment, number } from "../parts/format.js";
 import { plotFigure } from "../parts/plots.js";
@@ -14,7 +14,7 @@ export function windowPlot({ windows, window, reference }) {
   const alarms = windows.filter((one) => one.is_alarm).length;
   return plotFigure({
     title: "Measures by their limits",
-    note: `Each window is ${count(window)} pictures beside those of ${reference}. Above 1 a measure differs by more than it may.`,
+    note: `Each window is ${count(window)} images beside those of ${reference}. Above 1 a measure differs by more than it may.`,
     summary: alarms
       ? `${count(alarms)} of ${count(windows.length)} windows differ: ${[...new Set(off.map((row) => row.name))].join(", ")}.`
       : `None of ${count(windows.length)} windows differs.`,

@@ -48,7 +48,7 @@ export async function show(main, { signal }) {
 function subjectFilter(search, onChange) {
   const id = freshId("subject");
   const wanted = new URLSearchParams(search).get("subject") ?? "";
-  // An expert labels hundreds of pictures, and among them nobody would find the steps of an experiment.
+  // An expert labels hundreds of images, and among them nobody would find the steps of an experiment.
   const select = h(
     "select",
     { id, onchange: () => onChange(select.value) },

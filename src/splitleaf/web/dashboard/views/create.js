@@ -1,4 +1,4 @@
-// Planning an experiment: what is to be found out, and how many pictures that takes.
+// Planning an experiment: what is to be found out, and how many images that takes.
 
 import { h, icon } from "../js/dom.js";
 import { call } from "../parts/api.js";
@@ -45,7 +45,7 @@ function planForm(versions, champion, signal) {
   const form = h("form", { class: "plan-form" });
   const calculator = powerCalculator(
     () => new FormData(form),
-    (pictures) => suggest(form, pictures),
+    (images) => suggest(form, images),
     signal,
   );
   form.append(
@@ -114,9 +114,9 @@ async function keep(form, submit, error) {
 }
 
 /** Take the calculator's number unless somebody typed one. */
-function suggest(form, pictures) {
+function suggest(form, images) {
   const input = form.elements.planned_n;
   if (input.dataset.typed) return;
-  input.value = pictures;
+  input.value = images;
   input.dispatchEvent(new Event("suggested", { bubbles: true }));
 }

@@ -49,11 +49,11 @@ export async function show(main, { signal, parameters: [key] }) {
     { everyMs: STATE_EVERY_MS, signal, onTrouble: troubleIn(places.trouble) },
   );
   if (experiment.state === "draft") return;
-  const { pictures_are_kept: picturesAreKept } = await call("review/progress", {
+  const { images_are_kept: imagesAreKept } = await call("review/progress", {
     query: { experiment: key },
     signal,
   }).catch(() => ({}));
-  const read = async () => fillReport(places, await call(`${path}/report`, { signal }), picturesAreKept);
+  const read = async () => fillReport(places, await call(`${path}/report`, { signal }), imagesAreKept);
   await keepFresh(read, { everyMs: REPORT_EVERY_MS, signal, onTrouble: troubleIn(places.reportTrouble) }).catch(
     (problem) => {
       places.reportTrouble.replaceChildren(problemNote(problem));

@@ -91,12 +91,12 @@ function welcome() {
       h(
         "p",
         {},
-        "An experiment says what is to be found out before anybody looks at results. It runs on the pictures that come in anyway; nobody outside notices.",
+        "An experiment says what is to be found out before anybody looks at results. It runs on the images that come in anyway; nobody outside notices.",
       ),
       h(
         "p",
         {},
-        "The cheapest first step is a shadow: the new version scores the same pictures unseen, and experts label those on which the two disagree.",
+        "The cheapest first step is a shadow: the new version scores the same images unseen, and experts label those on which the two disagree.",
       ),
       mayWrite() &&
         h("p", {}, h("a", { class: "button primary", href: "/admin/new-experiment" }, "Plan the first one")),

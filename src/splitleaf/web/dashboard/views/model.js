@@ -17,7 +17,7 @@ const FORMATS = {
   onnx: "ONNX",
 };
 
-const WITHOUT = "It was imported without --reference: nothing says which pictures are usual.";
+const WITHOUT = "It was imported without --reference: nothing says which images are usual.";
 
 export async function show(main, { signal, parameters: [version] }) {
   const { model, manifest, report } = await call(`models/${encodeURIComponent(version)}`, { signal });
@@ -45,12 +45,12 @@ async function askDrift(version, signal) {
 }
 
 function driftPanel(drift) {
-  return panel("Are pictures still what training saw?", drift ? driftOf(drift) : h("p", { class: "nothing" }, WITHOUT));
+  return panel("Are images still what training saw?", drift ? driftOf(drift) : h("p", { class: "nothing" }, WITHOUT));
 }
 
 function driftOf(drift) {
   if (drift.problem) return h("p", { class: "nothing" }, drift.problem.message);
-  const waiting = `${count(drift.images)} of ${count(drift.window)} pictures that a first window takes are there.`;
+  const waiting = `${count(drift.images)} of ${count(drift.window)} images that a first window takes are there.`;
   return windowPlot(drift) ?? h("p", { class: "nothing" }, waiting);
 }
 
@@ -65,9 +65,9 @@ function manifestFacts(model, manifest) {
   return facts([
     evaluation && [
       "Accuracy",
-      `${percent(evaluation.accuracy)} (${percent(evaluation.accuracy_low)} to ${percent(evaluation.accuracy_high)}) on ${count(evaluation.images)} pictures of ${evaluation.dataset}`,
+      `${percent(evaluation.accuracy)} (${percent(evaluation.accuracy_low)} to ${percent(evaluation.accuracy_high)}) on ${count(evaluation.images)} images of ${evaluation.dataset}`,
     ],
-    evaluation && ["Inference of one picture", `${milliseconds(evaluation.latency_ms)} on one thread`],
+    evaluation && ["Inference of one image", `${milliseconds(evaluation.latency_ms)} on one thread`],
     ["Size", bytes(model.size_bytes)],
     ["Imported", manifest.imported_at ? moment(manifest.imported_at) : "–"],
     ["Source", `${source.file}, ${FORMATS[source.format] ?? source.format} ${source.keras_version}`.trim()],
@@ -102,7 +102,7 @@ function labelPanel(manifest) {
 
 function reportPanel(report) {
   const { parity, preprocessings = [], layers = {}, warnings = [], tools = {} } = report;
-  const pictures = parity ? (parity.random_pictures ?? 0) + (parity.real_pictures ?? 0) : 0;
+  const images = parity ? (parity.random_pictures ?? 0) + (parity.real_pictures ?? 0) : 0;
   return panel(
     "Import report",
     h(
@@ -110,7 +110,7 @@ function reportPanel(report) {
       { class: "stack" },
       warnings.map((warning) => h("div", { class: "standing warn" }, icon("alert"), h("p", {}, warning))),
       facts([
-        parity && ["Same answer as the original", `${count(parity.same_top_1)} of ${count(pictures)} pictures`],
+        parity && ["Same answer as the original", `${count(parity.same_top_1)} of ${count(images)} images`],
         parity && ["Largest difference of a probability", Number(parity.largest_difference).toExponential(1)],
         ["Preprocessing", report.preprocessing_origin ?? "–"],
         ["Labels", report.labels_origin ?? "–"],

@@ -200,7 +200,7 @@ function letterList(letters, refresh) {
   return h(
     "div",
     { class: "stack" },
-    h("h3", {}, "Pictures that took workers down"),
+    h("h3", {}, "Images that took workers down"),
     table({
       caption: "Dead letters",
       columns: [

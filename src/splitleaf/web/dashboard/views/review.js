@@ -1,4 +1,4 @@
-// Experts say what pictures show: one picture at a time, one key each, blind to which version said what.
+// Experts say what images show: one image at a time, one key each, blind to which version said what.
 
 import { h, icon } from "../js/dom.js";
 import { call } from "../parts/api.js";
@@ -21,7 +21,7 @@ export async function show(main, { signal }) {
   const isWide = matchMedia("(min-width: 44rem)").matches;
   main.append(
     pageHead("Review", {
-      lede: "Say what each picture shows. Which version said what is hidden until you have spoken, so that nobody is swayed.",
+      lede: "Say what each image shows. Which version said what is hidden until you have spoken, so that nobody is swayed.",
     }),
     h(
       "details",
@@ -59,12 +59,12 @@ async function open(choice, places, signal) {
   const progress = await count();
   if (!mayWrite()) {
     places.desk.replaceChildren(
-      panel("Pictures", h("p", {}, "This key may look, but not label. Log in with one that may write.")),
+      panel("Images", h("p", {}, "This key may look, but not label. Log in with one that may write.")),
     );
     return;
   }
-  if (!progress.pictures_are_kept) {
-    places.desk.replaceChildren(panel("Pictures", retentionHint()));
+  if (!progress.images_are_kept) {
+    places.desk.replaceChildren(panel("Images", retentionHint()));
     return;
   }
   const desk = new ReviewDesk(choice, { signal, onSaid: count });
@@ -76,9 +76,9 @@ function retentionHint() {
   return h(
     "p",
     {},
-    "Pictures are not kept at present, so there is nothing to look at. Retention is off unless it is switched on with ",
+    "Images are not kept at present, so there is nothing to look at. Retention is off unless it is switched on with ",
     h("code", {}, "SPLITLEAF_RETENTION__ENABLED"),
-    "; pictures are then kept without their metadata, and for a limited time. Labels from elsewhere can be imported as CSV.",
+    "; images are then kept without their metadata, and for a limited time. Labels from elsewhere can be imported as CSV.",
   );
 }
 
@@ -88,7 +88,7 @@ function settingsForm(experiments) {
     .filter(({ state }) => state !== "draft")
     .map(({ key }) => key)
     .reverse();
-  const names = { [OF_NONE]: "pictures of no experiment" };
+  const names = { [OF_NONE]: "images of no experiment" };
   const experiment = selectField({
     name: "experiment",
     label: "Experiment",
@@ -106,7 +106,7 @@ function settingsForm(experiments) {
   });
   const opinions = selectField({
     name: "opinions",
-    label: "Experts for each picture",
+    label: "Experts for each image",
     options: ["1", "2"],
     names: { 1: "one", 2: "two, to see how far they agree" },
     value: "1",

@@ -117,7 +117,7 @@ function betterPhoto(isOpen, onOtherPhoto) {
     { class: "advice" },
     more("What helps", isOpen, [
       listOf([
-        "One leaf alone, flat on plain paper, filling the picture.",
+        "One leaf alone, flat on plain paper, filling the image.",
         "Daylight without flash or hard shadow.",
         "The spots in focus: tap on them before you press the button.",
         "A leaf with fresh trouble, not one that is dry already.",

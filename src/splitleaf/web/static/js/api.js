@@ -19,10 +19,10 @@ export function newSendingKey() {
 }
 
 /**
- * Send a picture and return the prediction as accepted. `onProgress` gets fractions from 0 to 1.
+ * Send an image and return the prediction as accepted. `onProgress` gets fractions from 0 to 1.
  * Rejects with Problem, or with AbortError when the signal fires.
  */
-export function submit(picture, { key, signal, onProgress }) {
+export function submit(image, { key, signal, onProgress }) {
   return new Promise((resolve, reject) => {
     // XMLHttpRequest because fetch cannot tell how much of an upload has gone out.
     const request = new XMLHttpRequest();
@@ -31,11 +31,11 @@ export function submit(picture, { key, signal, onProgress }) {
     request.setRequestHeader("Idempotency-Key", key);
     request.upload.onprogress = (event) => event.lengthComputable && onProgress(event.loaded / event.total);
     request.onload = () => settle(request, resolve, reject);
-    request.onerror = () => reject(picture.size > USUAL_LIMIT ? new Problem("payload_too_large") : unreachable());
+    request.onerror = () => reject(image.size > USUAL_LIMIT ? new Problem("payload_too_large") : unreachable());
     request.onabort = () => reject(aborted());
     signal.addEventListener("abort", () => request.abort(), { once: true });
     const form = new FormData();
-    form.append("file", picture, "photo"); // the file's own name is nobody's business
+    form.append("file", image, "photo"); // the file's own name is nobody's business
     request.send(form);
   });
 }
@@ -65,7 +65,7 @@ export function cancel(id) {
   return call(`predictions/${encodeURIComponent(id)}`, { method: "DELETE", keepalive: true });
 }
 
-/** Return `{heat}`: rows of cells over the whole picture, in percent of the hottest; null where none is offered. */
+/** Return `{heat}`: rows of cells over the whole image, in percent of the hottest; null where none is offered. */
 export function explanation(id) {
   return call(`predictions/${encodeURIComponent(id)}/explanation`);
 }

@@ -1,4 +1,4 @@
-// The card of one photo: its picture, where it stands, its answer.
+// The card of one photo: its image, where it stands, its answer.
 
 import { announce } from "./announcer.js";
 import { answerView, chipsOf, spoken, titleOf, toneOf } from "./answer.js";
@@ -27,7 +27,7 @@ export class Card {
 
   #hooks;
   #title;
-  #picture;
+  #image;
   #body;
   #shown = null;
   #clock = null;
@@ -40,7 +40,7 @@ export class Card {
     const titleId = freshId("card-title");
     const nameId = freshId("card-name");
     this.#title = h("h3", { class: "card-title", id: titleId, tabindex: "-1" });
-    this.#picture = h("div", { class: "card-picture" }, icon("leaf", "placeholder"));
+    this.#image = h("div", { class: "card-image" }, icon("leaf", "placeholder"));
     this.#body = h("div", { class: "card-state" });
     this.element = h(
       "li",
@@ -48,7 +48,7 @@ export class Card {
       h(
         "article",
         { "aria-labelledby": `${nameId} ${titleId}` },
-        this.#picture,
+        this.#image,
         h(
           "div",
           { class: "card-head" },
@@ -68,7 +68,7 @@ export class Card {
 
   #update() {
     const { phase } = this.journey;
-    this.#showPicture();
+    this.#showImage();
     if (phase !== this.#shown || phase === "resting") {
       const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
       clearInterval(this.#clock);
@@ -144,7 +144,7 @@ export class Card {
     this.#title.textContent = titleOf(result);
     this.#body.replaceChildren(
       chipsOf(result),
-      this.#canExplain(result) ? explanationView(this.record, this.#picture) : "",
+      this.#canExplain(result) ? explanationView(this.record, this.#image) : "",
       answerView(this.record, {
         isOpen: this.#hooks.isAlone(),
         onFeedback: () => this.#hooks.onFeedback(this),
@@ -157,7 +157,7 @@ export class Card {
 
   #canExplain(result) {
     // Without a preview (HEIC mostly) there is nothing to draw on, and what is doubtful has no reasons to show.
-    return result.is_sure && this.#picture.querySelector("img") !== null;
+    return result.is_sure && this.#image.querySelector("img") !== null;
   }
 
   #renderProblem() {
@@ -207,10 +207,10 @@ export class Card {
     return h("div", { class: "buttons card-actions" }, buttons);
   }
 
-  #showPicture() {
+  #showImage() {
     const { preview } = this.journey;
-    if (!preview || this.#picture.querySelector("img")) return;
-    this.#picture.replaceChildren(h("img", { src: preview, alt: `Your photo ${this.number}` }));
+    if (!preview || this.#image.querySelector("img")) return;
+    this.#image.replaceChildren(h("img", { src: preview, alt: `Your photo ${this.number}` }));
   }
 
   #say(words) {

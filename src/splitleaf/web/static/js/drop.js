@@ -2,7 +2,7 @@
 
 import { byId } from "./dom.js";
 
-const PICTURE_NAME = /\.(jpe?g|jfif|png|webp|hei[cf]|avif)$/i;
+const IMAGE_NAME = /\.(jpe?g|jfif|png|webp|hei[cf]|avif)$/i;
 
 /** Call `take(files)` for each drop; the whole window is the target, and says so meanwhile. */
 export function openDrop(take) {
@@ -37,24 +37,24 @@ export function openDrop(take) {
   });
 }
 
-/** Return the files, and the pictures of dropped folders. The transfer is empty once the event is over. */
+/** Return the files, and the images of dropped folders. The transfer is empty once the event is over. */
 async function collect(transfer) {
   const files = [...transfer.files];
   const entries = [...transfer.items].map((item) => item.webkitGetAsEntry?.() ?? null);
   const folders = entries.filter((entry) => entry?.isDirectory);
   if (folders.length === 0) return files;
   const names = new Set(folders.map((folder) => folder.name));
-  const inside = await Promise.all(folders.map(picturesIn));
+  const inside = await Promise.all(folders.map(imagesIn));
   return [...files.filter((file) => !names.has(file.name)), ...inside.flat()];
 }
 
-async function picturesIn(folder) {
+async function imagesIn(folder) {
   const reader = folder.createReader();
   const found = [];
   for (;;) {
     const batch = await new Promise((resolve) => reader.readEntries(resolve, () => resolve([])));
     if (batch.length === 0) break; // a reader gives a hundred at a time
-    found.push(...batch.filter((entry) => entry.isFile && PICTURE_NAME.test(entry.name)));
+    found.push(...batch.filter((entry) => entry.isFile && IMAGE_NAME.test(entry.name)));
   }
   found.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
   const files = await Promise.all(found.map((entry) => new Promise((resolve) => entry.file(resolve, () => resolve(null)))));

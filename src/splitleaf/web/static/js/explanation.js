@@ -7,23 +7,23 @@ const SIDE = 480; // of the drawing; the browser scales it as it scales the phot
 const WARM = 50; // percent of the hottest place
 const WIDE = 0.4;
 
-/** Return a button and what it tells. `picture` is the box with the photo, `record` has `id` and `result`. */
-export function explanationView(record, picture) {
-  return new Explanation(record, picture).element;
+/** Return a button and what it tells. `image` is the box with the photo, `record` has `id` and `result`. */
+export function explanationView(record, image) {
+  return new Explanation(record, image).element;
 }
 
 class Explanation {
   element;
 
   #record;
-  #picture;
+  #image;
   #button;
   #words;
   #map = null;
 
-  constructor(record, picture) {
+  constructor(record, image) {
     this.#record = record;
-    this.#picture = picture;
+    this.#image = image;
     this.#button = button("Why this answer?", {
       className: "button",
       "aria-pressed": "false",
@@ -52,8 +52,8 @@ class Explanation {
       return;
     }
     this.#map?.remove(); // two quick presses
-    this.#map = drawing(heat, this.#picture.querySelector("img"));
-    this.#picture.append(this.#map);
+    this.#map = drawing(heat, this.#image.querySelector("img"));
+    this.#image.append(this.#map);
     this.#button.setAttribute("aria-pressed", "true");
     const name = this.#record.result.display_name;
     this.#words.textContent = `The warmer a place on the photo, the more it speaks for “${name}”. Most of it lies ${where}.`;

@@ -69,7 +69,7 @@ export class History {
 function summaryOf({ keepsake, result, at }) {
   const image = keepsake
     ? h("img", { src: keepsake, alt: "", width: "56", height: "56" })
-    : h("span", { class: "no-picture" }, icon("leaf"));
+    : h("span", { class: "no-image" }, icon("leaf"));
   return h(
     "summary",
     {},

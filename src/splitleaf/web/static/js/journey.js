@@ -2,7 +2,7 @@
 
 import { cancel, isFinal, newSendingKey, submit } from "./api.js";
 import { follow } from "./follow.js";
-import { preparePicture } from "./pictures.js";
+import { prepareImage } from "./images.js";
 import { Problem } from "./problems.js";
 import { isAbort, Lane, pause } from "./waiting.js";
 
@@ -28,7 +28,7 @@ export class Journey extends EventTarget {
   restUntil = 0;
 
   #file;
-  #picture = null;
+  #image = null;
   #key = "";
   #stop = new AbortController();
   #hurry = () => {};
@@ -78,7 +78,7 @@ export class Journey extends EventTarget {
   }
 
   async #travel(signal) {
-    if (!this.#picture) await this.#prepare(signal);
+    if (!this.#image) await this.#prepare(signal);
     this.#become("waiting");
     await sending.run(async () => {
       this.prediction = await this.#patiently(() => this.#send(signal), signal);
@@ -88,15 +88,15 @@ export class Journey extends EventTarget {
 
   async #prepare(signal) {
     this.#become("preparing");
-    const { picture, preview, keepsake } = await preparing.run(() => preparePicture(this.#file), signal);
-    this.#picture = picture;
+    const { image, preview, keepsake } = await preparing.run(() => prepareImage(this.#file), signal);
+    this.#image = image;
     this.preview = preview;
     this.keepsake = keepsake;
   }
 
   #send(signal) {
     this.#become("uploading", { progress: 0 });
-    return submit(this.#picture, {
+    return submit(this.#image, {
       key: this.#key,
       signal,
       onProgress: (progress) => this.#become("uploading", { progress }),

@@ -1,4 +1,4 @@
-"""Where visitors' pictures come from: drawn, or a folder of class folders."""
+"""Where visitors' images come from: drawn, or a folder of class folders."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Protocol
 
 from splitleaf.core.errors import Unprocessable
+from splitleaf.importing.images import read_labelled_folder
 from splitleaf.importing.labels import canonical
-from splitleaf.importing.pictures import read_labelled_folder
 from splitleaf.simulation.leaves import draw_leaf
 
 
-class PictureSource(Protocol):
-    """Pictures by number, from 0, and what each shows."""
+class ImageSource(Protocol):
+    """Images by number, from 0, and what each shows."""
 
     @property
     def count(self) -> int: ...

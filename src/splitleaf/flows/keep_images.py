@@ -1,4 +1,4 @@
-"""An accepted picture -> our own re-encoding of it, kept for review. In the background, and given up before it is in
+"""An accepted image -> our own re-encoding of it, kept for review. In the background, and given up before it is in
 the way of an answer.
 """
 
@@ -11,8 +11,8 @@ from typing import Final
 import structlog
 
 from splitleaf.core.errors import Overloaded, SplitleafError
-from splitleaf.images.archive import PictureArchive
-from splitleaf.images.intake import DecodedPicture, PictureIntake
+from splitleaf.images.archive import ImageArchive
+from splitleaf.images.intake import DecodedImage, ImageIntake
 from splitleaf.images.reencoding import bounded_spec, to_jpeg
 
 log = structlog.get_logger(__name__)
@@ -22,19 +22,19 @@ MOST_BYTES_IN_HAND: Final = 32_000_000
 """Uploads that wait here to be kept. More are given up: they would fill the memory."""
 
 
-class PictureKeeping:
+class ImageKeeping:
     """Whatever goes wrong here, nobody who waits for an answer notices."""
 
     def __init__(
         self,
-        intake: PictureIntake,
-        archive: PictureArchive,
+        intake: ImageIntake,
+        archive: ImageArchive,
         max_side: int,
         on_done: Callable[[bool], None] = lambda _is_kept: None,
     ) -> None:
-        """`intake` is one of its own, so that no answer waits behind a picture that is to be kept.
+        """`intake` is one of its own, so that no answer waits behind an image that is to be kept.
 
-        `on_done` is told of each picture whether it is kept or was given up.
+        `on_done` is told of each image whether it is kept or was given up.
         """
         self._intake = intake
         self._archive = archive
@@ -43,15 +43,15 @@ class PictureKeeping:
         self._bytes_in_hand = 0
         self._on_done = on_done
 
-    def offer(self, prediction_id: str, data: bytes, picture: DecodedPicture) -> bool:
-        """Begin to keep an upload that decodes to `picture`; return False when that was given up at once."""
+    def offer(self, prediction_id: str, data: bytes, image: DecodedImage) -> bool:
+        """Begin to keep an upload that decodes to `image`; return False when that was given up at once."""
         if len(self._in_hand) >= MOST_IN_HAND or (
             self._in_hand and self._bytes_in_hand + len(data) > MOST_BYTES_IN_HAND
         ):
             self._give_up("too many wait")
             return False
         self._bytes_in_hand += len(data)
-        run = asyncio.create_task(self._run(prediction_id, data, picture.width, picture.height))
+        run = asyncio.create_task(self._run(prediction_id, data, image.width, image.height))
         self._in_hand.add(run)
         run.add_done_callback(self._in_hand.discard)
         return True
@@ -70,13 +70,13 @@ class PictureKeeping:
             self._give_up(error.detail)
         except SplitleafError as error:
             self._give_up(error.detail)
-            log.warning("picture_not_kept", reason=error.detail)
+            log.warning("image_not_kept", reason=error.detail)
         except Exception:
             self._give_up("a fault")
-            log.exception("picture_not_kept")
+            log.exception("image_not_kept")
         finally:
             self._bytes_in_hand -= len(data)
 
     def _give_up(self, reason: str) -> None:
         self._on_done(False)
-        log.debug("picture_given_up", reason=reason)
+        log.debug("image_given_up", reason=reason)

@@ -8,23 +8,23 @@ const REDUCED_SIDE = 2560; // far above what any answer needs, far below what a 
 const PREVIEW_SIDE = 640;
 const KEEPSAKE_SIDE = 144;
 
-const PICTURE_OR_UNKNOWN = /^(image\/.*|application\/octet-stream|)$/;
+const IMAGE_OR_UNKNOWN = /^(image\/.*|application\/octet-stream|)$/;
 const UNREADABLE = /^image\/(gif|svg\+xml|tiff|bmp|x-ms-bmp|x-icon|vnd\..*)$/;
 
 /**
- * Check a file and return `{picture, preview, keepsake}`: the blob to send, an object URL to show
+ * Check a file and return `{image, preview, keepsake}`: the blob to send, an object URL to show
  * and a small data URL to remember. The last two are null where this browser cannot draw the file
  * (HEIC mostly); the service may still read it. Rejects with Problem for what is certainly no photo.
  */
-export async function preparePicture(file) {
+export async function prepareImage(file) {
   refuseOthers(file);
   const address = URL.createObjectURL(file);
   try {
     const image = await drawable(address);
-    if (!image) return { picture: file, preview: null, keepsake: null };
+    if (!image) return { image: file, preview: null, keepsake: null };
     const preview = await asBlob(scaled(image, PREVIEW_SIDE), 0.85);
     return {
-      picture: await reduced(file, image),
+      image: await reduced(file, image),
       preview: preview && URL.createObjectURL(preview),
       keepsake: square(image, KEEPSAKE_SIDE).toDataURL("image/jpeg", 0.72),
     };
@@ -36,7 +36,7 @@ export async function preparePicture(file) {
 function refuseOthers(file) {
   if (file.size === 0) throw new Problem("image_empty");
   // An unknown kind goes through: some systems do not know HEIC. The service looks at the bytes.
-  const isOther = !PICTURE_OR_UNKNOWN.test(file.type) || UNREADABLE.test(file.type);
+  const isOther = !IMAGE_OR_UNKNOWN.test(file.type) || UNREADABLE.test(file.type);
   if (isOther) throw new Problem("unsupported_media_type");
 }
 

@@ -11,15 +11,15 @@ import pytest
 from splitleaf.core.errors import DependencyDown, Overloaded
 from splitleaf.core.ids import new_prediction_id
 from splitleaf.core.preprocessing import InputSpec
-from splitleaf.flows import keep_pictures
-from splitleaf.flows.keep_pictures import PictureKeeping
-from splitleaf.images.directory import DirectoryPictureArchive
-from splitleaf.images.intake import DecodedPicture
-from splitleaf.images.picture import decode_picture
-from tests.support.pictures import jpeg
+from splitleaf.flows import keep_images
+from splitleaf.flows.keep_images import ImageKeeping
+from splitleaf.images.decoded import decode_image
+from splitleaf.images.directory import DirectoryImageArchive
+from splitleaf.images.intake import DecodedImage
+from tests.support.images import jpeg
 
 UPLOAD = jpeg(size=(200, 100))
-SHOWN = DecodedPicture((), 200, 100)
+SHOWN = DecodedImage((), 200, 100)
 
 
 class GatedIntake:
@@ -29,27 +29,27 @@ class GatedIntake:
         self.gate = asyncio.Event()
         self.error = error
 
-    async def decode(self, data: bytes, specs: Sequence[InputSpec]) -> DecodedPicture:
+    async def decode(self, data: bytes, specs: Sequence[InputSpec]) -> DecodedImage:
         await self.gate.wait()
         if self.error:
             raise self.error
-        return decode_picture(data, specs)
+        return decode_image(data, specs)
 
     async def close(self) -> None:
         return
 
 
-async def test_a_picture_is_kept_after_the_offer_has_returned(tmp_path: Path) -> None:
-    intake, archive = GatedIntake(), DirectoryPictureArchive(tmp_path)
+async def test_a_image_is_kept_after_the_offer_has_returned(tmp_path: Path) -> None:
+    intake, archive = GatedIntake(), DirectoryImageArchive(tmp_path)
     done: list[bool] = []
-    keeping, one = PictureKeeping(intake, archive, 64, done.append), new_prediction_id()
+    keeping, one = ImageKeeping(intake, archive, 64, done.append), new_prediction_id()
     assert keeping.offer(one, UPLOAD, SHOWN) is True
     assert archive.holds(one) is False
     intake.gate.set()
     await keeping.finish()
     kept = archive.load(one)
     assert kept
-    decoded = decode_picture(kept, [InputSpec(32, 64)])
+    decoded = decode_image(kept, [InputSpec(32, 64)])
     assert (decoded.width, decoded.height, done) == (64, 32, [True])
 
 
@@ -57,9 +57,9 @@ async def test_a_picture_is_kept_after_the_offer_has_returned(tmp_path: Path) ->
 async def test_more_than_can_wait_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bound: str, least: int
 ) -> None:
-    monkeypatch.setattr(keep_pictures, bound, least)
+    monkeypatch.setattr(keep_images, bound, least)
     intake, done = GatedIntake(), list[bool]()
-    keeping = PictureKeeping(intake, DirectoryPictureArchive(tmp_path), 64, done.append)
+    keeping = ImageKeeping(intake, DirectoryImageArchive(tmp_path), 64, done.append)
     assert [keeping.offer(new_prediction_id(), UPLOAD, SHOWN) for _ in range(4)] == [True, True, False, False]
     intake.gate.set()
     await keeping.finish()
@@ -70,9 +70,9 @@ async def test_more_than_can_wait_is_given_up(
 
 @pytest.mark.parametrize("error", [Overloaded(), DependencyDown(), RuntimeError("a fault")])
 async def test_whatever_goes_wrong_nobody_notices(tmp_path: Path, error: Exception) -> None:
-    intake, archive, one = GatedIntake(error), DirectoryPictureArchive(tmp_path), new_prediction_id()
+    intake, archive, one = GatedIntake(error), DirectoryImageArchive(tmp_path), new_prediction_id()
     done: list[bool] = []
-    keeping = PictureKeeping(intake, archive, 64, done.append)
+    keeping = ImageKeeping(intake, archive, 64, done.append)
     intake.gate.set()
     keeping.offer(one, UPLOAD, SHOWN)
     await keeping.finish()

@@ -1,4 +1,4 @@
-"""Leaf-like pictures, drawn: nobody's photo, the same on every machine."""
+"""Leaf-like images, drawn: nobody's photo, the same on every machine."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def chosen(
 
 @cache
 def leaf(*, side: int = 320, spots: int = 9, seed: int = 1, kind: str = "JPEG") -> bytes:
-    """Return an encoded picture of one leaf on grey paper, with that many spots."""
+    """Return an encoded image of one leaf on grey paper, with that many spots."""
     return _encoded(draw_leaf(side=side, spots=spots, seed=seed), kind)
 
 
@@ -44,19 +44,19 @@ def draw_leaf(*, side: int, spots: int, seed: int) -> Image.Image:
     chance = random.Random(seed)
     big = side * 2
     paper = Image.frombytes("L", (big, big), chance.randbytes(big * big)).filter(ImageFilter.GaussianBlur(1))
-    picture = paper.point(lambda value: 165 + value // 9).convert("RGB")
+    image = paper.point(lambda value: 165 + value // 9).convert("RGB")
     shadow = Image.new("L", (big, big), 0)
     ImageDraw.Draw(shadow).polygon([(x + big * 0.02, y + big * 0.025) for x, y in _outline(big)], fill=90)
-    picture.paste((60, 62, 58), mask=shadow.filter(ImageFilter.GaussianBlur(big / 60)))
+    image.paste((60, 62, 58), mask=shadow.filter(ImageFilter.GaussianBlur(big / 60)))
     blade = Image.new("L", (big, big), 0)
     ImageDraw.Draw(blade).polygon(_outline(big), fill=255)
     flesh = _flesh(big, chance)
     for _ in range(spots):
         _spot(ImageDraw.Draw(flesh), big, chance)
-    picture.paste(flesh.filter(ImageFilter.GaussianBlur(big / 250)), mask=blade)
+    image.paste(flesh.filter(ImageFilter.GaussianBlur(big / 250)), mask=blade)
     stalk = [(big * 0.5, big * 0.9), (big * 0.485, big * 0.985)]
-    ImageDraw.Draw(picture).line(stalk, fill=_STALK, width=big // 55)
-    return picture.rotate(-14, Image.Resampling.BICUBIC, fillcolor=(180, 180, 180)).resize(
+    ImageDraw.Draw(image).line(stalk, fill=_STALK, width=big // 55)
+    return image.rotate(-14, Image.Resampling.BICUBIC, fillcolor=(180, 180, 180)).resize(
         (side, side), Image.Resampling.LANCZOS, box=_inner(big)
     )
 
@@ -107,7 +107,7 @@ def _spot(draw: ImageDraw.ImageDraw, side: int, chance: random.Random) -> None:
         draw.polygon(rim, fill=colour)
 
 
-def _encoded(picture: Image.Image, kind: str) -> bytes:
+def _encoded(image: Image.Image, kind: str) -> bytes:
     sink = io.BytesIO()
-    picture.save(sink, kind, quality=88)
+    image.save(sink, kind, quality=88)
     return sink.getvalue()

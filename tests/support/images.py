@@ -1,4 +1,4 @@
-"""Pictures of one colour as uploads."""
+"""Images of one colour as uploads."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def encoded(kind: str, colour: tuple[int, int, int] = RED, size: tuple[int, int]
 
 
 def leaf_like_jpeg(side: int = 256) -> bytes:
-    """Return a picture with about as much detail, and as many bytes (15 KB), as a photo of a leaf of that size."""
+    """Return an image with about as much detail, and as many bytes (15 KB), as a photo of a leaf of that size."""
     rng = np.random.default_rng(5)
     coarse = Image.fromarray(rng.integers(40, 200, (8, 8, 3), dtype=np.uint8)).resize((side, side), 3)
     fine = Image.fromarray(rng.integers(0, 256, (side // 2, side // 2), dtype=np.uint8)).resize((side, side), 3)

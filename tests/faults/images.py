@@ -1,4 +1,4 @@
-"""Pictures whose answers are known, and the versions that give them."""
+"""Images whose answers are known, and the versions that give them."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final
 
 import numpy as np
 
-from tests.support.pictures import jpeg
+from tests.support.images import jpeg
 from tests.support.repositories import LABELS, TELLS_COLOUR, add_version
 
 _COLOURS: Final = [(120 + 7 * n % 23, 120 + 11 * n % 29, 120 + 5 * n % 17) for n in range(1, 40)]
 COLOURS: Final = [one for one in _COLOURS if sorted(one)[2] - sorted(one)[1] > 2][:16]
 """Each has one channel that is the brightest, though not by much: so each is answered with a confidence of its own."""
-PICTURES: Final = [jpeg(colour) for colour in COLOURS]
+IMAGES: Final = [jpeg(colour) for colour in COLOURS]
 SHIFTS: Final = {"v1": 0, "v2": 1, "v3": 2}
-"""Version -> how far its labels are from the truth: no two versions ever agree on a picture."""
+"""Version -> how far its labels are from the truth: no two versions ever agree on an image."""
 
 
 def add_versions(models: Path) -> None:
@@ -25,7 +25,7 @@ def add_versions(models: Path) -> None:
     (models / "repository.toml").write_text('schema = 1\n[aliases]\nchampion = "v1"\n', encoding="utf-8")
 
 
-def label_of(picture: int, version: str) -> str:
-    """Return what the version says of the picture."""
-    colour = COLOURS[picture]
+def label_of(image: int, version: str) -> str:
+    """Return what the version says of the image."""
+    colour = COLOURS[image]
     return LABELS[(colour.index(max(colour)) + SHIFTS[version]) % len(LABELS)]

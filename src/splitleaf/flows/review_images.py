@@ -1,4 +1,4 @@
-"""An expert's way through the review queue: the next picture, a word about it, and taking that word back.
+"""An expert's way through the review queue: the next image, a word about it, and taking that word back.
 
 Blind: nothing that an expert gets says which version said what, or whether they disagreed. Synchronous: called by
 the API off its event loop.
@@ -15,7 +15,7 @@ from typing import Final
 
 from splitleaf.core.clock import Clock
 from splitleaf.core.errors import Conflict, NotFound, Unprocessable
-from splitleaf.images.archive import PictureArchive
+from splitleaf.images.archive import ImageArchive
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome, Verdict
 from splitleaf.outcomes.reviews import Claim, ReviewReason, ReviewTurn, TurnKind
 from splitleaf.outcomes.store import OutcomeStore
@@ -25,7 +25,7 @@ LEAST_CANDIDATES: Final = 3
 AUDIT_TURNS: Final = 0.25
 """Share of the turns that begin with the audit: behind all disagreements it would never be labelled."""
 _MOST_MISSING: Final = 200
-"""Items without a picture that are passed over in one call."""
+"""Items without an image that are passed over in one call."""
 _DISAGREEMENTS_FIRST: Final = (ReviewReason.DISAGREEMENT, ReviewReason.UNSURE, ReviewReason.AUDIT)
 _AUDIT_FIRST: Final = (ReviewReason.AUDIT, ReviewReason.DISAGREEMENT, ReviewReason.UNSURE)
 _OF_EXPERTS: Final = (FeedbackSource.EXPERT, FeedbackSource.AUDIT)
@@ -33,31 +33,31 @@ _OF_EXPERTS: Final = (FeedbackSource.EXPERT, FeedbackSource.AUDIT)
 
 @dataclass(frozen=True, slots=True)
 class ReviewTerms:
-    """How pictures are given out."""
+    """How images are given out."""
 
     lease_ms: int = 600_000
     """Time for which an item is one expert's."""
     kept_ms: int = 30 * 86_400_000
-    """Time for which pictures are kept."""
+    """Time for which images are kept."""
     audit_share: float = 0.02
-    """Share of the pictures that are drawn for the audit."""
+    """Share of the images that are drawn for the audit."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Who asks for pictures, and of what."""
+    """Who asks for images, and of what."""
 
     expert: str
     experiment: str = ""
-    """Empty: the pictures that no experiment has."""
+    """Empty: the images that no experiment has."""
     count: int = 1
     opinions: int = 1
-    """How many experts are to say something of a picture."""
+    """How many experts are to say something of an image."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReviewTask:
-    """All that an expert learns of a picture besides the picture."""
+    """All that an expert learns of an image besides the image."""
 
     prediction_id: str
     candidates: tuple[str, ...]
@@ -73,30 +73,30 @@ class Word:
     label: str | None = None
 
 
-class PictureReview:
-    """Gives out pictures and takes words."""
+class ImageReview:
+    """Gives out images and takes words."""
 
     def __init__(
         self,
         store: OutcomeStore,
-        pictures: PictureArchive | None,
+        images: ImageArchive | None,
         clock: Clock,
         terms: ReviewTerms | None = None,
         draw: Callable[[], float] = random.random,
     ) -> None:
-        """`pictures` is None where none are kept; `draw` returns a number in [0, 1)."""
+        """`images` is None where none are kept; `draw` returns a number in [0, 1)."""
         self._store = store
-        self._pictures = pictures
+        self._images = images
         self._clock = clock
         self._terms = terms or ReviewTerms()
         self._draw = draw
 
     def next_items(self, request: Request) -> list[ReviewTask]:
-        """Lease the next pictures to the expert; fewer, or none, when there are no more.
+        """Lease the next images to the expert; fewer, or none, when there are no more.
 
-        Raises `Conflict` (`retention_off`) when no pictures are kept.
+        Raises `Conflict` (`retention_off`) when no images are kept.
         """
-        pictures = self._require_pictures()
+        images = self._require_images()
         now_ms = self._clock.now_ms()
         claim = Claim(
             experiment=request.experiment,
@@ -114,23 +114,23 @@ class PictureReview:
                 or (item := self._store.lease_item(replace(claim, besides=tuple(found)))) is None
             ):
                 break
-            if pictures.holds(item):
+            if images.holds(item):
                 found.append(item)
             else:
                 self._store.record_turn(ReviewTurn(item, "", TurnKind.GONE, 0, now_ms))
         return [self._task(one, claim.until_ms) for one in found]
 
-    def picture(self, prediction_id: str) -> bytes:
-        """Return a picture as JPEG. Raises `NotFound` (`picture_not_kept`)."""
-        jpeg = self._pictures.load(prediction_id) if self._pictures else None
+    def image(self, prediction_id: str) -> bytes:
+        """Return an image as JPEG. Raises `NotFound` (`image_not_kept`)."""
+        jpeg = self._images.load(prediction_id) if self._images else None
         if jpeg is None:
-            raise NotFound("this picture is not kept, or no longer", code="picture_not_kept")
+            raise NotFound("this image is not kept, or no longer", code="image_not_kept")
         return jpeg
 
     def say(self, prediction_id: str, word: Word, known_labels: Collection[str]) -> Feedback:
         """Keep what an expert says, in place of what they said before.
 
-        Of a picture that was drawn for the audit it is a label of the audit, with the probability of the draw.
+        Of an image that was drawn for the audit it is a label of the audit, with the probability of the draw.
         Raises `NotFound` (`prediction_not_found`), `Unprocessable` (`unknown_label`).
         """
         if word.label is not None and word.label not in known_labels:
@@ -154,13 +154,13 @@ class PictureReview:
         return said
 
     def skip(self, prediction_id: str, expert: str) -> None:
-        """Let the expert not see the picture again. Raises `NotFound` (`prediction_not_found`)."""
+        """Let the expert not see the image again. Raises `NotFound` (`prediction_not_found`)."""
         self._primary(prediction_id)
         now_ms = self._clock.now_ms()
         self._store.record_turn(ReviewTurn(prediction_id, expert, TurnKind.SKIPPED, now_ms, now_ms))
 
     def undo(self, prediction_id: str, expert: str) -> ReviewTask:
-        """Take back what the expert said of a picture, or that they skipped it, and lease it to them again.
+        """Take back what the expert said of an image, or that they skipped it, and lease it to them again.
 
         Raises `Conflict` (`nothing_to_undo`), `NotFound` (`prediction_not_found`).
         """
@@ -169,19 +169,19 @@ class PictureReview:
         before = self._standing(prediction_id, expert)
         turn = self._store.last_turn(prediction_id, expert)
         if before is None and (turn is None or turn.kind is not TurnKind.SKIPPED):
-            raise Conflict(f"{expert} said nothing of this picture", code="nothing_to_undo")
+            raise Conflict(f"{expert} said nothing of this image", code="nothing_to_undo")
         until_ms = now_ms + self._terms.lease_ms
         self._store.record_turn(ReviewTurn(prediction_id, expert, TurnKind.LEASED, until_ms, now_ms))
         if before is not None:
             self._store.record_labels([withdrawal(before, now_ms)])
         return self._task(prediction_id, until_ms)
 
-    def _require_pictures(self) -> PictureArchive:
-        if self._pictures is None:
+    def _require_images(self) -> ImageArchive:
+        if self._images is None:
             raise Conflict(
-                "no pictures are kept; switch retention on (SPLITLEAF_RETENTION__ENABLED)", code="retention_off"
+                "no images are kept; switch retention on (SPLITLEAF_RETENTION__ENABLED)", code="retention_off"
             )
-        return self._pictures
+        return self._images
 
     def _primary(self, prediction_id: str) -> Outcome:
         outcome = self._store.outcome(prediction_id)
@@ -196,7 +196,7 @@ class PictureReview:
         return words[-1] if words else None
 
     def _task(self, prediction_id: str, until_ms: int) -> ReviewTask:
-        outcomes = self._store.outcomes_of_pictures([prediction_id])
+        outcomes = self._store.outcomes_of_images([prediction_id])
         return ReviewTask(prediction_id, candidates(prediction_id, outcomes), until_ms)
 
 

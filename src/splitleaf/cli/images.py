@@ -1,4 +1,4 @@
-"""Which pictures a command means, and what came of each."""
+"""Which images a command means, and what came of each."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ class Answer:
 
     @property
     def truth(self) -> str:
-        """The name of the folder that holds the picture, for folders of labelled pictures."""
+        """The name of the folder that holds the image, for folders of labelled images."""
         return self.path.absolute().parent.name
 
 
-def collect_pictures(paths: Sequence[Path]) -> list[Path]:
-    """Return the files named and, for folders, all pictures below them, sorted; each once.
+def collect_images(paths: Sequence[Path]) -> list[Path]:
+    """Return the files named and, for folders, all images below them, sorted; each once.
 
-    Raises `NotFound` for a path that does not exist or when there is no picture at all.
+    Raises `NotFound` for a path that does not exist or when there is no image at all.
     """
-    pictures: dict[Path, None] = {}
+    images: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
             inside = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            pictures.update(dict.fromkeys(sorted(inside)))
+            images.update(dict.fromkeys(sorted(inside)))
         elif path.is_file():
-            pictures[path] = None
+            images[path] = None
         else:
             raise NotFound(f"{path} does not exist", code="path_not_found")
-    if not pictures:
+    if not images:
         places = ", ".join(str(path) for path in paths)
-        raise NotFound(f"there is no picture in {places} ({' '.join(sorted(SUFFIXES))})", code="path_not_found")
-    return list(pictures)
+        raise NotFound(f"there is no image in {places} ({' '.join(sorted(SUFFIXES))})", code="path_not_found")
+    return list(images)

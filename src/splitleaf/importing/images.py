@@ -1,4 +1,4 @@
-"""Folders of labelled pictures, as training lays them out: one folder a class."""
+"""Folders of labelled images, as training lays them out: one folder a class."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 from splitleaf.core.errors import ImportRefused, RejectedInput
 from splitleaf.core.files import read_plain
 from splitleaf.core.preprocessing import InputSpec
-from splitleaf.images.picture import decode_picture
+from splitleaf.images.decoded import decode_image
 
 MOST_BYTES = 64 << 20
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
 
 
 @dataclass(frozen=True, slots=True)
-class LabelledPictures:
-    """Pictures with the index of the folder that each lies in."""
+class LabelledImages:
+    """Images with the index of the folder that each lies in."""
 
     name: str
     """What the report calls them: the last two parts of the path."""
@@ -34,8 +34,8 @@ class LabelledPictures:
     def __len__(self) -> int:
         return len(self.paths)
 
-    def sample(self, per_folder: int) -> LabelledPictures:
-        """Return the pictures without most of each folder's: `per_folder` of them, evenly spread."""
+    def sample(self, per_folder: int) -> LabelledImages:
+        """Return the images without most of each folder's: `per_folder` of them, evenly spread."""
         kept: list[int] = []
         for index in range(len(self.folders)):
             (places,) = np.nonzero(self.truth == index)
@@ -43,39 +43,37 @@ class LabelledPictures:
             kept.extend(places[np.linspace(0, len(places) - 1, count).astype(int)].tolist())
         return self.only(kept)
 
-    def only(self, places: Sequence[int]) -> LabelledPictures:
-        """Return the pictures at these places."""
-        return LabelledPictures(self.name, self.folders, tuple(self.paths[i] for i in places), self.truth[list(places)])
+    def only(self, places: Sequence[int]) -> LabelledImages:
+        """Return the images at these places."""
+        return LabelledImages(self.name, self.folders, tuple(self.paths[i] for i in places), self.truth[list(places)])
 
 
-def read_labelled_folder(folder: Path) -> LabelledPictures:
-    """List the pictures in a folder of class folders. Raises `ImportRefused`."""
+def read_labelled_folder(folder: Path) -> LabelledImages:
+    """List the images in a folder of class folders. Raises `ImportRefused`."""
     classes = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
-    by_class = {path.name: _pictures_in(path) for path in classes}
+    by_class = {path.name: _images_in(path) for path in classes}
     by_class = {name: paths for name, paths in by_class.items() if paths}
     if len(by_class) < 2:
-        raise ImportRefused(
-            f"{folder} is not a folder of class folders with pictures in them", code="no_labelled_pictures"
-        )
+        raise ImportRefused(f"{folder} is not a folder of class folders with images in them", code="no_labelled_images")
     names = tuple(by_class)
     truth = [index for index, name in enumerate(names) for _ in by_class[name]]
     paths = tuple(itertools.chain.from_iterable(by_class.values()))
-    return LabelledPictures("/".join(folder.resolve().parts[-2:]), names, paths, np.array(truth, dtype=np.int64))
+    return LabelledImages("/".join(folder.resolve().parts[-2:]), names, paths, np.array(truth, dtype=np.int64))
 
 
-def find_pictures(folder: Path, limit: int) -> tuple[Path, ...]:
-    """Return up to `limit` pictures below a folder, evenly spread over it. Raises `ImportRefused`."""
-    found = [path for path in sorted(folder.rglob("*")) if _is_picture(path)] if folder.is_dir() else []
+def find_images(folder: Path, limit: int) -> tuple[Path, ...]:
+    """Return up to `limit` images below a folder, evenly spread over it. Raises `ImportRefused`."""
+    found = [path for path in sorted(folder.rglob("*")) if _is_image(path)] if folder.is_dir() else []
     if not found:
-        raise ImportRefused(f"there are no pictures in {folder}", code="no_pictures")
+        raise ImportRefused(f"there are no images in {folder}", code="no_images")
     places = np.linspace(0, len(found) - 1, min(limit, len(found))).astype(int)
     return tuple(found[place] for place in places.tolist())
 
 
 def read_tensors(path: Path, specs: Sequence[InputSpec]) -> list[NDArray[np.generic]] | None:
-    """Return one picture as the API would hand it over for each spec; None for one that is refused at upload."""
+    """Return one image as the API would hand it over for each spec; None for one that is refused at upload."""
     try:
-        decoded = decode_picture(read_plain(path, MOST_BYTES), specs)
+        decoded = decode_image(read_plain(path, MOST_BYTES), specs)
     except (RejectedInput, OSError):
         return None
     return [
@@ -85,14 +83,14 @@ def read_tensors(path: Path, specs: Sequence[InputSpec]) -> list[NDArray[np.gene
 
 
 def read_all(paths: Sequence[Path], spec: InputSpec) -> list[NDArray[np.generic]]:
-    """Return the pictures as the API would hand them over, without those that are refused at upload."""
+    """Return the images as the API would hand them over, without those that are refused at upload."""
     read = (read_tensors(path, [spec]) for path in paths)
     return [tensors[0] for tensors in read if tensors is not None]
 
 
-def _pictures_in(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if _is_picture(path)]
+def _images_in(folder: Path) -> list[Path]:
+    return [path for path in sorted(folder.rglob("*")) if _is_image(path)]
 
 
-def _is_picture(path: Path) -> bool:
+def _is_image(path: Path) -> bool:
     return path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")

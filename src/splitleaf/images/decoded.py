@@ -11,7 +11,7 @@ import numpy.typing as npt
 from splitleaf.core.preprocessing import ColorOrder, Fit, InputSpec
 from splitleaf.core.tensor import ImageTensor
 from splitleaf.images.formats import check_upload
-from splitleaf.images.intake import LOW_INFORMATION, DecodedPicture
+from splitleaf.images.intake import LOW_INFORMATION, DecodedImage
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.rasters import Pixels, Raster, open_raster
 from splitleaf.images.refusals import TOO_COMPLEX, Refusal, public_error
@@ -20,14 +20,14 @@ from splitleaf.images.resize import SCALABLE, Window, source_window, target_wind
 _SCALED_MARGIN = 3
 """A JPEG is decoded at a reduced size only while that leaves this many times the pixels asked for, per side."""
 _FLAT_DEVIATION = 3.0
-"""Standard deviation, in levels, below which a picture says nothing about a leaf."""
+"""Standard deviation, in levels, below which an image says nothing about a leaf."""
 
 
-def decode_picture(data: bytes, specs: Sequence[InputSpec], limits: ImageLimits | None = None) -> DecodedPicture:
+def decode_image(data: bytes, specs: Sequence[InputSpec], limits: ImageLimits | None = None) -> DecodedImage:
     """Check, decode, orient and resize one upload.
 
     Raises:
-        RejectedImage: the picture is broken or out of bounds; `error_code` says how.
+        RejectedImage: the image is broken or out of bounds; `error_code` says how.
         UnsupportedMedia: not JPEG, PNG, WebP, HEIC or AVIF.
         PayloadTooLarge: more bytes than the limit.
     """
@@ -38,16 +38,16 @@ def decode_picture(data: bytes, specs: Sequence[InputSpec], limits: ImageLimits 
     tensors = tuple(
         ImageTensor(spec.shape, spec.dtype, array.tobytes()) for spec, array in zip(specs, arrays, strict=True)
     )
-    return DecodedPicture(tensors, width, height, flags)
+    return DecodedImage(tensors, width, height, flags)
 
 
 def decode_arrays(
     data: bytes, specs: Sequence[InputSpec], limits: ImageLimits
 ) -> tuple[int, int, list[npt.NDArray[Any]], tuple[str, ...]]:
-    """Return (width, height, one array for each spec, flags); see `decode_picture`.
+    """Return (width, height, one array for each spec, flags); see `decode_image`.
 
     Raises:
-        Refusal: with the code that the picture owes.
+        Refusal: with the code that the image owes.
     """
     try:
         raster = open_raster(data, check_upload(data, limits), limits)

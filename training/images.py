@@ -22,7 +22,7 @@ REDUCED_SIDE, REDUCED_QUALITY = 144, 80
 
 
 @dataclass(frozen=True)
-class Pictures:
+class Images:
     """`pixels` (n, side, side, 4) uint8: red, green, blue, leaf mask (all 255 where unknown); `labels` (n,) int64."""
 
     pixels: np.ndarray
@@ -38,7 +38,7 @@ class Pictures:
         return round(float(self.shares.sum()))
 
 
-def read_pictures(photos: Sequence[Photo], side: int, cache: Path, *, both_forms: bool = False) -> Pictures:
+def read_images(photos: Sequence[Photo], side: int, cache: Path, *, both_forms: bool = False) -> Images:
     """Decode the photos as serving does: RGB, stretched to side x side by Pillow's bilinear filter.
 
     With `both_forms`, each full photo also comes once reduced as the further ones were. Otherwise sharpness
@@ -53,7 +53,7 @@ def read_pictures(photos: Sequence[Photo], side: int, cache: Path, *, both_forms
         labels += [photos[index].label for index in full]
         shares[full] = 0.5
         shares = np.append(shares, np.full(len(full), 0.5, np.float32))
-    return Pictures(_cached(rows, side, cache), np.array(labels, np.int64), shares)
+    return Images(_cached(rows, side, cache), np.array(labels, np.int64), shares)
 
 
 def decode(path: Path, side: int, *, reduced: bool = False) -> np.ndarray:

@@ -1,0 +1,40 @@
+"""Kept images as the settings describe them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from splitleaf.flows.curate_reviews import Retention
+from splitleaf.flows.review_images import ReviewTerms
+from splitleaf.images.archive import ImageArchive
+from splitleaf.images.directory import DirectoryImageArchive
+from splitleaf.settings import Settings
+
+_DAY_MS = 86_400_000
+
+
+def new_archive(settings: Settings) -> ImageArchive | None:
+    """Return where images are kept; None where they are not."""
+    return DirectoryImageArchive(_folder(settings)) if settings.retention.enabled else None
+
+
+def kept_archive(settings: Settings) -> ImageArchive | None:
+    """Return where images lie, also when this process was not told that some are kept; None where none do."""
+    folder = _folder(settings)
+    return DirectoryImageArchive(folder) if settings.retention.enabled or folder.is_dir() else None
+
+
+def _folder(settings: Settings) -> Path:
+    return settings.retention.dir or settings.data_dir / "images"
+
+
+def retention(settings: Settings) -> Retention:
+    return Retention(round(settings.retention.days * _DAY_MS), settings.retention.max_bytes)
+
+
+def review_terms(settings: Settings) -> ReviewTerms:
+    return ReviewTerms(
+        lease_ms=settings.review.lease_s * 1000,
+        kept_ms=retention(settings).keep_ms,
+        audit_share=settings.review.audit_share,
+    )
