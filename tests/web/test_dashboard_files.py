@@ -60,7 +60,7 @@ def test_every_module_that_is_imported_is_there() -> None:
 
 
 def test_the_pages_that_the_server_knows_are_those_that_the_router_knows() -> None:
-    router = (DASHBOARD_DIR / "parts" / "router.js").read_text(encoding="utf-8")
+    router = (DASHBOARD_DIR / "shell" / "router.js").read_text(encoding="utf-8")
     known = re.findall(r'^  \[["`](.*?)["`], "(\w+)"\],$', router, re.MULTILINE)
     paths = [f"/admin{path.replace('${NAME}', '{}')}" for path, _ in known]
     assert paths == [re.sub(r"\{\w+\}", "{}", page) for page in DASHBOARD_PAGES]

@@ -29,7 +29,7 @@ DASHBOARD_PAGES: Final = (
     "/admin/review",
     "/admin/audit",
 )
-"""One document answers all of them: it shows what its address names. `parts/router.js` knows the same list."""
+"""One document answers all of them: it shows what its address names. `shell/router.js` knows the same list."""
 
 CONTENT_SECURITY_POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "

@@ -1,8 +1,8 @@
 // Puts the parts of the dashboard together.
 
 import { byId } from "./js/dom.js";
-import { openRouter } from "./parts/router.js";
-import { logOut, openSession } from "./parts/session.js";
+import { openRouter } from "./shell/router.js";
+import { logOut, openSession } from "./shell/session.js";
 
 byId("log-out").addEventListener("click", async () => {
   await logOut();

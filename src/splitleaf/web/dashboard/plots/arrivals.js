@@ -1,7 +1,7 @@
 // Images by arm over time, with the stages of the ramp.
 
-import { clock, count, counted, day, moment, short } from "../parts/format.js";
-import { colour, plotFigure } from "../parts/plots.js";
+import { clock, count, counted, day, moment, short } from "../elements/format.js";
+import { colour, plotFigure } from "./figure.js";
 import { timeAxis } from "./axes.js";
 
 /** Return the plot of the report's `traffic` and `ramp`. */

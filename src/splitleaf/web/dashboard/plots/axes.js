@@ -1,6 +1,6 @@
 // Axes that several plots have alike.
 
-import { clock, clockSeconds, weekday } from "../parts/format.js";
+import { clock, clockSeconds, weekday } from "../elements/format.js";
 
 const DAY_MS = 86_400_000;
 const BRIEF_MS = 600_000; // within which several ticks would say the same minute

@@ -1,8 +1,8 @@
 // The difference between candidate and control over time, and the evidence for it.
 
 import { h } from "../js/dom.js";
-import { count, moment, number, points, signed } from "../parts/format.js";
-import { colour, plotFigure } from "../parts/plots.js";
+import { count, moment, number, points, signed } from "../elements/format.js";
+import { colour, plotFigure } from "./figure.js";
 import { limit, timeAxis } from "./axes.js";
 
 const POWERS = [-3, -2, -1, 0, 1, 2, 3, 4, 5, 6];

@@ -1,7 +1,7 @@
 // Do the images still look as they did at the beginning?
 
-import { count, moment, number } from "../parts/format.js";
-import { colour, plotFigure } from "../parts/plots.js";
+import { count, moment, number } from "../elements/format.js";
+import { colour, plotFigure } from "./figure.js";
 import { timeAxis } from "./axes.js";
 
 const MEASURES = { answers: ["Which conditions are answered", 5], confidence: ["How sure the answers are", 3] };

@@ -1,9 +1,9 @@
 // How many images were done within how many milliseconds.
 
 import { freshId, h } from "../js/dom.js";
-import { milliseconds, number, percent, range } from "../parts/format.js";
-import { colour, plotFigure } from "../parts/plots.js";
-import { table } from "../parts/table.js";
+import { milliseconds, number, percent, range } from "../elements/format.js";
+import { colour, plotFigure } from "./figure.js";
+import { table } from "../elements/table.js";
 
 const PARTS = [
   ["total", "In all"],

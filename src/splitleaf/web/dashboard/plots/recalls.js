@@ -1,9 +1,9 @@
 // Which conditions one version finds better than the other.
 
 import { h } from "../js/dom.js";
-import { count, percent, plain, points, range, signed } from "../parts/format.js";
-import { colour, plotFigure } from "../parts/plots.js";
-import { table } from "../parts/table.js";
+import { count, percent, plain, points, range, signed } from "../elements/format.js";
+import { colour, plotFigure } from "./figure.js";
+import { table } from "../elements/table.js";
 
 const ROW = 30;
 const COLUMNS = [

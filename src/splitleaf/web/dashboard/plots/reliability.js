@@ -1,7 +1,7 @@
 // Is a confidence of 90 % right nine times out of ten?
 
-import { count, number, percent } from "../parts/format.js";
-import { colour, plotFigure } from "../parts/plots.js";
+import { count, number, percent } from "../elements/format.js";
+import { colour, plotFigure } from "./figure.js";
 
 const TRUTHS = {
   census: "labels of all images",

@@ -1,7 +1,7 @@
 // Accuracy against latency, with intervals on both axes.
 
-import { milliseconds, percent } from "../parts/format.js";
-import { colour, plotFigure } from "../parts/plots.js";
+import { milliseconds, percent } from "../elements/format.js";
+import { colour, plotFigure } from "./figure.js";
 
 const TRUTHS = { census: "labels of all images", audit: "random audit", paired: "paired labels", feedback: "feedback of users, biased" };
 

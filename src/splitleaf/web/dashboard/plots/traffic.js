@@ -1,7 +1,7 @@
 // What came in, and how long it took.
 
-import { clock, count, counted, day, milliseconds, short } from "../parts/format.js";
-import { colour, plotFigure } from "../parts/plots.js";
+import { clock, count, counted, day, milliseconds, short } from "../elements/format.js";
+import { colour, plotFigure } from "./figure.js";
 import { timeAxis } from "./axes.js";
 
 const ANSWERED = "answered";

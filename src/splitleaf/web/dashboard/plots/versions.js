@@ -1,7 +1,7 @@
 // Versions by what they were measured to be at their import.
 
-import { milliseconds, percent } from "../parts/format.js";
-import { colour, plotFigure } from "../parts/plots.js";
+import { milliseconds, percent } from "../elements/format.js";
+import { colour, plotFigure } from "./figure.js";
 
 /** Return accuracy against inference time; each of `models` has an evaluation. */
 export function versionPlot(models) {

@@ -1,7 +1,7 @@
 // Windows of a version's live images beside the images of its import.
 
-import { count, moment, number } from "../parts/format.js";
-import { plotFigure } from "../parts/plots.js";
+import { count, moment, number } from "../elements/format.js";
+import { plotFigure } from "./figure.js";
 import { limit } from "./axes.js";
 
 /** Return each window's measures by their limits; null while no window is full. */

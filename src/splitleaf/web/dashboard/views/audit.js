@@ -1,11 +1,11 @@
 // Who changed what, from what to what, and why.
 
 import { button, freshId, h } from "../js/dom.js";
-import { call } from "../parts/api.js";
-import { actionChip, changeOf } from "../parts/changes.js";
-import { moment, when } from "../parts/format.js";
-import { pageHead, panel } from "../parts/panel.js";
-import { problemNote } from "../parts/problem.js";
+import { call } from "../shell/api.js";
+import { actionChip, changeOf } from "../elements/changes.js";
+import { moment, when } from "../elements/format.js";
+import { pageHead, panel } from "../elements/panel.js";
+import { problemNote } from "../elements/errors.js";
 
 const PAGE = 50;
 const ALL = "*";

@@ -1,17 +1,17 @@
 // Planning an experiment: what is to be found out, and how many images that takes.
 
 import { h, icon } from "../js/dom.js";
-import { call } from "../parts/api.js";
-import { textField } from "../parts/fields.js";
-import { loadMetrics, metricNamed } from "../parts/measures.js";
-import { pageHead, panel } from "../parts/panel.js";
-import { about, decision, guards, kind, who } from "../parts/planform.js";
-import { planOf } from "../parts/planning.js";
-import { powerCalculator } from "../parts/power.js";
-import { words } from "../parts/problem.js";
-import { goTo } from "../parts/router.js";
-import { mayWrite } from "../parts/session.js";
-import { showEdit } from "../parts/editing.js";
+import { call } from "../shell/api.js";
+import { textField } from "../elements/fields.js";
+import { loadMetrics, metricNamed } from "../service/metrics.js";
+import { pageHead, panel } from "../elements/panel.js";
+import { about, decision, guards, kind, who } from "../planning/form.js";
+import { planOf } from "../planning/plan.js";
+import { powerCalculator } from "../planning/calculator.js";
+import { words } from "../elements/errors.js";
+import { goTo } from "../shell/router.js";
+import { mayWrite } from "../shell/session.js";
+import { showEdit } from "../planning/editor.js";
 
 export async function show(main, { signal }) {
   if (!mayWrite()) {

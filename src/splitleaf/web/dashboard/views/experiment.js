@@ -1,18 +1,18 @@
 // One experiment: the verdict first, then why it may be believed, then everything that it rests on.
 
 import { h, icon } from "../js/dom.js";
-import { addressOf, call } from "../parts/api.js";
-import { controlPanel } from "../parts/control.js";
-import { stateChip, when } from "../parts/format.js";
-import { loadMetrics } from "../parts/measures.js";
-import { pageHead, panel } from "../parts/panel.js";
-import { planFacts } from "../parts/plan.js";
-import { fill, keepFresh, troubleIn } from "../parts/polling.js";
-import { problemNote } from "../parts/problem.js";
-import { REPORT_PLACES, fillReport } from "../parts/report.js";
-import { mayWrite } from "../parts/session.js";
-import { stepButtons } from "../parts/steps.js";
-import { storyOf } from "../parts/story.js";
+import { addressOf, call } from "../shell/api.js";
+import { controlPanel } from "../experiment/guardrails.js";
+import { stateChip, when } from "../elements/format.js";
+import { loadMetrics } from "../service/metrics.js";
+import { pageHead, panel } from "../elements/panel.js";
+import { planFacts } from "../experiment/plan.js";
+import { fill, keepFresh, troubleIn } from "../shell/polling.js";
+import { problemNote } from "../elements/errors.js";
+import { REPORT_PLACES, fillReport } from "../report/report.js";
+import { mayWrite } from "../shell/session.js";
+import { stepButtons } from "../experiment/actions.js";
+import { storyOf } from "../experiment/history.js";
 
 const STATE_EVERY_MS = 4_000;
 const REPORT_EVERY_MS = 20_000;

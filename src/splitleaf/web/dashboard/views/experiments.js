@@ -1,12 +1,12 @@
 // All experiments: those that are open, those that wait, those that are over.
 
 import { h, icon } from "../js/dom.js";
-import { call } from "../parts/api.js";
-import { stateChip, when } from "../parts/format.js";
-import { pageHead, panel } from "../parts/panel.js";
-import { fill, keepFresh, troubleIn } from "../parts/polling.js";
-import { mayWrite } from "../parts/session.js";
-import { table } from "../parts/table.js";
+import { call } from "../shell/api.js";
+import { stateChip, when } from "../elements/format.js";
+import { pageHead, panel } from "../elements/panel.js";
+import { fill, keepFresh, troubleIn } from "../shell/polling.js";
+import { mayWrite } from "../shell/session.js";
+import { table } from "../elements/table.js";
 
 const EVERY_MS = 5_000;
 const MODES = { ab: "live A/B", aa: "A/A", shadow: "shadow" };

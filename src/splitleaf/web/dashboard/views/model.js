@@ -2,11 +2,11 @@
 
 import { h, icon } from "../js/dom.js";
 import { Problem } from "../js/problems.js";
-import { call } from "../parts/api.js";
-import { bytes, chip, count, milliseconds, moment, percent } from "../parts/format.js";
-import { facts, pageHead, panel } from "../parts/panel.js";
-import { standingOf } from "../parts/service.js";
-import { table } from "../parts/table.js";
+import { call } from "../shell/api.js";
+import { bytes, chip, count, milliseconds, moment, percent } from "../elements/format.js";
+import { facts, pageHead, panel } from "../elements/panel.js";
+import { standingOf } from "../service/status.js";
+import { table } from "../elements/table.js";
 import { windowPlot } from "../plots/windows.js";
 
 const FORMATS = {

@@ -1,14 +1,14 @@
 // The versions beside each other, and the names that point at them.
 
 import { button, freshId, h } from "../js/dom.js";
-import { call } from "../parts/api.js";
-import { bytes, chip, count, digest, milliseconds, percent, when } from "../parts/format.js";
-import { pageHead, panel } from "../parts/panel.js";
-import { fill, keepFresh, troubleIn } from "../parts/polling.js";
-import { ask } from "../parts/question.js";
-import { isReady, standingOf } from "../parts/service.js";
-import { mayWrite } from "../parts/session.js";
-import { table } from "../parts/table.js";
+import { call } from "../shell/api.js";
+import { bytes, chip, count, digest, milliseconds, percent, when } from "../elements/format.js";
+import { pageHead, panel } from "../elements/panel.js";
+import { fill, keepFresh, troubleIn } from "../shell/polling.js";
+import { ask } from "../elements/dialog.js";
+import { isReady, standingOf } from "../service/status.js";
+import { mayWrite } from "../shell/session.js";
+import { table } from "../elements/table.js";
 import { versionPlot } from "../plots/versions.js";
 
 const EVERY_MS = 5_000;

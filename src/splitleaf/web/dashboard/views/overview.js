@@ -2,14 +2,14 @@
 
 import { button, freshId, h, icon } from "../js/dom.js";
 import { trafficPlots } from "../plots/traffic.js";
-import { call } from "../parts/api.js";
-import { chip, count, counted, duration, milliseconds, percent, stateChip, when } from "../parts/format.js";
-import { pageHead, panel, tile, tiles } from "../parts/panel.js";
-import { fill, keepFresh, troubleIn } from "../parts/polling.js";
-import { lettersOf, readService, standingOf, troublesOf } from "../parts/service.js";
-import { mayWrite } from "../parts/session.js";
-import { table } from "../parts/table.js";
-import { askDiscard, askRetry } from "../parts/letters.js";
+import { call } from "../shell/api.js";
+import { chip, count, counted, duration, milliseconds, percent, stateChip, when } from "../elements/format.js";
+import { pageHead, panel, tile, tiles } from "../elements/panel.js";
+import { fill, keepFresh, troubleIn } from "../shell/polling.js";
+import { lettersOf, readService, standingOf, troublesOf } from "../service/status.js";
+import { mayWrite } from "../shell/session.js";
+import { table } from "../elements/table.js";
+import { askDiscard, askRetry } from "../service/dead-letters.js";
 
 const SERVICE_EVERY_MS = 4_000;
 const TRAFFIC_EVERY_MS = { hour: 10_000, day: 30_000, week: 120_000 };

@@ -1,13 +1,13 @@
 // Experts say what images show: one image at a time, one key each, blind to which version said what.
 
 import { h, icon } from "../js/dom.js";
-import { call } from "../parts/api.js";
-import { selectField, textField } from "../parts/fields.js";
-import { pageHead, panel } from "../parts/panel.js";
-import { agreementPanel, progressPanel } from "../parts/progress.js";
-import { ReviewDesk } from "../parts/desk.js";
-import { disputesPanel } from "../parts/disputes.js";
-import { mayWrite } from "../parts/session.js";
+import { call } from "../shell/api.js";
+import { selectField, textField } from "../elements/fields.js";
+import { pageHead, panel } from "../elements/panel.js";
+import { agreementPanel, progressPanel } from "../review/progress.js";
+import { ReviewDesk } from "../review/labelling.js";
+import { disputesPanel } from "../review/disputes.js";
+import { mayWrite } from "../shell/session.js";
 
 const EXPERT = "splitleaf.expert";
 const OF_NONE = "";

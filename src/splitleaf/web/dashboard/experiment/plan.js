@@ -1,9 +1,9 @@
 // A plan in words.
 
 import { h } from "../js/dom.js";
-import { count, percent } from "./format.js";
-import { metricWord } from "./measures.js";
-import { facts } from "./panel.js";
+import { count, percent } from "../elements/format.js";
+import { metricWord } from "../service/metrics.js";
+import { facts } from "../elements/panel.js";
 
 const MODES = {
   ab: "live A/B: variants answer different visitors",

@@ -1,6 +1,6 @@
 // From what a form holds to a plan, as docs/reference/experiments.md has it.
 
-import { metricNamed, metricsFor } from "./measures.js";
+import { metricNamed, metricsFor } from "../service/metrics.js";
 
 export function planOf(data) {
   const mode = data.get("mode");

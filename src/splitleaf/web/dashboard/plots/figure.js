@@ -1,7 +1,7 @@
 // Plots with a word for those who do not see them, and a table of what is drawn.
 
 import { h, icon } from "../js/dom.js";
-import { table } from "./table.js";
+import { table } from "../elements/table.js";
 
 const HEIGHT = 240;
 const NARROW = 520;

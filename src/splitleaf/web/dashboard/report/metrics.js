@@ -2,9 +2,9 @@
 
 import { h } from "../js/dom.js";
 import { evidence } from "../plots/courses.js";
-import { chip, count, counted, milliseconds, percent, points, range, signed } from "./format.js";
-import { panel } from "./panel.js";
-import { table } from "./table.js";
+import { chip, count, counted, milliseconds, percent, points, range, signed } from "../elements/format.js";
+import { panel } from "../elements/panel.js";
+import { table } from "../elements/table.js";
 
 const VERDICTS = {
   better: ["better", "good"],

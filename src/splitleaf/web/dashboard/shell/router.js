@@ -3,7 +3,7 @@
 import { announce } from "../js/announcer.js";
 import { byId, h } from "../js/dom.js";
 import { isAbort } from "../js/waiting.js";
-import { problemNote } from "./problem.js";
+import { problemNote } from "../elements/errors.js";
 
 const NAME = "([^/]+)";
 const ROUTES = [

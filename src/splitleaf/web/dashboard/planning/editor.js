@@ -1,11 +1,11 @@
 // Changing a plan that is kept already, as its JSON: whatever it holds, nothing of it is lost on the way.
 
 import { h } from "../js/dom.js";
-import { call } from "./api.js";
-import { textField } from "./fields.js";
-import { pageHead, panel } from "./panel.js";
-import { words } from "./problem.js";
-import { goTo } from "./router.js";
+import { call } from "../shell/api.js";
+import { textField } from "../elements/fields.js";
+import { pageHead, panel } from "../elements/panel.js";
+import { words } from "../elements/errors.js";
+import { goTo } from "../shell/router.js";
 
 export async function showEdit(main, key, signal) {
   const path = `experiments/${encodeURIComponent(key)}`;

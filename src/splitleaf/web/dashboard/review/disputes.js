@@ -2,11 +2,11 @@
 
 import { announce } from "../js/announcer.js";
 import { button, h } from "../js/dom.js";
-import { call } from "./api.js";
-import { count, counted } from "./format.js";
-import { panel } from "./panel.js";
-import { words } from "./problem.js";
-import { mayWrite } from "./session.js";
+import { call } from "../shell/api.js";
+import { count, counted } from "../elements/format.js";
+import { panel } from "../elements/panel.js";
+import { words } from "../elements/errors.js";
+import { mayWrite } from "../shell/session.js";
 
 const AT_ONCE = 12;
 

@@ -2,7 +2,7 @@
 
 import { announce } from "../js/announcer.js";
 import { freshId, h } from "../js/dom.js";
-import { words } from "./problem.js";
+import { words } from "./errors.js";
 
 /**
  * Ask in a dialog and do `action(values)`; resolves with its result, or null when it was called off. What `action`

@@ -3,8 +3,8 @@
 import { announce } from "../js/announcer.js";
 import { button, freshId, h, icon } from "../js/dom.js";
 import { isAbort } from "../js/waiting.js";
-import { addressOf, call } from "./api.js";
-import { problemNote } from "./problem.js";
+import { addressOf, call } from "../shell/api.js";
+import { problemNote } from "../elements/errors.js";
 
 const AHEAD = 4;
 const KEYS = [..."1234567890", ..."qwertyiopdfghjklvbnm"]; // c, s, u, x, z and a mean something else, or slip too easily

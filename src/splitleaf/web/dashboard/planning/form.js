@@ -1,8 +1,8 @@
 // The groups of fields in which an experiment is planned.
 
 import { h } from "../js/dom.js";
-import { check, choiceCards, numberField, selectField, textField } from "./fields.js";
-import { metricsFor } from "./measures.js";
+import { check, choiceCards, numberField, selectField, textField } from "../elements/fields.js";
+import { metricsFor } from "../service/metrics.js";
 
 const KINDS = [
   {

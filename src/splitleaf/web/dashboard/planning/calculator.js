@@ -2,11 +2,11 @@
 
 import { h } from "../js/dom.js";
 import { isAbort, pause } from "../js/waiting.js";
-import { call } from "./api.js";
-import { count, counted, percent } from "./format.js";
-import { metricNamed } from "./measures.js";
-import { panel } from "./panel.js";
-import { words } from "./problem.js";
+import { call } from "../shell/api.js";
+import { count, counted, percent } from "../elements/format.js";
+import { metricNamed } from "../service/metrics.js";
+import { panel } from "../elements/panel.js";
+import { words } from "../elements/errors.js";
 
 const REST_MS = 250;
 const LIVE = "live";

@@ -3,7 +3,7 @@
 import { announce } from "../js/announcer.js";
 import { byId, freshId, h } from "../js/dom.js";
 import { call, whenSessionEnds } from "./api.js";
-import { words } from "./problem.js";
+import { words } from "../elements/errors.js";
 
 let present = null;
 let asking = null;

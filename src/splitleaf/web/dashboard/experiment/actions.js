@@ -1,9 +1,9 @@
 // The steps of an experiment: which are possible, what each does, and asking before it is taken.
 
 import { button, freshId, h } from "../js/dom.js";
-import { call } from "./api.js";
-import { ask } from "./question.js";
-import { goTo } from "./router.js";
+import { call } from "../shell/api.js";
+import { ask } from "../elements/dialog.js";
+import { goTo } from "../shell/router.js";
 
 /** Return the buttons for what can be done in this state; `refresh` follows on each step. */
 export function stepButtons(experiment, refresh) {

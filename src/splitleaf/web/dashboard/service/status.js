@@ -1,7 +1,7 @@
 // What is known of the whole service, read in one go, and what is wrong with it.
 
-import { call } from "./api.js";
-import { counted } from "./format.js";
+import { call } from "../shell/api.js";
+import { counted } from "../elements/format.js";
 
 /** Return models, aliases, workers, queues and experiments. */
 export async function readService(signal) {

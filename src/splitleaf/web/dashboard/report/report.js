@@ -9,11 +9,11 @@ import { recallPlot } from "../plots/recalls.js";
 import { reliabilityPlot } from "../plots/reliability.js";
 import { tradeoffPlot } from "../plots/tradeoff.js";
 import { agreementSection } from "./agreement.js";
-import { count, points, range, signed } from "./format.js";
+import { count, points, range, signed } from "../elements/format.js";
 import { metricsPanel } from "./metrics.js";
-import { panel } from "./panel.js";
-import { fill } from "./polling.js";
-import { table } from "./table.js";
+import { panel } from "../elements/panel.js";
+import { fill } from "../shell/polling.js";
+import { table } from "../elements/table.js";
 import { verdictPanel } from "./verdict.js";
 
 export const REPORT_PLACES = [

@@ -1,6 +1,6 @@
 // The metrics as the service declares them: what can decide, what can be guarded, and how to speak of each.
 
-import { call } from "./api.js";
+import { call } from "../shell/api.js";
 
 let declared = new Map();
 

@@ -1,7 +1,7 @@
 // Keeping a page up to date.
 
 import { isAbort, pause } from "../js/waiting.js";
-import { problemNote } from "./problem.js";
+import { problemNote } from "../elements/errors.js";
 
 /**
  * Do `task` now and again each `everyMs`, for as long as the signal has not fired. A hidden page rests. The first
