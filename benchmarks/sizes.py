@@ -31,8 +31,8 @@ from benchmarks.costs import SETTLED_S, processor_time
 from benchmarks.figures import LABELS, resident_mb
 from benchmarks.load import drive, prepared_request
 from benchmarks.networks import mobilenet_v2
+from splitleaf.installation.broker import running_broker_url
 from splitleaf.jobs.redis.link import Link
-from splitleaf.processes.broker import running_broker_url
 
 SHAPES = ((1, 1), (1, 2), (2, 1), (2, 2))
 """Workers, and threads of each."""

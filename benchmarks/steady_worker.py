@@ -15,9 +15,9 @@ from pathlib import Path
 
 from splitleaf.core.errors import DependencyDown
 from splitleaf.core.prediction import Classification, LabelScore
+from splitleaf.installation.broker import running_broker_url
 from splitleaf.jobs.queue import Claim, Completion, Timings, WorkerReport
 from splitleaf.jobs.redis import RedisJobConsumer, RedisWorkerDirectory
-from splitleaf.processes.broker import running_broker_url
 
 CAP = 8
 LABEL = "condition 0"

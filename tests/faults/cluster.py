@@ -16,8 +16,8 @@ import httpx
 import redis
 
 from splitleaf.core.access import key_digest, new_key
-from splitleaf.processes.supervisor import Child, Supervisor
 from splitleaf.settings import PREFIX
+from splitleaf.supervision.supervisor import Child, Supervisor
 from tests.faults.images import add_versions
 from tests.faults.schedule import LEASE_S
 from tests.faults.surroundings import Disk, small_disk

@@ -18,6 +18,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from splitleaf.backup.archive_file import ArchiveReader
+from splitleaf.backup.backup import _require_records, back_up
 from splitleaf.core.arrays import read_arrays
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import SplitleafError
@@ -26,8 +28,6 @@ from splitleaf.flows.import_labels import import_labels
 from splitleaf.importing.labels import read_labels_file
 from splitleaf.importing.network import open_network
 from splitleaf.importing.sandbox import Limits, Sandbox
-from splitleaf.processes.archive_file import ArchiveReader
-from splitleaf.processes.backup import _require_records, back_up
 from splitleaf.registry.drafts import Draft, RepositoryDefaults, parse_table
 from splitleaf.registry.manifest import parse_manifest
 from splitleaf.settings import Settings

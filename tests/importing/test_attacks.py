@@ -23,7 +23,7 @@ from splitleaf.importing.network import CappedNetwork, open_network, verify_in_c
 from splitleaf.importing.preprocessing import parse_preprocessing
 from splitleaf.importing.request import ImportRequest
 from splitleaf.importing.sandbox import Limits
-from splitleaf.processes.local import verify
+from splitleaf.installation.verification import verify
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.digests import sha256_file
 from splitleaf.registry.manifest import read_manifest

@@ -11,10 +11,10 @@ import pytest
 
 from splitleaf.core.errors import ConfigurationError, DependencyDown
 from splitleaf.core.prediction import PredictionStatus
+from splitleaf.installation.broker import greet_broker
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.queue import SubmitOutcome
 from splitleaf.jobs.redis.link import Link
-from splitleaf.processes.broker import greet_broker
 from tests.jobs.conftest import FAST, Parts, redis_parts
 from tests.jobs.sentinels import Replicated
 from tests.jobs.servers import BrokerServer, FaultProxy

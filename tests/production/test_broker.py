@@ -11,7 +11,7 @@ import pytest
 import redis
 
 from splitleaf.api.sessions import SESSION_HEADER
-from splitleaf.processes.backup import back_up
+from splitleaf.backup.backup import back_up
 from splitleaf.settings import Settings
 from tests.experiments.plans import RAMP, table
 from tests.production.broker import Broker, start_broker

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from splitleaf.processes.supervisor import Child, Supervisor
+from splitleaf.supervision.supervisor import Child, Supervisor
 from tests.system.running import RunningSystem
 
 

@@ -15,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 
-from splitleaf.processes.supervisor import Child, Supervisor
+from splitleaf.supervision.supervisor import Child, Supervisor
 from tests.experiments.plans import table
 from tests.support.images import RED, jpeg
 from tests.support.repositories import TELLS_COLOUR, add_version

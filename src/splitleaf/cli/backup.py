@@ -12,7 +12,7 @@ import typer
 from splitleaf.cli.options import AsJson, Data, Repository
 
 if TYPE_CHECKING:
-    from splitleaf.processes.backup import Account
+    from splitleaf.backup.backup import Account
     from splitleaf.settings import Settings
 
 WithoutModels = Annotated[bool, typer.Option("--without-models", help="Leave the repository of versions out.")]
@@ -29,8 +29,8 @@ def backup(
 
     Whoever has the file can decide which version a visitor gets, and read every outcome: keep it as you keep a key.
     """
+    from splitleaf.backup.backup import back_up
     from splitleaf.core.errors import ConfigurationError
-    from splitleaf.processes.backup import back_up
 
     if not target.is_dir() and not target.parent.is_dir():
         raise ConfigurationError(f"there is no folder {target.parent}", code="backup_unwritable")
@@ -46,7 +46,7 @@ def restore(
     as_json: AsJson = False,
 ) -> None:
     """Put a backup into an empty installation that does not run."""
-    from splitleaf.processes.backup import restore as put_back
+    from splitleaf.backup.backup import restore as put_back
 
     account = put_back(_settings(models, data), source, with_models=not without_models)
     _report(account, as_json, f"restored {source}", {"file": str(source)})
@@ -65,7 +65,7 @@ def _report(account: Account, as_json: bool, what: str, facts: dict[str, object]
         return
     typer.echo(what)
     typer.echo(f"  rows of the database           {account.rows}")
-    typer.echo(f"  images waiting for an answer {account.tasks}")
+    typer.echo(f"  images waiting for an answer   {account.tasks}")
     typer.echo(f"  answers not yet recorded       {account.states}")
     typer.echo(f"  dead letters                   {account.letters}")
     typer.echo(f"  versions                       {', '.join(account.models) or 'none'}")

@@ -19,7 +19,7 @@ def doctor(
     if settings:
         _print_settings()
         return
-    from splitleaf.processes.diagnosis import diagnose
+    from splitleaf.doctor.diagnosis import diagnose
 
     findings = diagnose()
     if as_json:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from splitleaf.api.admin_control import ExperimentControlShape
     from splitleaf.experiments.plan import Plan
     from splitleaf.flows.size_experiment import Size
+    from splitleaf.local.experimenter import Experimenter
     from splitleaf.outcomes.experiments import ExperimentRecord
-    from splitleaf.processes.experimenter import Experimenter
 
 app = typer.Typer(
     name="experiments", help="Find out which version is better.", no_args_is_help=True, rich_markup_mode=None
@@ -216,7 +216,7 @@ def promote(
 ) -> None:
     """Point the champion at the version of a variant or shadow, on the report's verdict; `rollback` undoes it."""
     from splitleaf.flows.weigh_promotion import weigh_promotion
-    from splitleaf.processes.judge import judge_here
+    from splitleaf.local.judge import judge_here
 
     evidence = weigh_promotion(judge_here(key, data), variant)
     if not as_json:
@@ -251,7 +251,7 @@ def _change(
 
 
 def _open(models: Path | None, data: Path | None) -> Experimenter:
-    from splitleaf.processes.experimenter import Experimenter
+    from splitleaf.local.experimenter import Experimenter
 
     return Experimenter(repository_dir(models), data)
 

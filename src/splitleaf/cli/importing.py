@@ -130,7 +130,7 @@ def _import_all_bare(options: ImportRequest, as_json: bool) -> None:
     from splitleaf.core.errors import SplitleafError
     from splitleaf.importing.bare import import_bare
     from splitleaf.importing.report import ImportReport
-    from splitleaf.processes.repository import require_repository
+    from splitleaf.installation.repository import require_repository
 
     require_repository(options.models_dir)
     with _Progress() as progress:

@@ -30,7 +30,7 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it. It is kept nowhere: this is the only time that it is shown."""
-    from splitleaf.processes.keys import KeyKeeper
+    from splitleaf.local.keys import KeyKeeper
 
     if not 1 <= len(name) <= 100:
         raise typer.BadParameter("the name has 1 to 100 characters")
@@ -52,7 +52,7 @@ def list_command(
 ) -> None:
     """List the keys that were made here, newest first; those of the settings are not among them."""
     from splitleaf.core.clock import SystemClock
-    from splitleaf.processes.keys import KeyKeeper
+    from splitleaf.local.keys import KeyKeeper
 
     with KeyKeeper(data) as keeper:
         now_ms = SystemClock().now_ms()
@@ -73,7 +73,7 @@ def revoke(
     data: Data = None,
 ) -> None:
     """End a key for good; every replica obeys within two seconds."""
-    from splitleaf.processes.keys import KeyKeeper
+    from splitleaf.local.keys import KeyKeeper
 
     with KeyKeeper(data) as keeper:
         record = keeper.revoke(key_id, why)

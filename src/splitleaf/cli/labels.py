@@ -13,7 +13,7 @@ from splitleaf.cli.options import AsJson, Data, Repository, repository_dir, warn
 
 if TYPE_CHECKING:
     from splitleaf.flows.import_labels import LabelImport
-    from splitleaf.processes.reviewer import Reviewer
+    from splitleaf.local.reviewer import Reviewer
 
 MOST_TOLD: Final = 20
 
@@ -91,7 +91,7 @@ def export(
 
 
 def open_reviewer(models: Path | None, data: Path | None) -> Reviewer:
-    from splitleaf.processes.reviewer import Reviewer
+    from splitleaf.local.reviewer import Reviewer
 
     return Reviewer(repository_dir(models), data)
 

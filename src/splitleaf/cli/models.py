@@ -21,7 +21,7 @@ app.command("quantize", short_help="Make a version in 8-bit integers.")(quantize
 @app.command("list")
 def list_command(models: Repository = None, as_json: AsJson = False) -> None:
     """List the versions in the repository."""
-    from splitleaf.processes.repository import require_repository
+    from splitleaf.installation.repository import require_repository
     from splitleaf.registry.catalogue import Catalogue
 
     place = repository_dir(models)
@@ -71,7 +71,7 @@ def verify_command(
     as_json: AsJson = False,
 ) -> None:
     """Check digests, load each version and let it answer its golden images. Exit status 1 when one fails."""
-    from splitleaf.processes.local import verify
+    from splitleaf.installation.verification import verify
 
     place = repository_dir(models)
     results = verify(place, versions or [])

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from splitleaf.processes.local import Operator
-    from splitleaf.processes.store import LocalHand
+    from splitleaf.installation.store import LocalHand
+    from splitleaf.local.operator import Operator
 
 Repository = Annotated[Path | None, typer.Option("--models", help="The repository of versions.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -24,7 +24,7 @@ def repository_dir(models: Path | None) -> Path:
 
 
 def open_operator(models: Path | None, data: Path | None) -> Operator:
-    from splitleaf.processes.local import Operator
+    from splitleaf.local.operator import Operator
 
     return Operator(repository_dir(models), data)
 

@@ -110,7 +110,7 @@ def _ask_version(
     version: str, models: Path | None, images: Sequence[Path], on_answer: Callable[[Answer], None]
 ) -> None:
     from splitleaf.cli.options import repository_dir
-    from splitleaf.processes.local import classify_here
+    from splitleaf.local.classification import classify_here
 
     for path, result in classify_here(version, repository_dir(models), images):
         on_answer(_read(path, result))

@@ -22,7 +22,7 @@ def report(
 
     Exit status 1 also when the experiment is not sound: then its numbers mean nothing.
     """
-    from splitleaf.processes.judge import judge_here
+    from splitleaf.local.judge import judge_here
 
     found = judge_here(key, data)
     if html is not None:

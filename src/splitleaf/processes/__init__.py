@@ -1,22 +1,3 @@
-"""Composition roots: build objects from Settings, nothing else."""
+"""Composition roots: one module for each process. They build objects from `Settings` and do nothing else."""
 
-import sys
-from typing import Any, cast
-
-
-def _import_structlog_alone() -> None:
-    """Import structlog without rich, which it can do without, and which takes a tenth of a second in each process.
-
-    Here, because each role comes by here before it imports anything that logs.
-    """
-    if "rich" in sys.modules:
-        return
-    modules = cast("dict[str, Any]", sys.modules)
-    modules["rich"] = None
-    try:
-        import structlog  # noqa: F401 - for what it finds missing now
-    finally:
-        del modules["rich"]
-
-
-_import_structlog_alone()
+import splitleaf.installation  # noqa: F401 - first: it decides how structlog is imported

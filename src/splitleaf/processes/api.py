@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 from splitleaf.api.app import build_app
 from splitleaf.api.protocol import ProblemProtocol
 from splitleaf.processes.api_services import ApiObservers, open_services
-from splitleaf.processes.logs import configure_logs
-from splitleaf.processes.metrics import start_metrics
-from splitleaf.processes.ports import require_free
-from splitleaf.processes.runner import run_role, stop_on_signals
-from splitleaf.processes.traces import traces
 from splitleaf.settings import Settings, read_settings
+from splitleaf.supervision.ports import require_free
+from splitleaf.supervision.runner import run_role, stop_on_signals
+from splitleaf.telemetry.exporter import traces
+from splitleaf.telemetry.listener import start_metrics
+from splitleaf.telemetry.logs import configure_logs
 
 
 def run_api(parent_fd: int | None) -> None:

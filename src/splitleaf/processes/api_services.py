@@ -22,6 +22,11 @@ from splitleaf.flows.serving import Serving, ServingMonitor
 from splitleaf.images.archive import ImageArchive
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
+from splitleaf.installation.broker import greet_broker, queue_limits, require_broker_url
+from splitleaf.installation.images import new_archive, review_terms
+from splitleaf.installation.repository import default_alias
+from splitleaf.installation.secrets import read_secret
+from splitleaf.installation.store import migrate_when_it_answers, new_store
 from splitleaf.jobs.admission import Admission
 from splitleaf.jobs.queue import Task, WorkerDirectory
 from splitleaf.jobs.rates import Rate
@@ -33,11 +38,6 @@ from splitleaf.jobs.redis import (
     RedisWorkerDirectory,
 )
 from splitleaf.outcomes.store import OutcomeStore
-from splitleaf.processes.broker import greet_broker, queue_limits, require_broker_url
-from splitleaf.processes.images import new_archive, review_terms
-from splitleaf.processes.repository import default_alias
-from splitleaf.processes.secrets import read_secret
-from splitleaf.processes.store import migrate_when_it_answers, new_store
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.repository import CHAMPION
 from splitleaf.settings import Settings

@@ -13,6 +13,10 @@ from splitleaf.flows.guard_experiments import ExperimentGuardian
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.record_outcomes import Recorder
 from splitleaf.flows.watch_drift import DriftReport, watch_answering
+from splitleaf.installation.broker import greet_broker, queue_limits, require_broker_url
+from splitleaf.installation.images import new_archive, retention
+from splitleaf.installation.repository import default_alias
+from splitleaf.installation.store import new_store
 from splitleaf.jobs.queue import OutcomeFeed
 from splitleaf.jobs.redis import (
     RedisControlDesk,
@@ -22,16 +26,12 @@ from splitleaf.jobs.redis import (
     new_worker_name,
 )
 from splitleaf.outcomes.store import OutcomeStore
-from splitleaf.processes.broker import greet_broker, queue_limits, require_broker_url
-from splitleaf.processes.images import new_archive, retention
-from splitleaf.processes.logs import configure_logs
-from splitleaf.processes.metrics import start_metrics
-from splitleaf.processes.repository import default_alias
-from splitleaf.processes.runner import run_role, stop_on_signals
-from splitleaf.processes.store import new_store
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.repository import CHAMPION
 from splitleaf.settings import Settings, read_settings
+from splitleaf.supervision.runner import run_role, stop_on_signals
+from splitleaf.telemetry.listener import start_metrics
+from splitleaf.telemetry.logs import configure_logs
 
 if TYPE_CHECKING:
     from splitleaf.telemetry.controller_metrics import ControllerMetrics

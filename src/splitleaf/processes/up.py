@@ -11,17 +11,17 @@ from pathlib import Path
 import structlog
 
 from splitleaf.core.errors import ConfigurationError
+from splitleaf.installation.broker import EMBEDDED_FOLDER, check_broker_url
+from splitleaf.installation.data_folder import held
+from splitleaf.installation.repository import require_repository, unserved_versions
+from splitleaf.installation.secrets import kept_admin_key, read_secret
 from splitleaf.jobs.embedded import EmbeddedBroker
-from splitleaf.processes.broker import EMBEDDED_FOLDER, check_broker_url
-from splitleaf.processes.data import held
-from splitleaf.processes.logs import configure_logs
-from splitleaf.processes.ports import next_free, require_free
-from splitleaf.processes.readiness import ask_ready, reachable
-from splitleaf.processes.repository import require_repository, unserved_versions
-from splitleaf.processes.secrets import kept_admin_key, read_secret
-from splitleaf.processes.supervisor import Child, Supervisor
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.settings import PREFIX, Settings, read_settings
+from splitleaf.supervision.ports import next_free, require_free
+from splitleaf.supervision.readiness import ask_ready, reachable
+from splitleaf.supervision.supervisor import Child, Supervisor
+from splitleaf.telemetry.logs import configure_logs
 
 log = structlog.get_logger(__name__)
 

@@ -21,15 +21,15 @@ from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import SplitleafError
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
+from splitleaf.installation.broker import greet_broker, queue_limits, require_broker_url
 from splitleaf.jobs.queue import WorkerDirectory, WorkerReport
 from splitleaf.jobs.redis import RedisJobConsumer, RedisWorkerDirectory, new_worker_name
-from splitleaf.processes.broker import greet_broker, queue_limits, require_broker_url
-from splitleaf.processes.logs import configure_logs
-from splitleaf.processes.metrics import start_metrics
-from splitleaf.processes.runner import run_role, stop_on_signals
-from splitleaf.processes.traces import traces
 from splitleaf.registry.catalogue import Catalogue, VersionFolder
 from splitleaf.settings import Settings, read_settings
+from splitleaf.supervision.runner import run_role, stop_on_signals
+from splitleaf.telemetry.exporter import traces
+from splitleaf.telemetry.listener import start_metrics
+from splitleaf.telemetry.logs import configure_logs
 from splitleaf.worker.loop import LoopOptions, WorkerLoop, WorkObserver
 from splitleaf.worker.versions import VersionPool
 

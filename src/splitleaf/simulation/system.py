@@ -17,8 +17,8 @@ from typing import Any, Final
 import httpx
 
 from splitleaf.core.errors import DependencyDown
-from splitleaf.processes.ports import next_free
 from splitleaf.settings import PREFIX
+from splitleaf.supervision.ports import next_free
 
 START_WITHIN_S: Final = 90.0
 STOP_WITHIN_S: Final = 60.0

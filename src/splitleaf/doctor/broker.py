@@ -1,0 +1,190 @@
+"""What the doctor looks at in the broker, and in what works through it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from splitleaf.core.clock import SystemClock
+from splitleaf.core.errors import SplitleafError
+from splitleaf.doctor.findings import Finding
+from splitleaf.installation.broker import EMBEDDED_FOLDER, check_broker_url, queue_limits, running_broker_url
+from splitleaf.installation.data_folder import is_in_use
+from splitleaf.jobs.queue import QueueDepth, WorkerReport
+from splitleaf.settings import Settings
+
+WITHIN_S: Final = 3.0
+MOST_SKEW_MS: Final = 2_000
+OFTEN_UNRECORDED: Final = 5_000
+LOCAL_HOSTS: Final = ("localhost", "127.0.0.1", "::1")
+FULL_SHARE: Final = 0.8
+
+
+def check_broker(settings: Settings) -> Iterator[Finding]:
+    """Can it be reached, does it keep what it is given, and who gets at it?"""
+    url = _url(settings)
+    if url is None:
+        from splitleaf.jobs.server_programs import choose_server
+
+        program = choose_server(settings.data_dir / EMBEDDED_FOLDER)
+        yield Finding("broker", "ok", f"embedded ({program.release}); for `splitleaf up` alone")
+        return
+    facts = asyncio.run(_facts(url))
+    yield Finding("broker", "ok", f"version {facts.get('valkey_version') or facts.get('redis_version', 'unknown')}")
+    yield from _of_memory(facts)
+    yield from _of_durability(facts)
+    yield from _of_replicas(settings, facts)
+    yield from _of_access(url)
+
+
+def check_clock(settings: Settings) -> Iterator[Finding]:
+    """Deadlines are the broker's, times of records this machine's."""
+    if not settings.redis_url:
+        return
+    try:
+        skew_ms = asyncio.run(_skew_ms(check_broker_url(settings.redis_url)))
+    except SplitleafError:
+        return  # the check before has said why
+    if abs(skew_ms) > MOST_SKEW_MS:
+        detail = f"the broker's clock is {skew_ms / 1000:+.1f} s from this machine's: deadlines and records do not fit"
+        yield Finding("clock", "problem", detail, "run a time service (NTP) on both")
+    else:
+        yield Finding("clock", "ok", "that of the broker and this machine's agree")
+
+
+def check_work(settings: Settings) -> Iterator[Finding]:
+    """Who works, and what nobody has done."""
+    url = _url(settings)
+    if url is None:
+        return
+    workers, depths, unrecorded = asyncio.run(_look(settings, url))
+    yield from _of_workers(workers)
+    yield from _of_queues(depths)
+    if unrecorded > OFTEN_UNRECORDED:
+        yield Finding(
+            "records",
+            "problem",
+            f"{unrecorded} outcomes wait to be recorded",
+            "is a controller running, and the database up?",
+        )
+
+
+def _url(settings: Settings) -> str | None:
+    """Return where the broker is; None for an embedded one that does not run."""
+    if settings.redis_url:
+        return check_broker_url(settings.redis_url)
+    return running_broker_url(settings.data_dir) if is_in_use(settings.data_dir) else None
+
+
+async def _facts(url: str) -> Mapping[str, str]:
+    """Return what the broker says of itself."""
+    from splitleaf.jobs.redis.address import parse_address
+    from splitleaf.jobs.redis.refusals import as_our_error
+    from splitleaf.jobs.redis.sentinel import reach
+    from splitleaf.jobs.redis.wire import check_server
+
+    try:
+        async with asyncio.timeout(WITHIN_S):
+            # Without its memory, of which there is more to say.
+            wire = await reach(parse_address(url), lambda facts: check_server({**facts, "maxmemory": "0"}))
+    except OSError as error:
+        raise as_our_error(error) from error
+    wire.abort()
+    return wire.facts
+
+
+async def _skew_ms(url: str) -> int:
+    """Return how far the broker's clock is ahead of this machine's."""
+    from splitleaf.jobs.redis.link import Link
+
+    link, clock = Link(url, timeout_s=WITHIN_S), SystemClock()
+    try:
+        await link.call("PING")  # connects: only the exchange itself may be in the measure
+        before_ms = clock.now_ms()
+        seconds, microseconds = await link.call("TIME")
+        middle_ms = (before_ms + clock.now_ms()) / 2
+    finally:
+        await link.close()
+    return round(int(seconds) * 1000 + int(microseconds) / 1000 - middle_ms)
+
+
+async def _look(settings: Settings, url: str) -> tuple[Sequence[WorkerReport], Sequence[QueueDepth], int]:
+    from splitleaf.jobs.redis import RedisJobQueue, RedisOutcomeFeed, RedisWorkerDirectory
+
+    limits = queue_limits(settings)
+    queue, directory, feed = (
+        RedisJobQueue(url, limits),
+        RedisWorkerDirectory(url, limits),
+        RedisOutcomeFeed(url, limits),
+    )
+    try:
+        return await directory.workers(), await queue.depths(), await feed.backlog()
+    finally:
+        for part in (feed, directory, queue):
+            await part.close()
+
+
+def _of_memory(facts: Mapping[str, str]) -> Iterator[Finding]:
+    policy, most = facts.get("maxmemory_policy"), int(facts.get("maxmemory", "0"))
+    if policy != "noeviction":
+        yield Finding("broker memory", "problem", f"{policy} throws work away", "set maxmemory-policy noeviction")
+    elif not most:
+        advice = "set maxmemory, so that a full broker refuses work in place of the system ending it"
+        yield Finding("broker memory", "note", "no bound is set", advice)
+    elif int(facts.get("used_memory", "0")) > FULL_SHARE * most:
+        used = int(facts["used_memory"]) / most
+        yield Finding("broker memory", "warning", f"{used:.0%} of maxmemory is used", "look at `GET /admin/api/queue`")
+
+
+def _of_durability(facts: Mapping[str, str]) -> Iterator[Finding]:
+    if facts.get("aof_enabled") != "1":
+        yield Finding("broker durability", "warning", "a restart loses accepted work", "set appendonly yes")
+    elif facts.get("aof_last_write_status", "ok") != "ok":
+        yield Finding("broker durability", "problem", "its last write failed", "is its disk full? see its log")
+
+
+def _of_replicas(settings: Settings, facts: Mapping[str, str]) -> Iterator[Finding]:
+    wanted, there = settings.queue.replicas, int(facts.get("connected_slaves", "0"))
+    if there < wanted:
+        detail = f"{there} replicas follow it and SPLITLEAF_QUEUE__REPLICAS wants {wanted}: nothing is accepted"
+        yield Finding("broker replicas", "problem", detail, "start the missing replicas, or lower the setting")
+    elif wanted and there == wanted:
+        detail = f"{there} replicas follow it, as many as are waited for: without one of them nothing is accepted"
+        yield Finding("broker replicas", "warning", detail, "add a replica")
+
+
+def _of_access(url: str) -> Iterator[Finding]:
+    from splitleaf.jobs.redis.address import parse_address
+
+    address = parse_address(url)
+    hosts = {one.host for one in address.sentinels} or {address.host}
+    if not address.path and hosts - {*LOCAL_HOSTS} and not address.password:
+        yield Finding(
+            "broker access",
+            "problem",
+            "it is reached over the network without a password: whoever reaches it reads and changes everything",
+            "give it a user as deploy/secrets/make_secrets.py does, and put the password into SPLITLEAF_REDIS_URL",
+        )
+
+
+def _of_workers(workers: Sequence[WorkerReport]) -> Iterator[Finding]:
+    if not workers:
+        yield Finding("workers", "problem", "none has reported within the last seconds", "start `splitleaf worker`")
+        return
+    yield Finding("workers", "ok", f"{len(workers)} at work")
+    failed = {
+        version: status
+        for worker in workers
+        for version, status in sorted(worker.versions.items())
+        if status.startswith("failed")
+    }
+    for version, status in failed.items():
+        yield Finding(f"worker of {version}", "problem", status, "`splitleaf models verify` says more; import it again")
+
+
+def _of_queues(depths: Sequence[QueueDepth]) -> Iterator[Finding]:
+    for version, letters in sorted({one.version: one.dead_letters for one in depths}.items()):
+        if letters:
+            advice = f"see `GET /admin/api/dead-letters?version={version}`; retry or discard them"
+            yield Finding("dead letters", "warning", f"{letters} images took down workers of {version}", advice)

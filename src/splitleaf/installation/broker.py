@@ -1,0 +1,106 @@
+"""The broker as the settings describe it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from splitleaf.core.errors import ConfigurationError, DependencyDown
+from splitleaf.installation.data_folder import held, is_in_use
+from splitleaf.jobs.limits import QueueLimits
+from splitleaf.jobs.redis.address import parse_address
+from splitleaf.jobs.redis.link import Link
+from splitleaf.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+EMBEDDED_FOLDER: Final = "broker"
+"""Of the data folder."""
+GREETING_S: Final = 2.0
+
+
+def queue_limits(settings: Settings) -> QueueLimits:
+    given = settings.queue
+    return QueueLimits(
+        max_waiting=given.max_waiting,
+        max_bytes=given.max_bytes,
+        lease_ms=given.lease_ms,
+        max_deliveries=given.max_deliveries,
+        result_ttl_s=given.result_ttl_s,
+        replicas=given.replicas,
+    )
+
+
+def require_broker_url(settings: Settings) -> str:
+    """Return the broker's URL; only `splitleaf up` brings a broker of its own."""
+    if not settings.redis_url:
+        raise ConfigurationError("SPLITLEAF_REDIS_URL is not set; `splitleaf up` brings a broker of its own")
+    return check_broker_url(settings.redis_url)
+
+
+async def greet_broker(url: str) -> None:
+    """Look at the broker once, at a role's start.
+
+    Raises `ConfigurationError` for one with which no role can work. One that does not answer may come later.
+    """
+    link = Link(url, timeout_s=GREETING_S)
+    try:
+        await link.call("PING")
+    except DependencyDown as error:
+        log.warning("broker_not_ready", detail=error.detail)
+    finally:
+        await link.close()
+
+
+@contextlib.asynccontextmanager
+async def reached_broker(settings: Settings) -> AsyncIterator[str]:
+    """Give the URL of the installation's broker; an embedded one that does not run is started for so long."""
+    if settings.redis_url:
+        yield check_broker_url(settings.redis_url)
+    elif is_in_use(settings.data_dir):
+        yield running_broker_url(settings.data_dir)
+    else:
+        from splitleaf.jobs.embedded import EmbeddedBroker
+
+        with held(settings.data_dir):
+            broker = await EmbeddedBroker.start(settings.data_dir / EMBEDDED_FOLDER)
+            try:
+                yield broker.url
+            finally:
+                await broker.stop()
+
+
+def installed_broker_url(settings: Settings) -> str:
+    """Return the URL of the installation's broker. Raises `DependencyDown` where an embedded one does not run."""
+    if settings.redis_url:
+        return check_broker_url(settings.redis_url)
+    return running_broker_url(settings.data_dir)
+
+
+def running_broker_url(data_dir: Path) -> str:
+    """Return the URL of the broker of a running `splitleaf up`. Raises `DependencyDown` when there is none."""
+    socket = data_dir.absolute() / EMBEDDED_FOLDER / "broker.sock"
+    if not socket.exists():
+        raise DependencyDown(
+            f"no broker runs: {socket} is not there; start the system with `splitleaf up`, or name its folder "
+            "with --data",
+            code="server_unreachable",
+        )
+    return f"unix://{socket}"
+
+
+def check_broker_url(url: str) -> str:
+    """Return the URL; raise `ConfigurationError`, which does not repeat a password, unless it can be read."""
+    try:
+        parse_address(url)
+    except ValueError as error:
+        raise ConfigurationError(
+            "SPLITLEAF_REDIS_URL cannot be read; it is like redis://host:6379/0, rediss://..., unix:///path "
+            "or redis+sentinel://host,host,host/name",
+            code="invalid_broker_url",
+        ) from error
+    return url
