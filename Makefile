@@ -7,7 +7,7 @@ IMPORT_VENV ?= .venv-import
 TRAINING_VENV ?= .venv-training
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast check lint types contracts docs format lock fuzz audit dist sbom import-env bench bench-statistics chaos soak browser clean train teachers int8
+.PHONY: help up test test-fast check lint types contracts docs prose format lock fuzz audit dist sbom import-env bench bench-statistics chaos soak browser clean train teachers int8
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -60,6 +60,9 @@ contracts: $(VENV)/.dev
 
 docs: $(VENV)/.dev ## Build the documentation site, with search, to build/documentation/site; fails on a broken link
 	$(BIN)/python scripts/build_site.py
+
+prose: $(VENV)/.dev ## Check the English of the documentation and the code
+	$(BIN)/python scripts/prose/lint.py
 
 format: $(VENV)/.dev ## Format the code
 	$(BIN)/ruff format .
