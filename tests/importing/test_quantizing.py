@@ -5,12 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
+import onnxruntime
 import pytest
-from onnx import helper
+from onnx import helper, numpy_helper
 
 from splitleaf.core.errors import Conflict, SplitleafError
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
+from splitleaf.importing.child.quantization import quantize
 from splitleaf.importing.importer import import_model
 from splitleaf.importing.preprocessing import parse_preprocessing
 from splitleaf.importing.quantizing import QuantizationRequest, quantize_version
@@ -27,6 +30,16 @@ def photos(tmp_path: Path) -> Path:
 @pytest.fixture
 def models(tmp_path: Path, photos: Path) -> Path:
     """A repository with v1: one convolution that keeps the channels, pooled; the brightest wins."""
+    kernel = np.zeros((3, 3, 3, 3), np.float32)
+    kernel[range(3), range(3)] = 1 / 9
+    source = tmp_path / "colours.onnx"
+    source.write_bytes(_convolution(kernel, np.eye(3, dtype=np.float32) / 10))
+    stated = parse_preprocessing("raw,resize=pillow-bilinear")
+    import_model(ImportRequest(source, "v1", tmp_path / "models", preprocessing=stated, evaluate=photos))
+    return tmp_path / "models"
+
+
+def _convolution(kernel: np.ndarray, weights: np.ndarray) -> bytes:
     nodes = [
         helper.make_node("Transpose", ["image"], ["planar"], perm=[0, 3, 1, 2]),
         helper.make_node("Conv", ["planar", "kernel"], ["seen"], kernel_shape=[3, 3], pads=[1, 1, 1, 1]),
@@ -35,18 +48,8 @@ def models(tmp_path: Path, photos: Path) -> Path:
         helper.make_node("MatMul", ["pooled", "weights"], ["logits"]),
         helper.make_node("Softmax", ["logits"], ["scores"], axis=-1),
     ]
-    kernel = np.zeros((3, 3, 3, 3), np.float32)
-    kernel[range(3), range(3)] = 1 / 9
-    constants: dict[str, np.ndarray] = {
-        "kernel": kernel,
-        "axes": np.array([2, 3], np.int64),
-        "weights": np.eye(3, dtype=np.float32) / 10,
-    }
-    source = tmp_path / "colours.onnx"
-    source.write_bytes(build(nodes, constants, (SIDE, SIDE, 3), "scores", 3))
-    stated = parse_preprocessing("raw,resize=pillow-bilinear")
-    import_model(ImportRequest(source, "v1", tmp_path / "models", preprocessing=stated, evaluate=photos))
-    return tmp_path / "models"
+    constants: dict[str, np.ndarray] = {"kernel": kernel, "axes": np.array([2, 3], np.int64), "weights": weights}
+    return build(nodes, constants, (SIDE, SIDE, 3), "scores", 3)
 
 
 @pytest.mark.importer
@@ -70,6 +73,31 @@ def test_a_version_in_8_bits_is_served_and_says_what_it_cost(
     assert manifest.insight.map_pitch == pytest.approx((1 / SIDE, 1 / SIDE))
     with pytest.raises(Conflict):
         quantize_version(request)
+
+
+def test_integer_kernels_of_every_processor_answer_as_exact_arithmetic_does(tmp_path: Path) -> None:
+    # Equal weights and bright images: with weights of 8 bits, sums of two products do not fit into 16 bits.
+    kernel = np.full((3, 3, 3, 3), 1 / 27, np.float32)
+    kernel[0, 0] *= 1.5
+    source, target, images = tmp_path / "float.onnx", tmp_path / "int8.onnx", tmp_path / "images.npy"
+    source.write_bytes(_convolution(kernel, np.eye(3, dtype=np.float32) / 100))
+    batch = np.random.default_rng(0).uniform(150, 255, (8, SIDE, SIDE, 3)).astype(np.float32)
+    np.save(images, batch)
+    quantize(source, target, images, keep_after="pooled")
+    integers = [one for one in onnx.load(target).graph.initializer if one.data_type == onnx.TensorProto.INT8]
+    assert max(int(np.abs(numpy_helper.to_array(one).astype(int)).max()) for one in integers) == 64
+    level = onnxruntime.GraphOptimizationLevel
+    # Without optimisations the graph computes in float: as exact as a processor with VNNI.
+    fused, exact = (_answers(target, batch, one) for one in (level.ORT_ENABLE_ALL, level.ORT_DISABLE_ALL))
+    assert np.abs(fused - exact).max() < 0.005
+
+
+def _answers(network: Path, batch: np.ndarray, level: onnxruntime.GraphOptimizationLevel) -> np.ndarray:
+    options = onnxruntime.SessionOptions()
+    options.graph_optimization_level = level
+    session = onnxruntime.InferenceSession(str(network), options, providers=["CPUExecutionProvider"])
+    scores: np.ndarray = session.run(None, {"image": batch})[0]
+    return scores
 
 
 @pytest.mark.importer

@@ -43,7 +43,8 @@ from splitleaf.registry.staging import ARTIFACT_FOLDER, publish, staged_folder
 LARGEST_LOSS = 0.01
 """Accuracy that may be lost at most, in shares of the labelled images."""
 GOLDEN_TOLERANCE = 0.1
-"""Processors add 8-bit products in different ways; float networks agree a hundred times better."""
+"""Largest difference of a golden probability. An activation between two 8-bit steps may round either way, depending on
+the processor; float networks agree a hundred times better."""
 _CALIBRATION_PER_CLASS = 20
 
 
