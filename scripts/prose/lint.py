@@ -46,7 +46,7 @@ _FIELD: Final = re.compile(r"\{[^{}]*\}|\\[nrt]|^[rbfuRBFU]+(?=[\"'])")
 
 def main() -> int:
     arguments = _arguments()
-    paths = arguments.paths or list(_files(arguments.root))
+    paths = [path.resolve() for path in arguments.paths] or list(_files(arguments.root))
     registry = CheckRegistry()
     registry.register_many((*proselint_checks, *_own_checks()))
     enabled = {**dict.fromkeys(RULES["off"], False), **{check.path: True for check in registry.checks}}
@@ -67,7 +67,7 @@ def main() -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", type=Path)
-    parser.add_argument("--root", type=Path, default=ROOT, help="lint another checkout with these rules")
+    parser.add_argument("--root", type=Path, default=ROOT.resolve(), help="lint another checkout with these rules")
     parser.add_argument("--warnings", action="store_true", help="report the rules of the table `warn`, too")
     parser.add_argument("--counts", action="store_true", help="print the number of findings by rule")
     return parser.parse_args()
