@@ -45,7 +45,7 @@ test: $(VENV)/.dev ## Run all tests (those that need what this machine lacks say
 test-fast: $(VENV)/.dev ## Run the tests that take less than a few seconds each
 	$(BIN)/python -m pytest -m "not slow and not browser and not importer"
 
-check: lint types contracts docs ## Lint, types, import contracts, dependencies, links of the documentation
+check: lint types contracts docs ## Lint, types, import contracts, dependencies, dead code, links of the documentation
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -57,6 +57,7 @@ types: $(VENV)/.dev
 contracts: $(VENV)/.dev
 	$(BIN)/lint-imports
 	$(BIN)/deptry .
+	$(BIN)/python scripts/dead_code.py
 
 docs: $(VENV)/.dev ## Build the documentation site, with search, to build/documentation/site; fails on a broken link
 	$(BIN)/python scripts/build_site.py

@@ -11,9 +11,10 @@ from typing import Any
 import httpx
 import pytest
 
-from splitleaf.core.access import is_key, key_digest
+from splitleaf.core.access import key_digest
 from splitleaf.core.errors import DependencyDown
 from tests.api.served import READ_KEY, SESSION, WRITE_KEY, Served, code, unknown_key
+from tests.support.keys import is_key
 from tests.support.stores import EmptyStore
 
 MOVE = {"version": "v2", "reason": "better"}

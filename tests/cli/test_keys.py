@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from splitleaf.cli import app
-from splitleaf.core.access import is_key, key_digest
+from splitleaf.core.access import key_digest
 from splitleaf.core.errors import NotFound
 from splitleaf.outcomes.sql import SqlOutcomeStore
+from tests.support.keys import is_key
 
 
 @pytest.fixture(autouse=True)

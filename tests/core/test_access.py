@@ -4,7 +4,8 @@ import hashlib
 
 import pytest
 
-from splitleaf.core.access import KEY_PATTERN, Scope, is_key, key_digest, key_id_of, new_key
+from splitleaf.core.access import Scope, key_digest, key_id_of, new_key
+from tests.support.keys import KEY_PATTERN, is_key
 
 
 def test_a_key_says_what_it_is_and_a_scanner_can_tell_it_from_what_only_looks_so() -> None:

@@ -31,10 +31,6 @@ def _spin() -> None:
         pass
 
 
-def _eat() -> None:
-    bytearray(1 << 31)[:] = b"x" * (1 << 31)
-
-
 def _refused(attempt: Callable[[], object]) -> bool:
     try:
         attempt()

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from splitleaf.core.access import is_key
 from splitleaf.core.errors import ConfigurationError
 from splitleaf.installation.secrets import kept_admin_key, read_secret
 from splitleaf.settings import Settings
+from tests.support.keys import is_key
 
 
 def test_a_secret_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:

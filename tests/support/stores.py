@@ -9,9 +9,7 @@ import uuid
 from functools import cache
 from pathlib import Path
 
-from sqlalchemy import select
-
-from splitleaf.outcomes.sql import SqlOutcomeStore, tables
+from splitleaf.outcomes.sql import SqlOutcomeStore
 
 
 class EmptyStore(SqlOutcomeStore):
@@ -21,9 +19,6 @@ class EmptyStore(SqlOutcomeStore):
         copy = _folder() / f"{uuid.uuid4().hex}.sqlite3"
         shutil.copyfile(_migrated(), copy)
         super().__init__(f"sqlite:///{copy}")
-
-    def reviewed_ids(self) -> set[str]:
-        return {row[0] for row in self._all(select(tables.review_items.c.prediction_id))}
 
 
 @cache

@@ -22,7 +22,6 @@ from splitleaf.outcomes.store import OutcomeStore
 from tests.support.stores import EmptyStore
 
 START_MS = 1_777_887_000_000
-MINUTE_MS = 60_000
 ORIGINS = (Origin.PAGE, Origin.UNIT, Origin.API, Origin.PREDICT)
 """How images come: each unit's all alike, by its number."""
 LABELS = tuple(f"condition_{number}" for number in range(5))

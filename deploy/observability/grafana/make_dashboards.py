@@ -6,7 +6,6 @@ The JSON files are what Grafana reads and what is committed; a test holds that t
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -222,11 +221,6 @@ def shown(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
 
 def height(panel: Panel) -> int:
     return HEIGHT // 2 if panel.kind == "stat" else HEIGHT
-
-
-def metrics_of(expression: str) -> set[str]:
-    """Return the names of the metrics in an expression."""
-    return set(re.findall(r"\b(?:splitleaf|process)_[a-z_]+", expression))
 
 
 DASHBOARDS = {

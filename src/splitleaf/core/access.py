@@ -1,9 +1,8 @@
-"""Who may do what: the scopes of keys, what a key looks like, and how it is known without being kept."""
+"""Scopes of keys, the format of a key, and the digest that is stored in its place."""
 
 from __future__ import annotations
 
 import hashlib
-import re
 import secrets
 import zlib
 from enum import StrEnum
@@ -14,8 +13,6 @@ _RANDOM_LENGTH: Final = 43
 """62^43 is a little more than 2^256."""
 _CHECK_LENGTH: Final = 6
 _DIGITS: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-KEY_PATTERN: Final = re.compile(rf"{KEY_PREFIX}([0-9A-Za-z]{{{_RANDOM_LENGTH}}})([0-9A-Za-z]{{{_CHECK_LENGTH}}})")
-"""For secret scanners; `is_key` tells a key from what only looks like one."""
 _ID_LENGTH: Final = 16
 
 
@@ -34,15 +31,9 @@ class Scope(StrEnum):
 
 
 def new_key() -> str:
-    """Return a fresh key: a prefix that tells what it opens, 256 random bits, and a checksum of those (CRC-32)."""
+    """Return a new key: a prefix, 256 random bits, and their checksum (CRC-32), which secret scanners can verify."""
     body = _in_base_62(secrets.randbits(256), _RANDOM_LENGTH)
     return f"{KEY_PREFIX}{body}{_checksum(body)}"
-
-
-def is_key(text: str) -> bool:
-    """Tell whether a text has the form of our keys, so that a scanner finds leaked ones and nothing else."""
-    match = KEY_PATTERN.fullmatch(text)
-    return match is not None and match[2] == _checksum(match[1])
 
 
 def key_digest(key: str) -> str:

@@ -32,7 +32,6 @@ METHODS = {
     "tf-bicubic": ("bicubic", False),
     "tf-area": ("area", False),
 }
-FITS = ("stretch", "crop", "pad")
 MOST_SIDE = 32
 
 
