@@ -414,6 +414,56 @@ def test_a_label_that_does_not_get_through_comes_back_with_its_image(operator: P
     assert said.value.status == 200
 
 
+def contradict(system: RunningSystem, labels: tuple[str, str], images: int) -> list[str]:
+    """Let two people say different things of images on which nobody has decided; return their ids."""
+    with system.admin() as admin:
+        (agreement,) = admin.get("/experiments/v2-against-v1/report").json()["agreements"]
+        chosen = [one["prediction_id"] for one in agreement["examples"][:images]]
+        rows = [f"{one},{label},{who}" for one in chosen for label, who in zip(labels, ("carla", "dan"), strict=True)]
+        sent = admin.post(
+            "/labels/import",
+            content="\r\n".join(["prediction_id,label,author", *rows, ""]),
+            headers={"Content-Type": "text/csv"},
+        )
+    assert sent.status_code == 200, sent.text
+    return chosen
+
+
+def test_labels_that_contradict_each_other_are_shown_and_decided(
+    open_page: OpenPage, operator: Page, system: RunningSystem, shots: Path | None
+) -> None:
+    chosen = contradict(system, ("healthy", "Late_blight"), images=2)
+    go(operator, "/admin/review?experiment=v2-against-v1", "Review")
+    panel = operator.get_by_role("region", name="Labels that contradict each other")
+    disputed = panel.get_by_role("listitem")
+    expect(disputed).to_have_count(len(chosen))
+    first = disputed.filter(has_text="carla: healthy").first
+    expect(first).to_contain_text("dan: Late blight")
+    expect(first.get_by_role("img")).to_have_js_property("complete", value=True)
+    assert first.get_by_role("img").evaluate("image => image.naturalWidth") > 0
+    accessible(operator)
+    if shots:
+        panel.screenshot(path=shots / "disputes.png")
+    with operator.expect_response("**/settle") as settled:
+        first.get_by_role("button", name="Late blight").click()
+    assert settled.value.json()["label"] == "Late_blight"
+    expect(disputed).to_have_count(1)
+    operator.route("**/settle", lambda route: route.abort())
+    disputed.get_by_role("button", name="healthy").first.click()
+    expect(panel.get_by_role("alert")).to_contain_text("The service does not answer")
+    expect(disputed).to_have_count(1)
+    with system.admin() as admin:
+        rows = admin.get("/labels/export", params={"experiment": "v2-against-v1"}).text
+    assert sum(",adjudication," in row for row in rows.splitlines() if row.startswith(tuple(chosen))) == 1
+    phone = open_page(width=360, height=780, **QUIETLY, **PHONE)
+    log_in(phone, READ_KEY)
+    go(phone, "/admin/review?experiment=v2-against-v1", "Review")
+    reading = phone.get_by_role("region", name="Labels that contradict each other")
+    expect(reading.get_by_role("listitem")).to_have_count(1)
+    expect(reading.get_by_role("button")).to_have_count(0)
+    accessible(phone)
+
+
 def test_on_a_phone_a_thumb_is_enough(open_page: OpenPage, system: RunningSystem) -> None:
     page = open_page(width=360, height=780, **QUIETLY, **PHONE)
     log_in(page, system.admin_key)

@@ -30,7 +30,7 @@ export function disputesPanel({ disputes, count: all }, { expert, onSettled }) {
   );
 }
 
-function disputeOf({ id, image, words: said }, expert, onSettled) {
+function disputeOf({ id, image: address, words: said }, expert, onSettled) {
   const error = h("p", { class: "problem", role: "alert", hidden: true });
   const labels = [...new Set(said.map(({ label }) => label))];
   const settle = async (label) => {
@@ -44,7 +44,7 @@ function disputeOf({ id, image, words: said }, expert, onSettled) {
       error.textContent = words(problem);
     }
   };
-  const image = h("img", { src: image, alt: "The image in dispute", loading: "lazy", width: 144, height: 144 });
+  const image = h("img", { src: address, alt: "The image in dispute", loading: "lazy", width: 144, height: 144 });
   image.addEventListener("error", () => image.replaceWith(h("p", { class: "small soft" }, "No longer kept")));
   return h(
     "li",
