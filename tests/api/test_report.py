@@ -6,7 +6,7 @@ from pathlib import Path
 
 from splitleaf.analysis.report import Report
 from tests.api.served import READ_KEY, Served, code
-from tests.support.synthetic import Synthetic, World, shadow_plan
+from tests.support.synthetic import Synthetic, World, plan_of, shadow_plan
 
 
 async def test_a_key_that_may_read_gets_the_whole_report(tmp_path: Path) -> None:
@@ -21,6 +21,22 @@ async def test_a_key_that_may_read_gets_the_whole_report(tmp_path: Path) -> None
         document = (await client.get("/openapi.json")).json()
         ours = document["paths"]["/admin/api/experiments/{key}/report"]["get"]
         assert ours["responses"]["200"]["content"]["application/json"]["schema"]["$ref"].endswith("/Report")
+
+
+async def test_a_recent_report_serves_who_looks_and_a_current_one_who_asks_or_promotes(tmp_path: Path) -> None:
+    served = await Served(tmp_path).start()
+    plan = plan_of(primary={"metric": "confidence", "direction": "increase"})
+    experiment = Synthetic(plan, World(confidence={"v2": 0.1}), store=served.store).run(20)
+    path = f"/admin/api/experiments/{experiment.plan.key}"
+    async with served.client(READ_KEY) as client:
+        first = await client.get(f"{path}/report")
+        experiment.run(980)
+        assert (await client.get(f"{path}/report")).content == first.content
+        evidence = (await client.get(f"{path}/evidence")).json()["contenders"]["candidate"]
+        assert evidence["verdict"] == "better"
+        experiment.run(10)
+        current = await client.get(f"{path}/report", headers={"Cache-Control": "no-cache"})
+        assert Report.model_validate_json(current.content).newest_outcome == 1010
 
 
 async def test_without_a_key_there_is_no_report(tmp_path: Path) -> None:

@@ -67,6 +67,32 @@ async def test_new_outcomes_wait_a_moment_and_a_persons_step_does_not() -> None:
     assert Report.model_validate_json(await keeper.report(key)).experiment.state == "paused"
 
 
+async def test_a_current_report_does_not_wait() -> None:
+    store = CountingStore()
+    experiment = Synthetic(plan_of(), store=store).run(200)
+    keeper, key = ReportKeeper(store, StandingClock(), Desk(ALL), TTL_S), experiment.plan.key
+    await keeper.report(key)
+    experiment.run(10)
+    assert Report.model_validate_json(await keeper.report(key, is_current=True)).newest_outcome == 210
+    await keeper.report(key, is_current=True)
+    assert store.made == 2, "nothing is new"
+
+
+async def test_a_report_is_kept_for_ten_times_the_processor_time_that_it_took() -> None:
+    store = CountingStore()
+    experiment = Synthetic(plan_of(), store=store).run(200)
+    clock, processor = StandingClock(), iter((100.0, 101.5, 200.0, 200.1))
+    keeper, key = ReportKeeper(store, clock, Desk(ALL), TTL_S, lambda: next(processor)), experiment.plan.key
+    await keeper.report(key)
+    experiment.run(10)
+    clock.set(clock.now_ms() + 14_000)
+    await keeper.report(key)
+    assert store.made == 1
+    clock.set(clock.now_ms() + 2_000)
+    await keeper.report(key)
+    assert store.made == 2
+
+
 async def test_there_is_no_report_on_nothing() -> None:
     with pytest.raises(NotFound):
         await ReportKeeper(EmptyStore(), StandingClock(), Desk(ALL), TTL_S).report("nothing")

@@ -139,7 +139,7 @@ def _add_promotion(
 
     @router.get("/experiments/{key}/evidence", dependencies=[may_read], summary="Say what speaks for each contender")
     async def evidence(key: Name) -> shapes.EvidenceShape:
-        document = await keeper.report(key)
+        document = await keeper.report(key, is_current=True)
 
         def read() -> shapes.EvidenceShape:
             report, plan = Report.model_validate_json(document), parse_plan(flow.find_experiment(store, key).plan)
@@ -150,7 +150,7 @@ def _add_promotion(
     @router.post("/experiments/{key}/promote", summary="Point the champion at a variant's version, on the evidence")
     async def promote(key: Name, body: shapes.Promotion, actor: str = may_write) -> shapes.ExperimentShape:
         ready, champion, hand = monitor.snapshot.ready, monitor.snapshot.routing.champion, _hand(actor, body)
-        document = await keeper.report(key)
+        document = await keeper.report(key, is_current=True)
 
         def step() -> ExperimentRecord:
             evidence = weigh_promotion(Report.model_validate_json(document), body.variant)

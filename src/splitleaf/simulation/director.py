@@ -16,7 +16,14 @@ import httpx
 
 from splitleaf.simulation.crowd import Crowd, Visit
 from splitleaf.simulation.expert import Expert
-from splitleaf.simulation.findings import Findings, count_answered_by, find_out, is_recorded
+from splitleaf.simulation.findings import (
+    Findings,
+    count_answered_by,
+    current_report,
+    find_disagreements,
+    find_out,
+    is_recorded,
+)
 from splitleaf.simulation.images import DrawnLeaves, ImageSource, LabelledPhotos
 from splitleaf.simulation.news import state_of, tell_state
 from splitleaf.simulation.scenarios import KEY, Scenario, paired_plan
@@ -90,7 +97,7 @@ class _Run:
             asyncio.run(self._play(admin, crowd, expert))
             self._wait_until_recorded(admin, crowd)
             if expert:
-                expert.finish(crowd.truths, LABELLED_WITHIN_S)
+                expert.finish(crowd.truths, lambda: find_disagreements(admin, KEY), LABELLED_WITHIN_S)
                 self._say(f"the expert has labelled {expert.labelled} images")
             visits = crowd.visits
             if self._scenario.promotes:
@@ -99,7 +106,7 @@ class _Run:
 
     def _promote(self, admin: httpx.Client, system: System, source: ImageSource) -> list[Visit]:
         """Do what the report advises, and see who answers from then on; return the visits that came."""
-        statement = admin.get(f"/experiments/{KEY}/report").raise_for_status().json()["statement"]
+        statement = current_report(admin, KEY)["statement"]
         if statement["verdict"] != "better":
             self._say(f"nobody is promoted: {statement['headline']}")
             return []

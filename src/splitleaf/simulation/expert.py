@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -19,9 +19,14 @@ class Expert:
     admin: httpx.Client
     experiment: str
     name: str = "simulated-expert"
-    labelled: int = 0
+    _labelled: set[str] = field(default_factory=set)
     _waiting: set[str] = field(default_factory=set)
     """Given out before their visitor had noted the answer: labelled at the next turn."""
+
+    @property
+    def labelled(self) -> int:
+        """Return how many images are labelled."""
+        return len(self._labelled)
 
     def label(self, truths: Mapping[str, str]) -> int:
         """Label what waits for a label; return how many images that were. `truths` are by prediction."""
@@ -33,15 +38,22 @@ class Expert:
             said = {"label": truths[image], "expert": self.name}
             self.admin.post(f"/review/items/{image}/label", json=said).raise_for_status()
         self._waiting -= known
-        self.labelled += len(known)
+        self._labelled |= known
         return len(known)
 
-    def finish(self, truths: Mapping[str, str], within_s: float, quiet_s: float = 2.0) -> None:
-        """Label until nothing has come for a while: the controller fills the queue each second."""
+    def finish(
+        self, truths: Mapping[str, str], due: Callable[[], set[str]], within_s: float, quiet_s: float = 2.0
+    ) -> None:
+        """Label until all that is `due` has a label and nothing else has come for a while.
+
+        The controller fills the queue each second, on a busy machine less often.
+        """
         deadline = time.monotonic() + within_s
         quiet_since = time.monotonic()
-        while time.monotonic() < deadline and time.monotonic() - quiet_since < quiet_s:
+        while time.monotonic() < deadline:
             if self.label(truths):
                 quiet_since = time.monotonic()
+            elif time.monotonic() - quiet_since >= quiet_s and due() <= self._labelled:
+                return
             else:
                 time.sleep(0.2)

@@ -62,7 +62,7 @@ def find_out(admin: httpx.Client, key: str, visits: Sequence[Visit], labelled: i
     answered = [one for one in visits if one.prediction_id]
     everything = Counter(one["prediction_id"] for one in _pages(admin, "/outcomes", "outcomes"))
     detail = admin.get(f"/experiments/{key}").raise_for_status().json()
-    report = admin.get(f"/experiments/{key}/report").raise_for_status().json()
+    report = current_report(admin, key)
     statement = report["statement"]
     decided_ms = _decided_ms(admin, key)
     mine = [one for one in outcomes if one["role"] == "primary" and one["variant"] == "candidate"]
@@ -105,9 +105,28 @@ def count_answered_by(admin: httpx.Client, version: str, visits: Sequence[Visit]
 
 
 def is_recorded(admin: httpx.Client, visits: Sequence[Visit]) -> bool:
-    """Return whether all that visitors were answered has reached the store."""
+    """Return whether all that visitors were answered has reached the store, and no shadow is still under way."""
+    queues = admin.get("/queue").raise_for_status().json()["queues"]
+    if any(one["waiting"] or one["running"] for one in queues):
+        return False
     recorded = {one["prediction_id"] for one in _pages(admin, "/outcomes", "outcomes")}
     return {one.prediction_id for one in visits if one.prediction_id} <= recorded
+
+
+def find_disagreements(admin: httpx.Client, key: str) -> set[str]:
+    """Return the images of which the versions said different things: those that an expert has to label."""
+    labels: dict[str, set[str]] = {}
+    for one in _exposures(admin, key):
+        if one["label"] is not None:
+            labels.setdefault(one["primary_id"] or one["prediction_id"], set()).add(one["label"])
+    return {image for image, said in labels.items() if len(said) > 1}
+
+
+def current_report(admin: httpx.Client, key: str) -> dict[str, Any]:
+    """Return the report of all that is known by now, not a recent one."""
+    response = admin.get(f"/experiments/{key}/report", headers={"Cache-Control": "no-cache"})
+    report: dict[str, Any] = response.raise_for_status().json()
+    return report
 
 
 def _arms(outcomes: Sequence[dict[str, Any]], truths: Mapping[str, str]) -> Iterator[tuple[str, ArmFinding]]:
