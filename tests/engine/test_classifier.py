@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from splitleaf.core.errors import EngineFailed
+from splitleaf.core.prediction import Verdict
 from splitleaf.core.preprocessing import InputSpec, Normalization, ResizeFilter
 from splitleaf.core.tensor import ImageTensor
 from splitleaf.engine.loading import load_classifier
@@ -50,6 +51,23 @@ def test_an_unsure_answer_is_marked(tmp_path: Path) -> None:
     (answer,) = classifier.classify([plain(RED)]).classifications
     assert not answer.is_sure
     assert answer.entropy == pytest.approx(np.log(3), abs=1e-3)
+
+
+def test_an_image_that_the_other_output_wins_is_unfamiliar_and_gets_a_condition_second(tmp_path: Path) -> None:
+    classifier = load_classifier(add_version(tmp_path, "v1", other_label="green"), OnnxRuntime)
+    green, red = classifier.classify([plain(GREEN), plain(RED)]).classifications
+    assert (green.verdict, red.verdict) == (Verdict.UNFAMILIAR, Verdict.SURE)
+    assert {score.label for score in green.top} == {score.label for score in red.top} == {"red", "blue"}
+    assert green.best.confidence < 0.01
+
+
+def test_what_the_other_output_gets_is_missing_from_the_confidence(tmp_path: Path) -> None:
+    weights = np.array([[0.02, 0.0, 0.02], [0.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    classifier = load_classifier(add_version(tmp_path, "v1", weights=weights, other_label="blue"), OnnxRuntime)
+    (answer,) = classifier.classify([plain(RED)]).classifications
+    assert answer.best.label == "red"
+    assert answer.best.confidence < 0.5
+    assert not answer.is_sure
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from splitleaf.core.errors import NotFound
-from splitleaf.registry.catalogue import Catalogue, find_sources
+from splitleaf.registry.catalogue import Catalogue, find_sources, known_labels
 from splitleaf.registry.manifest import Manifest
 from tests.support.repositories import add_version
 
@@ -95,3 +95,8 @@ def _manifest(catalogue: Catalogue) -> Manifest:
     manifest = catalogue.find("v1").manifest
     assert manifest is not None
     return manifest
+
+
+def test_the_output_for_everything_else_is_no_condition_that_a_person_may_choose(tmp_path: Path) -> None:
+    add_version(tmp_path, "v1", other_label="blue")
+    assert list(known_labels(Catalogue(tmp_path).scan())) == ["red", "green"]

@@ -8,6 +8,7 @@ from splitleaf.core.errors import InvalidArtifact
 from splitleaf.registry.manifest import (
     Artifact,
     Calibration,
+    Decision,
     Evaluation,
     Manifest,
     Preprocessing,
@@ -48,6 +49,13 @@ def test_what_is_written_is_read_back_equal(labels: list[str], shown: str, scale
         evaluation=Evaluation(dataset="d", images=1, accuracy=1, accuracy_low=0.2, accuracy_high=1, latency_ms=scale),
     )
     assert parse_manifest(format_manifest(written), origin="test") == written
+
+
+def test_the_other_label_is_no_condition_and_must_be_one_of_the_labels() -> None:
+    written = manifest(labels=("a", "b", "none"), decision=Decision(other_label="none"))
+    assert parse_manifest(format_manifest(written), origin="test").conditions == ("a", "b")
+    with pytest.raises(InvalidArtifact, match="none of the labels"):
+        parse_manifest(format_manifest(written).replace('other_label = "none"', 'other_label = "no"'), origin="test")
 
 
 def test_it_reads_well() -> None:

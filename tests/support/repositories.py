@@ -30,6 +30,7 @@ def add_version(
     min_confidence: float = 0.5,
     cap: int = 4,
     resize: str = "pillow-bilinear",
+    other_label: str | None = None,
 ) -> Path:
     """Write a whole imported version, whose network names the brightest colour, and return its folder."""
     network = mean_colour_network(side, side, 3, weights, softmax=softmax)
@@ -44,6 +45,7 @@ def add_version(
         min_confidence=min_confidence,
         cap=cap,
         resize=resize,
+        other_label=other_label,
     )
 
 
@@ -59,6 +61,7 @@ def write_version(
     min_confidence: float = 0.5,
     cap: int = 4,
     resize: str = "pillow-bilinear",
+    other_label: str | None = None,
 ) -> Path:
     """Write an ONNX network as a whole imported version, and return its folder."""
     folder = models / version
@@ -75,7 +78,7 @@ def write_version(
         "labels": list(labels),
         "preprocessing": {"height": side, "width": side, "resize": resize},
         "calibration": {"temperature": temperature},
-        "decision": {"min_confidence": min_confidence},
+        "decision": {"min_confidence": min_confidence} | ({"other_label": other_label} if other_label else {}),
         "batching": {"cap": cap},
         "source": {"file": source.name, "format": "onnx", "sha256": sha256(source), "size_bytes": len(network)},
         "artifact": {

@@ -42,6 +42,8 @@ class Classifier:
         self._spec = manifest.preprocessing.input_spec
         self._normalization = manifest.preprocessing.normalization
         self._names = tuple(manifest.display_name(label) for label in manifest.labels)
+        other = manifest.decision.other_label
+        self._other = None if other is None else manifest.labels.index(other)
         self.at_once = manifest.batching.cap
         """Images in one run of the network; a larger batch is run in parts."""
 
@@ -91,17 +93,27 @@ class Classifier:
         if self._insight.measures_appearance:
             measured = [measure_appearance(pixels_of(one, self._spec), self._spec.color) for one in tensors]
             appearance = np.array(measured, dtype=np.float32)
-        return self._insight.remark(extras, appearance, probabilities.argmax(axis=1))
+        return self._insight.remark(extras, appearance, self._ranks(probabilities)[:, 0])
+
+    def _ranks(self, probabilities: NDArray[np.float64]) -> NDArray[np.intp]:
+        """Return the outputs (n, classes) by descending probability, with the one for everything else last."""
+        ranked = -probabilities
+        if self._other is not None:
+            ranked[:, self._other] = 1.0
+        # A stable sort of the negated values: ties keep the order of the labels, on every machine.
+        return np.argsort(ranked, axis=1, kind="stable")
 
     def _describe(self, probabilities: NDArray[np.float64], remarks: Sequence[Remark]) -> tuple[Classification, ...]:
-        # A stable sort of the negated values: ties keep the order of the labels, on every machine.
-        order = np.argsort(-probabilities, axis=1, kind="stable")[:, :TOP_K]
+        order = self._ranks(probabilities)[:, : min(TOP_K, len(self.manifest.conditions))]
+        is_other = [best == self._other for best in probabilities.argmax(axis=1).tolist()]
         entropies = entropy(probabilities)
         labels, names = self.manifest.labels, self._names
         threshold = self.manifest.decision.min_confidence
         described = []
-        for row, best, spread, remark in zip(probabilities, order.tolist(), entropies.tolist(), remarks, strict=True):
+        rows = zip(probabilities, order.tolist(), entropies.tolist(), is_other, remarks, strict=True)
+        for row, best, spread, other, remark in rows:
             top = tuple(LabelScore(labels[i], names[i], float(row[i])) for i in best)
-            is_sure = remark.is_familiar and top[0].confidence >= threshold
-            described.append(Classification(top, spread, is_sure, remark.is_familiar, remark.heat, remark.measures))
+            is_familiar = remark.is_familiar and not other
+            is_sure = is_familiar and top[0].confidence >= threshold
+            described.append(Classification(top, spread, is_sure, is_familiar, remark.heat, remark.measures))
         return tuple(described)

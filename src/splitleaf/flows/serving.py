@@ -168,7 +168,7 @@ class Serving:
         manifest = self.manifests.get(self.champion)
         if manifest is None:
             raise NoModelReady
-        return [(label, manifest.display_name(label)) for label in manifest.labels]
+        return [(label, manifest.display_name(label)) for label in manifest.conditions]
 
 
 def ready_versions(workers: Sequence[WorkerReport]) -> frozenset[str]:

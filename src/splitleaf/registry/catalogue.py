@@ -83,11 +83,11 @@ class Catalogue:
 
 
 def known_labels(folders: Iterable[VersionFolder]) -> dict[str, str]:
-    """Return every class that a version knows with its display name, in the order of the versions' outputs."""
+    """Return every condition that a version knows with its display name, in the order of the versions' outputs."""
     labels: dict[str, str] = {}
     for one in folders:
         if one.manifest is not None:
-            for label in one.manifest.labels:
+            for label in one.manifest.conditions:
                 labels.setdefault(label, one.manifest.display_name(label))
     return labels
 

@@ -64,6 +64,9 @@ class Decision(Table):
     min_confidence: Annotated[float, Field(ge=0, le=1)] = 0.5
     max_distance: Annotated[float, Field(gt=0)] | None = None
     """Images further than this from the reference images are unfamiliar; None: the version cannot tell."""
+    other_label: str | None = None
+    """The output that stands for everything that is none of the conditions; an image that it wins is unfamiliar, and
+    nobody is shown it as an answer. None: the version has no such output."""
 
 
 class Batching(Table):
@@ -169,7 +172,14 @@ class Manifest(Table):
     def _labels_are_distinct(self) -> Manifest:
         if len(set(self.labels)) != len(self.labels):
             raise ValueError("labels must be distinct")
+        if self.decision.other_label is not None and self.decision.other_label not in self.labels:
+            raise ValueError("decision.other_label is none of the labels")
         return self
+
+    @property
+    def conditions(self) -> tuple[str, ...]:
+        """The labels that may be answers, in the order of the outputs: all but `other_label`."""
+        return tuple(label for label in self.labels if label != self.decision.other_label)
 
     def display_name(self, label: str) -> str:
         return self.display_names.get(label) or label.replace("_", " ")
