@@ -23,6 +23,7 @@ STAGED: Final = ROOT / "build/documentation"
 SECTIONS: Final = {
     "Tutorial": "tutorial",
     "How-to": "how-to",
+    "Extend": "how-to/extend",
     "Reference": "reference",
     "Explanation": "explanation",
     "Decisions": "decisions",

@@ -1,6 +1,6 @@
 """The metrics, each declared once. Plan, guardrails, report, command line and dashboard know them from here alone.
 
-docs/how-to/add-a-metric.md tells how one is added. Pure, and without numpy: an API process reads plans, too.
+docs/how-to/extend/add-a-metric.md describes how to add one. Pure, and without numpy: an API process reads plans, too.
 """
 
 from __future__ import annotations
