@@ -11,11 +11,12 @@ from typing import Any
 import httpx
 
 from splitleaf.api.app import build_app
-from splitleaf.api.client_limits import ClientLimits, ClientRates
-from splitleaf.api.keys import Access, KeyRing
+from splitleaf.api.public.units import derive_secrets
+from splitleaf.api.security.access import Access
+from splitleaf.api.security.client_limits import ClientLimits, ClientRates
+from splitleaf.api.security.key_ring import KeyRing
+from splitleaf.api.security.sessions import SessionSigner
 from splitleaf.api.services import ApiServices
-from splitleaf.api.sessions import SessionSigner
-from splitleaf.api.units import derive_secrets
 from splitleaf.core.access import key_digest
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.flows.load_routing import load_routing

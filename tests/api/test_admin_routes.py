@@ -11,9 +11,9 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from splitleaf.api.admin import admin_router
-from splitleaf.api.keys import Required, Scope
-from splitleaf.core.access import key_digest
+from splitleaf.api.admin.router import admin_router
+from splitleaf.api.security.access import Required
+from splitleaf.core.access import Scope, key_digest
 from splitleaf.images.directory import DirectoryImageArchive
 from splitleaf.jobs.queue import DeadLetter
 from tests.api.served import READ_KEY, SESSION, WRITE_KEY, Served, unknown_key

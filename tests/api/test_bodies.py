@@ -7,7 +7,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from splitleaf.api.bodies import MAX_JSON_BYTES, read_body, receive_bounded
+from splitleaf.api.http.bodies import MAX_JSON_BYTES, read_body, receive_bounded
 from splitleaf.core.errors import MalformedRequest, PayloadTooLarge, RequestTimedOut
 
 

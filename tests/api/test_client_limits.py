@@ -11,7 +11,7 @@ import httpx
 import pytest
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from splitleaf.api.client_limits import ClientRates
+from splitleaf.api.security.client_limits import ClientRates
 from splitleaf.core.errors import DependencyDown, Overloaded
 from splitleaf.jobs.rates import Rate, Standing
 from tests.api.served import READ_KEY, WRITE_KEY, Served, code, unknown_key

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from splitleaf.api.codes import CODES
-from splitleaf.api.problems import problem_response, status_of
+from splitleaf.api.http.problem_codes import CODES
+from splitleaf.api.http.problems import problem_response, status_of
 from splitleaf.core.errors import SplitleafError
 from splitleaf.images.refusals import CODES as IMAGE_CODES
 from splitleaf.images.refusals import public_error

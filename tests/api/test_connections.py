@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import pytest
 import uvicorn
 
-from splitleaf.api import protocol
 from splitleaf.api.app import build_app
-from splitleaf.api.held_bodies import HeldBodies
-from splitleaf.api.protocol import ProblemProtocol
+from splitleaf.api.http import protocol
+from splitleaf.api.http.body_budget import HeldBodies
+from splitleaf.api.http.protocol import ProblemProtocol
 from splitleaf.jobs.admission import Room
 from splitleaf.jobs.queue import Priority
 from tests.api.served import Served

@@ -12,7 +12,7 @@ import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic import BaseModel
 
-from splitleaf.api import examples, schemas
+from splitleaf.api.public import examples, schemas
 from tests.api.served import Served
 from tests.support.images import jpeg
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx
 
-from splitleaf.api.units import COOKIE
+from splitleaf.api.public.units import COOKIE
 from tests.api.served import Served, code
 from tests.support.images import BLUE, GREEN, jpeg
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from splitleaf.api.origins import find_origin
+from splitleaf.api.public.origins import find_origin
 from splitleaf.core.prediction import Origin
 from tests.api.served import Served
 from tests.support.images import GREEN, jpeg

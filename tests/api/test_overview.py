@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from splitleaf.api.admin_overview import TRAFFIC_KEPT_S
+from splitleaf.api.admin.overview import TRAFFIC_KEPT_S
 from splitleaf.registry.reports import REPORT_NAME
 from tests.api.served import READ_KEY, Served, code
 from tests.outcomes.facts import outcome

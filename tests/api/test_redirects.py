@@ -5,8 +5,8 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from splitleaf.api.edge import _path_of
-from splitleaf.api.problems import retry_after
+from splitleaf.api.http.middleware import _path_of
+from splitleaf.api.http.problems import retry_after
 from tests.api.served import Served
 
 

@@ -8,7 +8,7 @@ from http.cookies import SimpleCookie
 import httpx
 import pytest
 
-from splitleaf.api.sessions import SESSION_COOKIE, SessionSigner
+from splitleaf.api.security.sessions import SESSION_COOKIE, SessionSigner
 from splitleaf.core.errors import DependencyDown
 from splitleaf.jobs.rates import Rate, Standing
 from tests.api.served import READ_KEY, SESSION, WRITE_KEY, Served, code, unknown_key

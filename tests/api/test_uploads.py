@@ -6,7 +6,7 @@ import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from splitleaf.api.uploads import MAX_TEXT_BYTES, MULTIPART_OVERHEAD_BYTES, read_upload
+from splitleaf.api.public.uploads import MAX_TEXT_BYTES, MULTIPART_OVERHEAD_BYTES, read_upload
 from splitleaf.core.errors import MalformedRequest, PayloadTooLarge, RejectedImage
 
 LIMIT = 1_000_000

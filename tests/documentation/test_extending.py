@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 import splitleaf.jobs
-from splitleaf.api.codes import CODES
+from splitleaf.api.http.problem_codes import CODES
 from splitleaf.cli.images import SUFFIXES as CLI_SUFFIXES
 from splitleaf.images.formats import ImageFormat, sniff
 from splitleaf.images.limits import ImageLimits

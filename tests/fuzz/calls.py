@@ -24,7 +24,7 @@ import uvicorn
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from splitleaf.api.protocol import ProblemProtocol
+from splitleaf.api.http.protocol import ProblemProtocol
 from tests.api.served import WRITE_KEY, Served
 from tests.images.corpus.mutations import mutants
 

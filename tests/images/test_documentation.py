@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from splitleaf.api.codes import CODES as PUBLIC_CODES
+from splitleaf.api.http.problem_codes import CODES as PUBLIC_CODES
 from splitleaf.core.preprocessing import ResizeFilter
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.refusals import CODES

@@ -10,7 +10,7 @@ import httpx
 import pytest
 import redis
 
-from splitleaf.api.sessions import SESSION_HEADER
+from splitleaf.api.security.sessions import SESSION_HEADER
 from splitleaf.backup.backup import back_up
 from splitleaf.settings import Settings
 from tests.experiments.plans import RAMP, table

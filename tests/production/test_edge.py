@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from splitleaf.api.codes import CODES
+from splitleaf.api.http.problem_codes import CODES
 from splitleaf.web.pages import SECURITY_HEADERS, PageAssets
 from tests.production.door import CONFIGURATION, Door
 from tests.system.running import RunningSystem

@@ -16,7 +16,7 @@ from tests.web.dashboard import PHONE, READ_KEY, accessible, confirm, go, log_in
 from tests.web.seeds import NASTY
 
 from splitleaf.analysis.windows import MeasureDrift
-from splitleaf.api.admin_drift import DriftShape
+from splitleaf.api.admin.drift import DriftShape
 from splitleaf.flows.watch_drift import DriftReport, DriftWindow
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]

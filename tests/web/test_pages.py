@@ -13,7 +13,7 @@ import pytest
 from starlette.applications import Starlette
 from tests.web.stub import LABELS, running
 
-from splitleaf.api.codes import CODES
+from splitleaf.api.http.problem_codes import CODES
 from splitleaf.web.pages import CONTENT_SECURITY_POLICY, STATIC_DIR, PageAssets, condition_guide, page_routes
 
 INDEX = (STATIC_DIR / "index.html").read_text(encoding="utf-8")

@@ -1,1 +1,1 @@
-"""HTTP: routes, schemas, problems."""
+"""The HTTP APIs: `public`, `admin`, and what both share."""

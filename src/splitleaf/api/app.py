@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from splitleaf.api import problems
-from splitleaf.api.bodies import receive_bounded
-from splitleaf.api.edge import Edge, RequestFacts
-from splitleaf.api.health import Health
-from splitleaf.api.predictions import Predictions
-from splitleaf.api.public import Call, public_calls
-from splitleaf.api.reference import reference_routes
+from splitleaf.api.http import problems
+from splitleaf.api.http.bodies import receive_bounded
+from splitleaf.api.http.middleware import Edge, RequestFacts
+from splitleaf.api.public.calls import Call, public_calls
+from splitleaf.api.public.health import Health
+from splitleaf.api.public.predictions import Predictions
+from splitleaf.api.public.reference import reference_routes
 from splitleaf.api.services import ApiServices
 from splitleaf.core.errors import SplitleafError
 from splitleaf.web.pages import dashboard_routes, page_routes
@@ -86,6 +86,6 @@ class _LateInterface:
         await self._app(scope, bounded, send)
 
     def _build(self) -> ASGIApp:
-        from splitleaf.api.interface import build_interface
+        from splitleaf.api.fastapi_app import build_fastapi_app
 
-        return build_interface(self._services, self._calls)
+        return build_fastapi_app(self._services, self._calls)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from splitleaf.api.client_limits import ClientLimits
-from splitleaf.api.held_bodies import HeldBodies
-from splitleaf.api.keys import Access
+from splitleaf.api.http.body_budget import HeldBodies
+from splitleaf.api.security.access import Access
+from splitleaf.api.security.client_limits import ClientLimits
 from splitleaf.core.clock import Clock
 from splitleaf.core.tracing import NO_TRACER, Tracer
 from splitleaf.flows.keep_images import ImageKeeping

@@ -13,7 +13,7 @@ from splitleaf.cli.options import AsJson, Data, Repository, Why, repository_dir,
 from splitleaf.cli.shares import parse_shares, sentence
 
 if TYPE_CHECKING:
-    from splitleaf.api.admin_control import ExperimentControlShape
+    from splitleaf.api.admin.control import ExperimentControlShape
     from splitleaf.experiments.plan import Plan
     from splitleaf.flows.size_experiment import Size
     from splitleaf.local.experimenter import Experimenter
@@ -60,8 +60,8 @@ def list_command(models: Repository = None, data: Data = None, as_json: AsJson =
 @app.command("show", short_help="Show one: its plan, counts and story.")
 def show(key: Key, models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Show one: its plan, revisions, counts and story, and what the controller waits for."""
-    from splitleaf.api.admin_control import control_of
-    from splitleaf.api.experiment_shapes import AuditShape, ExperimentDetailShape, ExperimentShape, RevisionShape
+    from splitleaf.api.admin.control import control_of
+    from splitleaf.api.admin.experiment_schemas import AuditShape, ExperimentDetailShape, ExperimentShape, RevisionShape
 
     with _open(models, data) as experimenter:
         record = experimenter.experiment(key)
@@ -145,7 +145,7 @@ def _days(size: Size) -> str:
 @app.command("metrics", short_help="List what can decide and be guarded.")
 def metrics(as_json: AsJson = False) -> None:
     """List the metrics: what each is, whether more is better, and what it may be in an experiment."""
-    from splitleaf.api.experiment_shapes import MetricShape
+    from splitleaf.api.admin.experiment_schemas import MetricShape
     from splitleaf.experiments.metrics import METRICS
 
     shown = [MetricShape.of(one) for one in METRICS.values()]
@@ -268,7 +268,7 @@ def _read(plan: Path) -> Plan:
 
 
 def _shape(record: ExperimentRecord) -> dict[str, object]:
-    from splitleaf.api.experiment_shapes import ExperimentShape
+    from splitleaf.api.admin.experiment_schemas import ExperimentShape
 
     return ExperimentShape.of(record).model_dump(mode="json")
 

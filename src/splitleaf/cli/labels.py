@@ -44,7 +44,7 @@ def import_command(
     with open_reviewer(models, data) as reviewer:
         done = reviewer.import_labels(text, author, prefer.value, dry_run=dry_run)
         if as_json:
-            from splitleaf.api.review_shapes import LabelImportShape
+            from splitleaf.api.admin.review_schemas import LabelImportShape
 
             typer.echo(json.dumps(LabelImportShape.of(done).model_dump(mode="json"), ensure_ascii=False))
         else:

@@ -118,7 +118,7 @@ def agreement(
     with open_reviewer(models, data) as reviewer:
         found = reviewer.agreement(experiment)
     if as_json:
-        from splitleaf.api.review_shapes import AgreementShape
+        from splitleaf.api.admin.review_schemas import AgreementShape
 
         typer.echo(json.dumps(AgreementShape.of(experiment, found).model_dump(mode="json"), ensure_ascii=False))
         return
@@ -140,7 +140,7 @@ def disputes(
     with open_reviewer(models, data) as reviewer:
         found = reviewer.disputes(experiment)
     if as_json:
-        from splitleaf.api.review_shapes import DisputeShape
+        from splitleaf.api.admin.review_schemas import DisputeShape
 
         typer.echo(json.dumps([DisputeShape.of(one).model_dump(mode="json") for one in found], ensure_ascii=False))
         return

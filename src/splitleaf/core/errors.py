@@ -1,4 +1,4 @@
-"""The one error tree. HTTP status codes appear only in `splitleaf.api.problems`."""
+"""The one error tree. HTTP status codes appear only in `splitleaf.api.http.problems`."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from splitleaf.telemetry.api_metrics import ApiMetrics
 
 from splitleaf.api.app import build_app
-from splitleaf.api.protocol import ProblemProtocol
+from splitleaf.api.http.protocol import ProblemProtocol
 from splitleaf.processes.api_services import ApiObservers, open_services
 from splitleaf.settings import Settings, read_settings
 from splitleaf.supervision.ports import require_free

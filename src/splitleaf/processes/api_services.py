@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from splitleaf.api.client_limits import ClientLimits, ClientRates
-from splitleaf.api.held_bodies import HeldBodies
-from splitleaf.api.keys import Access, KeyRing
+from splitleaf.api.http.body_budget import HeldBodies
+from splitleaf.api.public.units import derive_secrets
+from splitleaf.api.security.access import Access
+from splitleaf.api.security.client_limits import ClientLimits, ClientRates
+from splitleaf.api.security.key_ring import KeyRing
+from splitleaf.api.security.sessions import SessionSigner
 from splitleaf.api.services import ApiLimits, ApiServices
-from splitleaf.api.sessions import SessionSigner
-from splitleaf.api.units import derive_secrets
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.tracing import NO_TRACER, Tracer
 from splitleaf.flows.keep_images import ImageKeeping

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from splitleaf.api.edge import RequestFacts
+from splitleaf.api.http.middleware import RequestFacts
 from splitleaf.flows.serving import Serving
 from splitleaf.jobs.queue import Task
 from splitleaf.telemetry.instruments import Instruments

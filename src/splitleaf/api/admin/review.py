@@ -1,0 +1,217 @@
+"""The admin API's review: images for experts, their labels, and labels in files. Off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from splitleaf.api.admin import review_schemas as shapes
+from splitleaf.api.admin.schemas import Name, Text
+from splitleaf.api.http.bodies import media_type
+from splitleaf.api.http.problem_docs import problem
+from splitleaf.api.services import ApiServices
+from splitleaf.core.clock import as_rfc3339
+from splitleaf.core.errors import NotFound, Unprocessable, UnsupportedMedia
+from splitleaf.core.ids import is_prediction_id
+from splitleaf.flows import review_images as flow
+from splitleaf.flows.discard_image import discard_image
+from splitleaf.flows.import_labels import Prefer, export_labels, import_labels
+from splitleaf.flows.measure_agreement import compare_experts
+from splitleaf.flows.run_experiment import find_experiment, require_known
+from splitleaf.flows.settle_labels import MOST_DISPUTES, list_disputes, settle_label
+from splitleaf.outcomes.audit import entry_of
+from splitleaf.registry.catalogue import known_labels
+
+_JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "The image."}}
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "The labels."}}
+_CSV_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {"text/csv": {"schema": {"type": "string"}, "example": "prediction_id,label,author\n"}},
+    }
+}
+Experiment = Annotated[str, Query(max_length=64, description="Its key; empty: images of no experiment.")]
+
+
+def add_review(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
+    """Add the routes under `/review`, `/labels` and `/images`."""
+    review = flow.ImageReview(services.store, services.images, services.clock, services.review)
+    _add_queue(router, services, review, may_read, may_write)
+    _add_words(router, services, review, may_write)
+    _add_disputes(router, services, may_read, may_write)
+    _add_numbers(router, services, may_read)
+    _add_files(router, services, may_read, may_write)
+    _add_images(router, services, may_write)
+
+
+def _add_queue(
+    router: APIRouter, services: ApiServices, review: flow.ImageReview, may_read: Any, may_write: Any
+) -> None:
+    @router.post("/review/next", summary="Get the next images to label")
+    async def next_items(body: shapes.NextBody, actor: str = may_write) -> shapes.ReviewItemsShape:
+        await asyncio.to_thread(require_known, services.store, body.experiment)
+        wanted = flow.Request(body.expert or actor, body.experiment, body.count, body.opinions)
+        tasks = await asyncio.to_thread(review.next_items, wanted)
+        return shapes.ReviewItemsShape.of(tasks, known_labels(services.monitor.folders))
+
+    @router.get(
+        "/review/items/{prediction_id}/image",
+        dependencies=[may_read],
+        summary="Show an image",
+        response_class=Response,
+        responses=_JPEG,
+    )
+    async def show_image(prediction_id: str) -> Response:
+        jpeg = await asyncio.to_thread(review.image, _checked(prediction_id))
+        headers = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
+        return Response(jpeg, media_type="image/jpeg", headers=headers)
+
+
+def _add_words(router: APIRouter, services: ApiServices, review: flow.ImageReview, may_write: Any) -> None:
+    @router.post("/review/items/{prediction_id}/label", summary="Say what an image shows")
+    async def say(prediction_id: str, body: shapes.SayingBody, actor: str = may_write) -> shapes.SaidShape:
+        if (body.label is None) == (body.verdict is None):
+            raise Unprocessable("send either `label` or `verdict`", code="invalid_feedback")
+        expert, item = body.expert or actor, _checked(prediction_id)
+        if body.verdict == "skip":
+            await asyncio.to_thread(review.skip, item, expert)
+            await _note(services, actor, "skip", f"label/{item}", {"expert": expert})
+            now = as_rfc3339(services.clock.now_ms())
+            return shapes.SaidShape(id=item, verdict="skip", label=None, expert=expert, said_at=now)
+        known = known_labels(services.monitor.folders)
+        said = await asyncio.to_thread(review.say, item, flow.Word(expert, body.label), known)
+        await _note(services, actor, "label", f"label/{item}", {"expert": expert, "label": body.label})
+        return shapes.SaidShape.of(said)
+
+    @router.post("/review/items/{prediction_id}/undo", summary="Take back what one said, or skipped")
+    async def undo(prediction_id: str, body: shapes.UndoBody, actor: str = may_write) -> shapes.ReviewItemShape:
+        expert, item = body.expert or actor, _checked(prediction_id)
+        task = await asyncio.to_thread(review.undo, item, expert)
+        await _note(services, actor, "undo", f"label/{item}", {"expert": expert})
+        return shapes.ReviewItemShape.of(task)
+
+
+def _add_disputes(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
+    store = services.store
+
+    @router.get("/review/disputes", dependencies=[may_read], summary="List images whose labels contradict each other")
+    async def disputes(experiment: Experiment = "") -> shapes.DisputesShape:
+        await asyncio.to_thread(require_known, store, experiment)
+        found = await asyncio.to_thread(list_disputes, store, experiment)
+        shown = [shapes.DisputeShape.of(one) for one in found[:MOST_DISPUTES]]
+        return shapes.DisputesShape(experiment=experiment, count=len(found), disputes=shown)
+
+    @router.post("/review/items/{prediction_id}/settle", summary="Decide what an image shows, whatever was said of it")
+    async def settle(prediction_id: str, body: shapes.SettlingBody, actor: str = may_write) -> shapes.SaidShape:
+        item, known = _checked(prediction_id), known_labels(services.monitor.folders)
+        who = body.expert or actor
+        made = await asyncio.to_thread(settle_label, store, item, body.label, who, known, services.clock)
+        await _note(services, actor, "settle", f"label/{item}", {"expert": who, "label": body.label})
+        return shapes.SaidShape.of(made)
+
+
+def _add_numbers(router: APIRouter, services: ApiServices, may_read: Any) -> None:
+    store = services.store
+
+    @router.get("/review/progress", dependencies=[may_read], summary="Count what is labelled and what is not")
+    async def progress(experiment: Experiment = "") -> shapes.ProgressShape:
+        await asyncio.to_thread(require_known, store, experiment)
+        return shapes.ProgressShape(
+            experiment=experiment,
+            images_are_kept=services.images is not None,
+            audit_share=services.review.audit_share,
+            reasons=list(await asyncio.to_thread(store.count_reviews, experiment)),
+        )
+
+    @router.get("/review/agreement", dependencies=[may_read], summary="Show how far experts agree")
+    async def agreement(experiment: Experiment = "") -> shapes.AgreementShape:
+        await asyncio.to_thread(require_known, store, experiment)
+        found = await asyncio.to_thread(compare_experts, store, experiment)
+        return shapes.AgreementShape.of(experiment, found)
+
+    @router.get("/experiments/{key}/responses", dependencies=[may_read], summary="Count what users said, by variant")
+    async def responses(key: Name) -> shapes.ResponsesShape:
+        await asyncio.to_thread(find_experiment, store, key)
+        counts = list(await asyncio.to_thread(store.count_responses, key))
+        return shapes.ResponsesShape(experiment=key, responses=counts)
+
+
+def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
+    store, clock = services.store, services.clock
+
+    @router.post(
+        "/labels/import",
+        summary="Keep the labels of a CSV file, all or none",
+        openapi_extra=_CSV_BODY,
+        responses={415: problem(415)},
+    )
+    async def take(
+        request: Request,
+        dry_run: bool = False,
+        prefer: Annotated[
+            Prefer, Query(description="Who wins where a line contradicts what somebody said; `none`: they wait.")
+        ] = "none",
+        reason: Annotated[str, Query(max_length=500)] = "",
+        actor: str = may_write,
+    ) -> shapes.LabelImportShape:
+        text, known = await _read_csv(request), known_labels(services.monitor.folders)
+        done = await asyncio.to_thread(
+            import_labels, store, text, author=actor, known_labels=known, clock=clock, dry_run=dry_run, prefer=prefer
+        )
+        if not dry_run:
+            after = {"imported": done.imported, "contradicting": len(done.conflicts), "prefer": prefer}
+            await _note(services, actor, "import", "labels", after, reason or "a file of labels")
+        return shapes.LabelImportShape.of(done)
+
+    @router.get(
+        "/labels/export",
+        dependencies=[may_read],
+        summary="Get the labels as a CSV file",
+        response_class=StreamingResponse,
+        responses=_CSV,
+    )
+    async def give(
+        experiment: Annotated[str | None, Query(max_length=64, description="Its key; all labels unless given.")] = None,
+    ) -> StreamingResponse:
+        await asyncio.to_thread(require_known, store, experiment or "")
+        headers = {"Content-Disposition": 'attachment; filename="labels.csv"', "Cache-Control": "no-store"}
+        return StreamingResponse(export_labels(store, experiment), media_type="text/csv", headers=headers)
+
+
+def _add_images(router: APIRouter, services: ApiServices, may_write: Any) -> None:
+    @router.delete("/images/{prediction_id}", summary="Delete a kept image for good, for example when its owner asks")
+    async def discard(
+        prediction_id: str, reason: Annotated[Text, Query()], actor: str = may_write
+    ) -> shapes.DiscardedImageShape:
+        done = await asyncio.to_thread(
+            discard_image, services.store, services.images, _checked(prediction_id), actor, reason, services.clock
+        )
+        return shapes.DiscardedImageShape(id=prediction_id, discarded=done)
+
+
+async def _note(  # noqa: PLR0917 - who did what to what, and why
+    services: ApiServices, actor: str, action: str, subject: str, after: dict[str, Any], reason: str = "review"
+) -> None:
+    """Say in the audit log whose key it was: the label itself names the expert."""
+    entry = entry_of(actor, action, subject, reason, None, after, services.clock.now_ms())
+    await asyncio.to_thread(services.store.record_audit, entry)
+
+
+def _checked(prediction_id: str) -> str:
+    if not is_prediction_id(prediction_id):
+        raise NotFound("there is no such prediction", code="prediction_not_found")
+    return prediction_id
+
+
+async def _read_csv(request: Request) -> str:
+    if media_type(request) != "text/csv":
+        raise UnsupportedMedia("send text/csv")
+    body = await request.body()  # bounded before it comes here, as all bodies of the admin API
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Unprocessable(f"the file is not UTF-8: byte {error.start}", code="invalid_labels") from error

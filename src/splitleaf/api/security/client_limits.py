@@ -1,0 +1,79 @@
+"""How often one client may ask: counted by key where a request brings one, by address otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from starlette.requests import Request
+
+from splitleaf.api.http.addresses import client_network
+from splitleaf.api.http.headers import header
+from splitleaf.api.http.rate_limits import TooManyRequests, limit_headers
+from splitleaf.api.security.access import Access
+from splitleaf.core.errors import DependencyDown, Overloaded, Unauthorized
+from splitleaf.experiments.bucketing import hash_unit
+from splitleaf.jobs.rates import Rate, RateLimiter
+
+log = structlog.get_logger(__name__)
+
+_KEY: Final = "key:"
+_COUNTED_WITHIN_S: Final = 0.25
+"""A limit that cannot be counted so soon is not applied: it must never be what takes the service down."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRates:
+    """What one client may send; None: as much as it likes."""
+
+    per_address: Rate | None = None
+    per_key: Rate | None = None
+
+
+class ClientLimits:
+    """Counts requests in the broker. Costs nothing, not even a look at the request, where nothing is limited."""
+
+    def __init__(self, rates: ClientRates, limiter: RateLimiter, access: Access, pepper: bytes) -> None:
+        self._rates = rates
+        self._limiter = limiter
+        self._access = access
+        self._pepper = pepper
+        self.are_on = rates != ClientRates()
+
+    async def count(self, request: Request) -> dict[str, str]:
+        """Return the headers that tell the client what it has left. Raises `TooManyRequests`."""
+        client = await self.client_of(request)
+        rate = self._rates.per_key if client.startswith(_KEY) else self._rates.per_address
+        return {} if rate is None else await self.charge(rate, client)
+
+    async def client_of(self, request: Request) -> str:
+        """Return whom a request is counted as: a good key, or else the network that it came from."""
+        key_id = await self._key_of(request)
+        return f"{_KEY}{key_id}" if key_id else f"address:{client_network(request)}"
+
+    async def charge(self, rate: Rate, client: str) -> dict[str, str]:
+        """Count a request of a client whose name the broker does not learn. Raises `TooManyRequests`.
+
+        Where nobody can count, everybody may pass.
+        """
+        try:
+            async with asyncio.timeout(_COUNTED_WITHIN_S):
+                standing = await self._limiter.charge(rate, hash_unit(client, self._pepper))
+        except (DependencyDown, Overloaded, TimeoutError) as error:
+            log.warning("request_not_counted", rate=rate.name, detail=str(error) or "too slow")
+            return {}
+        if not standing.is_allowed:
+            raise TooManyRequests(standing)
+        return limit_headers(standing)
+
+    async def _key_of(self, request: Request) -> str:
+        """Return the id of a good key. Anything else in its place makes nobody a better client."""
+        kind, _, key = (header(request.scope, b"authorization") or "").partition(" ")
+        if kind.lower() != "bearer":
+            return ""
+        try:
+            return (await self._access.of_key(key)).key_id
+        except (Unauthorized, DependencyDown):
+            return ""
