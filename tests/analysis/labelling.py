@@ -136,7 +136,7 @@ def audited_split(runs: int, seed: int) -> list[Reading]:
 
 
 def clustered_recalls(runs: int, seed: int) -> list[Reading]:
-    """60 units of 20 alike images, three conditions; both versions are right on 80 % of the units."""
+    """60 units of 20 similar images, three conditions; both versions are right on 80 % of the units."""
     generator = np.random.default_rng(seed)
     claims = np.zeros(2)
     for _ in range(runs):
@@ -147,7 +147,9 @@ def clustered_recalls(runs: int, seed: int) -> list[Reading]:
             found = compare_recalls(true, control, other, 4, planned_images=1_200, unit=unit)
             claims[place] += any(0 not in one.interval for one in found)
     return [
-        at_most("26", "recalls, 60 units of 20 alike images, equal: a difference is claimed", claims[0] / runs, ALPHA),
+        at_most(
+            "26", "recalls, 60 units of 20 similar images, equal: a difference is claimed", claims[0] / runs, ALPHA
+        ),
         at_least("26", "the same, by image", claims[1] / runs, 0.5),
     ]
 

@@ -91,7 +91,7 @@ def heavy_tails(runs: int, seed: int) -> list[Reading]:
     dearer = np.array([watch(generator, 5, 1.5, 2.0) for _ in range(max(5, runs // 10))])
     return [
         at_most("20", "lognormal times, sigma 1.5, a share of 5 %: false positives", alike[:, 0].mean(), ALPHA),
-        at_least("20", "the same, twice as dear: found in", dearer[:, 0].mean(), 0.8),
+        at_least("20", "the same, twice as expensive: found in", dearer[:, 0].mean(), 0.8),
     ]
 
 
@@ -104,7 +104,7 @@ def tiny_shares(runs: int, seed: int) -> list[Reading]:
         where = f"cost at a share of {share:g} %"
         readings += [
             at_most("21", f"{where}: false positives", alike[:, 0].mean(), ALPHA),
-            at_least("21", f"{where}, four times as dear: found in", dearer[:, 0].mean(), 0.95),
+            at_least("21", f"{where}, four times as expensive: found in", dearer[:, 0].mean(), 0.95),
             at_least("21", f"{where}: estimates in their intervals", np.concatenate([alike, dearer])[:, 2].mean(), 1.0),
         ]
     return readings

@@ -66,7 +66,7 @@ def live_differences(runs: int, seed: int) -> list[Reading]:
         readings += [
             at_most("17", f"{name}: median, in fixed n", _median(found.either, found.ends) / fixed, most, "x"),
             at_most("17", "the same, one side", _median(side, found.ends) / fixed, most, "x"),
-            at_least("17", "the same, rates learnt arm by arm", _median(plug_in, every) / fixed, 0.0, "x"),
+            at_least("17", "the same, rates learned arm by arm", _median(plug_in, every) / fixed, 0.0, "x"),
             at_least("17", "the same: ten failures of each arm have come", float(np.median(gated)) / fixed, 0.0, "x"),
             at_least("17", "the same, an oracle that knows both rates", _median(oracle, every) / fixed, 0.0, "x"),
         ]
