@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from splitleaf.core.prediction import HEAT_SIDE
+from splitleaf.core.prediction import MAP_SIDE
 from splitleaf.flows.submit_image import UNEXPLAINED
 from tests.api.served import Served, code
 from tests.outcomes.facts import failed_outcome, outcome
 
-CORNER = bytes([255, *[0] * (HEAT_SIDE**2 - 1)])
+CORNER = bytes([255, *[0] * (MAP_SIDE**2 - 1)])
 
 
 async def explanation(served: Served, **facts: Any) -> dict[str, Any]:

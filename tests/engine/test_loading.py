@@ -48,7 +48,7 @@ def test_golden_images_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     golden = folder / "artifact/golden.npz"
     np.savez(golden, inputs=np.zeros((1, 4, 4, 3), np.uint8), probabilities=np.zeros((1, 3), np.float32))
     _edit(folder, "golden_sha256", sha256(golden))
-    with pytest.raises(InvalidArtifact, match="do not fit"):
+    with pytest.raises(InvalidArtifact, match="do not match"):
         load_classifier(folder, OnnxRuntime)
 
 

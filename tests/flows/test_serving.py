@@ -18,7 +18,7 @@ from splitleaf.experiments.slots import new_table, to_slots
 from splitleaf.flows.serving import NOTHING, STALE_AFTER_S, Serving, ServingMonitor
 from splitleaf.jobs.queue import WorkerReport
 from splitleaf.registry.catalogue import Catalogue, VersionFolder
-from splitleaf.registry.manifest import Insight, Manifest
+from splitleaf.registry.manifest import AuxiliaryTable, Manifest
 from tests.support.memory_queue import MemoryBroker, MemoryWorkerDirectory
 from tests.support.repositories import add_version
 
@@ -319,7 +319,7 @@ EXPERIMENT = LiveExperiment(
 def test_answers_are_explained_where_every_version_that_may_answer_offers_a_heat_map(
     manifests: dict[str, Manifest], routing: Routing, *, is_explained: bool
 ) -> None:
-    heat = Insight(sha256="0" * 64, map_output="map", map_shape=(4, 4))
+    heat = AuxiliaryTable(sha256="0" * 64, map_output="map", map_shape=(4, 4))
     known = {**manifests, "v1": manifests["v1"].model_copy(update={"insight": heat})}
     serving = Serving(routing, known, frozenset({"v1", "v2"}))
     assert {serving.choose(unit).is_explained for unit in UNITS} == {is_explained}

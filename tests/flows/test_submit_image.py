@@ -26,7 +26,7 @@ from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.redis import RedisJobQueue
 from splitleaf.outcomes.events import Outcome
 from splitleaf.registry.catalogue import Catalogue
-from splitleaf.registry.manifest import Insight
+from splitleaf.registry.manifest import AuxiliaryTable
 from tests.jobs.conftest import Parts
 from tests.jobs.tasks import classified
 from tests.outcomes.facts import outcome
@@ -283,7 +283,7 @@ async def test_a_broker_that_does_not_answer_is_our_error(
 async def test_what_may_not_be_explained_is_noted_when_the_image_is_accepted(
     parts: Parts, intake: PooledIntake, serving: Serving
 ) -> None:
-    heat = Insight(sha256="0" * 64, map_output="map", map_shape=(4, 4))
+    heat = AuxiliaryTable(sha256="0" * 64, map_output="map", map_shape=(4, 4))
     offering = replace(serving, manifests={"v1": serving.manifests["v1"].model_copy(update={"insight": heat})})
     flags = []
     for one in (serving, offering):

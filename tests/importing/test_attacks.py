@@ -51,7 +51,7 @@ def test_the_importing_process_loads_no_network_at_all(tmp_path: Path, monkeypat
         raise AssertionError("a network was loaded outside the child")
 
     monkeypatch.setattr(OnnxRuntime, "__init__", never)
-    monkeypatch.setattr("splitleaf.importing.child.wire.open_message", never)
+    monkeypatch.setattr("splitleaf.importing.child.protobuf.open_message", never)
     (tmp_path / "leaf.onnx").write_bytes(picky_network())
     stated: dict[str, Any] = {"labels": parse_labels("a,b,c"), "preprocessing": parse_preprocessing("1/255")}
     report = import_model(ImportRequest(tmp_path / "leaf.onnx", "v1", tmp_path / "models", **stated))

@@ -11,7 +11,7 @@ import pytest
 from onnx import helper
 
 from splitleaf.engine.onnx import OnnxRuntime
-from splitleaf.importing.child import wire
+from splitleaf.importing.child import protobuf
 from splitleaf.importing.head import offer_features
 from tests.support.networks import build, mean_colour_network
 
@@ -127,6 +127,6 @@ def test_a_sum_of_two_branches_is_not_taken_for_a_bias(tmp_path: Path) -> None:
 
 def test_fields_are_added_at_the_end_of_the_message_that_is_named() -> None:
     model = memoryview(mean_colour_network(4, 4, 3, WEIGHTS))
-    longer = wire.with_field(model, (7,), wire.encoded(10, b"x" * 300))
-    assert wire.text(memoryview(longer), 7, 10) == "x" * 300
+    longer = protobuf.with_field(model, (7,), protobuf.encoded(10, b"x" * 300))
+    assert protobuf.text(memoryview(longer), 7, 10) == "x" * 300
     assert onnx.load_from_string(longer).graph.node == onnx.load_from_string(bytes(model)).graph.node

@@ -11,7 +11,6 @@ import pytest
 
 from splitleaf.core.preprocessing import ResizeFilter
 from splitleaf.engine.onnx import OnnxRuntime
-from splitleaf.importing.bare import import_bare
 from splitleaf.importing.evaluation import score
 from splitleaf.importing.images import read_labelled_folder
 from splitleaf.importing.importer import import_model
@@ -20,6 +19,7 @@ from splitleaf.importing.preprocessing import describe_values
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import ImportRequest
 from splitleaf.importing.sandbox import Sandbox
+from splitleaf.importing.unimported import import_unimported
 from tests.importing.real_files import FILES, KERAS_FILES, PHOTOS, RealFile, answers_of_original
 
 pytestmark = [
@@ -104,7 +104,7 @@ def test_bare_files_are_imported_whatever_the_repository_says_of_their_images(
     labels = REPOSITORY.read_text(encoding="utf-8").partition("# Pixels")[0]
     (models / "repository.toml").write_text(labels + declared, encoding="utf-8")
     options = ImportRequest(Path(), "", models, import_python=import_python)
-    outcomes = import_bare(models, options, lambda _: lambda _: None)
+    outcomes = import_unimported(models, options, lambda _: lambda _: None)
     for version in ("v1", "v2"):
         report = outcomes[version]
         assert isinstance(report, ImportReport), report

@@ -11,18 +11,18 @@ import pytest
 from splitleaf.analysis.baseline import Baseline, Spread, read_baseline
 from splitleaf.core.errors import ImportRefused
 from splitleaf.core.measures import MEASURES
-from splitleaf.engine.familiarity import as_vectors
+from splitleaf.engine.out_of_distribution import as_vectors
+from splitleaf.importing.augmentation import augment
 from splitleaf.importing.images import LabelledImages, read_labelled_folder
-from splitleaf.importing.reference import SHARE_REFUSED, Reference, Sightings, apart, learn
+from splitleaf.importing.reference import SHARE_REFUSED, Observations, Reference, fit_detector, without_held_out
 from splitleaf.importing.statistics import tolerance_limit
-from splitleaf.importing.views import change_harmlessly
 from tests.importing.photos import labelled_folder
 from tests.support.insightful import import_insightful
 
 RNG = np.random.default_rng(11)
 
 
-def sightings(count: int = 400, features: int = 12) -> Sightings:
+def observations(count: int = 400, features: int = 12) -> Observations:
     """Two classes of Gaussian features."""
     truth = np.arange(count) // (count // 2)
     rows = np.tile(truth, 2)
@@ -31,25 +31,25 @@ def sightings(count: int = 400, features: int = 12) -> Sightings:
     appearance = RNG.normal(0, 1, (2 * count, 7)) + 5
     scores = np.eye(2)[rows]
     images = LabelledImages("made/up", ("a", "b"), tuple(Path(str(n)) for n in range(count)), truth)
-    return Sightings(images, scores.astype(np.float32), seen.astype(np.float32), appearance.astype(np.float32))
+    return Observations(images, scores.astype(np.float32), seen.astype(np.float32), appearance.astype(np.float32))
 
 
-def half(seen: Sightings, part: int) -> Sightings:
+def half(seen: Observations, part: int) -> Observations:
     """Return every second image."""
     assert seen.features is not None
     kept = slice(part, None, 2)
     images = seen.images.only(range(len(seen.images))[kept])
-    return Sightings(images, seen.scores[kept], seen.features[kept], seen.appearance[kept])
+    return Observations(images, seen.scores[kept], seen.features[kept], seen.appearance[kept])
 
 
 def novelty(reference: Reference, features: np.ndarray | None, appearance: np.ndarray) -> np.ndarray:
-    return reference.familiarity.judge(as_vectors(features, appearance))[0]
+    return reference.detector.score(as_vectors(features, appearance))[0]
 
 
 def test_the_limit_refuses_the_share_it_is_set_for() -> None:
-    everything = sightings(1600)
+    everything = observations(1600)
     known, fresh = half(everything, 0), half(everything, 1)
-    reference = learn(known)
+    reference = fit_detector(known)
     assert np.mean(reference.novelty > 1) == pytest.approx(SHARE_REFUSED, abs=0.015)
     # Of the same kind, but unseen when the rule was made.
     assert np.mean(novelty(reference, fresh.features, fresh.appearance) > 1) == pytest.approx(SHARE_REFUSED, abs=0.02)
@@ -70,12 +70,12 @@ def test_of_too_few_values_no_limit_is_said(count: int, is_said: bool) -> None:
 
 
 def test_one_image_that_is_far_off_moves_no_limit() -> None:
-    everything = sightings(1600)
+    everything = observations(1600)
     known, fresh = half(everything, 0), half(everything, 1)
     assert fresh.features is not None
-    few = Sightings(fresh.images.only(range(50)), fresh.scores, fresh.features * 50, fresh.appearance)
-    alone, widened = learn(known), learn(known, few)
-    assert (widened.familiarity.limit, widened.held) == (alone.familiarity.limit, 0)
+    few = Observations(fresh.images.only(range(50)), fresh.scores, fresh.features * 50, fresh.appearance)
+    alone, widened = fit_detector(known), fit_detector(known, few)
+    assert (widened.detector.limit, widened.held_out) == (alone.detector.limit, 0)
 
 
 def test_images_that_were_held_back_are_no_reference(tmp_path: Path) -> None:
@@ -85,29 +85,29 @@ def test_images_that_were_held_back_are_no_reference(tmp_path: Path) -> None:
         link = tmp_path / "held" / path.parent.name / path.name
         link.parent.mkdir(exist_ok=True)
         link.symlink_to(path)
-    left = apart(both, read_labelled_folder(tmp_path / "held"))
+    left = without_held_out(both, read_labelled_folder(tmp_path / "held"))
     assert left.paths == both.paths[2:-2]
 
 
 def test_what_training_held_back_widens_the_limit_and_never_narrows_it() -> None:
-    everything = sightings(1600)
+    everything = observations(1600)
     known, fresh = half(everything, 0), half(everything, 1)
-    alone = learn(known)
+    alone = fit_detector(known)
     # Training has learnt the reference images by heart: what it has not seen lies further out.
     assert fresh.features is not None
     further = replace(fresh, features=fresh.features + RNG.normal(0, 0.5, fresh.features.shape).astype(np.float32))
-    wider = learn(known, further)
+    wider = fit_detector(known, further)
     shares = [np.mean(novelty(one, further.features, further.appearance)[:800] > 1) for one in (alone, wider)]
     assert shares[0] > 0.04
     assert shares[1] < SHARE_REFUSED
     near = replace(known, features=known.features * 0 + np.float32(6.0) if known.features is not None else None)
-    assert learn(known, near).familiarity.limit >= alone.familiarity.limit
+    assert fit_detector(known, near).detector.limit >= alone.detector.limit
 
 
 @pytest.mark.parametrize("part", ["features", "appearance"])
 def test_what_is_far_off_in_features_or_appearance_is_unfamiliar(part: str) -> None:
-    seen = sightings()
-    reference = learn(seen)
+    seen = observations()
+    reference = fit_detector(seen)
     assert seen.features is not None
     features, appearance = seen.features[:50].copy(), seen.appearance[:50].copy()
     assert np.mean(novelty(reference, features, appearance) <= 1) > 0.9
@@ -119,8 +119,8 @@ def test_what_is_far_off_in_features_or_appearance_is_unfamiliar(part: str) -> N
 
 
 def test_without_features_the_appearance_alone_decides() -> None:
-    seen = sightings()
-    reference = learn(Sightings(seen.images, seen.scores, None, seen.appearance))
+    seen = observations()
+    reference = fit_detector(Observations(seen.images, seen.scores, None, seen.appearance))
     assert reference.sketch.shape == (400, 0)
     assert (novelty(reference, None, seen.appearance[:9] + 30) > 1).all()
 
@@ -156,7 +156,7 @@ def test_a_baseline_comes_back_as_it_was_written() -> None:
 def test_a_harmless_change_keeps_shape_type_and_range(dtype: type) -> None:
     pixels: np.ndarray = RNG.integers(0, 256, (30, 20, 3)).astype(dtype)
     for seed in range(12):
-        changed = change_harmlessly(pixels, np.random.default_rng(seed))
+        changed = augment(pixels, np.random.default_rng(seed))
         assert (changed.shape, changed.dtype) == (pixels.shape, pixels.dtype)
         assert changed.min() >= 0
         assert changed.max() <= 255

@@ -11,12 +11,12 @@ import pytest
 from splitleaf.core.errors import ConfigurationError, Conflict, SplitleafError
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
-from splitleaf.importing.bare import import_bare
 from splitleaf.importing.importer import import_model
 from splitleaf.importing.labels import parse_labels
 from splitleaf.importing.preprocessing import parse_preprocessing
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import ImportRequest, Progress
+from splitleaf.importing.unimported import import_unimported
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.digests import verify_source, verify_version
 from tests.importing.photos import NAMES, labelled_folder, picky_network
@@ -272,7 +272,7 @@ def test_all_bare_versions_are_imported_and_one_that_is_refused_hinders_no_other
     (models / "v4").mkdir()
     for name in ("a.onnx", "b.onnx"):
         (models / "v4" / name).write_bytes(picky_network())
-    outcomes = import_bare(models, request(Path(), models, ""), lambda _: lambda _: None)
+    outcomes = import_unimported(models, request(Path(), models, ""), lambda _: lambda _: None)
     assert {name: _outcome(one) for name, one in outcomes.items()} == {
         "v1": "imported",
         "v2": "source_empty",
@@ -281,7 +281,7 @@ def test_all_bare_versions_are_imported_and_one_that_is_refused_hinders_no_other
     }
     states = {one.version: one.state for one in Catalogue(models).scan()}
     assert states == {"v1": "imported", "v2": "bare", "v3": "imported", "v4": "bare"}
-    assert set(import_bare(models, request(Path(), models, ""), lambda _: lambda _: None)) == {"v2", "v4"}
+    assert set(import_unimported(models, request(Path(), models, ""), lambda _: lambda _: None)) == {"v2", "v4"}
 
 
 def _outcome(outcome: ImportReport | SplitleafError) -> str:

@@ -12,7 +12,7 @@ import typer
 from splitleaf.cli.options import AsJson, Repository, repository_dir
 
 if TYPE_CHECKING:
-    from splitleaf.importing.quantizing import QuantizationReport
+    from splitleaf.importing.quantization import QuantizationReport
     from splitleaf.importing.report import ImportReport
     from splitleaf.importing.request import ImportRequest, ProgressCallback
 
@@ -82,7 +82,7 @@ def quantize(
     as_json: AsJson = False,
 ) -> None:
     """Make a version in 8-bit integers, if the labelled images allow it; say what that costs and brings."""
-    from splitleaf.importing.quantizing import QuantizationRequest, quantize_version
+    from splitleaf.importing.quantization import QuantizationRequest, quantize_version
     from splitleaf.settings import read_settings
 
     request = QuantizationRequest(
@@ -128,13 +128,13 @@ def _import_one(request: ImportRequest, as_json: bool) -> None:
 
 def _import_all_bare(options: ImportRequest, as_json: bool) -> None:
     from splitleaf.core.errors import SplitleafError
-    from splitleaf.importing.bare import import_bare
     from splitleaf.importing.report import ImportReport
+    from splitleaf.importing.unimported import import_unimported
     from splitleaf.installation.repository import require_repository
 
     require_repository(options.models_dir)
     with _Progress() as progress:
-        outcomes = import_bare(options.models_dir, options, progress.of)
+        outcomes = import_unimported(options.models_dir, options, progress.of)
     reports = {version: outcome for version, outcome in outcomes.items() if isinstance(outcome, ImportReport)}
     refusals = {version: outcome for version, outcome in outcomes.items() if isinstance(outcome, SplitleafError)}
     if as_json:

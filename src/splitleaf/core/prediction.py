@@ -54,8 +54,11 @@ class Verdict(StrEnum):
     """The image is unlike all that the version knows: no label means anything."""
 
 
-HEAT_SIDE: Final = 10
-"""Side of a heat map. The same for every version: its own would tell one from another."""
+MAP_SIDE: Final = 10
+"""Side of a class activation map.
+
+It is the same for every version: a different size would reveal which version answered.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Classification:
     is_familiar: bool = True
     """False when the image is unlike the version's reference images; True where the version cannot tell."""
     heat: bytes = b""
-    """Where the best label's evidence lies: `HEAT_SIDE` rows of as many values from 0 to 255; empty: not offered."""
+    """Class activation map of the best label: `MAP_SIDE` rows of as many values from 0 to 255; empty: not offered."""
     measures: tuple[float, ...] = ()
     """What drift is looked for in: `core.measures.MEASURES`, as far as the version has them."""
 

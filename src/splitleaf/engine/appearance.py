@@ -1,4 +1,4 @@
-"""How an image looks, in seven numbers that cost next to nothing."""
+"""The appearance of an image in seven cheap measures."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from splitleaf.core.preprocessing import ColorOrder
 
 _SAMPLES = 32
-"""Rows, and places in each, that are looked at: more change the numbers by less than images of one leaf differ."""
+"""Rows, and pixels per row, that are sampled. More samples change the measures less than images of one leaf differ."""
 # Luminance (ITU-R BT.601), red - green, blue - green, and the mean; of red, green, blue.
 _PLANES = np.array([[0.299, 0.587, 0.114], [1, -1, 0], [0, -1, 1], [1 / 3, 1 / 3, 1 / 3]], dtype=np.float32)
 _WEIGHTS = {
@@ -26,14 +26,14 @@ def measure_appearance(pixels: NDArray[np.generic], color: ColorOrder) -> Seven:
     """Return the values of `core.measures.APPEARANCE` for pixels (height, width, channels) from 0 to 255.
 
     brightness: mean of all channels. contrast: standard deviation of the luminance. redness, blueness: mean of red and
-    of blue, minus green's. sharpness: ln(1/2 + mean difference of the luminance to the pixel beside). red and blue
+    of blue, minus green's. sharpness: ln(1/2 + mean difference of the luminance to the next pixel). red and blue
     variety: ln(1 + mean distance of red and of blue from green).
     """
     height, width, _ = pixels.shape
     rows, step = pixels[:: max(1, height // _SAMPLES)], max(1, width // _SAMPLES)
     planes = _weighted(rows[:, : width - 1 : step] if width > 1 else rows, _WEIGHTS[color])
     luminance = planes[0]
-    # Sums as products: for so few numbers the way into a reduction costs more than the reduction.
+    # Sums as matrix products: for so few numbers, the overhead of a reduction call exceeds its cost.
     ones = np.full(luminance.size, 1 / luminance.size, dtype=np.float32)
     mean, redness, blueness, brightness = (planes @ ones).tolist()
     _, red_distance, blue_distance, _ = (np.abs(planes) @ ones).tolist()

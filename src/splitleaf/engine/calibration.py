@@ -1,7 +1,7 @@
 """Network outputs -> calibrated probabilities.
 
 Temperature scaling (Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv 1706.04599):
-the logits are divided by one positive number before the softmax. It never changes the order.
+the logits are divided by one positive number before the softmax, which never changes their order.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ def calibrate(
 ) -> NDArray[np.float64]:
     """Return probabilities (n, classes), each row summing to 1, from outputs of the same shape.
 
-    Probabilities are turned back into logits by their logarithm, which equals the network's logits
-    up to a constant of the row that the softmax removes.
+    The logarithm turns probabilities back into logits, up to a constant per row that the softmax removes.
     """
     values = outputs.astype(np.float64)
     if output == "probabilities":

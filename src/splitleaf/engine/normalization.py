@@ -1,4 +1,4 @@
-"""8-bit (or float) pixels of the hand-over -> the network's float32 input."""
+"""8-bit (or float) pixels from the queue -> the network's float32 input."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from splitleaf.engine.runtime import FloatBatch
 def to_batch(tensors: Sequence[ImageTensor], spec: InputSpec, normalization: Normalization) -> FloatBatch:
     """Stack tensors into (n, height, width, channels) float32, `(x * scale - mean) / std` per channel.
 
-    Raises `EngineFailed` for a tensor that is not what `spec` asks for: it was made for another manifest.
+    Raises `EngineFailed` for a tensor that does not match `spec`: it was prepared for another manifest.
     """
     batch = np.empty((len(tensors), *spec.shape), dtype=np.float32)
     for row, tensor in zip(batch, tensors, strict=True):
@@ -24,7 +24,7 @@ def to_batch(tensors: Sequence[ImageTensor], spec: InputSpec, normalization: Nor
 
 
 def normalize(batch: FloatBatch, normalization: Normalization) -> FloatBatch:
-    """Apply the normalization in place, skipping what is neutral; return the batch."""
+    """Apply the normalization in place, skipping neutral steps; return the batch."""
     if normalization.scale != 1.0:
         batch *= np.float32(normalization.scale)
     if any(normalization.mean):
@@ -39,5 +39,5 @@ def pixels_of(tensor: ImageTensor, spec: InputSpec) -> np.ndarray:
         raise EngineFailed(f"the image was prepared as {tensor.dtype}{tensor.shape}, not {spec.dtype}{spec.shape}")
     pixels = np.frombuffer(tensor.data, dtype=np.dtype(tensor.dtype).newbyteorder("<"))
     if pixels.size != np.prod(spec.shape):
-        raise EngineFailed("the image's bytes do not fill its shape")
+        raise EngineFailed("the size of the image's data does not match its shape")
     return pixels.reshape(spec.shape)

@@ -8,24 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
-# Since 1.32 the runtime tells its maker about its use, from the moment of its import on, and leaves an id in the home
-# folder. `disable_telemetry_events()` would come too late for both.
+# Since 1.32 the runtime sends telemetry to its vendor from the moment it is imported, and writes an id into the home
+# folder. `disable_telemetry_events()` would be too late for both.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 import onnxruntime as ort
 
 from splitleaf.core.errors import EngineFailed, InvalidArtifact
 from splitleaf.engine.runtime import FloatBatch
 
-# Severity 3: errors only. Warnings of the runtime about graph optimisation help nobody in operation.
+# Severity 3: errors only. Warnings about graph optimisation do not help operators.
 ort.set_default_logger_severity(3)
 
 
 class OnnxRuntime:
     """One session, shared by all threads of a worker.
 
-    Each call computes on the calling thread alone (`intra_op_num_threads = 1`): one thread a core, each
-    with its own image, gives more throughput than one image on all cores, and batch 1 is as fast as
-    batch 32 on a CPU.
+    Each call computes on the calling thread only (`intra_op_num_threads = 1`). One thread per core, each with its own
+    image, gives more throughput than one image on all cores, and on a CPU batch 1 is as fast as batch 32.
     """
 
     def __init__(self, model: bytes | Path, *, providers: tuple[str, ...] = ("CPUExecutionProvider",)) -> None:
@@ -40,9 +39,11 @@ class OnnxRuntime:
             raise InvalidArtifact(f"the network cannot be loaded: {_first_line(error)}") from error
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or not outputs:
-            raise InvalidArtifact(f"a network with one input and an output is needed, not {len(inputs)}/{len(outputs)}")
+            raise InvalidArtifact(
+                f"a network needs one input and at least one output; this one has {len(inputs)} and {len(outputs)}"
+            )
         self._input: str = inputs[0].name
-        # The first output is the answers; others are fetched by name, and cost nothing where they are not.
+        # The first output holds the scores. Others are fetched by name and cost nothing unless fetched.
         self._outputs: list[str] = [outputs[0].name]
 
     def run(self, batch: FloatBatch) -> FloatBatch:

@@ -15,12 +15,12 @@ class Runtime(Protocol):
     """A loaded network. `run` may be called from several threads at once."""
 
     def run(self, batch: FloatBatch) -> FloatBatch:
-        """Return the network's answers, (n, classes), for a batch (n, height, width, channels).
+        """Return the network's scores (n, classes) for a batch (n, height, width, channels).
 
         Raises `EngineFailed` when the network cannot process the batch.
         """
         ...
 
     def run_with(self, batch: FloatBatch, outputs: Sequence[str]) -> tuple[FloatBatch, ...]:
-        """Return the answers as `run` does, and the named further outputs of the same run."""
+        """Return the scores as `run` does, then the named auxiliary outputs of the same run."""
         ...

@@ -153,7 +153,9 @@ class Serving:
     @property
     def explains(self) -> bool:
         """Whether every version that may answer the public at present offers a heat map."""
-        return all(version in self.manifests and self.manifests[version].offers_heat for version in self.expected)
+        return all(
+            version in self.manifests and self.manifests[version].offers_activation_map for version in self.expected
+        )
 
     def _can_serve(self, version: str) -> bool:
         return version in self.ready and version in self.manifests

@@ -57,7 +57,7 @@ def convert_source(  # noqa: PLR0917 - what is converted, to where, by whom
     """
     tick("inspecting")
     try:
-        inspection.refuse_impostors_in(source)
+        inspection.refuse_non_models(source)
     except Refused as refusal:
         raise ImportRefused(refusal.message, code=refusal.code) from refusal
     if _is_onnx(source):

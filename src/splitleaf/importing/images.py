@@ -15,7 +15,7 @@ from splitleaf.core.files import read_plain
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.images.decoded import decode_image
 
-MOST_BYTES = 64 << 20
+MAX_BYTES = 64 << 20
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
 
 
@@ -73,7 +73,7 @@ def find_images(folder: Path, limit: int) -> tuple[Path, ...]:
 def read_tensors(path: Path, specs: Sequence[InputSpec]) -> list[NDArray[np.generic]] | None:
     """Return one image as the API would hand it over for each spec; None for one that is refused at upload."""
     try:
-        decoded = decode_image(read_plain(path, MOST_BYTES), specs)
+        decoded = decode_image(read_plain(path, MAX_BYTES), specs)
     except (RejectedInput, OSError):
         return None
     return [

@@ -16,17 +16,17 @@ from splitleaf.core.clock import Clock, SystemClock, as_rfc3339
 from splitleaf.core.errors import Conflict, ImportRefused
 from splitleaf.engine.normalization import normalize
 from splitleaf.importing import golden, parity
+from splitleaf.importing.auxiliary_outputs import baseline_of, write_auxiliary_outputs
 from splitleaf.importing.calibration import CalibrationFit, fit_temperature
 from splitleaf.importing.child.inspection import MAX_SOURCE_BYTES
 from splitleaf.importing.conversion import Network, convert_source, original_answers
 from splitleaf.importing.evaluation import score
 from splitleaf.importing.images import find_images, read_all, read_labelled_folder
-from splitleaf.importing.insight import baseline_of, write_insight
 from splitleaf.importing.interpreter import find_import_python
 from splitleaf.importing.labelling import Labelling
 from splitleaf.importing.labels import canonical
 from splitleaf.importing.preprocessing import Origin, assume, complete
-from splitleaf.importing.reference import Reference, look_and_learn
+from splitleaf.importing.reference import Reference, fit_reference
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import ImportRequest, Progress, ProgressCallback
 from splitleaf.importing.sandbox import Sandbox, network_is_cut
@@ -114,16 +114,16 @@ class _Import:
         calibration = self._calibrate(network, preprocessing, labels)
         temperature = calibration.temperature if calibration else 1.0
         proof = self._prove(network, preprocessing, artifact, selection)
-        reference = self._learn(network, preprocessing)
+        reference = self._fit_reference(network, preprocessing)
         baseline = baseline_of(reference, network, labels, temperature) if reference else None
         manifest = Manifest(
-            **self._stated_entries(labels, reference.familiarity.limit if reference else None),
+            **self._stated_entries(labels, reference.detector.limit if reference else None),
             labels=labels,
             preprocessing=preprocessing,
             calibration=Calibration(temperature=temperature),
             source=self._keep_source(staged, network, digest),
             artifact=_describe_artifact(staged, artifact, network),
-            insight=write_insight(artifact, network, preprocessing, reference, baseline),
+            insight=write_auxiliary_outputs(artifact, network, preprocessing, reference, baseline),
             evaluation=self._evaluation(network, selection),
         )
         report = ImportReport(
@@ -237,16 +237,16 @@ class _Import:
         columns = np.array([labels.index(name) for name in names], dtype=np.int64)
         return fit_temperature(scores.outputs[preprocessing], columns[scores.images.truth], network.output)
 
-    def _learn(self, network: Network, preprocessing: Preprocessing) -> Reference | None:
+    def _fit_reference(self, network: Network, preprocessing: Preprocessing) -> Reference | None:
         if self._request.reference is None:
             return None
 
         def tick(done: int, total: int) -> None:
-            self._progress(Progress("learning what is familiar", done, total))
+            self._progress(Progress("fitting the out-of-distribution detector", done, total))
 
         images = read_labelled_folder(self._request.reference)
-        held = read_labelled_folder(self._request.calibrate) if self._request.calibrate else None
-        return look_and_learn(network.runtime, network.head, preprocessing, images, held, tick)
+        held_out = read_labelled_folder(self._request.calibrate) if self._request.calibrate else None
+        return fit_reference(network.runtime, network.head, preprocessing, images, held_out, tick)
 
     def _prove(
         self, network: Network, preprocessing: Preprocessing, artifact: Path, selection: Selection | None

@@ -16,7 +16,7 @@ from splitleaf.core.errors import ImportRefused
 from splitleaf.core.files import read_plain
 from splitleaf.importing.assignment import assign
 
-_MOST_BYTES: Final = 1_000_000
+_MAX_BYTES: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def read_labels_file(path: Path) -> tuple[str, ...]:
     Teachable Machine's `0 name` a line. Raises `ImportRefused`.
     """
     try:
-        text = read_plain(path, _MOST_BYTES).decode("utf-8", errors="replace")
+        text = read_plain(path, _MAX_BYTES).decode("utf-8", errors="replace")
         names = _from_json(json.loads(text)) if path.suffix == ".json" else _from_lines(text)
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ImportRefused(f"{path.name} does not list labels in a known form", code="invalid_labels") from error

@@ -1,9 +1,8 @@
-"""What the reference images teach: when an image is unfamiliar, and what is usual of all that is measured.
+"""Fits the out-of-distribution detector, and the baseline of all measures, on reference images.
 
-Everything here rests on images of training alone. The limit is set on distances that were measured without the
-image itself and its neighbours: the folds are contiguous in each class, because neighbouring shots often show one
-object. The network itself has learnt from all of them, though, and sees them nearer to each other than what it has not
-learnt from. So where training held images back, these widen the limit.
+Reference images are training images. The limit comes from cross-validated distances: the folds are contiguous in each
+class, because neighbouring shots often show one object. But the network was trained on all of them and places them
+closer to each other than images it was not trained on. Held-out images, if given, therefore widen the limit.
 """
 
 from __future__ import annotations
@@ -19,29 +18,30 @@ from numpy.typing import NDArray
 from splitleaf.core.errors import ImportRefused
 from splitleaf.core.measures import SKETCH
 from splitleaf.engine.appearance import measure_appearance
-from splitleaf.engine.familiarity import Familiarity, as_vectors
 from splitleaf.engine.normalization import normalize
+from splitleaf.engine.out_of_distribution import OutOfDistributionDetector, as_vectors
 from splitleaf.engine.runtime import Runtime
+from splitleaf.importing.augmentation import augment
 from splitleaf.importing.head import Head
 from splitleaf.importing.images import LabelledImages, read_tensors
 from splitleaf.importing.statistics import tolerance_limit
-from splitleaf.importing.views import change_harmlessly
 from splitleaf.registry.manifest import Preprocessing
 
 SHARE_REFUSED = 0.02
-"""Of the reference images and their harmless changes, the share that the limit refuses.
+"""Share of the reference images and their augmentations that the limit refuses.
 
-Of what training held back so few may lie beyond it that more than this share of others were a surprise (at 5 %) if all
-were of leaves of their own. They are not, so the limit is wider than their 2 %, but no proof of it.
+The held-out images widen the limit to a tolerance limit: with 95 % confidence, at most this share of further images
+lies beyond it, if all images are independent. They are not (several show one leaf), so this is a margin, not a
+guarantee.
 """
-LEAST_IMAGES = 100
-MOST_IMAGES = 3000
+MIN_IMAGES = 100
+MAX_IMAGES = 3000
 FOLDS = 5
 DIRECTIONS = 48
-"""In which features are compared. In those beyond, the images that a network has learnt from differ so little that
-what it has not learnt from seems as far away as what it has never met; 32 to 64 serve equally well."""
+"""Principal directions in which features are compared. In further ones, training images vary so little that unseen
+images of the same kind seem as far away as images of other kinds. Values from 32 to 64 perform equally well."""
 _RIDGE = 0.01
-"""Added to a covariance whose diagonal is about 1, so that few images do not make it singular."""
+"""Added to the diagonal of the covariance, which is about 1, so that it is invertible with few images, too."""
 _SEED = 20_261_125
 
 Floats = NDArray[np.float32]
@@ -49,8 +49,8 @@ Tick = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sightings:
-    """Images as a version sees them: as they are, and behind them, of reference images, changed harmlessly."""
+class Observations:
+    """What a version computes for images: first for the originals, then (of reference images) for augmentations."""
 
     images: LabelledImages
     scores: Floats
@@ -68,71 +68,71 @@ class Sightings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """What was learnt."""
+    """The fitted detector, and what it was fitted on."""
 
-    familiarity: Familiarity
+    detector: OutOfDistributionDetector
     novelty: Floats
-    """Of the reference images as they are, (n,), each judged without its own fold; 1 is the limit."""
+    """Cross-validated scores of the reference images, (n,); 1 is the limit."""
     sketch: Floats
     """(n, 3) or (n, 0)"""
-    sightings: Sightings
-    held: int = 0
-    """Images that training held back, as far as they were enough to widen the limit."""
+    observations: Observations
+    held_out: int = 0
+    """Number of held-out images; 0 if they were too few to widen the limit."""
 
 
-def look_and_learn(  # noqa: PLR0917 - what looks, at what
+def fit_reference(  # noqa: PLR0917 - the network, its input, the images
     runtime: Runtime,
     head: Head | None,
     preprocessing: Preprocessing,
     images: LabelledImages,
-    held: LabelledImages | None,
+    held_out: LabelledImages | None,
     tick: Tick,
 ) -> Reference:
-    """Let the network see reference images and, where there are any, those that training held back; learn of both.
+    """Run the network on the reference images and any held-out images, and fit the detector on both.
 
     Raises `ImportRefused` for too few reference images.
     """
-    if held is None:
-        return learn(look(runtime, head, preprocessing, images, tick))
-    reference = look(runtime, head, preprocessing, apart(images, held), tick)
-    return learn(reference, look(runtime, head, preprocessing, held, tick, least=1, is_changed=False))
+    if held_out is None:
+        return fit_detector(observe(runtime, head, preprocessing, images, tick))
+    reference = observe(runtime, head, preprocessing, without_held_out(images, held_out), tick)
+    return fit_detector(reference, observe(runtime, head, preprocessing, held_out, tick, least=1, is_augmented=False))
 
 
-def apart(images: LabelledImages, held: LabelledImages) -> LabelledImages:
-    """Return the images without those that were held back: what made the rule cannot be judged by it as unseen."""
-    known = {path.resolve() for path in held.paths}
+def without_held_out(images: LabelledImages, held_out: LabelledImages) -> LabelledImages:
+    """Return the images that are not held out: the detector must not be fitted on images that count as unseen."""
+    known = {path.resolve() for path in held_out.paths}
     return images.only([place for place, path in enumerate(images.paths) if path.resolve() not in known])
 
 
-def look(
+def observe(
     runtime: Runtime,
     head: Head | None,
     preprocessing: Preprocessing,
     images: LabelledImages,
     tick: Tick,
     *,
-    least: int = LEAST_IMAGES,
-    is_changed: bool = True,
-) -> Sightings:
-    """Let the network see the images and, if wanted, one harmless change of each.
+    least: int = MIN_IMAGES,
+    is_augmented: bool = True,
+) -> Observations:
+    """Run the network on the images and, if `is_augmented`, on one augmentation of each.
 
-    Raises `ImportRefused` for too few.
+    Raises `ImportRefused` for too few images.
     """
-    images = images.sample(max(1, MOST_IMAGES // len(images.folders)))
+    images = images.sample(max(1, MAX_IMAGES // len(images.folders)))
     names = [head.features_output] if head else []
 
-    def see(place: int) -> list[tuple[Floats, ...]] | None:
+    def observe_one(place: int) -> list[tuple[Floats, ...]] | None:
         tensors = read_tensors(images.paths[place], [preprocessing.input_spec])
         if tensors is None:
             return None
         pixels = [tensors[0]]
-        if is_changed:
-            pixels.append(change_harmlessly(tensors[0], np.random.default_rng([_SEED, place])))
-        return [_see(runtime, names, preprocessing, one) for one in pixels]
+        if is_augmented:
+            pixels.append(augment(tensors[0], np.random.default_rng([_SEED, place])))
+        return [_observe(runtime, names, preprocessing, one) for one in pixels]
 
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
         seen = []
-        for done, views in enumerate(pool.map(see, range(len(images))), start=1):
+        for done, views in enumerate(pool.map(observe_one, range(len(images))), start=1):
             seen.append(views)
             tick(done, len(images))
     read = [place for place, views in enumerate(seen) if views is not None]
@@ -141,35 +141,35 @@ def look(
             f"{len(read)} images of {images.name} could be read; at least {least} are needed",
             code="reference_too_small",
         )
-    rows = [views[view] for view in range(1 + is_changed) for views in seen if views is not None]
+    rows = [views[view] for view in range(1 + is_augmented) for views in seen if views is not None]
     appearance, scores, *features = (np.stack(column) for column in zip(*rows, strict=True))
-    return Sightings(images.only(read), scores, features[0] if features else None, appearance)
+    return Observations(images.only(read), scores, features[0] if features else None, appearance)
 
 
-def learn(sightings: Sightings, held: Sightings | None = None) -> Reference:
-    """Fit the rule and its limit; `held` are images that training held back."""
-    count, truth = len(sightings.images), sightings.truth
-    vectors = as_vectors(sightings.features, sightings.appearance)
-    features = 0 if sightings.features is None else sightings.features.shape[1]
-    folds = np.tile(_folds(sightings.images.truth), 2)
+def fit_detector(observations: Observations, held_out: Observations | None = None) -> Reference:
+    """Fit the detector and its limit; `held_out` are images that the network was not trained on."""
+    count, truth = len(observations.images), observations.truth
+    vectors = as_vectors(observations.features, observations.appearance)
+    features = 0 if observations.features is None else observations.features.shape[1]
+    folds = np.tile(_folds(observations.images.truth), 2)
     distances = np.empty(2 * count, dtype=np.float32)
     for fold in range(FOLDS):
         inside = folds == fold
-        distances[inside] = _fit(vectors[~inside], truth[~inside], features).judge(vectors[inside])[0]
+        distances[inside] = _fit(vectors[~inside], truth[~inside], features).score(vectors[inside])[0]
     limit = float(np.quantile(distances, 1 - SHARE_REFUSED))
     final = _fit(vectors, truth, features)
     widened = None
-    if held is not None:
-        unlearnt = as_vectors(held.features, held.appearance)[: len(held.images)]
-        widened = tolerance_limit(final.judge(unlearnt)[0], SHARE_REFUSED)
+    if held_out is not None:
+        unseen = as_vectors(held_out.features, held_out.appearance)[: len(held_out.images)]
+        widened = tolerance_limit(final.score(unseen)[0], SHARE_REFUSED)
         limit = max(limit, widened or 0.0)
     final = replace(final, limit=limit)
-    _, sketch = final.judge(vectors[:count])
-    count_held = len(held.images) if held is not None and widened is not None else 0
-    return Reference(final, distances[:count] / np.float32(limit), sketch, sightings, count_held)
+    _, sketch = final.score(vectors[:count])
+    count_held = len(held_out.images) if held_out is not None and widened is not None else 0
+    return Reference(final, distances[:count] / np.float32(limit), sketch, observations, count_held)
 
 
-def _see(
+def _observe(
     runtime: Runtime, names: list[str], preprocessing: Preprocessing, pixels: NDArray[np.generic]
 ) -> tuple[Floats, ...]:
     batch = normalize(pixels[None].astype(np.float32), preprocessing.normalization)
@@ -177,8 +177,8 @@ def _see(
     return (np.array(measure_appearance(pixels, preprocessing.color), dtype=np.float32), *outputs)
 
 
-def _fit(vectors: Floats, truth: NDArray[np.int64], features: int) -> Familiarity:
-    """Return the rule with the limit 1. `vectors` are those of `as_vectors`, with so many features in front."""
+def _fit(vectors: Floats, truth: NDArray[np.int64], features: int) -> OutOfDistributionDetector:
+    """Return the detector with the limit 1. `vectors` come from `as_vectors` and begin with that many features."""
     inputs = vectors[:, :-1].astype(np.float64)
     centre = inputs.mean(axis=0)
     directions = _main_directions(inputs[:, :features] - centre[:features])
@@ -196,7 +196,9 @@ def _fit(vectors: Floats, truth: NDArray[np.int64], features: int) -> Familiarit
     whiten = turn * scale @ root
     weights = np.hstack([whiten, whiten @ means.T, turn[:, :sketched]])
     weights = np.vstack([weights, -centre @ weights])
-    return Familiarity(weights.astype(np.float32), (means**2).sum(axis=1).astype(np.float32), sketched, 1.0)
+    return OutOfDistributionDetector(
+        weights.astype(np.float32), (means**2).sum(axis=1).astype(np.float32), sketched, 1.0
+    )
 
 
 def _main_directions(centred: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,7 +11,7 @@ from splitleaf.core.prediction import Classification
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.images.decoded import decode_image
-from splitleaf.importing.images import MOST_BYTES
+from splitleaf.importing.images import MAX_BYTES
 from splitleaf.registry.catalogue import Catalogue
 
 
@@ -23,7 +23,7 @@ def classify_here(
     spec = classifier.manifest.preprocessing.input_spec
     for path in images:
         try:
-            decoded = decode_image(read_plain(path, MOST_BYTES), [spec])
+            decoded = decode_image(read_plain(path, MAX_BYTES), [spec])
             yield path, classifier.classify(decoded.tensors).classifications[0]
         except SplitleafError as error:
             yield path, error

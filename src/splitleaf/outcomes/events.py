@@ -50,7 +50,7 @@ class Outcome:
     is_familiar: bool | None = None
     """False: the image was unlike the version's reference images. None without an answer, and of older records."""
     heat: str = ""
-    """Where the label's evidence lies (`core.prediction.HEAT_SIDE` squared bytes, base64); empty: not offered."""
+    """Where the label's evidence lies (`core.prediction.MAP_SIDE` squared bytes, base64); empty: not offered."""
     measures: str = ""
     """JSON: the values of `core.measures.MEASURES`; a text, because most readers have no use for them."""
     origin: str = ""

@@ -11,7 +11,7 @@ from typing import Literal
 from splitleaf.core.errors import InvalidArtifact, NotFound, SplitleafError
 from splitleaf.core.files import read_plain_text
 from splitleaf.registry.digests import fingerprint
-from splitleaf.registry.manifest import MANIFEST_NAME, MOST_BYTES, VERSION_PATTERN, Manifest, read_manifest
+from splitleaf.registry.manifest import MANIFEST_NAME, MAX_BYTES, VERSION_PATTERN, Manifest, read_manifest
 
 SOURCE_SUFFIXES = (".h5", ".hdf5", ".keras", ".onnx")
 SAVED_MODEL_NAME = "saved_model.pb"
@@ -112,7 +112,7 @@ def read_version(folder: Path) -> Manifest | None:
 def is_draft(folder: Path) -> bool:
     """Tell whether the folder has no manifest, or one that its author wrote for an import to come."""
     try:
-        text = read_plain_text(folder / MANIFEST_NAME, MOST_BYTES)
+        text = read_plain_text(folder / MANIFEST_NAME, MAX_BYTES)
     except FileNotFoundError:
         return True
     except (OSError, UnicodeDecodeError):

@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 from splitleaf.core.errors import ConfigurationError
 from splitleaf.core.files import read_plain_text
 from splitleaf.core.preprocessing import ColorOrder, Fit, ResizeFilter
-from splitleaf.registry.manifest import MOST_BYTES, VERSION_PATTERN, Batching, Decision, Table
+from splitleaf.registry.manifest import MAX_BYTES, VERSION_PATTERN, Batching, Decision, Table
 
 Side = Annotated[int, Field(ge=1, le=4096)]
 
@@ -100,7 +100,7 @@ def parse_table(kind: type[_Parsed], text: str, *, origin: str) -> _Parsed:
 def read_table(kind: type[_Parsed], path: Path) -> _Parsed:
     """Read a file as `parse_table` does; a file that is missing is an empty table."""
     try:
-        text = read_plain_text(path, MOST_BYTES)
+        text = read_plain_text(path, MAX_BYTES)
     except FileNotFoundError:
         return kind.model_validate({})
     except (OSError, UnicodeDecodeError) as error:

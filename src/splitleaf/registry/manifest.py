@@ -18,7 +18,7 @@ from splitleaf.core.preprocessing import ColorOrder, Fit, InputSpec, Normalizati
 SCHEMA = 1
 VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 MANIFEST_NAME = "model.toml"
-MOST_BYTES: Final = 1_000_000
+MAX_BYTES: Final = 1_000_000
 """Of a manifest, a draft or `repository.toml`: 10,000 labels with names are less."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -108,12 +108,12 @@ class Artifact(Table):
 Pitch = Annotated[FiniteFloat, Field(gt=0)]
 
 
-class Insight(Table):
+class AuxiliaryTable(Table):
     """`[insight]`: what the artifact offers beyond scores."""
 
     file: str = "artifact/insight.npz"
     """Arrays, of which each group may be missing: `head_weights` (features, classes); `rule_*` of
-    `engine.familiarity`; `baseline_*` of `analysis.baseline`."""
+    `engine.out_of_distribution`; `baseline_*` of `analysis.baseline`."""
     sha256: Sha256
     features: int = 0
     """Length of the feature vector in front of the last layer; 0: it offers none."""
@@ -164,7 +164,7 @@ class Manifest(Table):
     batching: Batching = Batching()
     source: Source
     artifact: Artifact
-    insight: Insight | None = None
+    insight: AuxiliaryTable | None = None
     evaluation: Evaluation | None = None
     imported_at: str = ""
 
@@ -185,7 +185,7 @@ class Manifest(Table):
         return self.display_names.get(label) or label.replace("_", " ")
 
     @property
-    def offers_heat(self) -> bool:
+    def offers_activation_map(self) -> bool:
         """Whether its answers come with a heat map."""
         return self.insight is not None and bool(self.insight.map_output)
 
@@ -211,7 +211,7 @@ def read_manifest(folder: Path) -> Manifest:
     """Read `folder/model.toml`."""
     path = folder / MANIFEST_NAME
     try:
-        text = read_plain_text(path, MOST_BYTES)
+        text = read_plain_text(path, MAX_BYTES)
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidArtifact(f"{path} cannot be read: {error}", code="invalid_manifest") from error
     return parse_manifest(text, origin=str(path))

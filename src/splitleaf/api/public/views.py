@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from splitleaf.core.clock import as_rfc3339
 from splitleaf.core.errors import Conflict
-from splitleaf.core.prediction import HEAT_SIDE, Classification, PredictionStatus
+from splitleaf.core.prediction import MAP_SIDE, Classification, PredictionStatus
 from splitleaf.flows.submit_image import UNEXPLAINED
 from splitleaf.jobs.queue import JobState
 
@@ -86,10 +86,10 @@ def _result_view(result: Classification, state: JobState, top_k: int) -> dict[st
 
 def _heat_view(heat: bytes) -> list[list[int]] | None:
     """Return rows of cells in percent of the hottest one."""
-    if len(heat) != HEAT_SIDE * HEAT_SIDE:
+    if len(heat) != MAP_SIDE * MAP_SIDE:
         return None
     percents = [round(value / 2.55) for value in heat]
-    return [percents[start : start + HEAT_SIDE] for start in range(0, len(percents), HEAT_SIDE)]
+    return [percents[start : start + MAP_SIDE] for start in range(0, len(percents), MAP_SIDE)]
 
 
 def _error_view(state: JobState) -> dict[str, str] | None:

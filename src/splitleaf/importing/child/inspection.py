@@ -34,7 +34,7 @@ class Inspection:
 
 def inspect(source: Path) -> Inspection:
     """Inspect a file or a SavedModel folder. Raises `Refused` with the reason."""
-    refuse_impostors_in(source)
+    refuse_non_models(source)
     if source.is_dir():
         return _inspect_folder(source)
     size = source.stat().st_size
@@ -45,7 +45,7 @@ def inspect(source: Path) -> Inspection:
     return _inspect_file(source, head)
 
 
-def refuse_impostors(head: bytes, name: str) -> None:
+def refuse_non_model(head: bytes, name: str) -> None:
     """Refuse what is often found under a model's name and is none: it deserves a message of its own."""
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     if not head:
@@ -61,7 +61,7 @@ def refuse_impostors(head: bytes, name: str) -> None:
         )
 
 
-def refuse_impostors_in(source: Path) -> None:
+def refuse_non_models(source: Path) -> None:
     """Refuse what needs no import environment to be told apart from a model."""
     if not source.exists():
         raise Refused("source_missing", f"there is no file {source}")
@@ -71,7 +71,7 @@ def refuse_impostors_in(source: Path) -> None:
         raise Refused("unknown_format", f"{odd[0].name} is neither a file nor a folder, but a FIFO, say, or a device")
     if source.is_file():
         with source.open("rb") as file:
-            refuse_impostors(file.read(1024), source.name)
+            refuse_non_model(file.read(1024), source.name)
 
 
 def _inspect_folder(source: Path) -> Inspection:

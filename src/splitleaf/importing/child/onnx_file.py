@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import wire
+from . import protobuf
 from .inspection import MAX_SOURCE_BYTES, Inspection
 from .refusals import Refused
 
@@ -49,16 +49,16 @@ def read_onnx(path: Path) -> OnnxFile:
     """Read and check an ONNX file. Raises `Refused` for external data, foreign domains, or damage."""
     if path.stat().st_size > MAX_SOURCE_BYTES:
         raise Refused("too_large", f"{path.name} is larger than {MAX_SOURCE_BYTES:,} bytes")
-    model = wire.open_message(path)
-    graphs = list(wire.messages(model, 7))
+    model = protobuf.open_message(path)
+    graphs = list(protobuf.messages(model, 7))
     if len(graphs) != 1:
         raise Refused("source_damaged", f"{path.name} holds no ONNX graph: truncated, damaged or another kind of file")
     opset = _check_opsets(model)
-    if next(wire.messages(model, 25), None) is not None:
+    if next(protobuf.messages(model, 25), None) is not None:
         raise Refused("foreign_operation", "the file defines functions of its own; export it with inlined functions")
     operations: Counter[str] = Counter()
     _check_graph(graphs[0], operations, 0)
-    initialized = {wire.text(tensor, 8) for tensor in wire.messages(graphs[0], 5)}
+    initialized = {protobuf.text(tensor, 8) for tensor in protobuf.messages(graphs[0], 5)}
     inputs = tuple(port for port in _ports(graphs[0], 11) if port.name not in initialized)
     return OnnxFile(inputs, tuple(_ports(graphs[0], 12)), dict(operations), opset)
 
@@ -84,12 +84,12 @@ def check_ports(found: OnnxFile) -> None:
 
 def _check_opsets(model: memoryview) -> int:
     opset = 0
-    for entry in wire.messages(model, 8):
-        domain = wire.text(entry, 1)
+    for entry in protobuf.messages(model, 8):
+        domain = protobuf.text(entry, 1)
         if domain not in STANDARD_DOMAINS:
             # An opset that is only declared is harmless, and converters declare them freely.
             continue
-        versions = [value for number, value in wire.fields(entry) if number == 2 and isinstance(value, int)]
+        versions = [value for number, value in protobuf.fields(entry) if number == 2 and isinstance(value, int)]
         opset = max([opset, *versions])
     return opset
 
@@ -97,18 +97,18 @@ def _check_opsets(model: memoryview) -> int:
 def _check_graph(graph: memoryview, operations: Counter[str], depth: int) -> None:
     if depth > _MAX_DEPTH:
         raise Refused("source_damaged", "its graphs are nested too deeply")
-    for node in wire.messages(graph, 1):
-        domain, name = wire.text(node, 7), wire.text(node, 4)
+    for node in protobuf.messages(graph, 1):
+        domain, name = protobuf.text(node, 7), protobuf.text(node, 4)
         if domain not in STANDARD_DOMAINS:
             raise Refused("foreign_operation", f"operation {name!r} is of the domain {domain!r}, not of the standard")
         operations[name] += 1
-        for attribute in wire.messages(node, 5):
+        for attribute in protobuf.messages(node, 5):
             _refuse_sparse(_both(attribute, 22, 23))
             _check_tensors(_both(attribute, 5, 10))
             for inner in _both(attribute, 6, 11):
                 _check_graph(inner, operations, depth + 1)
-    _check_tensors(wire.messages(graph, 5))
-    _refuse_sparse(wire.messages(graph, 15))
+    _check_tensors(protobuf.messages(graph, 5))
+    _refuse_sparse(protobuf.messages(graph, 15))
 
 
 def _refuse_sparse(tensors: Iterator[memoryview]) -> None:
@@ -118,26 +118,26 @@ def _refuse_sparse(tensors: Iterator[memoryview]) -> None:
 
 def _check_tensors(tensors: Iterator[memoryview]) -> None:
     for tensor in tensors:
-        for number, value in wire.fields(tensor):
+        for number, value in protobuf.fields(tensor):
             if number == 13 or (number == 14 and value == _EXTERNAL):
                 raise Refused("external_data", "its weights lie in other files; export it as one file")
 
 
 def _both(message: memoryview, *numbers: int) -> Iterator[memoryview]:
     for number in numbers:
-        yield from wire.messages(message, number)
+        yield from protobuf.messages(message, number)
 
 
 def _ports(graph: memoryview, number: int) -> Iterator[Port]:
-    for value in wire.messages(graph, number):
-        tensor = next(wire.messages(value, 2, 1), memoryview(b""))
-        kinds = [kind for found, kind in wire.fields(tensor) if found == 1 and isinstance(kind, int)]
-        dimensions = [_dimension(one) for one in wire.messages(tensor, 2, 1)]
-        yield Port(wire.text(value, 1), kinds[0] if kinds else 0, tuple(dimensions))
+    for value in protobuf.messages(graph, number):
+        tensor = next(protobuf.messages(value, 2, 1), memoryview(b""))
+        kinds = [kind for found, kind in protobuf.fields(tensor) if found == 1 and isinstance(kind, int)]
+        dimensions = [_dimension(one) for one in protobuf.messages(tensor, 2, 1)]
+        yield Port(protobuf.text(value, 1), kinds[0] if kinds else 0, tuple(dimensions))
 
 
 def _dimension(dimension: memoryview) -> int | None:
-    for number, value in wire.fields(dimension):
+    for number, value in protobuf.fields(dimension):
         if number == 1 and isinstance(value, int):
             return value
     return None

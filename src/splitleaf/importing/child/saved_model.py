@@ -14,9 +14,9 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import wire
+from . import protobuf
 from .allowlist import GRAPH_OPERATIONS, SAVER_OPERATIONS
-from .inspection import MAX_SOURCE_BYTES, Inspection, refuse_impostors
+from .inspection import MAX_SOURCE_BYTES, Inspection, refuse_non_model
 from .refusals import Refused
 
 _SAVER = re.compile(r"__inference__?traced_(save|restore)(_\d+)?")
@@ -26,20 +26,20 @@ _MAX_FILES = 10_000
 def inspect_saved_model(folder: Path) -> Inspection:
     """Inspect a SavedModel folder. Raises `Refused`."""
     _check_files(folder)
-    model = wire.open_message(folder / "saved_model.pb")
-    graphs = list(wire.messages(model, 2))
+    model = protobuf.open_message(folder / "saved_model.pb")
+    graphs = list(protobuf.messages(model, 2))
     if len(graphs) != 1:
         raise Refused("source_damaged", f"saved_model.pb holds {len(graphs)} graphs; one is expected")
     (meta_graph,) = graphs
-    if next(wire.messages(meta_graph, 7), None) is None:
+    if next(protobuf.messages(meta_graph, 7), None) is None:
         raise Refused(
             "unknown_format", "it was saved by TensorFlow 1 (no object graph); save it again with TensorFlow 2"
         )
-    if next(wire.messages(meta_graph, 6), None) is not None:
+    if next(protobuf.messages(meta_graph, 6), None) is not None:
         raise Refused("external_data", "it reads further files (assets), which no plain image model needs")
     operations = _check_operations(meta_graph)
     _refuse_exposed_savers(meta_graph)
-    version = wire.text(meta_graph, 1, 5)
+    version = protobuf.text(meta_graph, 1, 5)
     return Inspection("savedmodel", "savedmodel", f"tensorflow {version}" if version else "", operations)
 
 
@@ -54,7 +54,7 @@ def _check_files(folder: Path) -> None:
             continue
         total += path.stat().st_size
         with path.open("rb") as file:
-            refuse_impostors(file.read(1024) or b"-", str(path.relative_to(folder)))
+            refuse_non_model(file.read(1024) or b"-", str(path.relative_to(folder)))
     if total > MAX_SOURCE_BYTES:
         raise Refused("too_large", f"{folder.name} has {total:,} bytes; at most {MAX_SOURCE_BYTES:,} are read")
     if not (folder / "variables" / "variables.index").is_file():
@@ -64,13 +64,13 @@ def _check_files(folder: Path) -> None:
 def _check_operations(meta_graph: memoryview) -> dict[str, int]:
     operations: Counter[str] = Counter()
     # A message that is there twice is merged by its readers, hence all of them are walked.
-    for node in wire.messages(meta_graph, 2, 1):
-        _check_operation(wire.text(node, 2), operations, in_saver=False)
-    for function in wire.messages(meta_graph, 2, 2, 1):
-        name = wire.text(function, 1, 1)
+    for node in protobuf.messages(meta_graph, 2, 1):
+        _check_operation(protobuf.text(node, 2), operations, in_saver=False)
+    for function in protobuf.messages(meta_graph, 2, 2, 1):
+        name = protobuf.text(function, 1, 1)
         in_saver = _SAVER.fullmatch(name) is not None
-        for node in wire.messages(function, 3):
-            _check_operation(wire.text(node, 2), operations, in_saver=in_saver)
+        for node in protobuf.messages(function, 3):
+            _check_operation(protobuf.text(node, 2), operations, in_saver=in_saver)
             if not in_saver:
                 _refuse_saver_calls(node, name)
     return dict(sorted(operations.items()))
@@ -90,7 +90,9 @@ def _check_operation(name: str, operations: Counter[str], *, in_saver: bool) -> 
 def _refuse_exposed_savers(meta_graph: memoryview) -> None:
     """A signature, or what is run when the model is loaded, is a function that the object graph names."""
     functions, bare_functions, by_name = (7, 1, 6, 1), (7, 1, 8, 1), (7, 2, 1)
-    named = [bytes(name) for path in (functions, bare_functions, by_name) for name in wire.messages(meta_graph, *path)]
+    named = [
+        bytes(name) for path in (functions, bare_functions, by_name) for name in protobuf.messages(meta_graph, *path)
+    ]
     if any(_SAVER.fullmatch(name.decode("utf-8", errors="replace")) for name in named):
         raise Refused("foreign_operation", "it offers a function that reads or writes files as if it were its network")
 
@@ -103,7 +105,7 @@ def _refuse_saver_calls(node: memoryview, function: str) -> None:
 
 def _called(node: memoryview) -> Iterator[str]:
     """Yield the names of the functions that a node calls."""
-    yield wire.text(node, 2)
-    for value in wire.messages(node, 5, 2):
-        for called in (*wire.messages(value, 10), *wire.messages(value, 1, 9)):
-            yield wire.text(called, 1)
+    yield protobuf.text(node, 2)
+    for value in protobuf.messages(node, 5, 2):
+        for called in (*protobuf.messages(value, 10), *protobuf.messages(value, 1, 9)):
+            yield protobuf.text(called, 1)

@@ -19,7 +19,7 @@ from typing import Any
 from splitleaf.core.errors import ImportRefused
 from splitleaf.importing.head import Head
 from splitleaf.importing.network.frames import BrokenFrame, Floats, read_frame, write_frame
-from splitleaf.importing.places import Places
+from splitleaf.importing.receptive_field import ReceptiveFields
 from splitleaf.importing.sandbox import Limits, child_environment, end_child, without_network
 
 _CHILD = "splitleaf.importing.network.child"
@@ -105,9 +105,9 @@ class CappedNetwork:
         # A child works in a folder of its own.
         self._path = path.resolve()
         self._limits = limits
-        self._places: queue.LifoQueue[_Process | None] = queue.LifoQueue()
+        self._slots: queue.LifoQueue[_Process | None] = queue.LifoQueue()
         for _ in range(os.cpu_count() or 1):
-            self._places.put(None)
+            self._slots.put(None)
 
     def run(self, batch: Floats) -> Floats:
         return self.run_with(batch, ())[0]
@@ -128,18 +128,18 @@ class CappedNetwork:
 
     def adopt(self, child: _Process) -> None:
         """Take a child that holds this network already."""
-        self._places.get_nowait()
-        self._places.put(child)
+        self._slots.get_nowait()
+        self._slots.put(child)
 
     def close(self) -> None:
         """End the children. Nobody may be asking."""
-        while not self._places.empty():
-            if child := self._places.get_nowait():
+        while not self._slots.empty():
+            if child := self._slots.get_nowait():
                 child.close()
 
     @contextlib.contextmanager
     def _child(self) -> Iterator[_Process]:
-        child = self._places.get()
+        child = self._slots.get()
         try:
             child = self._loaded() if child is None else child
             yield child
@@ -147,7 +147,7 @@ class CappedNetwork:
             if child is not None and not child.lives:
                 child.close()
                 child = None
-            self._places.put(child)
+            self._slots.put(child)
 
     def _loaded(self) -> _Process:
         child = _Process(self._limits)
@@ -215,11 +215,11 @@ def _counts(found: dict[str, Any]) -> dict[str, int]:
 
 
 def _head(said: dict[str, Any], weights: Floats) -> Head:
-    places = said["places"]
+    fields = said["receptive_fields"]
     return Head(
         str(said["features_output"]),
         weights,
         str(said["map_output"]),
         "nhwc" if said["map_layout"] == "nhwc" else "nchw",
-        places and Places(tuple(places["origin"]), tuple(places["pitch"]), tuple(places["shape"])),
+        fields and ReceptiveFields(tuple(fields["origin"]), tuple(fields["pitch"]), tuple(fields["shape"])),
     )

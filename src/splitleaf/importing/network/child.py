@@ -29,12 +29,12 @@ def main(text: str) -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     limit_self(limits)
-    held = _Held()
+    network = _LoadedNetwork()
     with contextlib.suppress(BrokenFrame, BrokenPipeError):
         while True:
             message, arrays = read_frame(sys.stdin.buffer)
             _allow_seconds(limits["task_cpu_s"])
-            reply, results = _answer(held, message, arrays)
+            reply, results = _answer(network, message, arrays)
             write_frame(answers, reply, results)
 
 
@@ -46,14 +46,14 @@ def _allow_seconds(seconds: int) -> None:
     resource.setrlimit(resource.RLIMIT_CPU, (soft if hard == resource.RLIM_INFINITY else min(soft, hard), hard))
 
 
-def _answer(held: _Held, message: dict[str, Any], arrays: Sequence[Floats]) -> Reply:
+def _answer(network: _LoadedNetwork, message: dict[str, Any], arrays: Sequence[Floats]) -> Reply:
     from splitleaf.core.errors import SplitleafError
 
     tasks: dict[str, Callable[[dict[str, Any], Sequence[Floats]], Reply]] = {
-        "open": held.open,
-        "load": held.load,
-        "run": held.run,
-        "latency": held.latency,
+        "open": network.open,
+        "load": network.load,
+        "run": network.run,
+        "latency": network.latency,
         "verify": verify,
     }
     try:
@@ -74,7 +74,7 @@ def _refusal(code: str, detail: str) -> dict[str, Any]:
     return {"refused": {"code": code, "message": detail[:2000]}}
 
 
-class _Held:
+class _LoadedNetwork:
     """The network, once it is opened or loaded."""
 
     def __init__(self) -> None:
@@ -100,12 +100,12 @@ class _Held:
         reply = {"operations": found.operations, "shape": shape, "classes": self._classes(shape), "head": None}
         if head is None:
             return reply, ()
-        places = head.places
+        fields = head.receptive_fields
         reply["head"] = {
             "features_output": head.features_output,
             "map_output": head.map_output,
             "map_layout": head.map_layout,
-            "places": places and {"origin": places.origin, "pitch": places.pitch, "shape": places.shape},
+            "receptive_fields": fields and {"origin": fields.origin, "pitch": fields.pitch, "shape": fields.shape},
         }
         return reply, (head.weights,)
 

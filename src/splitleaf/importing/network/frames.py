@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 _LENGTH: Final = 4
-MOST_TEXT: Final = 16 << 20
-MOST_ARRAYS: Final = 1 << 30
+MAX_TEXT: Final = 16 << 20
+MAX_ARRAYS: Final = 1 << 30
 
 
 class BrokenFrame(Exception):
@@ -36,7 +36,7 @@ def write_frame(stream: BinaryIO, message: dict[str, Any], arrays: Sequence[Floa
 def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], list[Floats]]:
     """Read one frame. Raises `BrokenFrame`."""
     length = int.from_bytes(_exactly(stream, _LENGTH), "big")
-    if length > MOST_TEXT:
+    if length > MAX_TEXT:
         raise BrokenFrame("a frame is too long")
     try:
         message = json.loads(_exactly(stream, length))
@@ -44,7 +44,7 @@ def read_frame(stream: BinaryIO) -> tuple[dict[str, Any], list[Floats]]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise BrokenFrame("a frame is not understood") from error
     sizes = [4 * math.prod(shape) for shape in shapes]
-    if any(side < 0 for shape in shapes for side in shape) or sum(sizes) > MOST_ARRAYS:
+    if any(side < 0 for shape in shapes for side in shape) or sum(sizes) > MAX_ARRAYS:
         raise BrokenFrame("a frame's arrays are too large")
     data = [_exactly(stream, size) for size in sizes]
     return message, [np.ndarray(shape, "<f4", one) for shape, one in zip(shapes, data, strict=True)]

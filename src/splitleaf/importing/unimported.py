@@ -1,4 +1,4 @@
-"""Importing all that lies in a repository as bare files."""
+"""Importing all versions of a repository that are not imported yet."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from splitleaf.importing.request import ImportRequest, ProgressCallback
 from splitleaf.registry.catalogue import Catalogue, VersionFolder
 
 
-def import_bare(
+def import_unimported(
     models_dir: Path,
     options: ImportRequest,
     progress: Callable[[str], ProgressCallback],
 ) -> dict[str, ImportReport | SplitleafError]:
-    """Import every version that is a bare file yet; one that is refused does not stop the others.
+    """Import every version that consists of a source file only; a refused one does not stop the others.
 
-    `options` gives everything but source and version; `progress` makes the callback of each version.
+    `options` gives everything but source and version; `progress` returns the callback for each version.
     """
     outcomes: dict[str, ImportReport | SplitleafError] = {}
     for found in Catalogue(models_dir).scan():
@@ -39,4 +39,4 @@ def only_source(found: VersionFolder) -> Path:
     if len(found.sources) == 1:
         return found.sources[0]
     names = ", ".join(path.name for path in found.sources) or "none"
-    raise ImportRefused(f"{found.version} must hold one model file; found: {names}", code="ambiguous_source")
+    raise ImportRefused(f"{found.version} must contain exactly one model file; found: {names}", code="ambiguous_source")

@@ -8,30 +8,30 @@ import pytest
 
 from splitleaf.core.errors import InvalidArtifact
 from splitleaf.core.measures import APPEARANCE, MEASURES
-from splitleaf.core.prediction import HEAT_SIDE, Classification, LabelScore, Verdict
+from splitleaf.core.prediction import MAP_SIDE, Classification, LabelScore, Verdict
 from splitleaf.core.preprocessing import ColorOrder
 from splitleaf.core.tensor import ImageTensor
+from splitleaf.engine.activation_map import ActivationMaps, MapAxis
 from splitleaf.engine.appearance import measure_appearance
-from splitleaf.engine.familiarity import Familiarity, as_vectors
-from splitleaf.engine.heat import HeatMaps, MapSide
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.onnx import OnnxRuntime
+from splitleaf.engine.out_of_distribution import OutOfDistributionDetector, as_vectors
 from tests.importing.photos import labelled_folder
 from tests.support.insightful import import_insightful
 from tests.support.tensors import BLUE, RED, plain
 
 
 def shades(heat: bytes) -> np.ndarray:
-    return np.frombuffer(heat, np.uint8).reshape(HEAT_SIDE, HEAT_SIDE)
+    return np.frombuffer(heat, np.uint8).reshape(MAP_SIDE, MAP_SIDE)
 
 
 def measured(pixels: np.ndarray, color: ColorOrder = ColorOrder.RGB) -> dict[str, float]:
     return dict(zip(APPEARANCE, measure_appearance(pixels, color), strict=True))
 
 
-def evenly(rows: int, columns: int) -> tuple[MapSide, MapSide]:
+def evenly(rows: int, columns: int) -> tuple[MapAxis, MapAxis]:
     """Return the sides of a map whose places divide the image evenly."""
-    return MapSide(rows, 0.5 / rows, 1 / rows), MapSide(columns, 0.5 / columns, 1 / columns)
+    return MapAxis(rows, 0.5 / rows, 1 / rows), MapAxis(columns, 0.5 / columns, 1 / columns)
 
 
 def noise(low: int = 0, high: int = 256, side: int = 64) -> np.ndarray:
@@ -42,28 +42,28 @@ def noise(low: int = 0, high: int = 256, side: int = 64) -> np.ndarray:
 def test_evidence_in_a_corner_is_hot_in_that_corner_whatever_the_maps_size(shape: tuple[int, int]) -> None:
     activations = np.zeros((1, 2, *shape), np.float32)
     activations[0, 0, 0, -1] = 3.0
-    maps = HeatMaps(np.array([[1, 0], [0, 1]], np.float32), evenly(*shape))
+    maps = ActivationMaps(np.array([[1, 0], [0, 1]], np.float32), evenly(*shape))
     (heat,) = maps.draw(activations.reshape(1, 2, -1), np.array([0]))
     assert shades(heat).max() == shades(heat)[0, -1] == 255
-    assert not shades(heat)[HEAT_SIDE // 2 :, : HEAT_SIDE // 2].any()
+    assert not shades(heat)[MAP_SIDE // 2 :, : MAP_SIDE // 2].any()
 
 
 def test_evidence_is_shown_where_its_place_looks() -> None:
     # The third of four places, which all look a tenth further down than an even division would have it.
     activations = np.zeros((1, 1, 4, 1), np.float32)
     activations[0, 0, 2] = 1.0
-    rows = MapSide(4, 0.125 + 0.1, 0.25)
-    maps = HeatMaps(np.array([[1, 0]], np.float32), (rows, MapSide(1, 0.5, 1.0)))
+    rows = MapAxis(4, 0.125 + 0.1, 0.25)
+    maps = ActivationMaps(np.array([[1, 0]], np.float32), (rows, MapAxis(1, 0.5, 1.0)))
     (heat,) = maps.draw(activations.reshape(1, 1, -1), np.array([0]))
     column = shades(heat)[:, 0].astype(float)
-    cells = (np.arange(HEAT_SIDE) + 0.5) / HEAT_SIDE
+    cells = (np.arange(MAP_SIDE) + 0.5) / MAP_SIDE
     assert (column * cells).sum() / column.sum() == pytest.approx(0.625 + 0.1, abs=0.01)
     assert not column[:5].any()
 
 
 def test_evidence_for_all_labels_alike_is_no_evidence() -> None:
     activations = np.full((1, 1, 9), 5.0, np.float32)
-    maps = HeatMaps(np.array([[2, 2, 2]], np.float32), evenly(3, 3))
+    maps = ActivationMaps(np.array([[2, 2, 2]], np.float32), evenly(3, 3))
     (heat,) = maps.draw(activations, np.array([1]))
     assert not any(heat)
 
@@ -71,7 +71,7 @@ def test_evidence_for_all_labels_alike_is_no_evidence() -> None:
 def test_each_image_is_explained_for_its_own_label() -> None:
     activations = np.zeros((2, 2, 4), np.float32)
     activations[:, 0, 0], activations[:, 1, 3] = 1.0, 1.0
-    maps = HeatMaps(np.eye(2, dtype=np.float32), evenly(2, 2))
+    maps = ActivationMaps(np.eye(2, dtype=np.float32), evenly(2, 2))
     first, second = maps.draw(activations, np.array([0, 1]))
     assert (shades(first)[0, 0], shades(first)[-1, -1]) == (255, 0)
     assert (shades(second)[0, 0], shades(second)[-1, -1]) == (0, 255)
@@ -107,10 +107,10 @@ def test_novelty_is_the_distance_to_the_nearest_class_in_units_of_the_limit() ->
     means = np.zeros((2, 7))
     means[1] = 10
     weights = np.vstack([np.hstack([np.eye(7), means.T]), np.zeros((1, 9))]).astype(np.float32)
-    rule = Familiarity(weights, (means**2).sum(axis=1).astype(np.float32), sketched=0, limit=4.0)
+    rule = OutOfDistributionDetector(weights, (means**2).sum(axis=1).astype(np.float32), sketched=0, limit=4.0)
     appearance = np.zeros((3, 7), np.float32)
     appearance[1, 0], appearance[2] = 4.0, 10.0
-    novelty, sketch = rule.judge(as_vectors(None, appearance))
+    novelty, sketch = rule.score(as_vectors(None, appearance))
     assert novelty.tolist() == [0.0, 4.0, 0.0]
     assert sketch.shape == (3, 0)
 
@@ -156,7 +156,7 @@ def test_without_reference_images_everything_is_familiar(tmp_path: Path) -> None
     classifier = load_classifier(import_insightful(tmp_path, reference=None), OnnxRuntime)
     (answer,) = classifier.classify([plain(RED)]).classifications
     assert (answer.is_familiar, answer.measures) == (True, ())
-    assert len(answer.heat) == HEAT_SIDE**2
+    assert len(answer.heat) == MAP_SIDE**2
 
 
 def test_a_file_that_is_not_the_imported_one_is_refused(tmp_path: Path) -> None:

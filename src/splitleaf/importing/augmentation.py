@@ -1,4 +1,4 @@
-"""Harmless changes of an image: what another hand, hour or camera does to a photo of the same leaf."""
+"""Augmentations: changes of an image that another photographer, time of day or camera would cause."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-_CLOSEST = 0.75
+_SMALLEST_CROP = 0.75
 """Smallest side of a crop, as a share of the whole."""
 _LIGHT = (0.7, 1.3)
 _TINT = (0.92, 1.08)
 
 
-def change_harmlessly(pixels: NDArray[np.generic], rng: np.random.Generator) -> NDArray[np.generic]:
-    """Return pixels (height, width, channels) of the same shape and type: turned, closer, lighter or darker, tinted."""
+def augment(pixels: NDArray[np.generic], rng: np.random.Generator) -> NDArray[np.generic]:
+    """Return pixels (height, width, channels) rotated, cropped, and changed in brightness and tint; same shape."""
     height, width, channels = pixels.shape
-    closest, turn = rng.uniform(_CLOSEST, 1), int(rng.integers(0, 4))
-    left, top = rng.uniform(0, 1 - closest, 2) * (width, height)
-    box = (left, top, left + closest * width, top + closest * height)
-    planes = [_closer(pixels[:, :, channel].astype(np.float32), box, turn) for channel in range(channels)]
+    share, turn = rng.uniform(_SMALLEST_CROP, 1), int(rng.integers(0, 4))
+    left, top = rng.uniform(0, 1 - share, 2) * (width, height)
+    box = (left, top, left + share * width, top + share * height)
+    planes = [_crop(pixels[:, :, channel].astype(np.float32), box, turn) for channel in range(channels)]
     gains = rng.uniform(*_LIGHT) * rng.uniform(*_TINT, channels)
     changed = np.clip(np.stack(planes, axis=2) * gains, 0, 255)
     if rng.random() < 1 / 2:
@@ -27,10 +27,10 @@ def change_harmlessly(pixels: NDArray[np.generic], rng: np.random.Generator) -> 
     return result
 
 
-def _closer(
+def _crop(
     plane: NDArray[np.float32], box: tuple[float, float, float, float], quarter_turns: int
 ) -> NDArray[np.float32]:
-    """Return what is inside the box, turned, at the size of the whole."""
+    """Return the content of the box, rotated and scaled to the size of the whole plane."""
     height, width = plane.shape
     turned = Image.fromarray(plane).resize((width, height), Image.Resampling.BILINEAR, box=box)
     turned = turned.rotate(90 * quarter_turns, expand=True)

@@ -1,4 +1,4 @@
-"""A served version -> the same network in 8-bit integers, as another version; gated on labelled images."""
+"""Quantisation: a served version -> another version with the same network in 8-bit integers, checked on images."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from splitleaf.engine.calibration import calibrate
 from splitleaf.engine.normalization import normalize
 from splitleaf.engine.runtime import Runtime
 from splitleaf.importing import golden
+from splitleaf.importing.auxiliary_outputs import baseline_of, write_auxiliary_outputs
 from splitleaf.importing.conversion import Network
 from splitleaf.importing.evaluation import Scores, score
 from splitleaf.importing.head import Head
 from splitleaf.importing.images import LabelledImages, read_all, read_labelled_folder
-from splitleaf.importing.insight import baseline_of, write_insight
 from splitleaf.importing.interpreter import find_import_python
 from splitleaf.importing.labels import canonical
 from splitleaf.importing.network import CappedNetwork
 from splitleaf.importing.parity import Parity
-from splitleaf.importing.places import Places
-from splitleaf.importing.reference import look_and_learn
+from splitleaf.importing.receptive_field import ReceptiveFields
+from splitleaf.importing.reference import fit_reference
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import Progress, ProgressCallback
 from splitleaf.importing.sandbox import Limits, Sandbox
@@ -41,7 +41,7 @@ from splitleaf.registry.reports import REPORT_NAME
 from splitleaf.registry.staging import ARTIFACT_FOLDER, publish, staged_folder
 
 LARGEST_LOSS = 0.01
-"""Accuracy that may be lost at most, in shares of the labelled images."""
+"""Largest accepted loss of accuracy, as a share of the labelled images."""
 GOLDEN_TOLERANCE = 0.1
 """Largest difference of a golden probability. An activation between two 8-bit steps may round either way, depending on
 the processor; float networks agree a hundred times better."""
@@ -50,17 +50,17 @@ _CALIBRATION_PER_CLASS = 20
 
 @dataclass(frozen=True, slots=True)
 class QuantizationRequest:
-    """One version to become another in 8 bits."""
+    """Which version to quantise, and how to check the result."""
 
     version: str
     new_version: str
     models_dir: Path
     calibration: Path
-    """Folder of class folders of training: the ranges of activations, and again what is familiar."""
+    """Folder of class folders with training images: for the ranges of activations and the detector."""
     evaluate: Path
-    """Folder of class folders that no training saw: the gate."""
-    held: Path | None = None
-    """Folder of class folders that training held back: what is familiar is not drawn narrower than they need."""
+    """Folder of class folders with test images: for the accuracy check."""
+    held_out: Path | None = None
+    """Folder of class folders with held-out images, which may widen the limit of the detector."""
     largest_loss: float = LARGEST_LOSS
     import_python: Path | None = None
     limits: Limits = field(default_factory=Limits)
@@ -68,7 +68,7 @@ class QuantizationRequest:
 
 @dataclass(frozen=True, slots=True)
 class QuantizationReport:
-    """What it cost and what it brought."""
+    """Accuracy, agreement, latency and size, before and after."""
 
     manifest: Manifest
     accuracy_before: float
@@ -86,10 +86,10 @@ class QuantizationReport:
 def quantize_version(
     request: QuantizationRequest, progress: ProgressCallback = lambda _: None, clock: Clock | None = None
 ) -> QuantizationReport:
-    """Write the new version; it is served from the moment this returns.
+    """Write the new version, which is served as soon as this returns.
 
-    Raises `ImportRefused` (`quantization_refused` where it loses too much, `not_quantizable`), `Conflict`
-    (`version_exists`), `InvalidArtifact` for a version whose files are not what its manifest says.
+    Raises `ImportRefused` (`quantization_refused` if it loses too much accuracy, `not_quantizable`), `Conflict`
+    (`version_exists`), or `InvalidArtifact` for a version whose files do not match its manifest.
     """
     return _Quantization(request, progress, clock or SystemClock()).run()
 
@@ -97,9 +97,9 @@ def quantize_version(
 class _Quantization:
     def __init__(self, request: QuantizationRequest, progress: ProgressCallback, clock: Clock) -> None:
         if not re.fullmatch(VERSION_PATTERN, request.new_version):
-            raise ImportRefused(f"{request.new_version!r} is not a name for a version", code="invalid_version")
+            raise ImportRefused(f"{request.new_version!r} is not a valid version name", code="invalid_version")
         if (request.models_dir / request.new_version).exists():
-            raise Conflict(f"there is a version {request.new_version} already", code="version_exists")
+            raise Conflict(f"version {request.new_version} exists already", code="version_exists")
         self._request = request
         self._progress = progress
         self._clock = clock
@@ -107,7 +107,7 @@ class _Quantization:
         self._manifest = verify_version(self._folder)
         self._float = self._folder / self._manifest.artifact.file
         self._latency_before_ms = 0.0
-        self._held = read_labelled_folder(request.held) if request.held else None
+        self._held_out = read_labelled_folder(request.held_out) if request.held_out else None
 
     def run(self) -> QuantizationReport:
         started = self._clock.monotonic()
@@ -131,14 +131,15 @@ class _Quantization:
         insight = self._manifest.insight
         if insight is None or not insight.features_output:
             raise ImportRefused(
-                f"{self._request.version} does not say where its last layer begins: import it again with this release",
+                f"the manifest of {self._request.version} does not name the input of its last layer: import it "
+                "again with this release",
                 code="not_quantizable",
             )
         weights = read_arrays(self._folder / insight.file)["head_weights"]
-        places = None
+        fields = None
         if insight.map_origin and insight.map_pitch and insight.map_shape:
-            places = Places(insight.map_origin, insight.map_pitch, insight.map_shape)
-        return Head(insight.features_output, weights, insight.map_output, insight.map_layout, places)
+            fields = ReceptiveFields(insight.map_origin, insight.map_pitch, insight.map_shape)
+        return Head(insight.features_output, weights, insight.map_output, insight.map_layout, fields)
 
     def _quantize(self, target: Path, head: Head) -> dict[str, str]:
         self._progress(Progress("quantizing"))
@@ -187,7 +188,7 @@ class _Quantization:
         images = read_labelled_folder(self._request.evaluate)
         unknown = sorted({canonical(one, self._manifest.labels) for one in images.folders} - {*self._manifest.labels})
         if unknown:
-            raise ImportRefused(f"folders without a label: {', '.join(unknown)}", code="labels_do_not_fit")
+            raise ImportRefused(f"no label matches these folders: {', '.join(unknown)}", code="labels_do_not_fit")
         return images
 
     def _right(self, scores: Scores) -> NDArray[np.bool_]:
@@ -199,8 +200,8 @@ class _Quantization:
         was, found = float(self._right(before).mean()), float(self._right(after).mean())
         if was - found > self._request.largest_loss:
             raise ImportRefused(
-                f"in 8 bits it is right for {found:.1%} of the images, before for {was:.1%}: more is lost than "
-                f"{self._request.largest_loss:.1%}",
+                f"the 8-bit network is right for {found:.1%} of the images, the original for {was:.1%}: the "
+                f"accepted loss is {self._request.largest_loss:.1%}",
                 code="quantization_refused",
             )
 
@@ -208,20 +209,20 @@ class _Quantization:
         self, staged: Path, network: Network, before: Scores, after: Scores, started: float
     ) -> QuantizationReport:
         artifact, preprocessing = staged / ARTIFACT_FOLDER, self._manifest.preprocessing
-        self._progress(Progress("learning what is familiar"))
+        self._progress(Progress("fitting the out-of-distribution detector"))
         images = read_labelled_folder(self._request.calibration)
         runtime, head = network.runtime, network.head
-        reference = look_and_learn(runtime, head, preprocessing, images, self._held, lambda *_: None)
+        reference = fit_reference(runtime, head, preprocessing, images, self._held_out, lambda *_: None)
         baseline = baseline_of(reference, network, self._manifest.labels, self._manifest.calibration.temperature)
         latency = network.runtime.latency_ms(network.shape)
         manifest = self._manifest.model_copy(
             update={
                 "version": self._request.new_version,
                 "imported_at": as_rfc3339(self._clock.now_ms()),
-                "decision": self._manifest.decision.model_copy(update={"max_distance": reference.familiarity.limit}),
+                "decision": self._manifest.decision.model_copy(update={"max_distance": reference.detector.limit}),
                 "source": self._keep_source(staged),
                 "artifact": self._write_golden(staged, network.runtime),
-                "insight": write_insight(artifact, network, preprocessing, reference, baseline),
+                "insight": write_auxiliary_outputs(artifact, network, preprocessing, reference, baseline),
                 "evaluation": _evaluation(after, self._right(after), latency),
             }
         )
@@ -256,7 +257,7 @@ class _Quantization:
         )
 
     def _write_golden(self, staged: Path, runtime: Runtime) -> Artifact:
-        """Keep the version's golden images, with what the 8-bit network says of them."""
+        """Keep the version's golden images with the answers of the 8-bit network."""
         inputs = read_arrays(self._folder / self._manifest.artifact.golden)["inputs"]
         batch = normalize(inputs.astype(np.float32), self._manifest.preprocessing.normalization)
         path, onnx = staged / ARTIFACT_FOLDER / "golden.npz", staged / ARTIFACT_FOLDER / "model.onnx"

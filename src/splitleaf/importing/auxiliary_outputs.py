@@ -1,4 +1,4 @@
-"""What an artifact offers beyond scores: written by import, read by `engine.insight` and by who looks for drift."""
+"""Writes what `engine.auxiliary_outputs` and drift detection read."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from splitleaf.engine.calibration import calibrate
 from splitleaf.importing.conversion import Network
 from splitleaf.importing.reference import Reference
 from splitleaf.registry.digests import sha256_file
-from splitleaf.registry.manifest import Insight, Preprocessing
+from splitleaf.registry.manifest import AuxiliaryTable, Preprocessing
 
-INSIGHT_NAME = "insight.npz"
+AUXILIARY_NAME = "insight.npz"
 
 
-def write_insight(
+def write_auxiliary_outputs(
     folder: Path,
     network: Network,
     preprocessing: Preprocessing,
     reference: Reference | None,
     baseline: Baseline | None,
-) -> Insight | None:
-    """Write the file into the artifact's folder and return the manifest's table; None where nothing is offered."""
+) -> AuxiliaryTable | None:
+    """Write the file into the artifact's folder and return the manifest's table; None if there is nothing to write."""
     arrays: dict[str, NDArray[np.generic]] = {}
     head = network.head
     if head is not None:
@@ -36,32 +36,32 @@ def write_insight(
         arrays |= _rule(reference) | baseline.as_arrays()
     if not arrays:
         return None
-    path = folder / INSIGHT_NAME
+    path = folder / AUXILIARY_NAME
     np.savez_compressed(path, **arrays)  # type: ignore[arg-type]  # the stubs take `allow_pickle` for one of the arrays
     shape = _map_shape(network, preprocessing)
-    # A way through the network that was misread shows in their number.
-    places = head.places if head and head.places and head.places.shape == shape else None
-    return Insight(
-        file=f"{folder.name}/{INSIGHT_NAME}",
+    # If the network was traced wrongly, the number of receptive fields differs from the map's size.
+    fields = head.receptive_fields if head and head.receptive_fields and head.receptive_fields.shape == shape else None
+    return AuxiliaryTable(
+        file=f"{folder.name}/{AUXILIARY_NAME}",
         sha256=sha256_file(path),
         features=len(head.weights) if head else 0,
         features_output=head.features_output if head else "",
         map_output=head.map_output if head and shape else "",
         map_shape=shape,
         map_layout=head.map_layout if head else "nchw",
-        map_origin=places.origin if places else None,
-        map_pitch=places.pitch if places else None,
-        reference=reference.sightings.images.name if reference else "",
+        map_origin=fields.origin if fields else None,
+        map_pitch=fields.pitch if fields else None,
+        reference=reference.observations.images.name if reference else "",
         reference_images=len(reference.novelty) if reference else 0,
-        held_images=reference.held if reference else 0,
+        held_images=reference.held_out if reference else 0,
     )
 
 
 def baseline_of(reference: Reference, network: Network, labels: Sequence[str], temperature: float) -> Baseline:
-    """Return what is usual, from the reference images as they are."""
+    """Return the usual distribution of each measure, from the reference images without augmentation."""
     count = len(reference.novelty)
-    probabilities = calibrate(reference.sightings.scores[:count], network.output, temperature)
-    measures = dict(zip(APPEARANCE, reference.sightings.appearance[:count].T, strict=True))
+    probabilities = calibrate(reference.observations.scores[:count], network.output, temperature)
+    measures = dict(zip(APPEARANCE, reference.observations.appearance[:count].T, strict=True))
     measures |= {"novelty": reference.novelty, "confidence": probabilities.max(axis=1)}
     measures |= dict(zip(SKETCH, reference.sketch.T, strict=False))
     answers = np.bincount(probabilities.argmax(axis=1), minlength=len(labels)).tolist()
@@ -71,12 +71,12 @@ def baseline_of(reference: Reference, network: Network, labels: Sequence[str], t
 
 
 def _rule(reference: Reference) -> dict[str, NDArray[np.generic]]:
-    rule = reference.familiarity
+    rule = reference.detector
     return {"rule_weights": rule.weights, "rule_offsets": rule.offsets, "rule_sketched": np.array(rule.sketched)}
 
 
 def _map_shape(network: Network, preprocessing: Preprocessing) -> tuple[int, int] | None:
-    """Return the feature map's rows and columns, where it lies over the whole of what people see as their image."""
+    """Return the feature map's rows and columns if it covers the whole image as people see it."""
     head = network.head
     if (
         head is None

@@ -143,13 +143,13 @@ def seen_centres(runtime: OnnxRuntime, output: str, axis: int) -> np.ndarray:
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_places_look_where_the_network_does(tmp_path: Path, kind: str) -> None:
     head, runtime = head_of(tmp_path, NETWORKS[kind])
-    assert head.places is not None
+    assert head.receptive_fields is not None
     for axis in (0, 1):
         seen = seen_centres(runtime, head.map_output, axis)
         known = ~np.isnan(seen)
         assert known.sum() >= 2
-        assert head.places.shape[axis] == len(seen)
-        said = head.places.origin[axis] + head.places.pitch[axis] * np.arange(len(seen))
+        assert head.receptive_fields.shape[axis] == len(seen)
+        said = head.receptive_fields.origin[axis] + head.receptive_fields.pitch[axis] * np.arange(len(seen))
         assert said[known] == pytest.approx(seen[known], abs=1e-6)
 
 
@@ -174,7 +174,7 @@ def test_a_gate_moves_no_place(tmp_path: Path, kind: str) -> None:
     after = [helper.make_node("Relu", ["x1"], ["x4"]), helper.make_node("Mul", ["gate", "x4"], ["map"])]
     gated, _ = head_of(tmp_path, [*before, *GATES[kind], *after])
     plain, _ = head_of(tmp_path / "plain", NETWORKS["same as Keras says it"])
-    assert gated.places == plain.places
+    assert gated.receptive_fields == plain.receptive_fields
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_a_gate_moves_no_place(tmp_path: Path, kind: str) -> None:
 def test_where_nobody_can_tell_nothing_is_said(tmp_path: Path, nodes: list[onnx.NodeProto]) -> None:
     head, _ = head_of(tmp_path, nodes)
     assert head.map_output == "map"
-    assert head.places is None
+    assert head.receptive_fields is None
 
 
 @pytest.mark.parametrize(

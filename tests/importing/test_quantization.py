@@ -16,7 +16,7 @@ from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.importing.child.quantization import quantize
 from splitleaf.importing.importer import import_model
 from splitleaf.importing.preprocessing import parse_preprocessing
-from splitleaf.importing.quantizing import QuantizationRequest, quantize_version
+from splitleaf.importing.quantization import QuantizationRequest, quantize_version
 from splitleaf.importing.request import ImportRequest
 from tests.importing.photos import SIDE, labelled_folder
 from tests.support.networks import build
