@@ -56,13 +56,7 @@ class Measured:
 
     @property
     def calibration_error(self) -> float:
-        """Expected calibration error of the served confidences, 15 bins."""
-        confidence = np.array([answer.confidence for answer in self.answers])
-        bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
-        gaps = [
-            abs(self.right[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean() for b in set(bins)
-        ]
-        return float(sum(gaps))
+        return calibration_error(np.array([answer.confidence for answer in self.answers]), self.right)
 
 
 def main() -> None:
@@ -102,20 +96,33 @@ def _cpu_times(models: Path, manifests: list[Manifest]) -> list[float]:
     return [statistics.median(one) for one in zip(*rounds, strict=True)]
 
 
-def _measure(manifest: Manifest, images: LabelledImages, system: RunningSystem, cpu_ms: float) -> Measured:
+def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
+    """Return the expected calibration error of the served confidences, 15 bins."""
+    bins = np.minimum((confidence * BINS).astype(int), BINS - 1)
+    gaps = [abs(right[bins == b].mean() - confidence[bins == b].mean()) * (bins == b).mean() for b in set(bins)]
+    return float(sum(gaps))
+
+
+def make_champion(version: str, system: RunningSystem) -> None:
+    """Let a version answer everybody."""
     with system.admin() as admin:
-        moved = admin.put("/aliases/champion", json={"version": manifest.version, "reason": "measuring"})
+        moved = admin.put("/aliases/champion", json={"version": version, "reason": "measuring"})
         moved.raise_for_status()
+
+
+def _measure(manifest: Manifest, images: LabelledImages, system: RunningSystem, cpu_ms: float) -> Measured:
+    make_champion(manifest.version, system)
     with httpx.Client(base_url=system.url, timeout=60) as client, ThreadPoolExecutor(CLIENTS) as pool:
-        answers = list(pool.map(partial(_ask, client), images.paths))
+        answers = list(pool.map(partial(ask, client), (path.read_bytes() for path in images.paths)))
     right = [answer.label == images.folders[truth] for answer, truth in zip(answers, images.truth, strict=True)]
     return Measured(manifest, answers, np.array(right), cpu_ms)
 
 
-def _ask(client: httpx.Client, path: Path) -> Answer:
+def ask(client: httpx.Client, photo: bytes) -> Answer:
+    """Send a photo and wait for the answer."""
     while True:
         answer = client.post(
-            "/v1/predictions", content=path.read_bytes(), headers={"Content-Type": "image/jpeg", "Prefer": "wait=30"}
+            "/v1/predictions", content=photo, headers={"Content-Type": "image/jpeg", "Prefer": "wait=30"}
         )
         if answer.status_code in (429, 503):
             time.sleep(float(answer.headers.get("Retry-After", "1")))
