@@ -7,7 +7,7 @@ IMPORT_VENV ?= .venv-import
 TRAINING_VENV ?= .venv-training
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast check lint types contracts docs prose format lock fuzz audit dist sbom import-env bench bench-statistics chaos soak browser clean train teachers int8
+.PHONY: help up test test-fast check lint types contracts docs prose format lock fuzz audit dist sbom import-env bench bench-statistics chaos soak browser clean train teachers tune int8
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -119,6 +119,20 @@ teachers: $(TRAINING_VENV)/.ready ## Train what `make train` is then taught by, 
 TRAIN_TEACHER = $(TRAINING_VENV)/bin/python -m training.train --recipe teacher $(TRAIN_WITH) --fit-only
 TEACHERS = $(patsubst %/checkpoint.pt,--teacher %,$(wildcard $(foreach n,1 2 3,training/runs/teacher$(n)/checkpoint.pt)))
 TRAIN_WITH = --data $(PHOTOS)/train --test $(PHOTOS)/test $(addprefix --extra ,$(wildcard $(PHOTOS)/train_extra_144px))
+
+# FIELD holds `field`, `others` and `boxes.csv`, THINGS everyday photos. Two processes of one thread each; what was cut off goes on
+# where it stopped.
+CHUNKS = 60
+COOL = 6
+TRANSFER = $(TRAINING_VENV)/bin/python -m training.transfer
+TUNE_WITH = --photos $(PHOTOS) --field $(FIELD) $(addprefix --things ,$(THINGS)) --teacher models/v2/artifact/model.onnx \
+    --out training/runs/field
+LAST = $(shell expr $(CHUNKS) + $(COOL))
+tune: $(TRAINING_VENV)/.ready ## Fine-tune a pretrained network into training/runs/field: make tune PHOTOS=DIR FIELD=DIR
+	$(TRANSFER) draw $(TUNE_WITH) --chunks $(LAST) & \
+	$(TRANSFER) fit $(TUNE_WITH) --chunks $(CHUNKS) && \
+	$(TRANSFER) fit $(TUNE_WITH) --chunks $(LAST) --cool $(COOL) && \
+	$(TRANSFER) hand-over $(TUNE_WITH) && wait
 
 # RUN is v2's training run, which has the photos that it trained on and those that it held back.
 RUN = training/runs/v2

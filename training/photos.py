@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,3 +95,12 @@ def shot(path: Path) -> tuple[str | int, ...]:
     """Return the camera's own name of a photo in the order of shooting: without the data set's random prefix."""
     parts = re.split(r"(\d+)", path.stem.split("___")[-1])
     return tuple(int(part) if part.isdigit() else part for part in parts)
+
+
+def link_photos(photos: Iterable[tuple[Path, str]], folder: Path) -> None:
+    """Make a folder of class folders with links to the photos, which come with the names of their classes."""
+    for path, name in photos:
+        link = folder / name / path.name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(path.resolve())

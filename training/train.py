@@ -22,7 +22,7 @@ from training.images import Images, read_images
 from training.metrics import evaluate, fit_temperature
 from training.model_card import write_card
 from training.networks import LeafNetwork
-from training.photos import Photo, Split, class_names, list_photos, split_photos
+from training.photos import Split, class_names, link_photos, list_photos, split_photos
 from training.plots import draw_abstention, draw_confusion, draw_learning, draw_reliability
 from training.recipes import RECIPES
 
@@ -56,9 +56,10 @@ def main() -> None:
     file = arguments.out / f"tomato_leaf_{arguments.recipe}.h5"
     model = to_keras(network, len(names))
     model.save(file, include_optimizer=False)
-    link_photos(split.held, names, arguments.out / "held")
+    link_photos(((photo.path, names[photo.label]) for photo in split.held), arguments.out / "held")
     # What is familiar is measured on photos like the served ones.
-    link_photos([photo for photo in split.train if photo.full], names, arguments.out / "reference")
+    full = ((photo.path, names[photo.label]) for photo in split.train if photo.full)
+    link_photos(full, arguments.out / "reference")
     report = {
         "recipe": arguments.recipe,
         "seed": arguments.seed,
@@ -183,15 +184,6 @@ def latency_ms(network: LeafNetwork) -> float:
             times.append((time.thread_time() - started) * 1000)
     torch.set_num_threads(threads)
     return round(sorted(times)[LATENCY_RUNS // 2], 3)
-
-
-def link_photos(photos: Sequence[Photo], names: Sequence[str], folder: Path) -> None:
-    """Make a folder of class folders with links to the photos."""
-    for photo in photos:
-        link = folder / names[photo.label] / photo.path.name
-        link.parent.mkdir(parents=True, exist_ok=True)
-        if not link.is_symlink():
-            link.symlink_to(photo.path.resolve())
 
 
 def draw(report: dict[str, Any], names: Sequence[str], folder: Path) -> None:
