@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 def test_plants_have_their_class_and_boxes_and_all_else_is_other(folder: Path) -> None:
     plant, fruit = list_field(folder, "train")
     assert (plant.kind, plant.label, fruit.kind, fruit.label) == ("field", "healthy", "fruit", OTHER)
-    assert plant.boxes == (pytest.approx((0.3, 0.4, 0.7, 0.6)),)
+    assert plant.boxes[0] == pytest.approx((0.3, 0.4, 0.7, 0.6))
     assert [photo.path.name for photo in list_field(folder, "test")] == ["b.jpg"]
 
 
