@@ -10,7 +10,7 @@ import argparse
 import time
 
 from tests.analysis import labelling, tails
-from tests.statistics import detections, differences, live
+from tests.statistics import detections, differences, live, rivals
 
 FIGURES = {
     "even_split": (differences.even_split, 2000),
@@ -31,6 +31,7 @@ FIGURES = {
     "arrival_order": (live.arrival_order, 200),
     "live_differences": (live.live_differences, 400),
     "busy_unit": (live.busy_unit, 100),
+    "paired_rivals": (rivals.paired_rivals, 4000),
     "alike": (detections.alike_versions, 4000),
     "heavy_tails": (tails.heavy_tails, 400),
     "tiny_shares": (tails.tiny_shares, 200),

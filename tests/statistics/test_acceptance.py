@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.statistics import detections, differences, live
+from tests.statistics import detections, differences, live, rivals
 from tests.statistics.readings import Reading
 
 SEED = 20_260
@@ -27,6 +27,7 @@ SEED = 20_260
         pytest.param(detections.paired_versions, 1000, marks=pytest.mark.slow),
         (detections.alike_versions, 400),
         (detections.paired_clusters, 1000),
+        (rivals.paired_rivals, 400),
         pytest.param(detections.sample_ratio, 2000, marks=pytest.mark.slow),
         pytest.param(detections.every_outcome, 100, marks=pytest.mark.slow),
         pytest.param(detections.guardrail, 200, marks=pytest.mark.slow),
