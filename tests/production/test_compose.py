@@ -119,6 +119,41 @@ def admin_client(installation: Installation) -> httpx.Client:
     )
 
 
+async def test_a_hundred_large_bodies_at_once_do_not_end_an_api(installation: Installation) -> None:
+    """Sent to one container itself: NGINX holds back one address, but not many of them."""
+    before = installation.containers("api")[0]
+    address = next(iter(before["NetworkSettings"]["Networks"].values()))["IPAddress"]
+    body = bytes(9_900_000)
+    statuses = await asyncio.gather(*(held_upload(address, body, hold_s=5) for _ in range(100)))
+    refused = statuses.count(503)
+    # 415: a body that was read whole, and shows no image. 408: one that did not arrive in time.
+    assert {*statuses} <= {408, 415, 503}, "each gets an answer"
+    assert 50 < refused < 100, f"{refused} of 100 refused: some are held, and far from all"
+    after = next(one for one in installation.containers("api") if one["Id"] == before["Id"])
+    assert (after["State"]["OOMKilled"], after["State"]["Pid"]) == (False, before["State"]["Pid"])
+    assert (await held_upload(address, body, hold_s=0)) == 415, "the room is given back"
+
+
+async def held_upload(address: str, body: bytes, hold_s: float) -> int:
+    """Send all but the last byte, hold it, send the last one; return the answer's status."""
+    reader, writer = await asyncio.open_connection(address, 8000)
+    answer = asyncio.create_task(reader.readline())
+    try:
+        head = f"POST /v1/predictions HTTP/1.1\r\nHost: api\r\nContent-Type: image/jpeg\r\nContent-Length: {len(body)}"
+        writer.write(head.encode() + b"\r\n\r\n")
+        # As clients do, it sends no more than it has to once there is an answer.
+        for start in range(0, len(body) - 1, 65_536):
+            if answer.done():
+                break
+            writer.write(body[start : min(start + 65_536, len(body) - 1)])
+            await writer.drain()
+        await asyncio.wait([answer], timeout=hold_s)
+        writer.write(body[-1:])
+        return int((await asyncio.wait_for(answer, 60)).split()[1])
+    finally:
+        writer.transport.abort()
+
+
 async def test_an_api_and_a_worker_die_under_load_and_nothing_accepted_is_lost(installation: Installation) -> None:
     clients = Clients([installation.url], History(), PER_SECOND, seed=1)
 
