@@ -66,10 +66,15 @@ def _files(kept: dict[str, str]) -> dict[str, str]:
 
 
 def access_list(password: str, health_password: str) -> str:
-    """Return the broker's users."""
+    """Return the broker's users.
+
+    Nobody can log in as `default`. It keeps all permissions, because the server replays its log of changes as that
+    user: without them, Redis 7 and Valkey 8 start without every transaction of the log, and so without all that scripts
+    wrote (valkey-io/valkey#3983, redis/redis#14541).
+    """
     allowed = " ".join(f"+{command}" for command in COMMANDS.split())
     return (
-        "user default off resetpass -@all\n"
+        "user default off resetpass ~* &* +@all\n"
         f"user splitleaf on #{_digest(password)} ~* &* -@all {allowed}\n"
         f"user health on #{_digest(health_password)} -@all +auth +ping\n"
     )

@@ -29,7 +29,7 @@ class Broker:
         self.process.wait(20)
 
 
-def start_broker(folder: Path) -> Broker:
+def start_broker(folder: Path, program: str | None = None) -> Broker:
     """Make the secrets, as the first service of compose.yaml does, and start the server on a free port."""
     make = load("make_secrets", ROOT / "deploy/secrets/make_secrets.py")
     make.make_secrets(folder)
@@ -39,8 +39,9 @@ def start_broker(folder: Path) -> Broker:
     (folder / "data").mkdir(exist_ok=True)
     places = {"/run/secrets/splitleaf/users.acl": f"{folder}/redis/users.acl", "dir /data": f"dir {folder}/data"}
     replace_text(configuration, {**places, "port 6379": f"port {port}", "bind * -::*": "bind 127.0.0.1"})
+    command = [program or str(find_server()), str(configuration)]
     with (folder / "log").open("ab") as log:
-        process = subprocess.Popen([str(find_server()), str(configuration)], stdout=log, stderr=log, env=os.environ)
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ)
     given = (folder / "api/splitleaf_redis_url").read_text(encoding="ascii").strip()
     health = (folder / "redis/health-password").read_text(encoding="ascii").strip()
     broker = Broker(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,12 @@ import redis
 
 from splitleaf.api.security.sessions import SESSION_HEADER
 from splitleaf.backup.backup import back_up
+from splitleaf.core.prediction import PredictionStatus
+from splitleaf.jobs.redis import RedisJobConsumer, RedisJobQueue
+from splitleaf.jobs.server_programs import find_server
 from splitleaf.settings import Settings
 from tests.experiments.plans import RAMP, table
+from tests.jobs.tasks import classified, task
 from tests.production.broker import Broker, start_broker
 from tests.support.images import jpeg
 from tests.support.repositories import add_version
@@ -117,6 +122,34 @@ def test_who_has_no_password_gets_nothing(broker: Broker) -> None:
     address = broker.health_url.rsplit("@", 1)[1]
     with redis.Redis.from_url(f"redis://{address}") as client, pytest.raises(redis.exceptions.AuthenticationError):
         client.ping()
+
+
+@pytest.mark.parametrize("server", ["packaged", "valkey-server", "redis-server"])
+async def test_what_was_accepted_and_what_was_answered_outlive_a_restart(server: str, tmp_path: Path) -> None:
+    """Scripts write in transactions, which some servers drop from the log where the default user has no permissions."""
+    program = str(find_server()) if server == "packaged" else shutil.which(server)
+    if program is None:
+        pytest.skip(f"there is no {server} on this machine")
+    before = start_broker(tmp_path, program)
+    queue, worker = RedisJobQueue(before.url), RedisJobConsumer(before.url)
+    answered, waiting = task(), task()
+    await queue.submit(answered)
+    await worker.finish([classified(claim) for claim in await worker.take({"v1": 1}, 1000)])
+    await queue.submit(waiting)
+    await worker.close()
+    await queue.close()
+    before.stop()
+
+    after = start_broker(tmp_path, program)
+    queue, worker = RedisJobQueue(after.url), RedisJobConsumer(after.url)
+    try:
+        states = await queue.states([answered.id, waiting.id])
+        assert [state and state.status for state in states] == [PredictionStatus.SUCCEEDED, PredictionStatus.QUEUED]
+        assert [claim.task_id for claim in await worker.take({"v1": 1}, 1000)] == [waiting.id]
+    finally:
+        await worker.close()
+        await queue.close()
+        after.stop()
 
 
 def test_the_health_check_may_do_nothing_else(broker: Broker) -> None:

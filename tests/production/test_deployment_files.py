@@ -221,6 +221,12 @@ def test_a_broker_that_is_configured_otherwise_is_started_anew_by_the_next_up() 
     assert SERVICES["redis"]["labels"] == {"splitleaf.configuration": hashlib.sha256(read.encode()).hexdigest()[:12]}
 
 
+def test_the_user_that_replays_the_brokers_log_may_do_everything_and_nobody_can_log_in_as_it() -> None:
+    secrets = load("make_secrets", ROOT / "deploy/secrets/make_secrets.py")
+    (default,) = (line for line in secrets.access_list("", "").splitlines() if line.startswith("user default "))
+    assert default == "user default off resetpass ~* &* +@all"
+
+
 def test_versions_can_be_read_by_all_who_answer_or_judge_and_written_by_the_importer_alone() -> None:
     mounts = {
         name: one if isinstance(one, str) else one["read_only"]
