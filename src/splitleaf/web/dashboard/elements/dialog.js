@@ -8,6 +8,9 @@ import { words } from "./errors.js";
  * Ask in a dialog and do `action(values)`; resolves with its result, or null when it was called off. What `action`
  * throws is shown in the dialog, which stays open with all that was typed. `fields` are rows for the form, each with
  * controls whose names become entries of `values` beside `reason`.
+ *
+ * @param {{title: string, text: string | string[], confirm: string, fields?: Element[], isDangerous?: boolean,
+ *   wantsReason?: boolean, done?: string, action: (values: Record<string, any>) => unknown}} question
  */
 export function ask({ title, text, confirm, fields = [], isDangerous = false, wantsReason = true, done = "", action }) {
   return new Promise((resolve) => {

@@ -15,7 +15,12 @@ export function words(problem) {
   return detail || WORDS[problem.code] || "That did not work. Please try again.";
 }
 
-/** Return a note of what went wrong, with a way to try again. */
+/**
+ * Return a note of what went wrong, with a way to try again.
+ *
+ * @param {any} problem
+ * @param {(() => unknown) | null} [again]
+ */
 export function problemNote(problem, again = null) {
   return h(
     "div",

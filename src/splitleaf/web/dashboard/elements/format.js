@@ -68,6 +68,7 @@ export function bytes(value) {
 
 function ago(milliseconds_) {
   const seconds = (milliseconds_ - Date.now()) / 1000;
+  /** @type {[Intl.RelativeTimeFormatUnit, number][]} */
   const steps = [
     ["day", 86_400],
     ["hour", 3_600],

@@ -2,7 +2,13 @@
 
 import { freshId, h } from "../js/dom.js";
 
-/** Return a section with a heading; `tools` stand beside it. */
+/**
+ * Return a section with a heading; `tools` stand beside it.
+ *
+ * @param {string} title
+ * @param {any} content
+ * @param {{tools?: Element[], className?: string, hint?: string}} [options]
+ */
 export function panel(title, content, { tools = [], className = "", hint = "" } = {}) {
   const id = freshId("panel");
   return h(
@@ -19,7 +25,12 @@ export function panel(title, content, { tools = [], className = "", hint = "" } 
   );
 }
 
-/** Return the head of a page. */
+/**
+ * Return the head of a page.
+ *
+ * @param {any} title
+ * @param {{lede?: any, tools?: Element[], back?: [address: string, name: string] | null}} [options]
+ */
 export function pageHead(title, { lede = null, tools = [], back = null } = {}) {
   return h(
     "div",

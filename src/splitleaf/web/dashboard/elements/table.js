@@ -10,6 +10,10 @@ const MOST_DENSE_COLUMNS = 3;
  * Return a table. A column is `{name, value, number, says}`: `value(row)` is text or an element, `number` aligns it
  * to the right, `long` may break anywhere, `says` is heard in place of a name that is not shown.
  * `isFramed`: what it stands in can be scrolled already. Roles are written out because a style that lays a table out as cards takes them away.
+ *
+ * @typedef {{name: string, value: (row: any) => any, number?: boolean, long?: boolean, says?: string}} Column
+ *
+ * @param {{caption: string, columns: Column[], rows: any[], empty?: string, isDense?: boolean, isFramed?: boolean}} options
  */
 export function table({ caption, columns, rows, empty = "Nothing yet.", isDense = false, isFramed = false }) {
   if (rows.length === 0) return h("p", { class: "nothing" }, empty);

@@ -1,8 +1,8 @@
 // The steps of an experiment: which are possible, what each does, and asking before it is taken.
 
+import { ask } from "../elements/dialog.js";
 import { button, freshId, h } from "../js/dom.js";
 import { call } from "../shell/api.js";
-import { ask } from "../elements/dialog.js";
 import { goTo } from "../shell/router.js";
 
 /** Return the buttons for what can be done in this state; `refresh` follows on each step. */
@@ -96,6 +96,12 @@ const STEPS = {
   promoted: [undo],
 };
 
+/**
+ * @param {string} word
+ * @param {string} step
+ * @param {{title: string, text: string | ((experiment: any) => string), done: string, look?: string, icon?: string,
+ *   isDangerous?: boolean}} more
+ */
 function simple(word, step, { title, text, done, look, icon, isDangerous = false }) {
   return {
     word,
@@ -128,7 +134,7 @@ function askRamp(experiment) {
   const options = stages
     .slice(next)
     .map((stage, index) =>
-      h("option", { value: next + index }, `stage ${next + index + 1} of ${stages.length}: ${stage.share} %`),
+      h("option", { value: String(next + index) }, `stage ${next + index + 1} of ${stages.length}: ${stage.share} %`),
     );
   return ask({
     title: "Ramp up?",
@@ -166,7 +172,9 @@ function askShares(experiment) {
       take(experiment, "ramp", {
         reason: values.reason,
         shares: Object.fromEntries(
-          variants.map((name) => [name, Number(values[`share:${name}`])]).filter(([, share]) => share > 0),
+          variants
+            .map((name) => /** @type {const} */ ([name, Number(values[`share:${name}`])]))
+            .filter(([, share]) => share > 0),
         ),
       }),
   });

@@ -1,9 +1,9 @@
 // What the leading controller sees: how far the stage is, and how close each guardrail is to firing.
 
-import { h } from "../js/dom.js";
 import { chip, count, number, when } from "../elements/format.js";
-import { metricWord } from "../service/metrics.js";
 import { panel } from "../elements/panel.js";
+import { h } from "../js/dom.js";
+import { metricWord } from "../service/metrics.js";
 
 const STATES = {
   watching: ["Watching", "good"],

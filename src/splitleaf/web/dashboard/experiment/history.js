@@ -1,9 +1,9 @@
 // What happened to an experiment, newest first.
 
-import { h } from "../js/dom.js";
 import { actionChip, changeOf } from "../elements/changes.js";
 import { moment, when } from "../elements/format.js";
 import { panel } from "../elements/panel.js";
+import { h } from "../js/dom.js";
 
 const SHOWN = 8;
 

@@ -1,12 +1,12 @@
 // How many images, labels and days? Asked again while somebody plans.
 
+import { words } from "../elements/errors.js";
+import { count, counted, percent } from "../elements/format.js";
+import { panel } from "../elements/panel.js";
 import { h } from "../js/dom.js";
 import { isAbort, pause } from "../js/waiting.js";
-import { call } from "../shell/api.js";
-import { count, counted, percent } from "../elements/format.js";
 import { metricNamed } from "../service/metrics.js";
-import { panel } from "../elements/panel.js";
-import { words } from "../elements/errors.js";
+import { call } from "../shell/api.js";
 
 const REST_MS = 250;
 const LIVE = "live";

@@ -1,10 +1,10 @@
 // Changing a plan that is kept already, as its JSON: whatever it holds, nothing of it is lost on the way.
 
-import { h } from "../js/dom.js";
-import { call } from "../shell/api.js";
+import { words } from "../elements/errors.js";
 import { textField } from "../elements/fields.js";
 import { pageHead, panel } from "../elements/panel.js";
-import { words } from "../elements/errors.js";
+import { h } from "../js/dom.js";
+import { call } from "../shell/api.js";
 import { goTo } from "../shell/router.js";
 
 export async function showEdit(main, key, signal) {
@@ -64,6 +64,6 @@ function parsed(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Error(`This is not JSON: ${error.message}`);
+    throw new Error(`This is not JSON: ${/** @type {Error} */ (error).message}`);
   }
 }

@@ -1,7 +1,7 @@
 // The groups of fields in which an experiment is planned.
 
-import { h } from "../js/dom.js";
 import { check, choiceCards, numberField, selectField, textField } from "../elements/fields.js";
+import { h } from "../js/dom.js";
 import { metricsFor } from "../service/metrics.js";
 
 const KINDS = [
@@ -185,7 +185,7 @@ function plannedImages() {
     min: 1,
     hint: "From the calculator, unless you say otherwise.",
   });
-  const input = field.querySelector("input");
+  const input = /** @type {HTMLInputElement} */ (field.querySelector("input"));
   input.addEventListener("input", () => {
     input.dataset.typed = "yes";
   });

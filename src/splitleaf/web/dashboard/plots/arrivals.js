@@ -1,8 +1,8 @@
 // Images by arm over time, with the stages of the ramp.
 
 import { clock, count, counted, day, moment, short } from "../elements/format.js";
-import { colour, plotFigure } from "./figure.js";
 import { timeAxis } from "./axes.js";
+import { colour, plotFigure } from "./figure.js";
 
 /** Return the plot of the report's `traffic` and `ramp`. */
 export function arrivalPlot(traffic, ramp, arms) {
@@ -68,7 +68,10 @@ function stacked(row, shown) {
 
 function stages(Plot, ramp, control, first, { isNarrow }) {
   // A stage that began before the first image stands at the axis, and not beyond it.
-  const marks = ramp.map((stage) => ({ at: new Date(Math.max(stage.at_ms, first.getTime())), word: shareOf(stage, control) }));
+  const marks = ramp.map((stage) => ({
+    at: new Date(Math.max(stage.at_ms, first.getTime())),
+    word: shareOf(stage, control),
+  }));
   return [
     Plot.ruleX(marks, { x: "at", stroke: "var(--ink)", strokeWidth: 1.5 }),
     !isNarrow || marks.length < 4

@@ -1,9 +1,9 @@
 // The difference between candidate and control over time, and the evidence for it.
 
-import { h } from "../js/dom.js";
 import { count, moment, number, points, signed } from "../elements/format.js";
-import { colour, plotFigure } from "./figure.js";
+import { h } from "../js/dom.js";
 import { limit, timeAxis } from "./axes.js";
+import { colour, plotFigure } from "./figure.js";
 
 const POWERS = [-3, -2, -1, 0, 1, 2, 3, 4, 5, 6];
 const EVIDENCE_SHOWN = 6; // powers of ten; beyond that it makes no difference to anybody
@@ -13,7 +13,9 @@ export function coursePlots(courses, metric, subject, armIndex) {
   const lines = courses.filter((one) => one.looks.length).map((one) => ({ ...one, index: armIndex(one.arm) }));
   if (!lines.length) return [];
   if (lines.every(({ looks }) => looks.every(({ value, log10_e: evidence }) => value === null && !evidence))) {
-    return [note(`Difference in ${metric.title.toLowerCase()} over time`, "There are too few data for an interval yet.")];
+    return [
+      note(`Difference in ${metric.title.toLowerCase()} over time`, "There are too few data for an interval yet."),
+    ];
   }
   return [differencePlot(lines, metric, subject), evidencePlot(lines, metric, subject)];
 }

@@ -1,8 +1,8 @@
 // Do the images still look as they did at the beginning?
 
 import { count, moment, number } from "../elements/format.js";
-import { colour, plotFigure } from "./figure.js";
 import { timeAxis } from "./axes.js";
+import { colour, plotFigure } from "./figure.js";
 
 const MEASURES = { answers: ["Which conditions are answered", 5], confidence: ["How sure the answers are", 3] };
 

@@ -1,11 +1,12 @@
 // Plots with a word for those who do not see them, and a table of what is drawn.
 
-import { h, icon } from "../js/dom.js";
 import { table } from "../elements/table.js";
+import { h, icon } from "../js/dom.js";
 
 const HEIGHT = 240;
 const NARROW = 520;
 
+/** @type {Promise<typeof import("../vendor/plot.js")> | null} */
 let library = null;
 
 /** The colour of the n-th series; the style sheets change them with the theme. */
@@ -16,6 +17,12 @@ export function colour(index) {
 /**
  * Return a figure. `summary` says in words what the plot shows. `draw(Plot, space)` returns the options of
  * `Plot.plot` for the width that is there and is called again when that changes. `columns` and `rows` are its table.
+ *
+ * @param {{title: string, summary: string, note?: string, height?: number, columns?: Column[], rows?: any[],
+ *   legend?: {name: string, index: number, isDashed?: boolean}[],
+ *   draw: (Plot: any, space: {width: number, height: number, isNarrow: boolean}) => any}} options
+ *
+ * @typedef {import("../elements/table.js").Column} Column
  */
 export function plotFigure({ title, summary, note = "", legend = [], draw, height = HEIGHT, columns, rows }) {
   const drawing = h("div", { class: "drawing", role: "img", "aria-label": `${title}. ${summary}` });
@@ -50,7 +57,8 @@ function tableOf(title, columns, rows) {
     body,
   );
   details.addEventListener("toggle", () => {
-    if (details.open && !body.hasChildNodes()) body.append(table({ caption: title, columns, rows, isDense: true, isFramed: true }));
+    if (details.open && !body.hasChildNodes())
+      body.append(table({ caption: title, columns, rows, isDense: true, isFramed: true }));
   });
   return details;
 }

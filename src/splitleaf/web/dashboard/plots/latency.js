@@ -1,9 +1,9 @@
 // How many images were done within how many milliseconds.
 
-import { freshId, h } from "../js/dom.js";
 import { milliseconds, number, percent, range } from "../elements/format.js";
-import { colour, plotFigure } from "./figure.js";
 import { table } from "../elements/table.js";
+import { freshId, h } from "../js/dom.js";
+import { colour, plotFigure } from "./figure.js";
 
 const PARTS = [
   ["total", "In all"],

@@ -1,9 +1,9 @@
 // Which conditions one version finds better than the other.
 
-import { h } from "../js/dom.js";
 import { count, percent, plain, points, range, signed } from "../elements/format.js";
-import { colour, plotFigure } from "./figure.js";
 import { table } from "../elements/table.js";
+import { h } from "../js/dom.js";
+import { colour, plotFigure } from "./figure.js";
 
 const ROW = 30;
 const COLUMNS = [
@@ -14,8 +14,7 @@ const COLUMNS = [
   { name: "Difference", value: (row) => points(row.difference?.value), number: true },
   {
     name: "Interval",
-    value: ({ difference }) =>
-      difference ? range(points(difference.low), points(difference.high)) : "too few labels",
+    value: ({ difference }) => (difference ? range(points(difference.low), points(difference.high)) : "too few labels"),
     number: true,
   },
 ];

@@ -3,7 +3,12 @@
 import { milliseconds, percent } from "../elements/format.js";
 import { colour, plotFigure } from "./figure.js";
 
-const TRUTHS = { census: "labels of all images", audit: "random audit", paired: "paired labels", feedback: "feedback of users, biased" };
+const TRUTHS = {
+  census: "labels of all images",
+  audit: "random audit",
+  paired: "paired labels",
+  feedback: "feedback of users, biased",
+};
 
 /** Return the plot of the report's `tradeoff`; null while no arm has both. */
 export function tradeoffPlot(tradeoff, arms) {

@@ -1,8 +1,8 @@
 // What came in, and how long it took.
 
 import { clock, count, counted, day, milliseconds, short } from "../elements/format.js";
-import { colour, plotFigure } from "./figure.js";
 import { timeAxis } from "./axes.js";
+import { colour, plotFigure } from "./figure.js";
 
 const ANSWERED = "answered";
 const NOT_ANSWERED = "not answered";

@@ -1,8 +1,8 @@
 // Windows of a version's live images beside the images of its import.
 
 import { count, moment, number } from "../elements/format.js";
-import { plotFigure } from "./figure.js";
 import { limit } from "./axes.js";
+import { plotFigure } from "./figure.js";
 
 /** Return each window's measures by their limits; null while no window is full. */
 export function windowPlot({ windows, window, reference }) {

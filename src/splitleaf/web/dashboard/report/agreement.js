@@ -1,10 +1,10 @@
 // What two versions said of the same images, and the images on which they differ.
 
-import { h } from "../js/dom.js";
-import { addressOf } from "../shell/api.js";
 import { count, counted, percent, plain } from "../elements/format.js";
 import { panel } from "../elements/panel.js";
 import { table } from "../elements/table.js";
+import { h } from "../js/dom.js";
+import { addressOf } from "../shell/api.js";
 
 const LEVELS = 5;
 const SHOWN = 12;

@@ -1,10 +1,10 @@
 // Each measure of each candidate, against control.
 
-import { h } from "../js/dom.js";
-import { evidence } from "../plots/courses.js";
 import { chip, count, counted, milliseconds, percent, points, range, signed } from "../elements/format.js";
 import { panel } from "../elements/panel.js";
 import { table } from "../elements/table.js";
+import { h } from "../js/dom.js";
+import { evidence } from "../plots/courses.js";
 
 const VERDICTS = {
   better: ["better", "good"],
@@ -41,10 +41,12 @@ export function metricsPanel(metrics, arms) {
         { name: "E-value", value: ({ row }) => evidence(row.log10_e), number: true },
         { name: "Verdict", value: ({ row }) => verdict(row) },
         { name: "Rests on", value: basis, number: true },
-      ].filter(Boolean),
+      ].filter((one) => one !== false),
       rows,
     }),
-    { hint: "Below each number is its interval, which holds at all looks together: look as often as you like. Verdicts of measures that do not decide are corrected for how many there are." },
+    {
+      hint: "Below each number is its interval, which holds at all looks together: look as often as you like. Verdicts of measures that do not decide are corrected for how many there are.",
+    },
   );
 }
 

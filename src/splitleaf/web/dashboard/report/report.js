@@ -1,19 +1,19 @@
 // The report on an experiment, part by part. Every part is drawn again only when it says something new.
 
+import { count, points, range, signed } from "../elements/format.js";
+import { panel } from "../elements/panel.js";
+import { table } from "../elements/table.js";
 import { h, icon } from "../js/dom.js";
-import { coursePlots } from "../plots/courses.js";
 import { arrivalPlot } from "../plots/arrivals.js";
+import { coursePlots } from "../plots/courses.js";
 import { driftPlot } from "../plots/drift.js";
 import { latencySection } from "../plots/latency.js";
 import { recallPlot } from "../plots/recalls.js";
 import { reliabilityPlot } from "../plots/reliability.js";
 import { tradeoffPlot } from "../plots/tradeoff.js";
-import { agreementSection } from "./agreement.js";
-import { count, points, range, signed } from "../elements/format.js";
-import { metricsPanel } from "./metrics.js";
-import { panel } from "../elements/panel.js";
 import { fill } from "../shell/polling.js";
-import { table } from "../elements/table.js";
+import { agreementSection } from "./agreement.js";
+import { metricsPanel } from "./metrics.js";
 import { verdictPanel } from "./verdict.js";
 
 export const REPORT_PLACES = [
@@ -61,9 +61,7 @@ export function fillReport(places, report, imagesAreKept) {
   fill(places.metrics, [report.metrics, arms], () => metricsPanel(report.metrics, arms));
   fill(places.courses, report.courses, () => coursesPanel(report, index));
   fill(places.tradeoff, [report.tradeoff, report.reliability], () => tradeoffPanel(report));
-  fill(places.agreement, [report.agreements, imagesAreKept], () =>
-    agreementSection(report.agreements, imagesAreKept),
-  );
+  fill(places.agreement, [report.agreements, imagesAreKept], () => agreementSection(report.agreements, imagesAreKept));
   fill(places.recalls, report.recalls, () => recallsPanel(report, index));
   fill(places.arrivals, [report.traffic, report.ramp], () => arrivalsPanel(report));
   fill(places.latency, report.latency, () => panel("Latency", latencySection(report.latency, arms)));
@@ -144,9 +142,7 @@ function segmentsPanel(segments, metrics) {
         {
           name: "Interval",
           value: (row) =>
-            row.difference
-              ? range(show(row, row.difference.low), show(row, row.difference.high))
-              : "not enough data",
+            row.difference ? range(show(row, row.difference.low), show(row, row.difference.high)) : "not enough data",
           number: true,
         },
       ],

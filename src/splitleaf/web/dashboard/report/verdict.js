@@ -1,8 +1,8 @@
 // The verdict in plain language, before any number.
 
-import { h, icon } from "../js/dom.js";
 import { counted } from "../elements/format.js";
 import { panel } from "../elements/panel.js";
+import { h, icon } from "../js/dom.js";
 
 const TONES = {
   better: ["check", "good"],

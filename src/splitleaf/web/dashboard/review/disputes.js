@@ -1,11 +1,11 @@
 // Labels that contradict each other, for somebody who decides.
 
+import { words } from "../elements/errors.js";
+import { count, counted } from "../elements/format.js";
+import { panel } from "../elements/panel.js";
 import { announce } from "../js/announcer.js";
 import { button, h } from "../js/dom.js";
 import { call } from "../shell/api.js";
-import { count, counted } from "../elements/format.js";
-import { panel } from "../elements/panel.js";
-import { words } from "../elements/errors.js";
 import { mayWrite } from "../shell/session.js";
 
 const AT_ONCE = 12;
@@ -53,11 +53,7 @@ function disputeOf({ id, image: address, words: said }, expert, onSettled) {
     h(
       "div",
       { class: "stack" },
-      h(
-        "p",
-        {},
-        said.map(({ author, label }) => `${author}: ${plain(label)}`).join("; "),
-      ),
+      h("p", {}, said.map(({ author, label }) => `${author}: ${plain(label)}`).join("; ")),
       mayWrite() &&
         h(
           "div",

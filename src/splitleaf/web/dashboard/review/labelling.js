@@ -1,10 +1,10 @@
 // Where an expert labels: the image, a button and a key for each label, undo.
 
+import { problemNote } from "../elements/errors.js";
 import { announce } from "../js/announcer.js";
 import { button, freshId, h, icon } from "../js/dom.js";
 import { isAbort } from "../js/waiting.js";
 import { addressOf, call } from "../shell/api.js";
-import { problemNote } from "../elements/errors.js";
 
 const AHEAD = 4;
 const KEYS = [..."1234567890", ..."qwertyiopdfghjklvbnm"]; // c, s, u, x, z and a mean something else, or slip too easily
@@ -19,10 +19,15 @@ export class ReviewDesk {
   #choice;
   #signal;
   #onSaid;
+  /** @type {any[]} */
   #items = [];
+  /** @type {{label: string, display_name: string}[]} */
   #labels = [];
+  /** @type {any[]} */
   #said = []; // what can be undone, the newest last
+  /** @type {Promise<unknown>} */
   #sending = Promise.resolve();
+  /** @type {Promise<void> | null} */
   #asking = null;
   #keysAreOn = true;
   #stage = h("div", { class: "stage-place" });
@@ -174,7 +179,12 @@ export class ReviewDesk {
       call(`review/items/${encodeURIComponent(item.id)}/label`, { method: "POST", body, signal: this.#signal }),
     );
     this.#show();
-    if (this.#items.length < 2) this.#guarded(() => this.#more().then(() => this.#items.length && this.#show()));
+    if (this.#items.length < 2) this.#guarded(() => this.#refill());
+  }
+
+  async #refill() {
+    await this.#more();
+    if (this.#items.length) await this.#show();
   }
 
   #send(item, request) {

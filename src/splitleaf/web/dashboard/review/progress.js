@@ -1,9 +1,9 @@
 // How far the labelling is, and how far experts agree.
 
-import { h } from "../js/dom.js";
 import { count, counted, number, percent } from "../elements/format.js";
 import { panel } from "../elements/panel.js";
 import { table } from "../elements/table.js";
+import { h } from "../js/dom.js";
 
 const REASONS = {
   disagreement: ["Versions disagree", "What a paired test needs."],

@@ -1,7 +1,7 @@
 // Dead letters: images that took workers down.
 
-import { call } from "../shell/api.js";
 import { ask } from "../elements/dialog.js";
+import { call } from "../shell/api.js";
 
 export function askRetry(letter) {
   return ask({

@@ -1,7 +1,7 @@
 // What is known of the whole service, read in one go, and what is wrong with it.
 
-import { call } from "../shell/api.js";
 import { counted } from "../elements/format.js";
+import { call } from "../shell/api.js";
 
 /** Return models, aliases, workers, queues and experiments. */
 export async function readService(signal) {
@@ -32,22 +32,24 @@ export function isReady(model) {
 
 /** Return what somebody should look at, worst first, as `{tone, text}`. */
 export function troublesOf({ models, aliases, workers, queues }) {
-  const troubles = [];
-  const add = (tone, text) => troubles.push({ tone, text });
-  const champion = models.find((one) => one.version === aliases.champion);
-  if (!workers.length) add("bad", "No worker is there: images wait until one comes.");
-  else if (!champion || !isReady(champion)) add("bad", `The champion ${aliases.champion} is ready on no worker.`);
+  const bad = servingTroubles(models, aliases.champion, workers);
+  const warnings = [];
   for (const model of models) {
     const { tone, word, reason } = standingOf(model);
-    if (reason) add(tone === "bad" ? "bad" : "warn", `${model.version}: ${word.toLowerCase()}: ${reason}`);
+    if (reason) (tone === "bad" ? bad : warnings).push(`${model.version}: ${word.toLowerCase()}: ${reason}`);
   }
   for (const { version, letters } of lettersOf(queues)) {
-    add(
-      "warn",
+    warnings.push(
       `${counted(letters, "image")} for ${version} took workers down and ${letters === 1 ? "waits" : "wait"} to be looked at.`,
     );
   }
-  return troubles.sort((one, other) => (one.tone === other.tone ? 0 : one.tone === "bad" ? -1 : 1));
+  return [...bad.map((text) => ({ tone: "bad", text })), ...warnings.map((text) => ({ tone: "warn", text }))];
+}
+
+function servingTroubles(models, champion, workers) {
+  if (!workers.length) return ["No worker is there: images wait until one comes."];
+  const isServed = models.some((one) => one.version === champion && isReady(one));
+  return isServed ? [] : [`The champion ${champion} is ready on no worker.`];
 }
 
 /** Return the versions that have dead letters, with how many. */

@@ -5,9 +5,14 @@ import { isAbort } from "../js/waiting.js";
 
 const ROOT = "/admin/api/";
 
+/** @type {() => Promise<void>} */
 let logInAgain = () => Promise.reject(new Problem("unauthorized", { status: 401 }));
 
-/** Name what asks for a key when the session has ended; it resolves when there is a session again. */
+/**
+ * Name what asks for a key when the session has ended; it resolves when there is a session again.
+ *
+ * @param {() => Promise<void>} ask
+ */
 export function whenSessionEnds(ask) {
   logInAgain = ask;
 }
@@ -15,6 +20,12 @@ export function whenSessionEnds(ask) {
 /**
  * Ask the API and return what it answers, parsed. Rejects with Problem, or with AbortError when the signal fires.
  * A session that has ended is opened anew, and the call made again: nothing that was typed in is lost.
+ *
+ * @typedef {{method?: string, body?: unknown, query?: Record<string, any>, signal?: AbortSignal, isLogin?: boolean}} Options
+ *
+ * @param {string} path
+ * @param {Options} [options]
+ * @returns {Promise<any>}
  */
 export async function call(path, options = {}) {
   const response = await send(path, options);
@@ -28,6 +39,7 @@ export function addressOf(path) {
   return ROOT + path;
 }
 
+/** @param {string} path @param {Options} options */
 async function send(path, { method = "GET", body, query, signal } = {}) {
   const parameters = new URLSearchParams(
     Object.entries(query ?? {}).filter(([, value]) => value !== null && value !== ""),

@@ -1,7 +1,7 @@
 // Keeping a page up to date.
 
-import { isAbort, pause } from "../js/waiting.js";
 import { problemNote } from "../elements/errors.js";
+import { isAbort, pause } from "../js/waiting.js";
 
 /**
  * Do `task` now and again each `everyMs`, for as long as the signal has not fired. A hidden page rests. The first
@@ -31,6 +31,7 @@ async function repeat(task, everyMs, signal, onTrouble) {
   }
 }
 
+/** @param {AbortSignal} signal @returns {Promise<void>} */
 function visible(signal) {
   if (!document.hidden) return Promise.resolve();
   return new Promise((resolve) => {
@@ -46,13 +47,19 @@ export function troubleIn(place) {
 
 const shown = new WeakMap();
 
-/** Fill `place` with what `build` makes of `data`, unless it shows that already. Focus and open details stay. */
+/**
+ * Fill `place` with what `build` makes of `data`, unless it shows that already. Focus and open details stay.
+ *
+ * @param {any} place
+ * @param {any} data
+ * @param {(data: any) => any} build
+ */
 export function fill(place, data, build) {
   const text = JSON.stringify(data);
   if (shown.get(place) === text) return;
   shown.set(place, text);
   const open = new Set([...place.querySelectorAll("details[open][data-key]")].map((one) => one.dataset.key));
-  const focused = place.contains(document.activeElement) ? document.activeElement.dataset.key : null;
+  const focused = place.querySelector(":focus")?.dataset.key;
   place.replaceChildren(...[build(data)].flat().filter(Boolean));
   for (const one of place.querySelectorAll("details[data-key]")) if (open.has(one.dataset.key)) one.open = true;
   if (focused) [...place.querySelectorAll("[data-key]")].find((one) => one.dataset.key === focused)?.focus();

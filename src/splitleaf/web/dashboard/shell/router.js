@@ -1,11 +1,12 @@
 // From an address to what is shown. The server answers all of these with the same document.
 
+import { problemNote } from "../elements/errors.js";
 import { announce } from "../js/announcer.js";
 import { byId, h } from "../js/dom.js";
 import { isAbort } from "../js/waiting.js";
-import { problemNote } from "../elements/errors.js";
 
 const NAME = "([^/]+)";
+/** @type {[pattern: RegExp, view: string][]} */
 const ROUTES = [
   ["", "overview"],
   ["/models", "models"],

@@ -1,11 +1,14 @@
 // Who is logged in, and what they may do.
 
+import { words } from "../elements/errors.js";
 import { announce } from "../js/announcer.js";
 import { byId, freshId, h } from "../js/dom.js";
+import { Problem } from "../js/problems.js";
 import { call, whenSessionEnds } from "./api.js";
-import { words } from "../elements/errors.js";
 
+/** @type {{scope: string} | null} */
 let present = null;
+/** @type {Promise<void> | null} */
 let asking = null;
 
 /** Tell whether this session's key may change things. */
@@ -20,7 +23,7 @@ export async function openSession() {
     begin(await call("session", { isLogin: true }));
     return false;
   } catch (problem) {
-    await showLogin(problem.status === 401 ? null : problem);
+    await showLogin(problem instanceof Problem && problem.status === 401 ? null : problem);
     return true;
   }
 }
@@ -34,6 +37,7 @@ function begin(session) {
   byId("who").textContent = mayWrite() ? "" : "read only";
 }
 
+/** @returns {Promise<void>} */
 function showLogin(problem) {
   return new Promise((resolve) => {
     const form = loginForm((session) => {
@@ -58,7 +62,7 @@ function showLogin(problem) {
         ),
       ),
     );
-    form.elements.key.focus();
+    form.querySelector("input")?.focus();
     document.documentElement.dataset.ready = "";
   });
 }

@@ -1,11 +1,11 @@
 // Who changed what, from what to what, and why.
 
-import { button, freshId, h } from "../js/dom.js";
-import { call } from "../shell/api.js";
 import { actionChip, changeOf } from "../elements/changes.js";
+import { problemNote } from "../elements/errors.js";
 import { moment, when } from "../elements/format.js";
 import { pageHead, panel } from "../elements/panel.js";
-import { problemNote } from "../elements/errors.js";
+import { button, freshId, h } from "../js/dom.js";
+import { call } from "../shell/api.js";
 
 const PAGE = 50;
 const ALL = "*";

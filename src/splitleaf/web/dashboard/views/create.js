@@ -1,17 +1,17 @@
 // Planning an experiment: what is to be found out, and how many images that takes.
 
-import { h, icon } from "../js/dom.js";
-import { call } from "../shell/api.js";
+import { words } from "../elements/errors.js";
 import { textField } from "../elements/fields.js";
-import { loadMetrics, metricNamed } from "../service/metrics.js";
 import { pageHead, panel } from "../elements/panel.js";
+import { h, icon } from "../js/dom.js";
+import { powerCalculator } from "../planning/calculator.js";
+import { showEdit } from "../planning/editor.js";
 import { about, decision, guards, kind, who } from "../planning/form.js";
 import { planOf } from "../planning/plan.js";
-import { powerCalculator } from "../planning/calculator.js";
-import { words } from "../elements/errors.js";
+import { loadMetrics, metricNamed } from "../service/metrics.js";
+import { call } from "../shell/api.js";
 import { goTo } from "../shell/router.js";
 import { mayWrite } from "../shell/session.js";
-import { showEdit } from "../planning/editor.js";
 
 export async function show(main, { signal }) {
   if (!mayWrite()) {
@@ -83,9 +83,10 @@ function planForm(versions, champion, signal) {
     ),
   );
   const changed = () => {
-    form.dataset.kind = form.elements.mode.value;
-    form.dataset.threshold = metricNamed(form.elements.metric.value).needs_threshold ? "yes" : "no";
-    preview.textContent = JSON.stringify(planOf(new FormData(form)), null, 2);
+    const data = new FormData(form);
+    form.dataset.kind = String(data.get("mode"));
+    form.dataset.threshold = metricNamed(data.get("metric")).needs_threshold ? "yes" : "no";
+    preview.textContent = JSON.stringify(planOf(data), null, 2);
     calculator.ask();
   };
   form.addEventListener("input", changed);

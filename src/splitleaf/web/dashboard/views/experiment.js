@@ -1,18 +1,18 @@
 // One experiment: the verdict first, then why it may be believed, then everything that it rests on.
 
-import { h, icon } from "../js/dom.js";
-import { addressOf, call } from "../shell/api.js";
-import { controlPanel } from "../experiment/guardrails.js";
-import { stateChip, when } from "../elements/format.js";
-import { loadMetrics } from "../service/metrics.js";
-import { pageHead, panel } from "../elements/panel.js";
-import { planFacts } from "../experiment/plan.js";
-import { fill, keepFresh, troubleIn } from "../shell/polling.js";
 import { problemNote } from "../elements/errors.js";
-import { REPORT_PLACES, fillReport } from "../report/report.js";
-import { mayWrite } from "../shell/session.js";
+import { stateChip, when } from "../elements/format.js";
+import { pageHead, panel } from "../elements/panel.js";
 import { stepButtons } from "../experiment/actions.js";
+import { controlPanel } from "../experiment/guardrails.js";
 import { storyOf } from "../experiment/history.js";
+import { planFacts } from "../experiment/plan.js";
+import { h, icon } from "../js/dom.js";
+import { fillReport, REPORT_PLACES } from "../report/report.js";
+import { loadMetrics } from "../service/metrics.js";
+import { addressOf, call } from "../shell/api.js";
+import { fill, keepFresh, troubleIn } from "../shell/polling.js";
+import { mayWrite } from "../shell/session.js";
 
 const STATE_EVERY_MS = 4_000;
 const REPORT_EVERY_MS = 20_000;
@@ -41,7 +41,8 @@ export async function show(main, { signal, parameters: [key] }) {
     fillState(places, detail, control, refresh);
     return detail.experiment;
   };
-  let experiment = null;
+  /** @type {any} */
+  let experiment;
   await keepFresh(
     async () => {
       experiment = await refresh();

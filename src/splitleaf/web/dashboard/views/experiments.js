@@ -1,20 +1,21 @@
 // All experiments: those that are open, those that wait, those that are over.
 
-import { h, icon } from "../js/dom.js";
-import { call } from "../shell/api.js";
 import { stateChip, when } from "../elements/format.js";
 import { pageHead, panel } from "../elements/panel.js";
+import { table } from "../elements/table.js";
+import { h, icon } from "../js/dom.js";
+import { call } from "../shell/api.js";
 import { fill, keepFresh, troubleIn } from "../shell/polling.js";
 import { mayWrite } from "../shell/session.js";
-import { table } from "../elements/table.js";
 
 const EVERY_MS = 5_000;
 const MODES = { ab: "live A/B", aa: "A/A", shadow: "shadow" };
+/** @type {[title: string, states: string[], empty: string][]} */
 const GROUPS = [
   ["Open", ["running", "paused"], "None is running."],
-  ["To be decided", ["stopped"], null],
-  ["Drafts", ["draft"], null],
-  ["Decided", ["promoted", "rejected", "rolled_back"], null],
+  ["To be decided", ["stopped"], ""],
+  ["Drafts", ["draft"], ""],
+  ["Decided", ["promoted", "rejected", "rolled_back"], ""],
 ];
 
 export async function show(main, { signal }) {
@@ -47,7 +48,7 @@ export async function show(main, { signal }) {
 function groupsOf(experiments, summaries) {
   return GROUPS.map(([title, states, empty]) => {
     const rows = experiments.filter((one) => states.includes(one.state)).reverse();
-    if (!rows.length && empty === null) return null;
+    if (!rows.length && !empty) return null;
     return panel(title, listOf(title, rows, empty, summaries));
   }).filter(Boolean);
 }
@@ -55,7 +56,7 @@ function groupsOf(experiments, summaries) {
 function listOf(title, rows, empty, summaries) {
   return table({
     caption: `Experiments: ${title}`,
-    empty: empty ?? "",
+    empty,
     columns: [
       {
         name: "Experiment",

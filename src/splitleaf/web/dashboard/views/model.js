@@ -1,13 +1,13 @@
 // One version: what it is, and what its import found.
 
-import { h, icon } from "../js/dom.js";
-import { Problem } from "../js/problems.js";
-import { call } from "../shell/api.js";
 import { bytes, chip, count, milliseconds, moment, percent } from "../elements/format.js";
 import { facts, pageHead, panel } from "../elements/panel.js";
-import { standingOf } from "../service/status.js";
 import { table } from "../elements/table.js";
+import { h, icon } from "../js/dom.js";
+import { Problem } from "../js/problems.js";
 import { windowPlot } from "../plots/windows.js";
+import { standingOf } from "../service/status.js";
+import { call } from "../shell/api.js";
 
 const FORMATS = {
   "h5-keras2": "Keras 2 (HDF5)",
@@ -101,36 +101,42 @@ function labelPanel(manifest) {
 }
 
 function reportPanel(report) {
-  const { parity, preprocessings = [], layers = {}, warnings = [], tools = {} } = report;
-  const images = parity ? (parity.random_pictures ?? 0) + (parity.real_pictures ?? 0) : 0;
+  const { preprocessings = [], warnings = [] } = report;
   return panel(
     "Import report",
     h(
       "div",
       { class: "stack" },
       warnings.map((warning) => h("div", { class: "standing warn" }, icon("alert"), h("p", {}, warning))),
-      facts([
-        parity && ["Same answer as the original", `${count(parity.same_top_1)} of ${count(images)} images`],
-        parity && ["Largest difference of a probability", Number(parity.largest_difference).toExponential(1)],
-        ["Preprocessing", report.preprocessing_origin ?? "–"],
-        ["Labels", report.labels_origin ?? "–"],
-        report.seconds !== undefined && ["Took", `${report.seconds} s`],
-        [
-          "Layers",
-          Object.entries(layers)
-            .map(([name, number]) => `${number} ${name}`)
-            .join(", ") || "–",
-        ],
-        [
-          "Tools",
-          Object.entries(tools)
-            .map(([name, version]) => `${name} ${version}`)
-            .join(", ") || "–",
-        ],
-      ]),
+      facts(importFacts(report)),
       preprocessings.length > 0 && triedTable(preprocessings),
     ),
   );
+}
+
+function importFacts(report) {
+  const { parity, layers = {}, tools = {} } = report;
+  const listed = (entries) => entries.join(", ") || "–";
+  return [
+    ...(parity ? parityFacts(parity) : []),
+    ["Preprocessing", report.preprocessing_origin ?? "–"],
+    ["Labels", report.labels_origin ?? "–"],
+    report.seconds !== undefined && ["Took", `${report.seconds} s`],
+    ["Layers", listed(Object.entries(layers).map(([name, number]) => `${number} ${name}`))],
+    ["Tools", listed(Object.entries(tools).map(([name, version]) => `${name} ${version}`))],
+  ];
+}
+
+function parityFacts({
+  random_pictures: random = 0,
+  real_pictures: real = 0,
+  same_top_1: same,
+  largest_difference: largest,
+}) {
+  return [
+    ["Same answer as the original", `${count(same)} of ${count(random + real)} images`],
+    ["Largest difference of a probability", Number(largest).toExponential(1)],
+  ];
 }
 
 function triedTable(rows) {

@@ -1,20 +1,20 @@
 // The versions beside each other, and the names that point at them.
 
-import { button, freshId, h } from "../js/dom.js";
-import { call } from "../shell/api.js";
+import { ask } from "../elements/dialog.js";
 import { bytes, chip, count, digest, milliseconds, percent, when } from "../elements/format.js";
 import { pageHead, panel } from "../elements/panel.js";
-import { fill, keepFresh, troubleIn } from "../shell/polling.js";
-import { ask } from "../elements/dialog.js";
-import { isReady, standingOf } from "../service/status.js";
-import { mayWrite } from "../shell/session.js";
 import { table } from "../elements/table.js";
+import { button, freshId, h } from "../js/dom.js";
 import { versionPlot } from "../plots/versions.js";
+import { isReady, standingOf } from "../service/status.js";
+import { call } from "../shell/api.js";
+import { fill, keepFresh, troubleIn } from "../shell/polling.js";
+import { mayWrite } from "../shell/session.js";
 
 const EVERY_MS = 5_000;
 
 export async function show(main, { signal }) {
-  const [trouble, list, plot, names] = ["div", "div", "div", "div"].map((tag) => h(tag));
+  const [trouble, list, plot, names] = [h("div"), h("div"), h("div"), h("div")];
   main.append(
     pageHead("Models", {
       lede: "Every version in the models folder, as it was measured at its import, and as it does now.",
@@ -58,9 +58,7 @@ function versionTable(models, aliases, live) {
         value: ({ version, title }) =>
           [
             h("a", { href: `/admin/models/${encodeURIComponent(version)}` }, version),
-            ...aliasesOf(version)
-              .map((alias) => [" ", chip(alias)])
-              .flat(),
+            ...aliasesOf(version).flatMap((alias) => [" ", chip(alias)]),
             title && h("div", { class: "small soft" }, title),
           ].filter(Boolean),
       },

@@ -1,15 +1,15 @@
 // How the service does: what comes in, how long it takes, who does it, what waits.
 
-import { button, freshId, h, icon } from "../js/dom.js";
-import { trafficPlots } from "../plots/traffic.js";
-import { call } from "../shell/api.js";
 import { chip, count, counted, duration, milliseconds, percent, stateChip, when } from "../elements/format.js";
 import { pageHead, panel, tile, tiles } from "../elements/panel.js";
-import { fill, keepFresh, troubleIn } from "../shell/polling.js";
-import { lettersOf, readService, standingOf, troublesOf } from "../service/status.js";
-import { mayWrite } from "../shell/session.js";
 import { table } from "../elements/table.js";
+import { button, freshId, h, icon } from "../js/dom.js";
+import { trafficPlots } from "../plots/traffic.js";
 import { askDiscard, askRetry } from "../service/dead-letters.js";
+import { lettersOf, readService, standingOf, troublesOf } from "../service/status.js";
+import { call } from "../shell/api.js";
+import { fill, keepFresh, troubleIn } from "../shell/polling.js";
+import { mayWrite } from "../shell/session.js";
 
 const SERVICE_EVERY_MS = 4_000;
 const TRAFFIC_EVERY_MS = { hour: 10_000, day: 30_000, week: 120_000 };
@@ -224,7 +224,7 @@ function letterList(letters, refresh) {
               }),
             ),
         },
-      ].filter(Boolean),
+      ].filter((one) => one !== false),
       rows: letters,
     }),
   );

@@ -1,12 +1,12 @@
 // Experts say what images show: one image at a time, one key each, blind to which version said what.
 
-import { h, icon } from "../js/dom.js";
-import { call } from "../shell/api.js";
 import { selectField, textField } from "../elements/fields.js";
 import { pageHead, panel } from "../elements/panel.js";
-import { agreementPanel, progressPanel } from "../review/progress.js";
-import { ReviewDesk } from "../review/labelling.js";
+import { h, icon } from "../js/dom.js";
 import { disputesPanel } from "../review/disputes.js";
+import { ReviewDesk } from "../review/labelling.js";
+import { agreementPanel, progressPanel } from "../review/progress.js";
+import { call } from "../shell/api.js";
 import { mayWrite } from "../shell/session.js";
 
 const EXPERT = "splitleaf.expert";
@@ -117,7 +117,8 @@ function settingsForm(experiments) {
     element,
     read() {
       const data = new FormData(element);
-      const name = element.elements.expert.validity.valid ? data.get("expert").trim() : "";
+      const isValid = element.querySelector("[name=expert]:invalid") === null;
+      const name = isValid ? String(data.get("expert")).trim() : "";
       keep(name);
       return { experiment: data.get("experiment"), expert: name || null, opinions: Number(data.get("opinions")) };
     },

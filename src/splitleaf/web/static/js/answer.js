@@ -41,7 +41,8 @@ export function toneOf(result) {
 
 /** One sentence for those who listen. */
 export function spoken(result) {
-  if (isUnfamiliar(result)) return "This does not look like a tomato leaf, or it is photographed in a way that we do not know.";
+  if (isUnfamiliar(result))
+    return "This does not look like a tomato leaf, or it is photographed in a way that we do not know.";
   if (!result.is_sure) return `Not sure. The closest match is ${result.display_name}, ${percent(result.confidence)}.`;
   return `${inWords(result)} ${result.display_name}, ${percent(result.confidence)}.`;
 }
@@ -108,7 +109,12 @@ function doubt(result) {
   const why = isBare
     ? "There is hardly anything to see on this photo: it is nearly all of one colour."
     : "This photo does not match well with anything we know. It may show something else, or not show it clearly enough.";
-  return h("div", { class: "doubt" }, h("p", {}, why), isBare ? null : bars(result, "Closest matches, none of them certain"));
+  return h(
+    "div",
+    { class: "doubt" },
+    h("p", {}, why),
+    isBare ? null : bars(result, "Closest matches, none of them certain"),
+  );
 }
 
 function betterPhoto(isOpen, onOtherPhoto) {
@@ -145,9 +151,18 @@ function adviceOf(result, isOpen) {
 }
 
 function more(title, isOpen, content) {
-  return h("details", { class: "more", open: isOpen }, h("summary", {}, icon("chevron"), title), h("div", { class: "more-body" }, content));
+  return h(
+    "details",
+    { class: "more", open: isOpen },
+    h("summary", {}, icon("chevron"), title),
+    h("div", { class: "more-body" }, content),
+  );
 }
 
 function listOf(steps) {
-  return h("ul", { class: "steps-list" }, steps.map((step) => h("li", {}, step)));
+  return h(
+    "ul",
+    { class: "steps-list" },
+    steps.map((step) => h("li", {}, step)),
+  );
 }

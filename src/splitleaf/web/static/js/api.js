@@ -79,6 +79,7 @@ export function sendFeedback(id, answer) {
   });
 }
 
+/** @type {Promise<{label: string, display_name: string}[]> | null} */
 let labelList = null;
 
 /** Return `[{label, display_name}]`; asked for once, again only after a failure. */

@@ -23,14 +23,16 @@ export class Card {
   journey;
   number;
   element;
+  /** @type {any} what `onAnswer` returned: `{id, at, keepsake, result, feedback}` */
   record = null;
 
   #hooks;
   #title;
   #image;
   #body;
-  #shown = null;
-  #clock = null;
+  #shown = "";
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #clock;
 
   /** Hooks: `onAnswer(card)` returns the record, `isAlone()`, `onFeedback(card)`, `onRemove(card)`, `onOtherPhoto()`. */
   constructor(journey, number, hooks) {
@@ -52,7 +54,12 @@ export class Card {
         h(
           "div",
           { class: "card-head" },
-          h("p", { class: "card-name", id: nameId }, `Photo ${number}`, h("span", { class: "file-name" }, journey.fileName)),
+          h(
+            "p",
+            { class: "card-name", id: nameId },
+            `Photo ${number}`,
+            h("span", { class: "file-name" }, journey.fileName),
+          ),
           this.#title,
         ),
         this.#body,
@@ -70,7 +77,7 @@ export class Card {
     const { phase } = this.journey;
     this.#showImage();
     if (phase !== this.#shown || phase === "resting") {
-      const focused = this.#body.contains(document.activeElement) ? document.activeElement : null;
+      const focused = /** @type {HTMLElement | null} */ (this.#body.querySelector(":focus"));
       clearInterval(this.#clock);
       this.#shown = phase;
       this.element.dataset.phase = phase;
@@ -99,16 +106,17 @@ export class Card {
   #renderWork(phase) {
     this.#title.textContent = TITLES[phase];
     const at = STAGES.findIndex(([name]) => name === phase);
-    this.#body.replaceChildren(
-      this.#track(phase, at),
-      this.#actions(this.#cancelButton()),
-    );
+    this.#body.replaceChildren(this.#track(phase, at), this.#actions(this.#cancelButton()));
     if (phase === "queued" || phase === "running") this.#say(`${TITLES[phase]}.`);
   }
 
   #track(phase, at) {
     const meaning = { role: "progressbar", "aria-label": `Photo ${this.number}`, "aria-valuetext": TITLES[phase] };
-    return h("div", { class: "track", ...meaning }, STAGES.map(([name, words], place) => stage(name, words, place, at)));
+    return h(
+      "div",
+      { class: "track", ...meaning },
+      STAGES.map(([name, words], place) => stage(name, words, place, at)),
+    );
   }
 
   #showUpload(progress) {
@@ -132,7 +140,10 @@ export class Card {
     this.#clock = setInterval(tick, 500);
     this.#body.replaceChildren(
       count,
-      this.#actions(button("Try now", { iconName: "retry", onclick: () => this.journey.hurry() }), this.#cancelButton()),
+      this.#actions(
+        button("Try now", { iconName: "retry", onclick: () => this.journey.hurry() }),
+        this.#cancelButton(),
+      ),
     );
     this.#say(`${reason}. It is tried again by itself.`);
   }
@@ -162,8 +173,16 @@ export class Card {
 
   #renderProblem() {
     const { title, advice, wantsOtherPhoto } = explain(this.journey.problem);
-    const again = button("Try again", { iconName: "retry", className: "button primary", onclick: () => this.journey.start() });
-    const other = button("Choose another photo", { iconName: "photos", className: "button primary", onclick: this.#hooks.onOtherPhoto });
+    const again = button("Try again", {
+      iconName: "retry",
+      className: "button primary",
+      onclick: () => this.journey.start(),
+    });
+    const other = button("Choose another photo", {
+      iconName: "photos",
+      className: "button primary",
+      onclick: this.#hooks.onOtherPhoto,
+    });
     this.element.dataset.tone = "problem";
     this.#title.textContent = title;
     this.#body.replaceChildren(

@@ -27,7 +27,7 @@ export function openDrop(take) {
   addEventListener("dragover", (event) => {
     if (!carriesFiles(event)) return;
     event.preventDefault(); // otherwise the browser opens the file and the page is gone
-    event.dataTransfer.dropEffect = "copy";
+    /** @type {DataTransfer} */ (event.dataTransfer).dropEffect = "copy";
   });
   addEventListener("drop", (event) => {
     show(false);
@@ -57,6 +57,8 @@ async function imagesIn(folder) {
     found.push(...batch.filter((entry) => entry.isFile && IMAGE_NAME.test(entry.name)));
   }
   found.sort((one, other) => one.name.localeCompare(other.name, undefined, { numeric: true }));
-  const files = await Promise.all(found.map((entry) => new Promise((resolve) => entry.file(resolve, () => resolve(null)))));
+  const files = await Promise.all(
+    found.map((entry) => new Promise((resolve) => entry.file(resolve, () => resolve(null)))),
+  );
   return files.filter(Boolean);
 }

@@ -2,6 +2,7 @@
 
 import { explanation } from "./api.js";
 import { button, h } from "./dom.js";
+import { contextOf } from "./images.js";
 
 const SIDE = 480; // of the drawing; the browser scales it as it scales the photo
 const WARM = 50; // percent of the hottest place
@@ -19,6 +20,7 @@ class Explanation {
   #image;
   #button;
   #words;
+  /** @type {HTMLCanvasElement | null} */
   #map = null;
 
   constructor(record, image) {
@@ -60,7 +62,7 @@ class Explanation {
   }
 
   #hide() {
-    this.#map.remove();
+    this.#map?.remove();
     this.#map = null;
     this.#button.setAttribute("aria-pressed", "false");
     this.#words.textContent = "";
@@ -73,13 +75,19 @@ export function placeOf(heat) {
   if (warm.length === 0) return null;
   if (warm.length > WIDE * heat.length * heat[0].length) return "all over the photo";
   const total = warm.reduce((sum, cell) => sum + cell.value, 0);
-  const middle = (axis, length) => warm.reduce((sum, cell) => sum + (cell[axis] + 0.5) * cell.value, 0) / total / length;
+  const middle = (axis, length) =>
+    warm.reduce((sum, cell) => sum + (cell[axis] + 0.5) * cell.value, 0) / total / length;
   const [x, y] = [middle("x", heat[0].length), middle("y", heat.length)];
-  const rows = y < 0.36 ? "upper" : y > 0.64 ? "lower" : "";
-  const columns = x < 0.36 ? "left" : x > 0.64 ? "right" : "";
+  const rows = thirdOf(y, "upper", "lower");
+  const columns = thirdOf(x, "left", "right");
   if (!rows && !columns) return "in the middle";
   if (rows && columns) return `in the ${rows} ${columns}`;
   return rows ? `in the ${rows} part` : `on the ${columns}`;
+}
+
+function thirdOf(place, first, last) {
+  if (place < 0.36) return first;
+  return place > 0.64 ? last : "";
 }
 
 function drawing(heat, photo) {
@@ -88,7 +96,7 @@ function drawing(heat, photo) {
   const scale = SIDE / Math.max(photo.naturalWidth, photo.naturalHeight);
   canvas.width = Math.max(1, Math.round(photo.naturalWidth * scale));
   canvas.height = Math.max(1, Math.round(photo.naturalHeight * scale));
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
   context.imageSmoothingQuality = "high";
   context.drawImage(cells(heat), 0, 0, canvas.width, canvas.height);
   return canvas;
@@ -98,8 +106,8 @@ function cells(heat) {
   const small = document.createElement("canvas");
   [small.width, small.height] = [heat[0].length, heat.length];
   const image = new ImageData(small.width, small.height);
-  heat.flat().forEach((value, place) => image.data.set(colourOf(value / 100), 4 * place));
-  small.getContext("2d").putImageData(image, 0, 0);
+  for (const [place, value] of heat.flat().entries()) image.data.set(colourOf(value / 100), 4 * place);
+  contextOf(small).putImageData(image, 0, 0);
   return small;
 }
 

@@ -1,7 +1,7 @@
 // "Is this right?": one press, or two and the true name. May be changed at any time.
 
-import { labels, sendFeedback } from "./api.js";
 import { announce } from "./announcer.js";
+import { labels, sendFeedback } from "./api.js";
 import { button, freshId, h, icon } from "./dom.js";
 
 const NOT_THIS = { label: "", display_name: "Something else, or I do not know" };
@@ -33,7 +33,10 @@ class Feedback {
     const { result } = this.#record;
     const questionId = freshId("question");
     const yes = button("Yes", { iconName: "check", onclick: () => this.#save({ correct: true }, result) });
-    const no = button(result.is_sure ? "No" : "Yes, tell us", { iconName: result.is_sure ? "cross" : null, onclick: () => this.#choose() });
+    const no = button(result.is_sure ? "No" : "Yes, tell us", {
+      iconName: result.is_sure ? "cross" : null,
+      onclick: () => this.#choose(),
+    });
     this.#show(
       h(
         "div",
@@ -79,7 +82,8 @@ class Feedback {
       ),
     );
     this.#show(form);
-    (form.querySelector("input:checked") ?? form.querySelector("input"))?.focus();
+    const first = form.querySelector("input:checked") ?? form.querySelector("input");
+    /** @type {HTMLInputElement | null} */ (first)?.focus();
   }
 
   #submit(event, conditions) {

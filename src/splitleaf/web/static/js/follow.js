@@ -1,6 +1,7 @@
 // Following a prediction until it is final: by events, or by asking where events do not come through.
 
 import { isFinal, openEvents, read } from "./api.js";
+import { Problem } from "./problems.js";
 import { aborted, pause } from "./waiting.js";
 
 const SILENCE_MS = 12_000; // a proxy that holds events back looks like this
@@ -68,7 +69,7 @@ async function ask(id, { signal, onUpdate }) {
       await pause(BREATH_MS, signal);
     } catch (problem) {
       failures += 1;
-      if (!problem.retryAfterS || failures >= FAILED_READS) throw problem;
+      if (!(problem instanceof Problem) || !problem.retryAfterS || failures >= FAILED_READS) throw problem;
       await pause(Math.max(problem.retryAfterS, 2 ** failures) * 1000, signal);
     }
   }

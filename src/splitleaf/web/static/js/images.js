@@ -76,7 +76,7 @@ function paint(width, height, draw) {
   const canvas = document.createElement("canvas");
   canvas.width = width;
   canvas.height = height;
-  const context = canvas.getContext("2d");
+  const context = contextOf(canvas);
   context.fillStyle = "white"; // JPEG knows no transparency; black would look like rot
   context.fillRect(0, 0, width, height);
   context.imageSmoothingQuality = "high";
@@ -84,6 +84,16 @@ function paint(width, height, draw) {
   return canvas;
 }
 
+/**
+ * Return what draws on a canvas.
+ *
+ * @param {HTMLCanvasElement} canvas
+ */
+export function contextOf(canvas) {
+  return /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+}
+
+/** @returns {Promise<Blob | null>} */
 function asBlob(canvas, quality) {
   return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", quality));
 }

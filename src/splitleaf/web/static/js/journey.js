@@ -21,9 +21,13 @@ const TRIES = 6;
 export class Journey extends EventTarget {
   phase = "preparing";
   progress = 0;
+  /** @type {string | null} */
   preview = null;
+  /** @type {string | null} */
   keepsake = null;
+  /** @type {any} */
   prediction = null;
+  /** @type {Problem | null} */
   problem = null;
   restUntil = 0;
 
@@ -31,6 +35,7 @@ export class Journey extends EventTarget {
   #image = null;
   #key = "";
   #stop = new AbortController();
+  /** @type {(value?: any) => void} */
   #hurry = () => {};
 
   constructor(file) {
@@ -104,7 +109,8 @@ export class Journey extends EventTarget {
   }
 
   async #arrive(signal) {
-    const onUpdate = (prediction) => this.#become(prediction.status === "running" ? "running" : "queued", { prediction });
+    const onUpdate = (prediction) =>
+      this.#become(prediction.status === "running" ? "running" : "queued", { prediction });
     if (!isFinal(this.prediction)) {
       onUpdate(this.prediction);
       this.prediction = await follow(this.prediction.id, { signal, onUpdate });

@@ -2,7 +2,8 @@
 (() => {
   const KEY = "splitleaf.theme";
   const root = document.documentElement;
-  const darkSheet = document.getElementById("dark-colours");
+  const darkSheet = /** @type {HTMLLinkElement} */ (document.getElementById("dark-colours"));
+  const themeColour = /** @type {HTMLMetaElement} */ (document.querySelector("meta[name=theme-color]"));
   const system = matchMedia("(prefers-color-scheme: dark)");
 
   const stored = () => {
@@ -29,7 +30,7 @@
   const show = () => {
     darkSheet.media = theme() === "dark" ? "all" : "not all";
     root.dataset.theme = theme();
-    document.querySelector("meta[name=theme-color]").content = theme() === "dark" ? "#121713" : "#f6f4ec";
+    themeColour.content = theme() === "dark" ? "#121713" : "#f6f4ec";
     document.getElementById("theme-toggle")?.setAttribute("aria-pressed", String(theme() === "dark"));
   };
 
@@ -44,7 +45,7 @@
   show();
   system.addEventListener("change", show);
   document.addEventListener("DOMContentLoaded", () => {
-    const button = document.getElementById("theme-toggle");
+    const button = /** @type {HTMLElement} */ (document.getElementById("theme-toggle"));
     button.hidden = false;
     button.addEventListener("click", toggle);
     show();

@@ -8,7 +8,13 @@ export function isAbort(error) {
   return error?.name === "AbortError";
 }
 
-/** Resolve after `milliseconds`; reject with AbortError when the signal fires first. */
+/**
+ * Resolve after `milliseconds`; reject with AbortError when the signal fires first.
+ *
+ * @param {number} milliseconds
+ * @param {AbortSignal} signal
+ * @returns {Promise<void>}
+ */
 export function pause(milliseconds, signal) {
   return new Promise((resolve, reject) => {
     if (signal.aborted) {
@@ -31,6 +37,7 @@ export function pause(milliseconds, signal) {
 /** Lets at most `width` tasks run at once, in the order in which they came. */
 export class Lane {
   #free;
+  /** @type {{resolve: (value?: any) => void}[]} */
   #waiting = [];
 
   constructor(width) {
@@ -70,7 +77,8 @@ export class Lane {
 
   #leave() {
     const next = this.#waiting.shift();
-    if (next) next.resolve(); // the place passes on without becoming free
+    if (next)
+      next.resolve(); // the place passes on without becoming free
     else this.#free += 1;
   }
 }
