@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitleaf.cli.options import AsJson, Data, Repository
+from splitleaf.cli.options import AsJson, Data, Repository, given_settings
 
 if TYPE_CHECKING:
     from splitleaf.backup.backup import Account
-    from splitleaf.settings import Settings
 
 WithoutModels = Annotated[bool, typer.Option("--without-models", help="Leave the repository of versions out.")]
 
@@ -34,7 +33,7 @@ def backup(
 
     if not target.is_dir() and not target.parent.is_dir():
         raise ConfigurationError(f"there is no folder {target.parent}", code="backup_unwritable")
-    path, account = back_up(_settings(models, data), target, with_models=not without_models)
+    path, account = back_up(given_settings(models, data), target, with_models=not without_models)
     _report(account, as_json, f"backed up to {path}", {"file": str(path), "bytes": path.stat().st_size})
 
 
@@ -48,15 +47,8 @@ def restore(
     """Put a backup into an empty installation that does not run."""
     from splitleaf.backup.backup import restore as put_back
 
-    account = put_back(_settings(models, data), source, with_models=not without_models)
+    account = put_back(given_settings(models, data), source, with_models=not without_models)
     _report(account, as_json, f"restored {source}", {"file": str(source)})
-
-
-def _settings(models: Path | None, data: Path | None) -> Settings:
-    from splitleaf.settings import read_settings
-
-    given = {"models_dir": models, "data_dir": data}
-    return read_settings().model_copy(update={name: path for name, path in given.items() if path is not None})
 
 
 def _report(account: Account, as_json: bool, what: str, facts: dict[str, object]) -> None:

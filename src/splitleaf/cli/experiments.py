@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitleaf.cli.options import AsJson, Data, Repository, Why, repository_dir, warn_if_idle
+from splitleaf.cli.options import AsJson, Data, Repository, Why, open_installation, print_records, warn_if_idle
 from splitleaf.cli.shares import parse_shares, sentence
 
 if TYPE_CHECKING:
     from splitleaf.api.admin.control import ExperimentControlShape
     from splitleaf.experiments.plan import Plan
     from splitleaf.flows.size_experiment import Size
-    from splitleaf.local.experimenter import Experimenter
+    from splitleaf.local.services import LocalInstallation
     from splitleaf.outcomes.experiments import ExperimentRecord
 
 app = typer.Typer(
@@ -32,29 +32,32 @@ def create(
     plan: PlanFile, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
     """Create a draft from a plan; it decides nothing before it is started."""
+    from splitleaf.flows.run_experiment import create_experiment
+
     wanted = _read(plan)
-    _change(models, data, as_json, lambda experimenter: experimenter.create(wanted, why))
+    _change(models, data, as_json, lambda here: create_experiment(here.store, wanted, here.change(why), here.clock))
 
 
 @app.command("edit", short_help="Give an experiment another plan.")
 def edit(plan: PlanFile, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Give an experiment the plan of a file; what would spoil its results is refused once it runs."""
+    from splitleaf.flows.run_experiment import edit_experiment
+
     wanted = _read(plan)
-    _change(models, data, as_json, lambda experimenter: experimenter.edit(wanted, why))
+    _change(
+        models,
+        data,
+        as_json,
+        lambda here: edit_experiment(here.store, wanted.key, wanted, here.change(why), here.clock),
+    )
 
 
 @app.command("list")
 def list_command(models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """List the experiments; the one that was changed last comes last."""
-    with _open(models, data) as experimenter:
-        records = experimenter.experiments()
-    if as_json:
-        typer.echo(json.dumps([_shape(one) for one in records], ensure_ascii=False))
-        return
-    for one in records:
-        typer.echo(_line(one))
-    if not records:
-        typer.echo("there is no experiment")
+    with open_installation(models, data) as here:
+        records = here.store.experiments()
+    print_records(records, as_json, shape=_shape, line=_line, empty="there is no experiment")
 
 
 @app.command("show", short_help="Show one: its plan, counts and story.")
@@ -62,16 +65,18 @@ def show(key: Key, models: Repository = None, data: Data = None, as_json: AsJson
     """Show one: its plan, revisions, counts and story, and what the controller waits for."""
     from splitleaf.api.admin.control import control_of
     from splitleaf.api.admin.experiment_schemas import AuditShape, ExperimentDetailShape, ExperimentShape, RevisionShape
+    from splitleaf.flows.run_experiment import find_experiment
+    from splitleaf.local.experiments import find_watch
 
-    with _open(models, data) as experimenter:
-        record = experimenter.experiment(key)
+    with open_installation(models, data) as here:
+        record = find_experiment(here.store, key)
         detail = ExperimentDetailShape(
             experiment=ExperimentShape.of(record),
-            revisions=[RevisionShape.of(one) for one in experimenter.revisions(key)],
-            exposures=list(experimenter.exposures(key)),
-            audit=[AuditShape.of(one) for one in experimenter.story(key)],
+            revisions=[RevisionShape.of(one) for one in here.store.experiment_revisions(key)],
+            exposures=list(here.store.count_exposures(key)),
+            audit=[AuditShape.of(one) for one in here.store.audit_log(f"experiment/{key}")],
         )
-        control = control_of(key, record.state, experimenter.watch())
+        control = control_of(key, record.state, find_watch(here))
     if as_json:
         shapes = {**detail.model_dump(mode="json"), "control": control.model_dump(mode="json")}
         typer.echo(json.dumps(shapes, ensure_ascii=False))
@@ -120,11 +125,11 @@ def size(
     """Say how many images, labels and days it takes: in a live split, and in a shadow experiment."""
     from dataclasses import asdict
 
-    from splitleaf.flows.size_experiment import Question
+    from splitleaf.flows.size_experiment import Question, size_experiment
 
-    with _open(models, data) as experimenter:
-        question = Question(baseline, mde, discordance, disagreement, share, alpha, power, per_day, mistaken)
-        sizing = experimenter.size(question)
+    question = Question(baseline, mde, discordance, disagreement, share, alpha, power, per_day, mistaken)
+    with open_installation(models, data) as here:
+        sizing = size_experiment(here.store, question, here.clock)
     if as_json:
         typer.echo(json.dumps(asdict(sizing)))
         return
@@ -148,30 +153,37 @@ def metrics(as_json: AsJson = False) -> None:
     from splitleaf.api.admin.experiment_schemas import MetricShape
     from splitleaf.experiments.metrics import METRICS
 
-    shown = [MetricShape.of(one) for one in METRICS.values()]
-    if as_json:
-        typer.echo(json.dumps([one.model_dump(mode="json") for one in shown], ensure_ascii=False))
-        return
-    for one in shown:
-        typer.echo(f"{one.name}  {one.description}; {one.better} is better; {', '.join(one.roles)}")
+    print_records(
+        [MetricShape.of(one) for one in METRICS.values()],
+        as_json,
+        shape=lambda one: one.model_dump(mode="json"),
+        line=lambda one: f"{one.name}  {one.description}; {one.better} is better; {', '.join(one.roles)}",
+        empty="there is no metric",
+    )
 
 
 @app.command("start", short_help="Start it, once its versions are loaded.")
 def start(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Start, once every version that the plan names is loaded by a worker."""
-    _change(models, data, as_json, lambda experimenter: experimenter.start(key, why))
+    from splitleaf.local.experiments import start_experiment
+
+    _change(models, data, as_json, lambda here: start_experiment(here, key, why))
 
 
 @app.command("pause", short_help="Assign nobody for a while.")
 def pause(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Assign nobody for a while; everybody is answered as if there were no experiment."""
-    _change(models, data, as_json, lambda experimenter: experimenter.pause(key, why))
+    from splitleaf.flows.run_experiment import pause_experiment
+
+    _change(models, data, as_json, lambda here: pause_experiment(here.store, key, here.change(why), here.clock))
 
 
 @app.command("resume")
 def resume(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Go on with the same units."""
-    _change(models, data, as_json, lambda experimenter: experimenter.resume(key, why))
+    from splitleaf.local.experiments import resume_experiment
+
+    _change(models, data, as_json, lambda here: resume_experiment(here, key, why))
 
 
 @app.command("ramp", short_help="Give the candidates more units.")
@@ -187,19 +199,30 @@ def ramp(
     as_json: AsJson = False,
 ) -> None:
     """Give the candidates more units: the next stage of the ramp, a named one, or shares."""
+    from splitleaf.flows import run_experiment as flow
+
     if shares and stage is not None:
         raise typer.BadParameter("name either --stage or shares")
     if shares:
         percentages = parse_shares(shares, "VARIANT")
-        _change(models, data, as_json, lambda experimenter: experimenter.ramp_to_shares(key, percentages, why))
+
+        def step(here: LocalInstallation) -> ExperimentRecord:
+            return flow.ramp_to_shares(here.store, key, percentages, here.change(why), here.clock)
     else:
-        _change(models, data, as_json, lambda experimenter: experimenter.ramp_to_stage(key, stage, why))
+
+        def step(here: LocalInstallation) -> ExperimentRecord:
+            later = flow.find_experiment(here.store, key).stage + 1 if stage is None else stage
+            return flow.ramp_to_stage(here.store, key, later, here.change(why), here.clock)
+
+    _change(models, data, as_json, step)
 
 
 @app.command("stop")
 def stop(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """End the assignment for good; then promote or reject."""
-    _change(models, data, as_json, lambda experimenter: experimenter.stop(key, why))
+    from splitleaf.flows.run_experiment import stop_experiment
+
+    _change(models, data, as_json, lambda here: stop_experiment(here.store, key, here.change(why), here.clock))
 
 
 @app.command("promote", short_help="Point the champion at the winner.")
@@ -215,45 +238,48 @@ def promote(
     as_json: AsJson = False,
 ) -> None:
     """Point the champion at the version of a variant or shadow, on the report's verdict; `rollback` undoes it."""
+    from splitleaf.flows.run_experiment import promote_variant
     from splitleaf.flows.weigh_promotion import weigh_promotion
-    from splitleaf.local.judge import judge_here
+    from splitleaf.local.experiments import judge_here
+    from splitleaf.local.routing import find_alias
 
-    evidence = weigh_promotion(judge_here(key, data), variant)
-    if not as_json:
-        typer.echo(f"verdict {evidence.verdict}: {evidence.headline}")
-    _change(
-        models,
-        data,
-        as_json,
-        lambda experimenter: experimenter.promote(key, variant, evidence, why, against_evidence=against_evidence),
-    )
+    def step(here: LocalInstallation) -> ExperimentRecord:
+        evidence = weigh_promotion(judge_here(here, key), variant)
+        if not as_json:
+            typer.echo(f"verdict {evidence.verdict}: {evidence.headline}")
+        # The version has to be in the repository; no process needs to run.
+        ready, champion, change = here.imported(), find_alias(here, "champion"), here.change(why)
+        return promote_variant(
+            *(here.store, key, variant, ready, champion, evidence, change, here.clock),
+            against_evidence=against_evidence,
+        )
+
+    _change(models, data, as_json, step)
 
 
 @app.command("reject")
 def reject(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Decide against the candidates; nothing moves."""
-    _change(models, data, as_json, lambda experimenter: experimenter.reject(key, why))
+    from splitleaf.flows.run_experiment import reject_experiment
+
+    _change(models, data, as_json, lambda here: reject_experiment(here.store, key, here.change(why), here.clock))
 
 
 @app.command("rollback", short_help="Take everything back at once.")
 def rollback(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Take everything back at once: a running experiment's units, or a promotion."""
-    _change(models, data, as_json, lambda experimenter: experimenter.roll_back(key, why))
+    from splitleaf.flows.run_experiment import roll_back_experiment
+
+    _change(models, data, as_json, lambda here: roll_back_experiment(here.store, key, here.change(why), here.clock))
 
 
 def _change(
-    models: Path | None, data: Path | None, as_json: bool, step: Callable[[Experimenter], ExperimentRecord]
+    models: Path | None, data: Path | None, as_json: bool, step: Callable[[LocalInstallation], ExperimentRecord]
 ) -> None:
-    with _open(models, data) as experimenter:
-        record = step(experimenter)
+    with open_installation(models, data) as here:
+        record = step(here)
         typer.echo(json.dumps(_shape(record), ensure_ascii=False) if as_json else _line(record))
-        warn_if_idle(experimenter)
-
-
-def _open(models: Path | None, data: Path | None) -> Experimenter:
-    from splitleaf.local.experimenter import Experimenter
-
-    return Experimenter(repository_dir(models), data)
+        warn_if_idle(here)
 
 
 def _read(plan: Path) -> Plan:

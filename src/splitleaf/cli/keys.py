@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from splitleaf.cli.options import AsJson, Data, Why, warn_if_idle
+from splitleaf.cli.options import AsJson, Data, Why, open_services, print_records, warn_if_idle
 from splitleaf.core.access import Scope
 
 if TYPE_CHECKING:
     from splitleaf.outcomes.keys import KeyRecord
+
+DAY_MS: Final = 86_400_000
 
 app = typer.Typer(
     name="keys", help="Make, list and revoke keys of the admin API.", no_args_is_help=True, rich_markup_mode=None
@@ -30,18 +33,19 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it. It is kept nowhere: this is the only time that it is shown."""
-    from splitleaf.local.keys import KeyKeeper
+    from splitleaf.flows.manage_keys import create_key
 
     if not 1 <= len(name) <= 100:
         raise typer.BadParameter("the name has 1 to 100 characters")
-    with KeyKeeper(data) as keeper:
-        key, record = keeper.create(name, scope, days, why)
+    with open_services(data) as here:
+        expires_ms = None if days is None else here.clock.now_ms() + round(days * DAY_MS)
+        key, record = create_key(here.store, name, scope, expires_ms, here.change(why), here.clock)
         if as_json:
             typer.echo(json.dumps({"key": key, **_shape(record)}, ensure_ascii=False))
             return
         typer.echo(key)
         typer.echo(f"{_line(record)}\nkeep it now: it is shown this once", err=True)
-        warn_if_idle(keeper)
+        warn_if_idle(here)
 
 
 @app.command("list", short_help="List the keys that were made here.")
@@ -51,19 +55,10 @@ def list_command(
     as_json: AsJson = False,
 ) -> None:
     """List the keys that were made here, newest first; those of the settings are not among them."""
-    from splitleaf.core.clock import SystemClock
-    from splitleaf.local.keys import KeyKeeper
-
-    with KeyKeeper(data) as keeper:
-        now_ms = SystemClock().now_ms()
-        records = [one for one in keeper.list() if every or one.is_in_force(now_ms)]
-    if as_json:
-        typer.echo(json.dumps([_shape(one) for one in records], ensure_ascii=False))
-        return
-    for one in records:
-        typer.echo(_line(one))
-    if not records:
-        typer.echo("there is no key", err=True)
+    with open_services(data) as here:
+        now_ms = here.clock.now_ms()
+        records = [one for one in here.store.api_keys() if every or one.is_in_force(now_ms)]
+    print_records(records, as_json, shape=_shape, line=_line, empty="there is no key", err=True)
 
 
 @app.command("revoke")
@@ -73,12 +68,24 @@ def revoke(
     data: Data = None,
 ) -> None:
     """End a key for good; every replica obeys within two seconds."""
-    from splitleaf.local.keys import KeyKeeper
+    from splitleaf.flows.manage_keys import revoke_key
 
-    with KeyKeeper(data) as keeper:
-        record = keeper.revoke(key_id, why)
+    with open_services(data) as here:
+        record = _find(here.store.api_keys(), key_id)
+        revoke_key(here.store, record.key_id, here.change(why), here.clock)
         typer.echo(f"revoked: {_line(record)}")
-        warn_if_idle(keeper)
+        warn_if_idle(here)
+
+
+def _find(records: Sequence[KeyRecord], beginning: str) -> KeyRecord:
+    """Return the key whose id begins so. Raises `NotFound` unless it is one."""
+    from splitleaf.core.errors import NotFound
+
+    found = [one for one in records if beginning and one.key_id.startswith(beginning)]
+    if len(found) != 1:
+        said = f"{len(found)} keys have an id that begins with" if found else "no key has the id"
+        raise NotFound(f"{said} {beginning!r}; see `splitleaf keys list`", code="key_not_found")
+    return found[0]
 
 
 def _line(record: KeyRecord) -> str:

@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from splitleaf.cli.options import AsJson, Data, Repository, repository_dir, warn_if_idle
+from splitleaf.cli.options import AsJson, Data, Repository, open_installation, warn_if_idle
 
 if TYPE_CHECKING:
     from splitleaf.flows.import_labels import LabelImport
-    from splitleaf.local.reviewer import Reviewer
 
 MOST_TOLD: Final = 20
 
@@ -40,9 +39,19 @@ def import_command(
     as_json: AsJson = False,
 ) -> None:
     """Import all labels of a file or, when one line is wrong, none."""
+    from splitleaf.flows.import_labels import import_labels
+
     text = _read(file)
-    with open_reviewer(models, data) as reviewer:
-        done = reviewer.import_labels(text, author, prefer.value, dry_run=dry_run)
+    with open_installation(models, data) as here:
+        done = import_labels(
+            here.store,
+            text,
+            author=author or here.actor,
+            known_labels=here.labels,
+            clock=here.clock,
+            dry_run=dry_run,
+            prefer=prefer.value,
+        )
         if as_json:
             from splitleaf.api.admin.review_schemas import LabelImportShape
 
@@ -53,7 +62,7 @@ def import_command(
             what = "would be imported" if dry_run else "imported"
             typer.echo(f"{done.imported} of {done.lines} labels {what}, {done.unchanged} are there already")
             _echo_conflicts(done, prefer)
-        warn_if_idle(reviewer)
+        warn_if_idle(here)
     if done.faults:
         raise typer.Exit(1)
 
@@ -80,20 +89,18 @@ def export(
     data: Data = None,
 ) -> None:
     """Write the labels that count as CSV: of experts, audits and imports."""
-    with open_reviewer(models, data) as reviewer:
-        lines = reviewer.export_labels(experiment)
+    from splitleaf.flows.import_labels import export_labels
+    from splitleaf.flows.run_experiment import require_known
+
+    with open_installation(models, data) as here:
+        require_known(here.store, experiment or "")
+        lines = export_labels(here.store, experiment)
         if output is None:
             for line in lines:
                 typer.echo(line, nl=False)
             return
         with output.open("w", encoding="utf-8", newline="") as file:
             file.writelines(lines)
-
-
-def open_reviewer(models: Path | None, data: Path | None) -> Reviewer:
-    from splitleaf.local.reviewer import Reviewer
-
-    return Reviewer(repository_dir(models), data)
 
 
 def _read(file: Path) -> str:

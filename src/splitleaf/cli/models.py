@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from splitleaf.cli.importing import import_model_files, quantize
-from splitleaf.cli.options import AsJson, Data, Repository, Why, open_operator, repository_dir, warn_if_idle
+from splitleaf.cli.options import (
+    AsJson,
+    Data,
+    Repository,
+    Why,
+    open_installation,
+    print_records,
+    repository_dir,
+    warn_if_idle,
+)
 
 if TYPE_CHECKING:
     from splitleaf.registry.catalogue import VersionFolder
@@ -96,15 +105,17 @@ def alias_command(
     data: Data = None,
 ) -> None:
     """Show, move or roll back an alias. A running system follows within a second."""
+    from splitleaf.local.routing import find_alias, move_alias, roll_back_alias
+
     if rollback and version is not None:
-        raise typer.BadParameter("--rollback knows where to: leave the version out")
-    with open_operator(models, data) as operator:
+        raise typer.BadParameter("--rollback returns to the earlier version: leave the version out")
+    with open_installation(models, data) as here:
         if version is None and not rollback:
-            typer.echo(f"{alias}: {operator.alias(alias)}")
+            typer.echo(f"{alias}: {find_alias(here, alias)}")
             return
-        change = operator.roll_back_alias(alias, why) if rollback else operator.move_alias(alias, version or "", why)
+        change = roll_back_alias(here, alias, why) if rollback else move_alias(here, alias, version or "", why)
         typer.echo(f"{alias}: {change.previous or 'nothing'} -> {change.version}")
-        warn_if_idle(operator)
+        warn_if_idle(here)
 
 
 @app.command("history", short_help="Show where an alias pointed when, and why.")
@@ -117,18 +128,20 @@ def history_command(
     """Show where an alias pointed when, who moved it and why; newest first."""
     from splitleaf.core.clock import as_rfc3339
 
-    with open_operator(models, data) as operator:
-        history = operator.alias_history(alias)
-    if as_json:
-        records = [
-            {"version": c.version, "at": as_rfc3339(c.created_ms), "by": c.actor, "reason": c.reason} for c in history
-        ]
-        typer.echo(json.dumps(records))
-        return
-    for change in history:
-        typer.echo(f"{as_rfc3339(change.created_ms)}  {change.version}  by {change.actor}  {change.reason}".rstrip())
-    if not history:
-        typer.echo(f"{alias} has never been moved; repository.toml names its version")
+    with open_installation(models, data) as here:
+        history = here.store.alias_history(alias)
+    print_records(
+        history,
+        as_json,
+        shape=lambda one: {
+            "version": one.version,
+            "at": as_rfc3339(one.created_ms),
+            "by": one.actor,
+            "reason": one.reason,
+        },
+        line=lambda one: f"{as_rfc3339(one.created_ms)}  {one.version}  by {one.actor}  {one.reason}".rstrip(),
+        empty=f"{alias} has never been moved; repository.toml names its version",
+    )
 
 
 def _record(one: VersionFolder) -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from splitleaf.cli.options import AsJson, Data
+from splitleaf.cli.options import AsJson, Data, open_services
 
 NOT_SOUND = 1
 
@@ -22,9 +22,10 @@ def report(
 
     Exit status 1 also when the experiment is not sound: then its numbers mean nothing.
     """
-    from splitleaf.local.judge import judge_here
+    from splitleaf.local.experiments import judge_here
 
-    found = judge_here(key, data)
+    with open_services(data) as here:
+        found = judge_here(here, key)
     if html is not None:
         from splitleaf.web.report import render_report
 

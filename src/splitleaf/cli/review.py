@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitleaf.cli.labels import open_reviewer
-from splitleaf.cli.options import AsJson, Data, Repository, warn_if_idle
+from splitleaf.cli.options import AsJson, Data, Repository, open_installation, print_records, warn_if_idle
 
 if TYPE_CHECKING:
     from splitleaf.flows.review_images import ReviewTask
+    from splitleaf.flows.settle_labels import Dispute
+    from splitleaf.outcomes.reviews import ReviewCount
 
 app = typer.Typer(
     name="review", help="Label images, and see how far that is.", no_args_is_help=True, rich_markup_mode=None
@@ -34,10 +35,14 @@ def next_command(
     as_json: AsJson = False,
 ) -> None:
     """Get the next image to label; blind: not which version said what."""
-    with open_reviewer(models, data) as reviewer:
-        tasks = reviewer.next_items(experiment, expert, opinions)
+    from splitleaf.flows.review_images import Request
+    from splitleaf.flows.run_experiment import require_known
+
+    with open_installation(models, data) as here:
+        require_known(here.store, experiment)
+        tasks = here.review.next_items(Request(expert or here.actor, experiment, opinions=opinions))
         if tasks and image is not None:
-            image.write_bytes(reviewer.image(tasks[0].prediction_id))
+            image.write_bytes(here.review.image(tasks[0].prediction_id))
         if as_json:
             typer.echo(json.dumps([_record(task) for task in tasks], ensure_ascii=False))
         elif not tasks:
@@ -54,8 +59,8 @@ def image(
     data: Data = None,
 ) -> None:
     """Write a kept image to a file."""
-    with open_reviewer(models, data) as reviewer:
-        file.write_bytes(reviewer.image(checked(item)))
+    with open_installation(models, data) as here:
+        file.write_bytes(here.review.image(checked(item)))
 
 
 @app.command("label", short_help="Say what an image shows.")
@@ -71,13 +76,15 @@ def label(
     """Say what an image shows; said again, it replaces what you said before."""
     if sum((label is not None, cannot_tell, skip)) != 1:
         raise typer.BadParameter("name a label, --cannot-tell or --skip")
-    with open_reviewer(models, data) as reviewer:
+    from splitleaf.flows.review_images import Word
+
+    with open_installation(models, data) as here:
         if skip:
-            reviewer.skip(checked(item), expert)
+            here.review.skip(checked(item), expert or here.actor)
         else:
-            reviewer.say(checked(item), label, expert)
+            here.review.say(checked(item), Word(expert or here.actor, label), here.labels)
         typer.echo(f"{item}: {'skipped' if skip else label or 'cannot tell'}")
-        warn_if_idle(reviewer)
+        warn_if_idle(here)
 
 
 @app.command("undo")
@@ -85,8 +92,8 @@ def undo(
     item: Item, expert: Expert = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
     """Take back what you said of an image, or that you skipped it."""
-    with open_reviewer(models, data) as reviewer:
-        task = reviewer.undo(checked(item), expert)
+    with open_installation(models, data) as here:
+        task = here.review.undo(checked(item), expert or here.actor)
         typer.echo(json.dumps(_record(task), ensure_ascii=False) if as_json else _line(task))
 
 
@@ -97,17 +104,12 @@ def progress(
     """Say how far the images are labelled, by the reason why they are to be."""
     from dataclasses import asdict
 
-    with open_reviewer(models, data) as reviewer:
-        counts = reviewer.progress(experiment)
-    if as_json:
-        typer.echo(json.dumps([asdict(one) for one in counts]))
-        return
-    for one in counts:
-        left = one.items - one.labelled - one.cannot_tell - one.gone
-        told = f"{one.labelled} of {one.items} labelled, {one.cannot_tell} cannot be told, {left} open"
-        typer.echo(f"{one.reason}: {told}" + (f", {one.gone} without an image" if one.gone else ""))
-    if not counts:
-        typer.echo("there is nothing to label")
+    from splitleaf.flows.run_experiment import require_known
+
+    with open_installation(models, data) as here:
+        require_known(here.store, experiment)
+        counts = here.store.count_reviews(experiment)
+    print_records(counts, as_json, shape=asdict, line=_progress_line, empty="there is nothing to label")
 
 
 @app.command("agreement")
@@ -115,8 +117,12 @@ def agreement(
     experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
     """Say how far experts agree on images that several labelled."""
-    with open_reviewer(models, data) as reviewer:
-        found = reviewer.agreement(experiment)
+    from splitleaf.flows.measure_agreement import compare_experts
+    from splitleaf.flows.run_experiment import require_known
+
+    with open_installation(models, data) as here:
+        require_known(here.store, experiment)
+        found = compare_experts(here.store, experiment)
     if as_json:
         from splitleaf.api.admin.review_schemas import AgreementShape
 
@@ -137,18 +143,20 @@ def disputes(
     experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
     """List images whose labels contradict each other, and who said what."""
-    with open_reviewer(models, data) as reviewer:
-        found = reviewer.disputes(experiment)
-    if as_json:
-        from splitleaf.api.admin.review_schemas import DisputeShape
+    from splitleaf.api.admin.review_schemas import DisputeShape
+    from splitleaf.flows.run_experiment import require_known
+    from splitleaf.flows.settle_labels import list_disputes
 
-        typer.echo(json.dumps([DisputeShape.of(one).model_dump(mode="json") for one in found], ensure_ascii=False))
-        return
-    for one in found:
-        said = ", ".join(f"{word.author} ({word.source.value}) {word.label}" for word in one.words)
-        typer.echo(f"{one.prediction_id}  {said}")
-    if not found:
-        typer.echo("no labels contradict each other")
+    with open_installation(models, data) as here:
+        require_known(here.store, experiment)
+        found = list_disputes(here.store, experiment)
+    print_records(
+        found,
+        as_json,
+        shape=lambda one: DisputeShape.of(one).model_dump(mode="json"),
+        line=_dispute_line,
+        empty="no labels contradict each other",
+    )
 
 
 @app.command("settle")
@@ -160,10 +168,12 @@ def settle(
     data: Data = None,
 ) -> None:
     """Decide what an image shows, whatever was said of it."""
-    with open_reviewer(models, data) as reviewer:
-        reviewer.settle(checked(item), label, expert)
+    from splitleaf.flows.settle_labels import settle_label
+
+    with open_installation(models, data) as here:
+        settle_label(here.store, checked(item), label, expert or here.actor, here.labels, here.clock)
         typer.echo(f"{item}: {label}, decided")
-        warn_if_idle(reviewer)
+        warn_if_idle(here)
 
 
 @app.command("discard", short_help="Delete a kept image for good.")
@@ -174,8 +184,10 @@ def discard(
     data: Data = None,
 ) -> None:
     """Delete a kept image for good, for example when its owner asks."""
-    with open_reviewer(models, data) as reviewer:
-        done = reviewer.discard_image(checked(item), why)
+    from splitleaf.flows.discard_image import discard_image
+
+    with open_installation(models, data) as here:
+        done = discard_image(here.store, here.images, checked(item), here.actor, why, here.clock)
     typer.echo(f"{item}: {'deleted' if done else 'there is no image'}")
 
 
@@ -197,3 +209,14 @@ def _record(task: ReviewTask) -> dict[str, object]:
 
 def _line(task: ReviewTask) -> str:
     return f"{task.prediction_id}  {' | '.join(task.candidates)}"
+
+
+def _progress_line(one: ReviewCount) -> str:
+    left = one.items - one.labelled - one.cannot_tell - one.gone
+    told = f"{one.reason}: {one.labelled} of {one.items} labelled, {one.cannot_tell} cannot be told, {left} open"
+    return told + (f", {one.gone} without an image" if one.gone else "")
+
+
+def _dispute_line(one: Dispute) -> str:
+    said = ", ".join(f"{word.author} ({word.source.value}) {word.label}" for word in one.words)
+    return f"{one.prediction_id}  {said}"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from splitleaf.cli.options import AsJson, Data, Repository, Why, open_operator, warn_if_idle
+from splitleaf.cli.options import AsJson, Data, Repository, Why, open_installation, print_records, warn_if_idle
 from splitleaf.cli.shares import parse_shares, sentence
 
 if TYPE_CHECKING:
@@ -21,8 +21,10 @@ app = typer.Typer(
 @app.command("show")
 def show(models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Show who answers."""
-    with open_operator(models, data) as operator:
-        revision, champion = operator.split(), operator.alias("champion")
+    from splitleaf.local.routing import find_alias, find_split
+
+    with open_installation(models, data) as here:
+        revision, champion = find_split(here), find_alias(here, "champion")
     shares = _percentages(revision) if revision else {}
     if as_json:
         typer.echo(json.dumps({"champion": champion, "shares": shares}))
@@ -40,39 +42,40 @@ def set_command(
     data: Data = None,
 ) -> None:
     """Put a split in force; it is sticky by visitor, and as few as possible change their version."""
+    from splitleaf.local.routing import set_split
+
     percentages = parse_shares(shares, "VERSION")
-    with open_operator(models, data) as operator:
-        revision = operator.set_split(percentages, why)
+    with open_installation(models, data) as here:
+        revision = set_split(here, percentages, why)
         typer.echo(f"revision {revision.revision} is in force: {sentence(_percentages(revision))}")
-        warn_if_idle(operator)
+        warn_if_idle(here)
 
 
 @app.command("clear")
 def clear(why: Why = "", models: Repository = None, data: Data = None) -> None:
     """End the split: the champion answers everybody."""
-    with open_operator(models, data) as operator:
-        ended = operator.clear_split(why)
+    from splitleaf.local.routing import clear_split
+
+    with open_installation(models, data) as here:
+        ended = clear_split(here, why)
         typer.echo("the split has ended; the champion answers everybody" if ended else "no split was in force")
         if ended:
-            warn_if_idle(operator)
+            warn_if_idle(here)
 
 
 @app.command("history")
 def history(models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Show all splits, newest first."""
+    with open_installation(models, data) as here:
+        revisions = here.store.routing_history()
+    print_records(revisions, as_json, shape=_record, line=_line, empty="there has been no split")
+
+
+def _line(revision: RoutingRevision) -> str:
     from splitleaf.core.clock import as_rfc3339
 
-    with open_operator(models, data) as operator:
-        revisions = operator.split_history()
-    if as_json:
-        typer.echo(json.dumps([_record(one) for one in revisions]))
-        return
-    for one in revisions:
-        shares = sentence(_percentages(one)) or "ended"
-        line = f"{one.revision}  {as_rfc3339(one.created_ms)}  {shares}  by {one.actor}  {one.reason}"
-        typer.echo(line.rstrip())
-    if not revisions:
-        typer.echo("there has been no split")
+    shares, at = sentence(_percentages(revision)) or "ended", as_rfc3339(revision.created_ms)
+    return f"{revision.revision}  {at}  {shares}  by {revision.actor}  {revision.reason}".rstrip()
 
 
 def _percentages(revision: RoutingRevision) -> dict[str, float]:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import getpass
-from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 import structlog
 
-from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import DependencyDown
-from splitleaf.installation.data_folder import is_in_use, make_data_dir
+from splitleaf.installation.data_folder import make_data_dir
 from splitleaf.outcomes.store import OutcomeStore
-from splitleaf.settings import Settings, read_settings
+from splitleaf.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -46,29 +43,3 @@ async def migrate_when_it_answers(store: OutcomeStore, tried: asyncio.Event, aga
         finally:
             tried.set()
         await asyncio.sleep(again_s)
-
-
-class LocalHand:
-    """Somebody at the command line who changes what a running system reads in its database."""
-
-    def __init__(self, data_dir: Path | None = None) -> None:
-        """`data_dir` wins over the setting, as for `splitleaf up --data`."""
-        settings = read_settings()
-        self._settings = settings.model_copy(update={"data_dir": data_dir}) if data_dir else settings
-        self._store = new_store(self._settings)
-        self._store.migrate()
-        self._clock = SystemClock()
-        self._actor = f"cli:{getpass.getuser()}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._store.close()
-
-    @property
-    def idle_data_dir(self) -> Path | None:
-        """Return the data folder when it is an embedded one that no running system uses."""
-        if self._settings.database_url or is_in_use(self._settings.data_dir):
-            return None
-        return self._settings.data_dir.absolute()
