@@ -63,7 +63,7 @@ def test_the_reference_says_what_the_service_says() -> None:
 @pytest.mark.parametrize(
     ("said", "detail"),
     [
-        ("send one image a request", "Send one image a request."),
+        ("send only one image per request", "Send only one image per request."),
         ("The file is empty.", "The file is empty."),
         ("v2 is not imported", "v2 is not imported."),
         ("`wait` is a whole number of seconds", "`wait` is a whole number of seconds."),

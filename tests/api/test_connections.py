@@ -13,7 +13,7 @@ import uvicorn
 
 from splitleaf.api.app import build_app
 from splitleaf.api.http import protocol
-from splitleaf.api.http.body_budget import HeldBodies
+from splitleaf.api.http.body_budget import BodyBudget
 from splitleaf.api.http.protocol import ProblemProtocol
 from splitleaf.jobs.admission import Room
 from splitleaf.jobs.queue import Priority
@@ -55,7 +55,7 @@ class Line:
 
 @pytest.fixture
 async def port(served: Served) -> AsyncIterator[int]:
-    served.services.bodies._max_bytes = 20 * MB
+    served.services.body_budget._max_bytes = 20 * MB
     config = uvicorn.Config(
         build_app(served.services),
         port=0,
@@ -142,7 +142,7 @@ async def test_a_body_that_pauses_after_its_refusal_is_not_waited_for(
 
 
 async def test_bodies_have_a_bound_together_and_what_they_held_is_given_back(served: Served, port: int) -> None:
-    bodies = served.services.bodies
+    bodies = served.services.body_budget
     async with contextlib.AsyncExitStack() as stack:
         lines = [await stack.enter_async_context(connected(port, f"127.0.0.{number}")) for number in (1, 2, 3)]
         for line in lines:
@@ -164,7 +164,7 @@ async def test_one_client_cannot_hold_all_the_room_for_bodies(served: Served, po
         lines = [await stack.enter_async_context(connected(port)) for _ in range(3)]
         for line in lines:
             await line.send(head(9_900_000) + bytes(6 * MB))
-        await until_held(served.services.bodies, 12 * MB, 16 * MB)
+        await until_held(served.services.body_budget, 12 * MB, 16 * MB)
         other = await stack.enter_async_context(connected(port, "127.0.0.9"))
         await other.send(head(len(LEAF)) + LEAF)
         assert (await other.answer())[0] == 202
@@ -175,10 +175,10 @@ async def test_a_image_is_held_no_longer_than_until_the_queue_has_it(served: Ser
         await line.send(head(len(LEAF), "Prefer: wait=20\r\n") + LEAF)
         while not served.broker.entries:
             await asyncio.sleep(0.01)
-        assert served.services.bodies.bytes == 0
+        assert served.services.body_budget.bytes == 0
 
 
-async def until_held(bodies: HeldBodies, least: int, most: int | None = None) -> None:
+async def until_held(bodies: BodyBudget, least: int, most: int | None = None) -> None:
     async with asyncio.timeout(20):
         while not least <= bodies.bytes <= (most if most is not None else least):
             await asyncio.sleep(0.01)

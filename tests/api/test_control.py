@@ -54,9 +54,9 @@ async def test_it_says_so_when_nobody_leads(served: Served) -> None:
         stop_experiment(served.store, "leaf", ANN, served.clock)
         ended = (await client.get("/admin/api/experiments/leaf/control")).json()
     assert (one["leader"], one["watch"]) == (None, None)
-    assert one["summary"] == "no controller leads at present: nothing is guarded and no stage advances"
+    assert one["summary"] == "no controller is the leader: no guardrail is checked and no stage advances"
     assert everything == {"leader": None, "checked_at": None, "experiments": []}
-    assert ended["summary"] == "the experiment is not open: there is nothing to watch"
+    assert ended["summary"] == "the experiment is neither running nor paused"
 
 
 async def test_an_experiment_that_the_leader_has_not_seen_yet_is_told_as_such(served: Served) -> None:
@@ -68,7 +68,7 @@ async def test_an_experiment_that_the_leader_has_not_seen_yet_is_told_as_such(se
     assert (one["leader"], one["watch"], one["summary"]) == (
         "controller-1",
         None,
-        "the controller has not looked at it yet",
+        "the controller has not checked this experiment yet",
     )
 
 

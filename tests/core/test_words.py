@@ -37,7 +37,7 @@ def test_times_are_in_utc_with_milliseconds() -> None:
 
 
 def test_an_error_says_its_first_sentence_unless_told_otherwise() -> None:
-    assert NoModelReady().detail == "No model version can answer at the moment."
+    assert NoModelReady().detail == "No model is ready at the moment. Please try again shortly."
     narrowed = SplitleafError("why", code="narrow", version="v1")
     assert (narrowed.detail, narrowed.error_code, narrowed.context) == ("why", "narrow", {"version": "v1"})
     assert SplitleafError.code == "internal_error"

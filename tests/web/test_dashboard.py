@@ -16,7 +16,7 @@ from tests.web.dashboard import PHONE, READ_KEY, accessible, confirm, go, log_in
 from tests.web.seeds import NASTY
 
 from splitleaf.analysis.windows import MeasureDrift
-from splitleaf.api.admin.drift import DriftShape
+from splitleaf.api.admin.drift import DriftSchema
 from splitleaf.flows.watch_drift import DriftReport, DriftWindow
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
@@ -212,7 +212,7 @@ def drift_of(windows: int, dark_from: int) -> dict[str, Any]:
             for number in range(1, windows + 1)
         ),
     )
-    return DriftShape.of(report).model_dump()
+    return DriftSchema.of(report).model_dump()
 
 
 def test_texts_of_others_stay_texts(operator: Page) -> None:

@@ -1,4 +1,4 @@
-"""The application: plain routes in front, FastAPI behind them, one edge around both."""
+"""The ASGI application: middleware, then Starlette routes for predictions and pages, then FastAPI for the rest."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from splitleaf.api.http import problems
 from splitleaf.api.http.bodies import receive_bounded
-from splitleaf.api.http.middleware import Edge, RequestFacts
+from splitleaf.api.http.middleware import RequestFacts, RequestMiddleware
 from splitleaf.api.public.calls import Call, public_calls
 from splitleaf.api.public.health import Health
 from splitleaf.api.public.predictions import Predictions
@@ -24,7 +24,7 @@ from splitleaf.web.pages import dashboard_routes, page_routes
 
 
 def build_app(services: ApiServices, on_answer: Callable[[RequestFacts], None] | None = None) -> ASGIApp:
-    """Return the ASGI application over these services. `on_answer` is told of each request that got an answer."""
+    """Return the ASGI application over these services. Call `on_answer` for each answered request."""
     calls = public_calls(Predictions(services), Health(services))
     app = Starlette(
         routes=[
@@ -39,20 +39,20 @@ def build_app(services: ApiServices, on_answer: Callable[[RequestFacts], None] |
             Exception: problems.respond_to_crash,
         },
     )
-    app.router.default = _LateInterface(services, calls)
+    app.router.default = _LazyFastApi(services, calls)
     paths = {route.endpoint: route.path for route in app.routes if isinstance(route, Route)}
-    return Edge(_Doors(app, calls), paths, on_answer, services.tracer, services.bodies)
+    return RequestMiddleware(_FastRoutes(app, calls), paths, on_answer, services.tracer, services.body_budget)
 
 
-class _Doors:
-    """Leads to the calls whose address says all, past Starlette's layers, which cost a tenth of an upload's way."""
+class _FastRoutes:
+    """Calls handlers of paths without parameters directly. Starlette's layers cost a tenth of the time of an upload."""
 
     def __init__(self, app: ASGIApp, calls: list[Call]) -> None:
         self._app = app
-        self._direct = {(call.method, call.path): call.handler for call in calls if "{" not in call.path}
+        self._handlers = {(call.method, call.path): call.handler for call in calls if "{" not in call.path}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        handler = self._direct.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
+        handler = self._handlers.get((scope["method"], scope["path"])) if scope["type"] == "http" else None
         if handler is None:
             await self._app(scope, receive, send)
             return
@@ -62,13 +62,13 @@ class _Doors:
             response = await handler(request)
         except SplitleafError as error:
             response = problems.respond_to_error(request, error)
-        except Exception as error:  # noqa: BLE001 - the log has it, the client a problem document
+        except Exception as error:  # noqa: BLE001 - logged; the client gets a problem document
             response = problems.respond_to_crash(request, error)
         await response(scope, receive, send)
 
 
-class _LateInterface:
-    """Imports and builds the FastAPI part when something first asks for it."""
+class _LazyFastApi:
+    """Imports and builds the FastAPI application on its first request."""
 
     def __init__(self, services: ApiServices, calls: list[Call]) -> None:
         self._services = services

@@ -24,7 +24,7 @@ from splitleaf.core.errors import SplitleafError
 def build_fastapi_app(services: ApiServices, calls: list[Call]) -> FastAPI:
     """Return the application that answers `/admin/api` and `/openapi.json`.
 
-    `calls` are answered by the plain routes in front of it; here they are documented.
+    The Starlette routes in front of it answer `calls`; here they are only documented.
     """
     app = FastAPI(title="Splitleaf", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
     document_calls(app, calls)
@@ -38,8 +38,8 @@ def build_fastapi_app(services: ApiServices, calls: list[Call]) -> FastAPI:
 
 
 def _respond_to_validation(_request: Request, error: Exception) -> Response:
-    """Turn a request that does not fit its schema into a problem that names the entries."""
+    """Turn a request that violates its schema into a problem document that lists the faults."""
     if not isinstance(error, RequestValidationError):
         return problems.respond_to_crash(_request, error)
     faults = [{"at": ".".join(map(str, fault["loc"])), "message": fault["msg"]} for fault in error.errors()]
-    return problems.problem_response(422, "invalid_request", "the request does not fit its schema", faults=faults)
+    return problems.problem_response(422, "invalid_request", "the request does not match its schema", faults=faults)

@@ -5,21 +5,21 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 
-class Shape(BaseModel):
+class Schema(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class LabelShape(Shape):
+class LabelSchema(Schema):
     label: str = Field(examples=["Late_blight"])
     display_name: str = Field(examples=["Late blight"])
 
 
-class FaultShape(Shape):
+class FaultSchema(Schema):
     at: str = Field(examples=["body.shares"])
     message: str = Field(examples=["Field required"])
 
 
-class ProblemShape(Shape):
+class ProblemSchema(Schema):
     """RFC 9457 problem details. `code` is stable."""
 
     type: str = Field(examples=["/problems/image_too_small"])
@@ -27,4 +27,4 @@ class ProblemShape(Shape):
     status: int = Field(examples=[422])
     code: str = Field(examples=["image_too_small"])
     detail: str = Field(examples=["The image is too small."])
-    faults: list[FaultShape] | None = None
+    faults: list[FaultSchema] | None = None

@@ -1,11 +1,11 @@
-"""What the API is built from."""
+"""What the API depends on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from splitleaf.api.http.body_budget import HeldBodies
+from splitleaf.api.http.body_budget import BodyBudget
 from splitleaf.api.security.access import Access
 from splitleaf.api.security.client_limits import ClientLimits
 from splitleaf.core.clock import Clock
@@ -23,7 +23,7 @@ from splitleaf.outcomes.store import OutcomeStore
 
 @dataclass(frozen=True, slots=True)
 class ApiLimits:
-    """Bounds of the HTTP edge."""
+    """Limits on requests and predictions."""
 
     max_upload_bytes: int = 10_000_000
     body_timeout_s: float = 30.0
@@ -34,7 +34,7 @@ class ApiLimits:
 
 @dataclass(frozen=True, slots=True)
 class ApiSecrets:
-    """What signs and hides."""
+    """Keys for signatures and keyed hashes."""
 
     signing_key: bytes
     unit_pepper: bytes
@@ -44,7 +44,7 @@ class ApiSecrets:
 
 @dataclass(frozen=True, slots=True)
 class ApiServices:
-    """Ports, limits and secrets. The processes build it."""
+    """Ports, limits and secrets. The composition root builds it."""
 
     intake: ImageIntake
     queue: JobQueue
@@ -59,15 +59,15 @@ class ApiServices:
     limits: ApiLimits = field(default_factory=ApiLimits)
     is_draining: Callable[[], bool] = lambda: False
     default_alias: Callable[[str], str] = lambda _: ""
-    """Where the repository itself points an alias; empty: nowhere."""
+    """The version that the repository itself names for an alias; empty if none."""
     tracer: Tracer = NO_TRACER
     admission: Admission = field(default_factory=Admission)
-    """What is known of the queue's room."""
-    bodies: HeldBodies = field(default_factory=HeldBodies)
+    """What is known of the free space in the queue."""
+    body_budget: BodyBudget = field(default_factory=BodyBudget)
     on_accepted: Callable[[Task], None] = lambda _task: None
-    """Told of each image that was handed over."""
+    """Called for each image that the queue accepted."""
     images: ImageArchive | None = None
-    """Images kept for review; None: none are."""
+    """Images kept for review; None if retention is off."""
     keeping: ImageKeeping | None = None
-    """Keeps those that are accepted."""
+    """Keeps accepted images for review; None if retention is off."""
     review: ReviewTerms = field(default_factory=ReviewTerms)

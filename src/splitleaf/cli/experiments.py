@@ -13,7 +13,7 @@ from splitleaf.cli.options import AsJson, Data, Repository, Why, open_installati
 from splitleaf.cli.shares import parse_shares, sentence
 
 if TYPE_CHECKING:
-    from splitleaf.api.admin.control import ExperimentControlShape
+    from splitleaf.api.admin.control import ExperimentControlSchema
     from splitleaf.experiments.plan import Plan
     from splitleaf.flows.size_experiment import Size
     from splitleaf.local.services import LocalInstallation
@@ -64,22 +64,27 @@ def list_command(models: Repository = None, data: Data = None, as_json: AsJson =
 def show(key: Key, models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
     """Show one: its plan, revisions, counts and story, and what the controller waits for."""
     from splitleaf.api.admin.control import control_of
-    from splitleaf.api.admin.experiment_schemas import AuditShape, ExperimentDetailShape, ExperimentShape, RevisionShape
+    from splitleaf.api.admin.experiment_schemas import (
+        AuditSchema,
+        ExperimentDetailSchema,
+        ExperimentSchema,
+        RevisionSchema,
+    )
     from splitleaf.flows.run_experiment import find_experiment
     from splitleaf.local.experiments import find_watch
 
     with open_installation(models, data) as here:
         record = find_experiment(here.store, key)
-        detail = ExperimentDetailShape(
-            experiment=ExperimentShape.of(record),
-            revisions=[RevisionShape.of(one) for one in here.store.experiment_revisions(key)],
+        detail = ExperimentDetailSchema(
+            experiment=ExperimentSchema.of(record),
+            revisions=[RevisionSchema.of(one) for one in here.store.experiment_revisions(key)],
             exposures=list(here.store.count_exposures(key)),
-            audit=[AuditShape.of(one) for one in here.store.audit_log(f"experiment/{key}")],
+            audit=[AuditSchema.of(one) for one in here.store.audit_log(f"experiment/{key}")],
         )
         control = control_of(key, record.state, find_watch(here))
     if as_json:
-        shapes = {**detail.model_dump(mode="json"), "control": control.model_dump(mode="json")}
-        typer.echo(json.dumps(shapes, ensure_ascii=False))
+        document = {**detail.model_dump(mode="json"), "control": control.model_dump(mode="json")}
+        typer.echo(json.dumps(document, ensure_ascii=False))
         return
     typer.echo(_line(record))
     typer.echo(detail.experiment.plan["hypothesis"])
@@ -95,7 +100,7 @@ def show(key: Key, models: Repository = None, data: Data = None, as_json: AsJson
         typer.echo(f"{entry.created_at}  {entry.action}  by {entry.actor}  {entry.reason}".rstrip())
 
 
-def _echo_control(control: ExperimentControlShape) -> None:
+def _echo_control(control: ExperimentControlSchema) -> None:
     from splitleaf.flows.guard_candidate import tell
 
     typer.echo(f"controller  {control.summary}")
@@ -150,11 +155,11 @@ def _days(size: Size) -> str:
 @app.command("metrics", short_help="List what can decide and be guarded.")
 def metrics(as_json: AsJson = False) -> None:
     """List the metrics: what each is, whether more is better, and what it may be in an experiment."""
-    from splitleaf.api.admin.experiment_schemas import MetricShape
+    from splitleaf.api.admin.experiment_schemas import MetricSchema
     from splitleaf.experiments.metrics import METRICS
 
     print_records(
-        [MetricShape.of(one) for one in METRICS.values()],
+        [MetricSchema.of(one) for one in METRICS.values()],
         as_json,
         shape=lambda one: one.model_dump(mode="json"),
         line=lambda one: f"{one.name}  {one.description}; {one.better} is better; {', '.join(one.roles)}",
@@ -294,9 +299,9 @@ def _read(plan: Path) -> Plan:
 
 
 def _shape(record: ExperimentRecord) -> dict[str, object]:
-    from splitleaf.api.admin.experiment_schemas import ExperimentShape
+    from splitleaf.api.admin.experiment_schemas import ExperimentSchema
 
-    return ExperimentShape.of(record).model_dump(mode="json")
+    return ExperimentSchema.of(record).model_dump(mode="json")
 
 
 def _line(record: ExperimentRecord) -> str:

@@ -53,9 +53,9 @@ def import_command(
             prefer=prefer.value,
         )
         if as_json:
-            from splitleaf.api.admin.review_schemas import LabelImportShape
+            from splitleaf.api.admin.review_schemas import LabelImportSchema
 
-            typer.echo(json.dumps(LabelImportShape.of(done).model_dump(mode="json"), ensure_ascii=False))
+            typer.echo(json.dumps(LabelImportSchema.of(done).model_dump(mode="json"), ensure_ascii=False))
         else:
             for fault in done.faults:
                 typer.echo(f"line {fault.line}: {fault.message}")

@@ -124,9 +124,9 @@ def agreement(
         require_known(here.store, experiment)
         found = compare_experts(here.store, experiment)
     if as_json:
-        from splitleaf.api.admin.review_schemas import AgreementShape
+        from splitleaf.api.admin.review_schemas import AgreementSchema
 
-        typer.echo(json.dumps(AgreementShape.of(experiment, found).model_dump(mode="json"), ensure_ascii=False))
+        typer.echo(json.dumps(AgreementSchema.of(experiment, found).model_dump(mode="json"), ensure_ascii=False))
         return
     for pair in found.pairs:
         one = pair.agreement
@@ -143,7 +143,7 @@ def disputes(
     experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
     """List images whose labels contradict each other, and who said what."""
-    from splitleaf.api.admin.review_schemas import DisputeShape
+    from splitleaf.api.admin.review_schemas import DisputeSchema
     from splitleaf.flows.run_experiment import require_known
     from splitleaf.flows.settle_labels import list_disputes
 
@@ -153,7 +153,7 @@ def disputes(
     print_records(
         found,
         as_json,
-        shape=lambda one: DisputeShape.of(one).model_dump(mode="json"),
+        shape=lambda one: DisputeSchema.of(one).model_dump(mode="json"),
         line=_dispute_line,
         empty="no labels contradict each other",
     )

@@ -6,13 +6,13 @@ from typing import ClassVar
 
 
 class SplitleafError(Exception):
-    """Something went wrong that a caller can be told about."""
+    """The request failed."""
 
     code: ClassVar[str] = "internal_error"
     retryable: ClassVar[bool] = False
 
     def __init__(self, detail: str | None = None, /, *, code: str | None = None, **context: object) -> None:
-        """`code` narrows the class's stable code; `context` is for logs and problem extensions."""
+        """`code` is more specific than the stable code of the class. `context` is for logs and problem extensions."""
         self.detail = detail or (self.__doc__ or "").strip().splitlines()[0]
         self.error_code = code or type(self).code
         self.context = context
@@ -20,7 +20,7 @@ class SplitleafError(Exception):
 
 
 class RejectedInput(SplitleafError):
-    """The request cannot be understood or breaks a rule."""
+    """The request is invalid."""
 
     code = "invalid_request"
 
@@ -32,25 +32,25 @@ class RejectedImage(RejectedInput):
 
 
 class Unprocessable(RejectedInput):
-    """The request is well formed but cannot be followed."""
+    """The request is well formed but cannot be processed."""
 
     code = "unprocessable"
 
 
 class UnsupportedMedia(RejectedInput):
-    """The upload is not of an accepted kind."""
+    """The upload is not in a supported format."""
 
     code = "unsupported_media_type"
 
 
 class PayloadTooLarge(RejectedInput):
-    """The upload is larger than the limit."""
+    """The upload is too large."""
 
     code = "payload_too_large"
 
 
 class MalformedRequest(RejectedInput):
-    """The request body breaks its own format."""
+    """The request body is malformed."""
 
     code = "malformed_multipart"
 
@@ -62,25 +62,25 @@ class RequestTimedOut(RejectedInput):
 
 
 class NotFound(SplitleafError):
-    """There is no such thing, or it is no longer kept."""
+    """The resource does not exist or is no longer kept."""
 
     code = "not_found"
 
 
 class Conflict(SplitleafError):
-    """The request contradicts the present state."""
+    """The request conflicts with the current state."""
 
     code = "conflict"
 
 
 class Unauthorized(SplitleafError):
-    """A valid key is needed."""
+    """A valid key is required."""
 
     code = "unauthorized"
 
 
 class Forbidden(SplitleafError):
-    """This key does not allow that."""
+    """The scope of the key does not allow this."""
 
     code = "forbidden"
 
@@ -99,7 +99,7 @@ class RateLimited(SplitleafError):
 
 
 class Overloaded(SplitleafError):
-    """Too much work is waiting; try again shortly."""
+    """The service is busy. Please try again shortly."""
 
     code = "overloaded"
     retryable = True
@@ -112,37 +112,37 @@ class Overloaded(SplitleafError):
 
 
 class DependencyDown(SplitleafError):
-    """A part that this service depends on does not answer."""
+    """A part of the service is unavailable. Please try again shortly."""
 
     code = "unavailable"
     retryable = True
 
 
 class NoModelReady(DependencyDown):
-    """No model version can answer at the moment."""
+    """No model is ready at the moment. Please try again shortly."""
 
     code = "no_model_ready"
 
 
 class EngineFailed(SplitleafError):
-    """The model could not process the image."""
+    """The image could not be processed. Please try another one."""
 
     code = "inference_failed"
 
 
 class InvalidArtifact(SplitleafError):
-    """A model version's files are missing, damaged or not what its manifest says."""
+    """The files of a model version are missing, damaged or do not match its manifest."""
 
     code = "invalid_artifact"
 
 
 class ImportRefused(SplitleafError):
-    """This file cannot become a served version."""
+    """This file cannot be imported as a model version."""
 
     code = "import_refused"
 
 
 class ConfigurationError(SplitleafError):
-    """The settings contradict each other or name something unknown."""
+    """The settings are contradictory or name something unknown."""
 
     code = "invalid_configuration"

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from splitleaf.api.http.body_budget import HeldBodies
+from splitleaf.api.http.body_budget import BodyBudget
 from splitleaf.api.public.units import derive_secrets
 from splitleaf.api.security.access import Access
 from splitleaf.api.security.client_limits import ClientLimits, ClientRates
@@ -102,7 +102,7 @@ async def open_services(
             default_alias=lambda alias: default_alias(settings.models_dir, alias),
             tracer=observers.tracer,
             admission=admission,
-            bodies=HeldBodies(settings.api.max_held_bytes),
+            body_budget=BodyBudget(settings.api.max_held_bytes),
             on_accepted=observers.accepted,
         )
 

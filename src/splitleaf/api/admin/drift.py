@@ -1,4 +1,4 @@
-"""The admin API's call about drift: are live images still what a version's reference images were?"""
+"""Admin route for drift: do live images still resemble the reference images of a version?"""
 
 from __future__ import annotations
 
@@ -8,37 +8,39 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from splitleaf.api.admin import schemas as shapes
-from splitleaf.api.schemas import Shape
+from splitleaf.api.admin import schemas
+from splitleaf.api.schemas import Schema
 from splitleaf.api.services import ApiServices
 from splitleaf.core.clock import as_rfc3339
 from splitleaf.core.errors import NotFound
 from splitleaf.flows.watch_drift import WINDOW, DriftReport, DriftWindow, watch_drift
 
 
-class MeasureShape(Shape):
+class MeasureSchema(Schema):
     measure: str = Field(examples=["brightness"])
-    index: float = Field(description="Population stability index against the reference images.", examples=[3.12])
-    limit: float = Field(description="What it may be at most.", examples=[0.25])
+    index: float = Field(
+        description="Population stability index of the live images relative to the reference images.", examples=[3.12]
+    )
+    limit: float = Field(description="The index above which the measure counts as drifted.", examples=[0.25])
     is_drift: bool
 
 
-class WindowShape(Shape):
-    number: int = Field(description="The version's first window is 1.", examples=[7])
+class WindowSchema(Schema):
+    number: int = Field(description="Number of the window, starting with 1 for the first of the version.", examples=[7])
     first_at: str = Field(examples=["2026-05-04T09:30:00.000Z"])
     last_at: str = Field(examples=["2026-05-05T17:02:11.000Z"])
     is_alarm: bool
-    measures: list[MeasureShape] = Field(description="Furthest off first.")
+    measures: list[MeasureSchema] = Field(description="Largest drift first.")
 
     @classmethod
-    def of(cls, window: DriftWindow) -> WindowShape:
+    def of(cls, window: DriftWindow) -> WindowSchema:
         return cls(
             number=window.number,
             first_at=as_rfc3339(window.first_ms),
             last_at=as_rfc3339(window.last_ms),
             is_alarm=window.is_alarm,
             measures=[
-                MeasureShape(
+                MeasureSchema(
                     measure=one.measure, index=round(one.index, 4), limit=round(one.limit, 4), is_drift=one.is_drift
                 )
                 for one in window.drifts
@@ -46,18 +48,18 @@ class WindowShape(Shape):
         )
 
 
-class DriftShape(Shape):
-    version: shapes.Name
-    digest: str = Field(description="SHA-256 of the artifact whose images these are.")
-    reference: str = Field(description="What the images are compared with.", examples=["tomato/train"])
+class DriftSchema(Schema):
+    version: schemas.Name
+    digest: str = Field(description="SHA-256 of the artifact that classified these images.")
+    reference: str = Field(description="The reference images.", examples=["tomato/train"])
     reference_images: int = Field(examples=[2463])
-    window: int = Field(description="Images a window.", examples=[WINDOW])
-    images: int = Field(description="Images measured so far; the last of them may not fill a window.", examples=[3712])
-    is_alarm: bool = Field(description="Whether the newest full window is one.")
-    windows: list[WindowShape] = Field(description="The newest full windows, oldest first.")
+    window: int = Field(description="Images per window.", examples=[WINDOW])
+    images: int = Field(description="Images measured so far, including an incomplete last window.", examples=[3712])
+    is_alarm: bool = Field(description="Whether the newest complete window is an alarm.")
+    windows: list[WindowSchema] = Field(description="The newest complete windows, oldest first.")
 
     @classmethod
-    def of(cls, report: DriftReport) -> DriftShape:
+    def of(cls, report: DriftReport) -> DriftSchema:
         return cls(
             version=report.version,
             digest=report.digest,
@@ -66,23 +68,27 @@ class DriftShape(Shape):
             window=report.window,
             images=report.images,
             is_alarm=report.is_alarm,
-            windows=[WindowShape.of(one) for one in report.windows],
+            windows=[WindowSchema.of(one) for one in report.windows],
         )
 
 
 def add_drift(router: APIRouter, services: ApiServices, may_read: Any) -> None:
     """Add `/models/{version}/drift`."""
 
-    @router.get("/models/{version}/drift", dependencies=[may_read], summary="Compare live images with training's")
+    @router.get(
+        "/models/{version}/drift",
+        dependencies=[may_read],
+        summary="Compare live images with the reference images of a version",
+    )
     async def show_drift(
-        version: shapes.Name,
-        window: Annotated[int, Query(ge=100, le=5000, description="Images a window.")] = WINDOW,
-        windows: Annotated[int, Query(ge=1, le=60, description="How many of the newest.")] = 12,
-    ) -> DriftShape:
+        version: schemas.Name,
+        window: Annotated[int, Query(ge=100, le=5000, description="Images per window.")] = WINDOW,
+        windows: Annotated[int, Query(ge=1, le=60, description="Number of windows to return, the newest ones.")] = 12,
+    ) -> DriftSchema:
         folder = next((one for one in services.monitor.folders if one.version == version), None)
         if folder is None or folder.manifest is None:
-            raise NotFound(f"there is no version {version!r}", code="version_not_found")
+            raise NotFound(f"version {version!r} does not exist", code="version_not_found")
         report = await asyncio.to_thread(
             watch_drift, services.store, folder.folder, folder.manifest, window=window, windows=windows
         )
-        return DriftShape.of(report)
+        return DriftSchema.of(report)

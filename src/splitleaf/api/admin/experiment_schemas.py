@@ -1,4 +1,4 @@
-"""The shapes of the admin API's experiments: what its calls take and return."""
+"""Request and response schemas of the admin routes for experiments."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, SkipValidation
 
 from splitleaf.api.admin.schemas import Name, Reason
-from splitleaf.api.schemas import Shape
+from splitleaf.api.schemas import Schema
 from splitleaf.core.clock import as_rfc3339
 from splitleaf.experiments.metrics import MetricSpec, Role, Truth
 from splitleaf.experiments.plan import Plan
@@ -30,90 +30,96 @@ _PLAN = {
 Percentages = dict[str, float]
 
 
-class Step(Reason):
-    """What every step of an experiment wants."""
+class StepBody(Reason):
+    """A step of an experiment, with its reason."""
 
     expected: int | None = Field(
         None,
-        description="The `sequence` that the decision was made on: guards against two hands at once.",
+        description="The `sequence` on which the decision is based. Guards against concurrent changes.",
         examples=[3],
     )
 
 
-class PlanChange(Step):
-    # The plan is read with errors of its own, which name each entry.
-    plan: Annotated[SkipValidation[Plan], Field(description="As in a TOML file.", examples=[_PLAN])]
+class PlanChange(StepBody):
+    # `read_plan` validates the plan, with errors that name each entry.
+    plan: Annotated[
+        SkipValidation[Plan], Field(description="The plan, with the entries of a TOML file.", examples=[_PLAN])
+    ]
 
 
-class Ramp(Step):
-    """Exactly one of the two."""
+class Ramp(StepBody):
+    """Send exactly one of `stage` and `shares`."""
 
-    stage: int | None = Field(None, ge=0, description="A later stage of the plan's ramp, from 0.", examples=[1])
+    stage: int | None = Field(
+        None, ge=0, description="A later stage of the ramp in the plan, counted from 0.", examples=[1]
+    )
     shares: dict[Name, float] | None = Field(
         None, description="Variant -> percent of all units.", examples=[{"control": 75, "candidate": 25}]
     )
 
 
-class Promotion(Step):
+class Promotion(StepBody):
     variant: Name = Field(description="A variant, or the version of a shadow.", examples=["candidate"])
     against_evidence: bool = Field(
         default=False,
-        description="Promote it although the report does not speak for it; kept in the audit log.",
+        description="Promote even though the report does not support it. Recorded in the audit log.",
     )
 
 
-class EvidenceShape(Shape):
+class EvidenceSchema(Schema):
     contenders: dict[Name, Evidence] = Field(
-        description="By variant, or by the version of a shadow: what the report says, and whether it speaks for it.",
+        description="By variant or shadow version: what the report says, and whether it supports a promotion.",
         examples=[{"candidate": {"verdict": "better", "headline": "v2 is more accurate than v1.", "is_for": True}}],
     )
 
 
-class MetricShape(Shape):
-    """A metric as it is declared: what a page needs to offer it, and to speak of it."""
+class MetricSchema(Schema):
+    """The declaration of a metric, with what a user interface needs to show it."""
 
     name: str = Field(examples=["error_rate"])
-    title: str = Field(description="Of its rows in a report.", examples=["Errors"])
-    description: str = Field(description="In a plan's words.", examples=["images without an answer"])
+    title: str = Field(description="Title of its rows in a report.", examples=["Errors"])
+    description: str = Field(description="Description in a plan.", examples=["images without an answer"])
     unit: Literal["share", "ms"]
     better: Literal["higher", "lower"]
-    direction: Literal["increase", "decrease"] = Field(description="What a plan calls better.")
+    direction: Literal["increase", "decrease"] = Field(description="The direction of improvement, as in a plan.")
     words: tuple[str, str, str] = Field(
-        description="How a candidate is that is better, that is worse, and that is neither.",
+        description="Phrases for a candidate that is better, worse, or neither.",
         examples=[["failing less often", "failing more often", "as reliable"]],
     )
-    roles: list[Role] = Field(description="What it may be in an experiment.", examples=[["primary", "guardrail"]])
-    needs_threshold: bool = Field(description="A plan that decides by it names `threshold_ms`.", examples=[False])
-    truth: Truth | None = Field(description="Who has to say whether answers are right; null: nobody.", examples=[None])
-    is_vital: bool = Field(description="Followed over time in every report.", examples=[True])
-    caveat: str | None = Field(description="What must be known before it is believed.", examples=[None])
+    roles: list[Role] = Field(
+        description="The roles that it may have in an experiment.", examples=[["primary", "guardrail"]]
+    )
+    needs_threshold: bool = Field(
+        description="Whether a plan that decides by it must set `threshold_ms`.", examples=[False]
+    )
+    truth: Truth | None = Field(description="Whose labels it needs; null if none.", examples=[None])
+    is_vital: bool = Field(description="Whether every report shows it over time.", examples=[True])
+    caveat: str | None = Field(description="What to know before relying on it.", examples=[None])
 
     @classmethod
-    def of(cls, spec: MetricSpec) -> MetricShape:
+    def of(cls, spec: MetricSpec) -> MetricSchema:
         fields = {name: getattr(spec, name) for name in cls.model_fields}
         return cls.model_validate({**fields, "roles": [one for one in Role if one in spec.roles]})
 
 
-class MetricsShape(Shape):
-    metrics: list[MetricShape] = Field(description="In the order in which a report has them.")
+class MetricsSchema(Schema):
+    metrics: list[MetricSchema] = Field(description="In the order of a report.")
 
 
-class ExperimentShape(Shape):
+class ExperimentSchema(Schema):
     key: str = Field(examples=["v2-against-v1"])
     state: Literal["draft", "running", "paused", "stopped", "promoted", "rejected", "rolled_back"]
-    sequence: int = Field(description="Counts its changes.", examples=[3])
-    revision: int = Field(description="In force; 0 before the start.", examples=[1])
-    stage: int = Field(description="Of the ramp, from 0.", examples=[0])
-    promoted: str | None = Field(
-        description="The variant that won, or the version of the shadow that did.", examples=[None]
-    )
+    sequence: int = Field(description="Number of changes.", examples=[3])
+    revision: int = Field(description="The current revision; 0 before the start.", examples=[1])
+    stage: int = Field(description="Stage of the ramp, counted from 0.", examples=[0])
+    promoted: str | None = Field(description="The promoted variant, or version of a shadow.", examples=[None])
     changed_at: str = Field(examples=[_TIME])
     started_at: str | None = Field(examples=[_TIME])
     ended_at: str | None = Field(examples=[None])
     plan: dict[str, Any] = Field(examples=[_PLAN])
 
     @classmethod
-    def of(cls, record: ExperimentRecord) -> ExperimentShape:
+    def of(cls, record: ExperimentRecord) -> ExperimentSchema:
         return cls.model_validate(
             {
                 "key": record.key,
@@ -130,11 +136,11 @@ class ExperimentShape(Shape):
         )
 
 
-class ExperimentsShape(Shape):
-    experiments: list[ExperimentShape] = Field(description="The one that was changed last comes last.")
+class ExperimentsSchema(Schema):
+    experiments: list[ExperimentSchema] = Field(description="Least recently changed first.")
 
 
-class RevisionShape(Shape):
+class RevisionSchema(Schema):
     revision: int = Field(examples=[2])
     stage: int = Field(examples=[1])
     shares: Percentages = Field(
@@ -145,7 +151,7 @@ class RevisionShape(Shape):
     created_at: str = Field(examples=[_TIME])
 
     @classmethod
-    def of(cls, revision: RevisionRecord) -> RevisionShape:
+    def of(cls, revision: RevisionRecord) -> RevisionSchema:
         return cls(
             revision=revision.revision,
             stage=revision.stage,
@@ -156,18 +162,18 @@ class RevisionShape(Shape):
         )
 
 
-class AuditShape(Shape):
+class AuditSchema(Schema):
     number: int = Field(examples=[17])
     actor: str = Field(examples=["key:1f3a9c02"])
     action: str = Field(examples=["ramp"])
     subject: str = Field(examples=["experiment/v2-against-v1"])
     reason: str = Field(examples=["an hour without a complaint"])
-    before: dict[str, Any] | None = Field(description="What was, of what changed.", examples=[{"stage": 0}])
+    before: dict[str, Any] | None = Field(description="The previous values of what changed.", examples=[{"stage": 0}])
     after: dict[str, Any] | None = Field(examples=[{"stage": 1}])
     created_at: str = Field(examples=[_TIME])
 
     @classmethod
-    def of(cls, entry: AuditEntry) -> AuditShape:
+    def of(cls, entry: AuditEntry) -> AuditSchema:
         return cls(
             number=entry.number,
             actor=entry.actor,
@@ -180,50 +186,51 @@ class AuditShape(Shape):
         )
 
 
-class AuditLogShape(Shape):
-    entries: list[AuditShape] = Field(description="Newest first.")
+class AuditLogSchema(Schema):
+    entries: list[AuditSchema] = Field(description="Newest first.")
 
 
-class ExperimentDetailShape(Shape):
-    experiment: ExperimentShape
-    revisions: list[RevisionShape] = Field(description="Newest first.")
-    exposures: list[ExposureCount] = Field(description="Outcomes by revision, variant and role; without overrides.")
-    audit: list[AuditShape] = Field(description="The newest 100, newest first.")
+class ExperimentDetailSchema(Schema):
+    experiment: ExperimentSchema
+    revisions: list[RevisionSchema] = Field(description="Newest first.")
+    exposures: list[ExposureCount] = Field(description="Outcomes by revision, variant and role, without overrides.")
+    audit: list[AuditSchema] = Field(description="The newest 100, newest first.")
 
 
-class ExposuresShape(Shape):
+class ExposuresSchema(Schema):
     exposures: list[Outcome]
-    next: int = Field(description="`after` of the next page; the same again when there is none yet.", examples=[500])
+    next: int = Field(
+        description="`after` of the next page; the same value if there is no next page yet.", examples=[500]
+    )
 
 
-class QuestionShape(Shape):
-    """Rates as shares: 0.9 is 90 %."""
+class PowerBody(Schema):
+    """Rates are shares: 0.9 means 90 %."""
 
-    baseline: float = Field(gt=0, lt=1, description="What the control achieves.", examples=[0.9])
-    mde: float = Field(gt=-1, lt=1, description="Smallest difference to be noticed.", examples=[0.02])
+    baseline: float = Field(gt=0, lt=1, description="The rate of the control.", examples=[0.9])
+    mde: float = Field(
+        gt=-1, lt=1, description="Minimum detectable effect: the smallest difference to detect.", examples=[0.02]
+    )
     discordance: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="Share of images on which exactly one version is right; three times the difference unless given.",
+        description="Share of images on which exactly one version is correct. Default: three times the difference.",
         examples=[0.06],
     )
     disagreement: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Share of images on which versions that are thought to be alike disagree; a fifth of the "
-        "difference unless given.",
+        description="Share of images on which equivalent versions disagree. Default: a fifth of the difference.",
         examples=[0.002],
     )
-    share: float = Field(0.5, gt=0, lt=1, description="The candidate's, in a live split.", examples=[0.5])
+    share: float = Field(0.5, gt=0, lt=1, description="Share of the candidate in a live split.", examples=[0.5])
     alpha: float = Field(0.05, gt=0, le=0.5, examples=[0.05])
     power: float = Field(0.8, gt=0, lt=1, examples=[0.8])
-    mistaken: float = Field(
-        0.0, ge=0, le=0.4, description="Share of the labels that are expected to be wrong.", examples=[0.05]
-    )
+    mistaken: float = Field(0.0, ge=0, le=0.4, description="Expected share of wrong labels.", examples=[0.05])
     images_per_day: float | None = Field(
-        None, ge=0, description="What the last 24 hours had unless given.", examples=[None]
+        None, ge=0, description="Default: the number of the last 24 hours.", examples=[None]
     )
 
 

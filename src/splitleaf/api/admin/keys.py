@@ -1,4 +1,4 @@
-"""The admin API's keys. Making and revoking them is for keys of the scope `admin`."""
+"""Admin routes for API keys. They require the scope `admin`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Response
 from pydantic import AwareDatetime, Field
 
 from splitleaf.api.admin.schemas import Reason
-from splitleaf.api.schemas import Shape
+from splitleaf.api.schemas import Schema
 from splitleaf.api.security.key_ring import Identity
 from splitleaf.api.services import ApiServices
 from splitleaf.core.access import Scope
@@ -26,25 +26,31 @@ _TIME = "2026-05-04T09:30:00.000Z"
 
 class NewKey(Reason):
     name: str = Field(
-        min_length=1, max_length=100, description="Whose it is, or what for.", examples=["nightly export"]
+        min_length=1, max_length=100, description="The owner or purpose of the key.", examples=["nightly export"]
     )
     scope: Scope = Field(examples=["read"])
-    expires_at: AwareDatetime | None = Field(None, description="When it ends by itself; null: never.", examples=[None])
+    expires_at: AwareDatetime | None = Field(
+        None, description="When the key expires; null means never.", examples=[None]
+    )
 
 
-class KeyShape(Shape):
-    id: str = Field(description="The beginning of its SHA-256; opens nothing.", examples=["1f3a9c02d4e5b6a7"])
+class KeySchema(Schema):
+    id: str = Field(
+        description="The beginning of the SHA-256 of the key. It grants no access.", examples=["1f3a9c02d4e5b6a7"]
+    )
     name: str = Field(examples=["nightly export"])
     scope: Scope
-    source: str = Field(description="`store`, or `settings` for one that stands there.", examples=["store"])
+    source: str = Field(description="`store`, or `settings` for a key from the settings.", examples=["store"])
     created_by: str | None = Field(examples=["key:1f3a9c02"])
     created_at: str | None = Field(examples=[_TIME])
     expires_at: str | None = Field(examples=[None])
     revoked_at: str | None = Field(examples=[None])
-    last_used_at: str | None = Field(description="To the minute; not known of the settings' keys.", examples=[_TIME])
+    last_used_at: str | None = Field(
+        description="Accurate to the minute; null for keys from the settings.", examples=[_TIME]
+    )
 
     @classmethod
-    def of(cls, record: KeyRecord) -> KeyShape:
+    def of(cls, record: KeyRecord) -> KeySchema:
         return cls(
             id=record.key_id,
             name=record.name,
@@ -58,7 +64,7 @@ class KeyShape(Shape):
         )
 
     @classmethod
-    def of_settings(cls, who: Identity) -> KeyShape:
+    def of_settings(cls, who: Identity) -> KeySchema:
         return cls(
             id=who.key_id,
             name="",
@@ -72,37 +78,37 @@ class KeyShape(Shape):
         )
 
 
-class KeysShape(Shape):
-    keys: list[KeyShape] = Field(description="Newest first, then those of the settings.")
+class KeysSchema(Schema):
+    keys: list[KeySchema] = Field(description="Newest first, then the keys from the settings.")
 
 
-class CreatedKeyShape(Shape):
-    key: str = Field(description="The key itself. It is kept nowhere: this is the only time that it is shown.")
-    record: KeyShape
+class CreatedKeySchema(Schema):
+    key: str = Field(description="The key. It is not stored and is shown only this once.")
+    record: KeySchema
 
 
 def add_keys(router: APIRouter, services: ApiServices, may_manage: Any) -> None:
     """Add the routes of `/keys`."""
     store, clock, ring = services.store, services.clock, services.access.keys
 
-    @router.get("/keys", dependencies=[may_manage], summary="List the keys, revoked ones too")
-    async def list_keys() -> KeysShape:
+    @router.get("/keys", dependencies=[may_manage], summary="List all keys, including revoked ones")
+    async def list_keys() -> KeysSchema:
         records = await asyncio.to_thread(store.api_keys)
-        settled = [KeyShape.of_settings(one) for one in ring.settled.values()]
-        return KeysShape(keys=[*(KeyShape.of(one) for one in records), *settled])
+        from_settings = [KeySchema.of_settings(one) for one in ring.from_settings.values()]
+        return KeysSchema(keys=[*(KeySchema.of(one) for one in records), *from_settings])
 
-    @router.post("/keys", status_code=201, summary="Make a key, which is shown this once")
-    async def create(body: NewKey, response: Response, actor: str = may_manage) -> CreatedKeyShape:
+    @router.post("/keys", status_code=201, summary="Create a key, which is shown only once")
+    async def create(body: NewKey, response: Response, actor: str = may_manage) -> CreatedKeySchema:
         hand, expires_ms = Hand(actor, body.reason), _epoch_ms(body.expires_at)
         key, record = await asyncio.to_thread(create_key, store, body.name, body.scope, expires_ms, hand, clock)
         ring.forget()
         response.headers["Cache-Control"] = "no-store"
-        return CreatedKeyShape(key=key, record=KeyShape.of(record))
+        return CreatedKeySchema(key=key, record=KeySchema.of(record))
 
-    @router.post("/keys/{key_id}/revoke", summary="End a key, and the sessions that it has opened")
-    async def revoke(key_id: KeyId, body: Reason, actor: str = may_manage) -> KeysShape:
-        if key_id in ring.settled:
-            raise Conflict("this key stands in the settings; take it out there")
+    @router.post("/keys/{key_id}/revoke", summary="Revoke a key and end its sessions")
+    async def revoke(key_id: KeyId, body: Reason, actor: str = may_manage) -> KeysSchema:
+        if key_id in ring.from_settings:
+            raise Conflict("this key comes from the settings; remove it there")
         await asyncio.to_thread(revoke_key, store, key_id, Hand(actor, body.reason), clock)
         ring.forget()
         return await list_keys()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 
-from splitleaf.api.admin import schemas as shapes
+from splitleaf.api.admin import schemas
 from splitleaf.api.services import ApiServices
 from splitleaf.core.errors import NotFound
 
@@ -18,20 +18,20 @@ def add_outcomes(router: APIRouter, services: ApiServices, may_read: Any) -> Non
 
     @router.get("/outcomes", dependencies=[may_read], summary="Export outcomes in the order of recording, page by page")
     async def export(
-        after: Annotated[int, Query(ge=0, le=2**63 - 1, description="`next` of the page before.")] = 0,
+        after: Annotated[int, Query(ge=0, le=2**63 - 1, description="`next` of the previous page.")] = 0,
         limit: Annotated[int, Query(ge=1, le=5000)] = 500,
-    ) -> shapes.OutcomesShape:
+    ) -> schemas.OutcomesSchema:
         found = list(await asyncio.to_thread(store.outcomes_after, after, limit))
-        return shapes.OutcomesShape(outcomes=found, next=found[-1].number if found else after)
+        return schemas.OutcomesSchema(outcomes=found, next=found[-1].number if found else after)
 
-    @router.get("/outcomes/{prediction_id}", dependencies=[may_read], summary="Show one outcome and its feedback")
-    async def show(prediction_id: str) -> shapes.OutcomeShape:
+    @router.get("/outcomes/{prediction_id}", dependencies=[may_read], summary="Show an outcome and its feedback")
+    async def show(prediction_id: str) -> schemas.OutcomeSchema:
         outcome = await asyncio.to_thread(store.outcome, prediction_id)
         if outcome is None:
-            raise NotFound("no outcome of this prediction is recorded", code="prediction_not_found")
+            raise NotFound("no outcome is recorded for this prediction", code="prediction_not_found")
         feedback = list(await asyncio.to_thread(store.feedback, prediction_id))
-        return shapes.OutcomeShape(outcome=outcome, feedback=feedback)
+        return schemas.OutcomeSchema(outcome=outcome, feedback=feedback)
 
-    @router.get("/summary", dependencies=[may_read], summary="Count the outcomes by their final state")
-    async def count() -> shapes.SummaryShape:
-        return shapes.SummaryShape(outcomes=await asyncio.to_thread(store.count_by_status))
+    @router.get("/summary", dependencies=[may_read], summary="Count the outcomes by final state")
+    async def count() -> schemas.SummarySchema:
+        return schemas.SummarySchema(outcomes=await asyncio.to_thread(store.count_by_status))

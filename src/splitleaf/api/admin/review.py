@@ -1,4 +1,4 @@
-"""The admin API's review: images for experts, their labels, and labels in files. Off the event loop."""
+"""Admin routes for review: images for experts, their labels, and label files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from splitleaf.api.admin import review_schemas as shapes
+from splitleaf.api.admin import review_schemas as schemas
 from splitleaf.api.admin.schemas import Name, Text
 from splitleaf.api.http.bodies import media_type
 from splitleaf.api.http.problem_docs import problem
@@ -34,14 +34,16 @@ _CSV_BODY = {
         "content": {"text/csv": {"schema": {"type": "string"}, "example": "prediction_id,label,author\n"}},
     }
 }
-Experiment = Annotated[str, Query(max_length=64, description="Its key; empty: images of no experiment.")]
+Experiment = Annotated[
+    str, Query(max_length=64, description="Key of the experiment; empty for images outside experiments.")
+]
 
 
 def add_review(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
     """Add the routes under `/review`, `/labels` and `/images`."""
     review = flow.ImageReview(services.store, services.images, services.clock, services.review)
     _add_queue(router, services, review, may_read, may_write)
-    _add_words(router, services, review, may_write)
+    _add_labels(router, services, review, may_write)
     _add_disputes(router, services, may_read, may_write)
     _add_numbers(router, services, may_read)
     _add_files(router, services, may_read, may_write)
@@ -52,11 +54,11 @@ def _add_queue(
     router: APIRouter, services: ApiServices, review: flow.ImageReview, may_read: Any, may_write: Any
 ) -> None:
     @router.post("/review/next", summary="Get the next images to label")
-    async def next_items(body: shapes.NextBody, actor: str = may_write) -> shapes.ReviewItemsShape:
+    async def next_items(body: schemas.NextItemsBody, actor: str = may_write) -> schemas.ReviewItemsSchema:
         await asyncio.to_thread(require_known, services.store, body.experiment)
         wanted = flow.Request(body.expert or actor, body.experiment, body.count, body.opinions)
         tasks = await asyncio.to_thread(review.next_items, wanted)
-        return shapes.ReviewItemsShape.of(tasks, known_labels(services.monitor.folders))
+        return schemas.ReviewItemsSchema.of(tasks, known_labels(services.monitor.folders))
 
     @router.get(
         "/review/items/{prediction_id}/image",
@@ -71,9 +73,9 @@ def _add_queue(
         return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
-def _add_words(router: APIRouter, services: ApiServices, review: flow.ImageReview, may_write: Any) -> None:
-    @router.post("/review/items/{prediction_id}/label", summary="Say what an image shows")
-    async def say(prediction_id: str, body: shapes.SayingBody, actor: str = may_write) -> shapes.SaidShape:
+def _add_labels(router: APIRouter, services: ApiServices, review: flow.ImageReview, may_write: Any) -> None:
+    @router.post("/review/items/{prediction_id}/label", summary="Label an image")
+    async def say(prediction_id: str, body: schemas.LabelBody, actor: str = may_write) -> schemas.ReviewLabelSchema:
         if (body.label is None) == (body.verdict is None):
             raise Unprocessable("send either `label` or `verdict`", code="invalid_feedback")
         expert, item = body.expert or actor, _checked(prediction_id)
@@ -81,63 +83,63 @@ def _add_words(router: APIRouter, services: ApiServices, review: flow.ImageRevie
             await asyncio.to_thread(review.skip, item, expert)
             await _note(services, actor, "skip", f"label/{item}", {"expert": expert})
             now = as_rfc3339(services.clock.now_ms())
-            return shapes.SaidShape(id=item, verdict="skip", label=None, expert=expert, said_at=now)
+            return schemas.ReviewLabelSchema(id=item, verdict="skip", label=None, expert=expert, said_at=now)
         known = known_labels(services.monitor.folders)
         said = await asyncio.to_thread(review.say, item, flow.Word(expert, body.label), known)
         await _note(services, actor, "label", f"label/{item}", {"expert": expert, "label": body.label})
-        return shapes.SaidShape.of(said)
+        return schemas.ReviewLabelSchema.of(said)
 
-    @router.post("/review/items/{prediction_id}/undo", summary="Take back what one said, or skipped")
-    async def undo(prediction_id: str, body: shapes.UndoBody, actor: str = may_write) -> shapes.ReviewItemShape:
+    @router.post("/review/items/{prediction_id}/undo", summary="Undo a label or a skip")
+    async def undo(prediction_id: str, body: schemas.UndoBody, actor: str = may_write) -> schemas.ReviewItemSchema:
         expert, item = body.expert or actor, _checked(prediction_id)
         task = await asyncio.to_thread(review.undo, item, expert)
         await _note(services, actor, "undo", f"label/{item}", {"expert": expert})
-        return shapes.ReviewItemShape.of(task)
+        return schemas.ReviewItemSchema.of(task)
 
 
 def _add_disputes(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
     store = services.store
 
-    @router.get("/review/disputes", dependencies=[may_read], summary="List images whose labels contradict each other")
-    async def disputes(experiment: Experiment = "") -> shapes.DisputesShape:
+    @router.get("/review/disputes", dependencies=[may_read], summary="List images with contradicting labels")
+    async def disputes(experiment: Experiment = "") -> schemas.DisputesSchema:
         await asyncio.to_thread(require_known, store, experiment)
         found = await asyncio.to_thread(list_disputes, store, experiment)
-        shown = [shapes.DisputeShape.of(one) for one in found[:MOST_DISPUTES]]
-        return shapes.DisputesShape(experiment=experiment, count=len(found), disputes=shown)
+        shown = [schemas.DisputeSchema.of(one) for one in found[:MOST_DISPUTES]]
+        return schemas.DisputesSchema(experiment=experiment, count=len(found), disputes=shown)
 
-    @router.post("/review/items/{prediction_id}/settle", summary="Decide what an image shows, whatever was said of it")
-    async def settle(prediction_id: str, body: shapes.SettlingBody, actor: str = may_write) -> shapes.SaidShape:
+    @router.post("/review/items/{prediction_id}/settle", summary="Settle the label of an image")
+    async def settle(prediction_id: str, body: schemas.SettleBody, actor: str = may_write) -> schemas.ReviewLabelSchema:
         item, known = _checked(prediction_id), known_labels(services.monitor.folders)
         who = body.expert or actor
         made = await asyncio.to_thread(settle_label, store, item, body.label, who, known, services.clock)
         await _note(services, actor, "settle", f"label/{item}", {"expert": who, "label": body.label})
-        return shapes.SaidShape.of(made)
+        return schemas.ReviewLabelSchema.of(made)
 
 
 def _add_numbers(router: APIRouter, services: ApiServices, may_read: Any) -> None:
     store = services.store
 
-    @router.get("/review/progress", dependencies=[may_read], summary="Count what is labelled and what is not")
-    async def progress(experiment: Experiment = "") -> shapes.ProgressShape:
+    @router.get("/review/progress", dependencies=[may_read], summary="Count labelled and unlabelled images")
+    async def progress(experiment: Experiment = "") -> schemas.ProgressSchema:
         await asyncio.to_thread(require_known, store, experiment)
-        return shapes.ProgressShape(
+        return schemas.ProgressSchema(
             experiment=experiment,
             images_are_kept=services.images is not None,
             audit_share=services.review.audit_share,
             reasons=list(await asyncio.to_thread(store.count_reviews, experiment)),
         )
 
-    @router.get("/review/agreement", dependencies=[may_read], summary="Show how far experts agree")
-    async def agreement(experiment: Experiment = "") -> shapes.AgreementShape:
+    @router.get("/review/agreement", dependencies=[may_read], summary="Measure the agreement between experts")
+    async def agreement(experiment: Experiment = "") -> schemas.AgreementSchema:
         await asyncio.to_thread(require_known, store, experiment)
         found = await asyncio.to_thread(compare_experts, store, experiment)
-        return shapes.AgreementShape.of(experiment, found)
+        return schemas.AgreementSchema.of(experiment, found)
 
-    @router.get("/experiments/{key}/responses", dependencies=[may_read], summary="Count what users said, by variant")
-    async def responses(key: Name) -> shapes.ResponsesShape:
+    @router.get("/experiments/{key}/responses", dependencies=[may_read], summary="Count user feedback by variant")
+    async def responses(key: Name) -> schemas.ResponsesSchema:
         await asyncio.to_thread(find_experiment, store, key)
         counts = list(await asyncio.to_thread(store.count_responses, key))
-        return shapes.ResponsesShape(experiment=key, responses=counts)
+        return schemas.ResponsesSchema(experiment=key, responses=counts)
 
 
 def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
@@ -145,7 +147,7 @@ def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_writ
 
     @router.post(
         "/labels/import",
-        summary="Keep the labels of a CSV file, all or none",
+        summary="Import labels from a CSV file, all or none",
         openapi_extra=_CSV_BODY,
         responses={415: problem(415)},
     )
@@ -153,29 +155,34 @@ def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_writ
         request: Request,
         dry_run: bool = False,
         prefer: Annotated[
-            Prefer, Query(description="Who wins where a line contradicts what somebody said; `none`: they wait.")
+            Prefer,
+            Query(
+                description="Which label counts if a line contradicts a current label; `none` leaves the dispute open."
+            ),
         ] = "none",
         reason: Annotated[str, Query(max_length=500)] = "",
         actor: str = may_write,
-    ) -> shapes.LabelImportShape:
+    ) -> schemas.LabelImportSchema:
         text, known = await _read_csv(request), known_labels(services.monitor.folders)
         done = await asyncio.to_thread(
             import_labels, store, text, author=actor, known_labels=known, clock=clock, dry_run=dry_run, prefer=prefer
         )
         if not dry_run:
             after = {"imported": done.imported, "contradicting": len(done.conflicts), "prefer": prefer}
-            await _note(services, actor, "import", "labels", after, reason or "a file of labels")
-        return shapes.LabelImportShape.of(done)
+            await _note(services, actor, "import", "labels", after, reason or "label file")
+        return schemas.LabelImportSchema.of(done)
 
     @router.get(
         "/labels/export",
         dependencies=[may_read],
-        summary="Get the labels as a CSV file",
+        summary="Export labels as a CSV file",
         response_class=StreamingResponse,
         responses=_CSV,
     )
     async def give(
-        experiment: Annotated[str | None, Query(max_length=64, description="Its key; all labels unless given.")] = None,
+        experiment: Annotated[
+            str | None, Query(max_length=64, description="Key of the experiment. Default: all labels.")
+        ] = None,
     ) -> StreamingResponse:
         await asyncio.to_thread(require_known, store, experiment or "")
         headers = {"Content-Disposition": 'attachment; filename="labels.csv"', "Cache-Control": "no-store"}
@@ -183,35 +190,37 @@ def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_writ
 
 
 def _add_images(router: APIRouter, services: ApiServices, may_write: Any) -> None:
-    @router.delete("/images/{prediction_id}", summary="Delete a kept image for good, for example when its owner asks")
+    @router.delete(
+        "/images/{prediction_id}", summary="Delete a kept image permanently, for example at its owner's request"
+    )
     async def discard(
         prediction_id: str, reason: Annotated[Text, Query()], actor: str = may_write
-    ) -> shapes.DiscardedImageShape:
+    ) -> schemas.DiscardedImageSchema:
         done = await asyncio.to_thread(
             discard_image, services.store, services.images, _checked(prediction_id), actor, reason, services.clock
         )
-        return shapes.DiscardedImageShape(id=prediction_id, discarded=done)
+        return schemas.DiscardedImageSchema(id=prediction_id, discarded=done)
 
 
 async def _note(  # noqa: PLR0917 - who did what to what, and why
     services: ApiServices, actor: str, action: str, subject: str, after: dict[str, Any], reason: str = "review"
 ) -> None:
-    """Say in the audit log whose key it was: the label itself names the expert."""
+    """Record the key in the audit log. The label itself names only the expert."""
     entry = entry_of(actor, action, subject, reason, None, after, services.clock.now_ms())
     await asyncio.to_thread(services.store.record_audit, entry)
 
 
 def _checked(prediction_id: str) -> str:
     if not is_prediction_id(prediction_id):
-        raise NotFound("there is no such prediction", code="prediction_not_found")
+        raise NotFound("this prediction does not exist", code="prediction_not_found")
     return prediction_id
 
 
 async def _read_csv(request: Request) -> str:
     if media_type(request) != "text/csv":
-        raise UnsupportedMedia("send text/csv")
-    body = await request.body()  # bounded before it comes here, as all bodies of the admin API
+        raise UnsupportedMedia("send the labels as text/csv")
+    body = await request.body()  # already bounded, like all bodies of the admin API
     try:
         return body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise Unprocessable(f"the file is not UTF-8: byte {error.start}", code="invalid_labels") from error
+        raise Unprocessable(f"the file is not valid UTF-8 at byte {error.start}", code="invalid_labels") from error

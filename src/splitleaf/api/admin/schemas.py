@@ -1,4 +1,4 @@
-"""The shapes of the admin API: what its calls take and return."""
+"""Request and response schemas of the admin API."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Query
 from pydantic import ConfigDict, Field
 
-from splitleaf.api.schemas import Shape
+from splitleaf.api.schemas import Schema
 from splitleaf.jobs.queue import DeadLetter, QueueDepth, WorkerReport
 from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision
 from splitleaf.registry.catalogue import VersionFolder
@@ -15,43 +15,49 @@ from splitleaf.registry.manifest import Evaluation, Manifest
 
 Text = Annotated[str, Field(min_length=1, max_length=500)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", examples=["v2"])]
-Why = Annotated[str, Query(min_length=1, max_length=500, description="Why; kept with the change.")]
+Why = Annotated[
+    str, Query(min_length=1, max_length=500, description="The reason for the change, kept in the audit log.")
+]
 _DIGEST = "12dd01c4d8c2304ec8d0c95f80a7099b4f9ec7b67041f695bc0fb6dedc0eeae4"
 _WORKER = "leaf-1-71-a4c2"
 _TIME = "2026-05-04T09:30:00.000Z"
 
 
-class Reason(Shape):
-    """What every change wants."""
+class Reason(Schema):
+    """A change, with its reason."""
 
     model_config = ConfigDict(extra="forbid")
 
-    reason: Text = Field(description="Why; kept with the change.", examples=["better on the test photos"])
+    reason: Text = Field(
+        description="The reason for the change, kept in the audit log.", examples=["better on the test photos"]
+    )
 
 
 class AliasMove(Reason):
     version: Name
-    expected: Name | None = Field(None, description="What the alias names now: guards against two hands at once.")
+    expected: Name | None = Field(
+        None, description="The version that the alias points to now. Guards against concurrent changes."
+    )
 
 
 class SplitChange(Reason):
     shares: dict[Name, float] = Field(description="Version -> percent.", examples=[{"v1": 50, "v2": 50}])
 
 
-class ModelShape(Shape):
+class ModelSchema(Schema):
     version: str = Field(examples=["v2"])
     title: str = Field(examples=["Tomato leaf conditions"])
     state: Literal["imported", "bare", "failed"]
-    problem: str | None = Field(description="Why it failed.", examples=[None])
+    problem: str | None = Field(description="Why the import failed.", examples=[None])
     digest: str | None = Field(description="SHA-256 of the artifact.", examples=[_DIGEST])
     size_bytes: int | None = Field(examples=[3_700_000])
-    evaluation: Evaluation | None = Field(description="Measured at import.")
+    evaluation: Evaluation | None = Field(description="Measured during import.")
     workers: dict[str, str] = Field(
         description="Worker -> `loading`, `ready` or `failed: reason`.", examples=[{_WORKER: "ready"}]
     )
 
     @classmethod
-    def of(cls, folder: VersionFolder, workers: dict[str, str]) -> ModelShape:
+    def of(cls, folder: VersionFolder, workers: dict[str, str]) -> ModelSchema:
         manifest = folder.manifest
         return cls(
             version=folder.version,
@@ -65,32 +71,34 @@ class ModelShape(Shape):
         )
 
 
-class ModelsShape(Shape):
-    models: list[ModelShape]
+class ModelsSchema(Schema):
+    models: list[ModelSchema]
 
 
-class ModelDetailShape(Shape):
-    model: ModelShape
-    manifest: Manifest | None = Field(description="As in `model.toml`; null unless it is imported.")
+class ModelDetailSchema(Schema):
+    model: ModelSchema
+    manifest: Manifest | None = Field(
+        description="The manifest, as in `model.toml`; null if the version is not imported."
+    )
     report: dict[str, Any] | None = Field(
-        description="What the import found: layers, parity, preprocessings tried. Null where none is kept.",
+        description="The import report: layers, parity, candidate preprocessings; null if none is kept.",
         examples=[{"parity": {"random_pictures": 16, "real_pictures": 600, "same_top_1": 616}}],
     )
 
 
-class WorkersShape(Shape):
+class WorkersSchema(Schema):
     workers: list[WorkerReport]
 
 
-class AliasesShape(Shape):
+class AliasesSchema(Schema):
     aliases: dict[str, str] = Field(examples=[{"champion": "v1"}])
 
 
-class AliasHistoryShape(Shape):
+class AliasHistorySchema(Schema):
     history: list[AliasChange] = Field(description="Newest first.")
 
 
-class RoutingShape(Shape):
+class RoutingSchema(Schema):
     revision: int = Field(examples=[3])
     shares: dict[str, float] = Field(description="Version -> percent.", examples=[{"v1": 50.0, "v2": 50.0}])
     actor: str = Field(examples=["key:1f3a9c02"])
@@ -98,7 +106,7 @@ class RoutingShape(Shape):
     created_at: str = Field(examples=[_TIME])
 
     @classmethod
-    def of(cls, revision: RoutingRevision, created_at: str) -> RoutingShape:
+    def of(cls, revision: RoutingRevision, created_at: str) -> RoutingSchema:
         return cls(
             revision=revision.revision,
             shares={version: count / 100 for version, count in revision.shares},
@@ -108,25 +116,25 @@ class RoutingShape(Shape):
         )
 
 
-class SplitShape(Shape):
-    routing: RoutingShape | None = Field(description="Null: the champion answers everybody.")
+class SplitSchema(Schema):
+    routing: RoutingSchema | None = Field(description="Null if the champion answers all units.")
 
 
-class RoutingHistoryShape(Shape):
-    history: list[RoutingShape] = Field(description="Newest first.")
+class RoutingHistorySchema(Schema):
+    history: list[RoutingSchema] = Field(description="Newest first.")
 
 
-class QueueShape(Shape):
+class QueueSchema(Schema):
     version: str = Field(examples=["v1"])
     priority: str = Field(examples=["interactive"])
     waiting: int = Field(examples=[0])
     running: int = Field(examples=[1])
-    payload_bytes: int = Field(description="Of all priorities of the version.", examples=[12_288])
+    payload_bytes: int = Field(description="For all priorities of the version.", examples=[12_288])
     oldest_waiting_ms: int = Field(examples=[0])
     dead_letters: int = Field(examples=[0])
 
     @classmethod
-    def of(cls, depth: QueueDepth) -> QueueShape:
+    def of(cls, depth: QueueDepth) -> QueueSchema:
         return cls(
             version=depth.version,
             priority=depth.priority.name.lower(),
@@ -138,31 +146,33 @@ class QueueShape(Shape):
         )
 
 
-class QueuesShape(Shape):
-    queues: list[QueueShape]
+class QueuesSchema(Schema):
+    queues: list[QueueSchema]
 
 
-class DeadLettersShape(Shape):
+class DeadLettersSchema(Schema):
     dead_letters: list[DeadLetter]
 
 
-class RetriedShape(Shape):
-    prediction_id: str = Field(description="Of the new prediction; the failed one stays failed.")
+class RetriedSchema(Schema):
+    prediction_id: str = Field(description="Id of the new prediction. The failed one stays failed.")
 
 
-class DiscardedShape(Shape):
-    discarded: str = Field(description="The dead letter's token.")
+class DiscardedSchema(Schema):
+    discarded: str = Field(description="Token of the dead letter.")
 
 
-class OutcomesShape(Shape):
+class OutcomesSchema(Schema):
     outcomes: list[Outcome]
-    next: int = Field(description="`after` of the next page; the same again when there is none yet.", examples=[500])
+    next: int = Field(
+        description="`after` of the next page; the same value if there is no next page yet.", examples=[500]
+    )
 
 
-class OutcomeShape(Shape):
+class OutcomeSchema(Schema):
     outcome: Outcome
-    feedback: list[Feedback] = Field(description="All that was said, oldest first; the last one of an author counts.")
+    feedback: list[Feedback] = Field(description="All feedback, oldest first. The latest of each author counts.")
 
 
-class SummaryShape(Shape):
+class SummarySchema(Schema):
     outcomes: dict[str, int] = Field(description="Final state -> count.", examples=[{"succeeded": 1204, "expired": 1}])

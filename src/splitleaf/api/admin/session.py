@@ -1,4 +1,4 @@
-"""The dashboard's login: a key once, then a cookie that no script of a page can read."""
+"""Admin routes for sessions. The dashboard exchanges a key for a cookie that scripts cannot read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import ConfigDict, Field
 
 from splitleaf.api.http.addresses import client_network
-from splitleaf.api.schemas import Shape
+from splitleaf.api.schemas import Schema
 from splitleaf.api.security.access import Access
 from splitleaf.api.security.key_ring import Identity
 from splitleaf.api.security.sessions import Session, end_cookie, require_same_site
@@ -18,20 +18,21 @@ from splitleaf.core.clock import as_rfc3339
 from splitleaf.jobs.rates import Rate
 
 LOGINS = Rate("logins", 10, 60)
-"""Of one address. Keys that are made here are too long to be guessed; this is for those that a person chose."""
+"""Login attempts per address. Generated keys cannot be guessed; this protects keys that a person chose."""
 
 
-class Login(Shape):
+class Login(Schema):
     model_config = ConfigDict(extra="forbid")
 
     key: str = Field("", max_length=500, description="A key of the admin API.", examples=["splitleaf_…"])
 
 
-class SessionShape(Shape):
-    actor: str = Field(description="As the audit log names it.", examples=["key:1f3a9c02"])
+class SessionSchema(Schema):
+    actor: str = Field(description="The name in the audit log.", examples=["key:1f3a9c02"])
     scope: Scope
     expires_at: str | None = Field(
-        description="When the login ends; null when asked with a key.", examples=["2026-05-04T17:30:00.000Z"]
+        description="When the session ends; null if the request has a key instead.",
+        examples=["2026-05-04T17:30:00.000Z"],
     )
 
 
@@ -39,19 +40,19 @@ def add_session(router: APIRouter, services: ApiServices) -> None:
     """Add the routes of `/session`."""
     access = services.access
 
-    @router.post("/session", summary="Log in: a key for a cookie")
-    async def log_in(body: Login, request: Request, response: Response) -> SessionShape:
+    @router.post("/session", summary="Log in: exchange a key for a session cookie")
+    async def log_in(body: Login, request: Request, response: Response) -> SessionSchema:
         require_same_site(request)
         await services.client_limits.charge(LOGINS, f"address:{client_network(request)}")
         who = await access.of_key(body.key)
         session = access.sessions.open(who.key_id, who.expires_ms)
         _send_cookie(response, access.sessions.cookie(session, is_secure=_is_secure(request)))
-        return _shape(who, session)
+        return _session_of(who, session)
 
-    @router.get("/session", summary="Say who asks, with which scope and until when")
-    async def show(request: Request, response: Response) -> SessionShape:
+    @router.get("/session", summary="Show the current actor, scope and end of the session")
+    async def show(request: Request, response: Response) -> SessionSchema:
         response.headers["Cache-Control"] = "no-store"
-        return _shape(await access.identify(request), _session_in_use(access, request))
+        return _session_of(await access.identify(request), _session_in_use(access, request))
 
     @router.delete("/session", status_code=204, summary="Log out")
     async def log_out(request: Request, response: Response) -> None:
@@ -67,9 +68,9 @@ def _session_in_use(access: Access, request: Request) -> Session | None:
     return None if "authorization" in request.headers else access.session(request)
 
 
-def _shape(who: Identity, session: Session | None) -> SessionShape:
+def _session_of(who: Identity, session: Session | None) -> SessionSchema:
     expires_at = as_rfc3339(session.expires_ms) if session else None
-    return SessionShape(actor=who.actor, scope=who.scope, expires_at=expires_at)
+    return SessionSchema(actor=who.actor, scope=who.scope, expires_at=expires_at)
 
 
 def _send_cookie(response: Response, cookie: str) -> None:

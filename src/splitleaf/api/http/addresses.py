@@ -1,4 +1,4 @@
-"""The client's address, as limits count it."""
+"""The network address by which rate limits count a client."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ _NETWORK_BITS_V6 = 64
 
 
 def client_network(request: Request) -> str:
-    """Return the network of a request's client; see `network_of`."""
+    """Return the network of a request's client, as `network_of` does."""
     return network_of(request.scope)
 
 
 def network_of(scope: Scope) -> str:
-    """Return the network that one client has: its IPv4 address, or the /64 of its IPv6 address.
+    """Return the network of one client: its IPv4 address, or the /64 of its IPv6 address.
 
-    The address is that of the connection, or what a trusted proxy says (`SPLITLEAF_API__FORWARDED_ALLOW_IPS`): never
-    what the client says of itself. A connection without an address (a Unix socket) is `local`.
+    The address is that of the connection, or the one that a trusted proxy reports
+    (`SPLITLEAF_API__FORWARDED_ALLOW_IPS`), never one that the client chooses. A connection without an address, such as
+    a Unix socket, is `local`.
     """
     client = scope.get("client")
     return _network(client[0] if client else "")

@@ -1,4 +1,4 @@
-"""A request's whole body, bounded in bytes and in time before anything parses it."""
+"""Read request bodies within limits on size and time, before anything parses them."""
 
 from __future__ import annotations
 
@@ -17,23 +17,25 @@ MAX_CSV_BYTES: Final = 10_000_000
 
 
 async def read_body(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
-    """Return the body, all of which must arrive within `timeout_s`, however slowly it drips.
+    """Return the body. All of it must arrive within `timeout_s`, however slowly the client sends.
 
-    Raises `PayloadTooLarge` as soon as it is known to be too long, `RequestTimedOut`, `MalformedRequest`.
+    Raises `PayloadTooLarge` as soon as the body is known to be too large, `RequestTimedOut` or `MalformedRequest`.
     """
     try:
         async with asyncio.timeout(timeout_s):
             return b"".join([chunk async for chunk in bounded_chunks(request, max_bytes, _too_large(max_bytes))])
     except TimeoutError as error:
-        raise RequestTimedOut("the body did not arrive in time") from error
+        raise RequestTimedOut("the request body did not arrive in time") from error
     except ClientDisconnect as error:
-        raise MalformedRequest("the connection ended before the body did", code="incomplete_body") from error
+        raise MalformedRequest(
+            "the connection closed before the whole body had arrived", code="incomplete_body"
+        ) from error
 
 
 async def receive_bounded(request: Request, timeout_s: float) -> Receive:
-    """Read the body of a call of the admin API, and return what hands it over once more.
+    """Read the body of a request to the admin API, and return a `receive` that replays it.
 
-    FastAPI reads and parses a body before it asks for the key, so without this a stranger could fill the memory.
+    FastAPI reads and parses a body before it checks the key. Without a limit, anyone could fill the memory.
     """
     max_bytes = MAX_CSV_BYTES if media_type(request) == "text/csv" else MAX_JSON_BYTES
     body = await read_body(request, max_bytes=max_bytes, timeout_s=timeout_s)
@@ -46,12 +48,12 @@ async def receive_bounded(request: Request, timeout_s: float) -> Receive:
 
 
 def media_type(request: Request) -> str:
-    """Return what the body is said to be, without parameters, in small letters."""
+    """Return the declared media type, in lower case and without parameters."""
     return (header(request.scope, b"content-type") or "").partition(";")[0].strip().lower()
 
 
 async def bounded_chunks(request: Request, max_bytes: int, refusal: PayloadTooLarge) -> AsyncIterator[bytes]:
-    """Yield the body's chunks; raise `refusal` as soon as it is known that there are more than `max_bytes`."""
+    """Yield the chunks of the body. Raise `refusal` as soon as it is known to have more than `max_bytes`."""
     length = header(request.scope, b"content-length") or ""
     if length.isdigit() and int(length) > max_bytes:
         raise refusal
@@ -65,4 +67,4 @@ async def bounded_chunks(request: Request, max_bytes: int, refusal: PayloadTooLa
 
 
 def _too_large(max_bytes: int) -> PayloadTooLarge:
-    return PayloadTooLarge(f"the body is larger than {max_bytes / 1000:,.0f} KB")
+    return PayloadTooLarge(f"the request body is larger than {max_bytes / 1000:,.0f} KB")

@@ -1,4 +1,4 @@
-"""A request's header by its name, without the table that Starlette makes of all of them."""
+"""Read one request header from the ASGI scope, without building Starlette's `Headers`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from starlette.types import Scope
 
 
 def header(scope: Scope, name: bytes) -> str | None:
-    """Return the first header of this name, which is in lower case as ASGI has them; None without one."""
+    """Return the first header with this name, or None. The name must be in lower case, as in ASGI."""
     for present, value in scope["headers"]:
         if present == name:
             return str(value, "latin-1")

@@ -1,4 +1,4 @@
-"""What holds for every request: an id, security headers, one canonical log line."""
+"""Middleware for every request: request id, security headers, one canonical log line, metrics and a span."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from splitleaf.api.http.body_budget import HeldBodies, HeldBody
+from splitleaf.api.http.body_budget import BodyBudget, BudgetedBody
 from splitleaf.api.http.headers import header
 from splitleaf.api.http.problems import PROBLEM_CODE, problem_response
 from splitleaf.core.tracing import NO_TRACER, Span, Tracer
@@ -25,26 +25,26 @@ log = structlog.get_logger(__name__)
 MAX_HEADER_BYTES = 32_768
 HEADERS_TOO_LARGE: Final = (431, "headers_too_large", "the request's headers are too large")
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_BODILESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_WITHOUT_BODY = frozenset({"GET", "HEAD", "OPTIONS"})
 NO_PATHS: Final[Mapping[Callable[..., Any], str]] = MappingProxyType({})
-_SANE_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
+_VALID_ID = re.compile(r"[A-Za-z0-9._-]{8,128}")
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFacts:
-    """A request that was answered, without anything that its client chose freely."""
+    """An answered request, without anything that its client can choose freely."""
 
     method: str
     route: str
-    """The route's template, such as `/v1/predictions/{id}`; `other` where nothing is at the address."""
+    """The template of the route, such as `/v1/predictions/{id}`; `other` if no route matches."""
     status: int
     duration_s: float
     problem: str
-    """Code of the problem document; empty: none was sent."""
+    """Code of the problem document; empty if none was sent."""
 
 
-class Edge:
-    """Pure ASGI, because a middleware of Starlette's own costs more than the rest of the hot path."""
+class RequestMiddleware:
+    """Plain ASGI: a middleware based on Starlette's class costs more than the rest of the hot path."""
 
     def __init__(
         self,
@@ -52,17 +52,16 @@ class Edge:
         paths: Mapping[Callable[..., Any], str] = NO_PATHS,
         on_answer: Callable[[RequestFacts], None] | None = None,
         tracer: Tracer = NO_TRACER,
-        bodies: HeldBodies | None = None,
+        body_budget: BodyBudget | None = None,
     ) -> None:
-        """`on_answer` is told of each request that got an answer; `paths` has each endpoint's template."""
+        """Call `on_answer` for each answered request. `paths` maps endpoints to the templates of their routes."""
         self._app = app
-        self._bodies = bodies or HeldBodies()
+        self._body_budget = body_budget or BodyBudget()
         self._tracer = tracer
         self._is_observed = on_answer is not None or tracer is not NO_TRACER
         self._paths = paths
         self._on_answer = on_answer
         self._headers = [(name.lower().encode(), value.encode()) for name, value in SECURITY_HEADERS.items()]
-        self._header_names = frozenset(name for name, _ in self._headers)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -71,7 +70,7 @@ class Edge:
         request_id = _request_id(scope)
         scope["request_id"] = request_id
         app = self._app if _header_bytes(scope) <= MAX_HEADER_BYTES else _refuse_headers
-        body = HeldBody(self._bodies, scope, receive) if scope["method"] not in _BODILESS else None
+        body = BudgetedBody(self._body_budget, scope, receive) if scope["method"] not in _WITHOUT_BODY else None
         started = time.perf_counter()
         status = 0
 
@@ -80,7 +79,9 @@ class Edge:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 headers = message.get("headers", ())
-                message["headers"] = self._complete(_turned(headers) if 300 <= status < 400 else headers, request_id)
+                message["headers"] = self._complete(
+                    _without_host(headers) if 300 <= status < 400 else headers, request_id
+                )
             await send(message)
 
         with self._tracer.span("request", parent=header(scope, b"traceparent") or "") as span:
@@ -88,7 +89,7 @@ class Edge:
                 await app(scope, body.receive if body else receive, send_with_headers)
             finally:
                 if body:
-                    body.let_go()
+                    body.release()
                 duration_s = time.perf_counter() - started
                 log.info(
                     "request",
@@ -99,9 +100,9 @@ class Edge:
                     request_id=request_id,
                 )
                 if self._is_observed and status:
-                    self._tell(self._facts(scope, status, duration_s), span, request_id)
+                    self._report(self._facts(scope, status, duration_s), span, request_id)
 
-    def _tell(self, facts: RequestFacts, span: Span, request_id: str) -> None:
+    def _report(self, facts: RequestFacts, span: Span, request_id: str) -> None:
         span.name(f"{facts.method} {facts.route}")
         span.describe(
             http__request__method=facts.method,
@@ -116,8 +117,8 @@ class Edge:
 
     def _facts(self, scope: Scope, status: int, duration_s: float) -> RequestFacts:
         method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        # Starlette leaves the endpoint, FastAPI the route; a template is nothing that a client can make up.
-        route = self._paths.get(scope.get("endpoint", _nobody)) or getattr(scope.get("route"), "path", "other")
+        # Starlette sets the endpoint, FastAPI the route. Clients cannot choose a template.
+        route = self._paths.get(scope.get("endpoint", _no_endpoint)) or getattr(scope.get("route"), "path", "other")
         return RequestFacts(method, str(route), status, duration_s, scope.get(PROBLEM_CODE, ""))
 
     def _complete(self, headers: Any, request_id: str) -> list[tuple[bytes, bytes]]:
@@ -128,18 +129,18 @@ class Edge:
         return present
 
 
-def _nobody() -> None:
-    """Stand for the endpoint of an address at which there is nothing."""
+def _no_endpoint() -> None:
+    """Placeholder for the endpoint of a path that no route matches."""
 
 
-def _turned(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Let a redirect name no host: a client's own word is no place to send anybody, and a proxy's may lack the port."""
+def _without_host(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Make redirects relative: the `Host` header can be forged, and a proxy may drop the port from it."""
     return [(name, _path_of(value) if name.lower() == b"location" else value) for name, value in headers]
 
 
 def _path_of(address: bytes) -> bytes:
     parts = urlsplit(address)
-    # Two slashes would begin a host again.
+    # Two slashes at the start would name a host again.
     return b"/" + parts.path.lstrip(b"/\\") + (b"?" + parts.query if parts.query else b"")
 
 
@@ -155,4 +156,4 @@ async def _refuse_headers(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _request_id(scope: Scope) -> str:
     given = header(scope, b"x-request-id")
-    return given if given and _SANE_ID.fullmatch(given) else secrets.token_hex(8)
+    return given if given and _VALID_ID.fullmatch(given) else secrets.token_hex(8)

@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problem details: the one table from errors to HTTP."""
+"""Errors as RFC 9457 problem details. This is the only place that maps errors to HTTP statuses."""
 
 from __future__ import annotations
 
@@ -43,38 +43,44 @@ STATUS: Final[dict[type[errors.SplitleafError], int]] = {
 }
 
 PROBLEM_CODE: Final = "splitleaf.problem_code"
-"""Key in the ASGI scope under which the code of the problem that was sent is left for who counts them."""
+"""Key in the ASGI scope that holds the code of the problem that was sent, for logs and metrics."""
 
-# Codes of what the framework itself refuses.
+# Codes for requests that the framework itself refuses.
 _FRAMEWORK_CODES: Final = {404: "not_found", 405: "method_not_allowed"}
 
-# Python before 3.13 has the names of RFC 7231 and older.
+# Python before 3.13 has the names from RFC 7231 and earlier.
 _RENAMED: Final = {413: "Content Too Large", 414: "URI Too Long", 422: "Unprocessable Content"}
 
-# Only these say more than their class's own sentence to the outside; the text of others may name internals.
-_SPEAKING: Final = (errors.RejectedInput, errors.NotFound, errors.Conflict, errors.Overloaded, errors.InvalidArtifact)
+# Only these errors send their own detail to clients; the detail of others may name internals.
+_WITH_PUBLIC_DETAIL: Final = (
+    errors.RejectedInput,
+    errors.NotFound,
+    errors.Conflict,
+    errors.Overloaded,
+    errors.InvalidArtifact,
+)
 
 
 def status_of(kind: type[errors.SplitleafError]) -> int:
-    """Return the HTTP status of an error: its own, or that of the nearest class above it."""
+    """Return the HTTP status of an error class: its own, or that of the nearest parent."""
     return next(STATUS[above] for above in kind.__mro__ if above in STATUS)
 
 
 def title_of(status: int) -> str:
-    """Return the name of a status as RFC 9110 has it, whichever Python runs this."""
+    """Return the reason phrase of a status from RFC 9110, on every Python version."""
     return _RENAMED.get(status) or HTTPStatus(status).phrase
 
 
 def problem_response(
     status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **members: Any
 ) -> Response:
-    """Return a problem document; `members` are extensions (RFC 9457, section 3.2)."""
+    """Return a problem document. `members` are extensions (RFC 9457, section 3.2)."""
     body = {
         "type": f"/problems/{code}",
         "title": title_of(status),
         "status": status,
         "code": code,
-        "detail": _whole_sentence(detail),
+        "detail": _as_sentence(detail),
         **members,
     }
     return Response(
@@ -85,27 +91,27 @@ def problem_response(
     )
 
 
-def _whole_sentence(detail: str) -> str:
-    """Begin with a capital, unless with a name of ours (`v2`, `file`, repository.toml), and end with a full stop."""
+def _as_sentence(detail: str) -> str:
+    """Capitalize the first word, unless it is a name such as `v2` or repository.toml, and end with a full stop."""
     if re.match(r"[a-z]+[ ,]", detail):
         detail = detail[0].upper() + detail[1:]
     return detail if detail.endswith((".", "?", "!", ":")) else f"{detail}."
 
 
 def respond_to_error(request: Request, error: Exception) -> Response:
-    """Turn one of our errors into its problem."""
+    """Turn an error of this package into a problem document."""
     if not isinstance(error, errors.SplitleafError):
         return respond_to_crash(request, error)
     request.scope[PROBLEM_CODE] = error.error_code
     status = status_of(type(error))
     if status >= 500 and not isinstance(error, errors.Overloaded):
         log.warning("request_failed", code=error.error_code, detail=error.detail)
-    detail = error.detail if isinstance(error, _SPEAKING) else _sentence(type(error))
+    detail = error.detail if isinstance(error, _WITH_PUBLIC_DETAIL) else _default_detail(type(error))
     return problem_response(status, error.error_code, detail, headers=_headers(error))
 
 
 def respond_to_refusal(request: Request, error: Exception) -> Response:
-    """Turn what the framework refuses (unknown path, wrong method) into a problem."""
+    """Turn a refusal by the framework (unknown path, wrong method) into a problem document."""
     if not isinstance(error, HTTPException):
         return respond_to_crash(request, error)
     code = _FRAMEWORK_CODES.get(error.status_code, "invalid_request")
@@ -116,16 +122,16 @@ def respond_to_refusal(request: Request, error: Exception) -> Response:
 
 def _refusal_detail(error: HTTPException) -> str:
     if error.status_code == 404:
-        return "there is nothing at this address"
+        return "no resource exists at this address"
     allowed = (error.headers or {}).get("Allow")
-    return f"this address answers to {allowed}" if allowed else str(error.detail)
+    return f"this address supports only {allowed}" if allowed else str(error.detail)
 
 
 def respond_to_crash(request: Request, error: Exception) -> Response:
-    """Say nothing of what broke to the outside; the log has it."""
+    """Log the error, and answer without details."""
     log.error("request_crashed", exc_info=error)
     request.scope[PROBLEM_CODE] = "internal_error"
-    return problem_response(500, "internal_error", _sentence(errors.SplitleafError))
+    return problem_response(500, "internal_error", _default_detail(errors.SplitleafError))
 
 
 def _headers(error: errors.SplitleafError) -> dict[str, str]:
@@ -139,10 +145,10 @@ def _headers(error: errors.SplitleafError) -> dict[str, str]:
 
 
 def retry_after(wait_s: float) -> str:
-    """Return whole seconds: so long, or up to a quarter and 2 s longer, so that those who were refused spread."""
+    """Return whole seconds, with jitter of up to a quarter plus 2 s, so that refused clients spread out."""
     least_s = max(1, math.ceil(wait_s))
     return str(math.floor(least_s * random.uniform(1, 1.25) + random.uniform(0, 2)))  # noqa: S311 - not for secrets
 
 
-def _sentence(kind: type[errors.SplitleafError]) -> str:
+def _default_detail(kind: type[errors.SplitleafError]) -> str:
     return (kind.__doc__ or "").strip().splitlines()[0]

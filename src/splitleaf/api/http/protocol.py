@@ -1,7 +1,7 @@
-"""HTTP/1.1 as the API speaks it: what never becomes a request is answered with a problem, and answers are not reset.
+"""The HTTP/1.1 server protocol: unreadable requests get a problem document, and early responses are not lost.
 
-A server that answers before it has read the whole body, and closes, resets the connection, and its answer is lost. So
-what is still to come is read and thrown away, within bounds, before the connection is closed or used again.
+If a server responds and closes before it has read the whole body, the kernel resets the connection and the response is
+lost. So the rest of the body is read and discarded, within limits, before the connection is closed or reused.
 """
 
 from __future__ import annotations
@@ -16,25 +16,25 @@ from splitleaf.api.http.problems import problem_response, title_of
 from splitleaf.web.pages import SECURITY_HEADERS
 
 MAX_HEAD_BYTES: Final = 4 * MAX_HEADER_BYTES
-"""Of a head that has not ended. One that has is judged by the edge, whose limit is closer."""
+"""Limit on an incomplete request head. The middleware applies the smaller limit to complete ones."""
 HEAD_S: Final = 10.0
-"""For a request's head, from its first byte on, and from the connection on for the first one."""
+"""Time limit for a request head, from its first byte or, for the first request, from the connection."""
 LINGER_S: Final = 10.0
 LINGER_BYTES: Final = 32_000_000
-"""What is thrown away of one body at most, and for how long."""
-_LATE_HEAD: Final = (408, "request_timeout", "the request's head did not arrive in time")
-_NO_HTTP: Final = (400, "invalid_request", "this is not a request of HTTP/1.1, or it contradicts itself")
+"""How much of one body is discarded at most, and for how long."""
+_LATE_HEAD: Final = (408, "request_timeout", "the request headers did not arrive in time")
+_NO_HTTP: Final = (400, "invalid_request", "this is not a valid HTTP/1.1 request")
 
 
 class ProblemProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which answers nonsense in plain text, keeps a head that never ends, and resets answers."""
+    """uvicorn's protocol, with problem documents, a time limit for request heads, and a lingering close."""
 
     _head_bytes = 0
     _is_in_head = False
     _discarded: int | None = None
-    """Bytes that came after the answer; None: nothing more is to come of an answered request."""
+    """Bytes received after the response; None if no answered request is still being sent."""
     _is_last = False
-    """Nothing more is answered on this connection."""
+    """No further request on this connection gets a response."""
     _linger: asyncio.TimerHandle | None = None
     _head_deadline: asyncio.TimerHandle | None = None
 
@@ -49,7 +49,7 @@ class ProblemProtocol(HttpToolsProtocol):
                 self.transport.close()
                 return
         if self._is_last and self._is_in_head:
-            return  # what was no request is not read on
+            return  # nothing after an invalid request is parsed
         super().data_received(data)
         if self._is_in_head:
             self._head_bytes += len(data)
@@ -70,7 +70,7 @@ class ProblemProtocol(HttpToolsProtocol):
         self._is_in_head = False
         self._stop_expecting()
         super().on_headers_complete()
-        self.cycle.transport = cast(asyncio.Transport, _Outlet(self, self.cycle))
+        self.cycle.transport = cast(asyncio.Transport, _ResponseTransport(self, self.cycle))
 
     def on_message_complete(self) -> None:
         super().on_message_complete()
@@ -87,21 +87,21 @@ class ProblemProtocol(HttpToolsProtocol):
         super().on_response_complete()
         if self.cycle.response_complete and self.cycle.more_body and not self.transport.is_closing():
             self._unset_keepalive_if_required()
-            self._read_on()
+            self._discard_rest()
 
     def close_after(self, cycle: RequestResponseCycle) -> None:
-        """Close once the body of the answered request is over, or has gone on for too long."""
+        """Close when the rest of the request body has arrived, or has taken too long."""
         if cycle is not self.cycle or not cycle.more_body:
             self.transport.close()
         else:
-            self._say_no_more()
+            self._close_for_writing()
 
-    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's sentence
-        """Answer what the parser could not read."""
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002 - uvicorn's own text
+        """Respond to data that the parser could not read."""
         self._refuse(*_NO_HTTP)
 
     def _refuse(self, status: int, code: str, detail: str) -> None:
-        """Answer and close: nobody knows where the next request would begin."""
+        """Respond and close: where the next request begins is unknown."""
         if self.transport.is_closing():
             return
         if self._is_last:
@@ -113,33 +113,33 @@ class ProblemProtocol(HttpToolsProtocol):
             b"HTTP/1.1 %d %s\r\n" % (status, title_of(status).encode()) + fields + b"\r\n" + bytes(refusal.body)
         )
         self._is_in_head = True
-        self._say_no_more()
+        self._close_for_writing()
 
     def _expect_head(self) -> None:
         self._stop_expecting()
-        self._head_deadline = self.loop.call_later(HEAD_S, self._give_up_head)
+        self._head_deadline = self.loop.call_later(HEAD_S, self._time_out_head)
 
     def _stop_expecting(self) -> None:
         if self._head_deadline is not None:
             self._head_deadline.cancel()
             self._head_deadline = None
 
-    def _give_up_head(self) -> None:
-        """End a connection whose next head does not come: nobody else may, without a proxy in front."""
+    def _time_out_head(self) -> None:
+        """Close a connection whose next request head does not arrive. Without a proxy, nothing else does."""
         cycle: RequestResponseCycle | None = getattr(self, "cycle", None)  # None before the first request
         if cycle is not None and not cycle.response_complete:
-            self._expect_head()  # nothing is read on while the request before is being answered
+            self._expect_head()  # the previous request is still being answered
             return
         if self._is_in_head:
             self._refuse(*_LATE_HEAD)
         self.transport.close()
 
-    def _say_no_more(self) -> None:
+    def _close_for_writing(self) -> None:
         self._is_last = True
         self.transport.write_eof()
-        self._read_on()
+        self._discard_rest()
 
-    def _read_on(self) -> None:
+    def _discard_rest(self) -> None:
         self._discarded = self._discarded or 0
         self.flow.resume_reading()
         if self._linger is None:
@@ -152,8 +152,8 @@ class ProblemProtocol(HttpToolsProtocol):
             self._linger = None
 
 
-class _Outlet:
-    """The transport as a response sees it, which does not know whether its request has been read."""
+class _ResponseTransport:
+    """The transport that a response writes to. It closes only after the request has been read."""
 
     __slots__ = ("_cycle", "_protocol", "write")
 

@@ -1,4 +1,4 @@
-"""The public calls: what answers them, and what their documentation says."""
+"""The public routes: their handlers and their documentation."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ _UPLOAD: Final = {
     }
 }
 _UPLOAD_PROBLEMS: Final = (400, 408, 413, 415, 422, 429, 500, 503)
-_LOCATION: Final = {"Location": {"description": "Where the prediction is read.", "schema": {"type": "string"}}}
+_LOCATION: Final = {"Location": {"description": "Address of the prediction.", "schema": {"type": "string"}}}
 _APPLIED: Final = {
-    "Preference-Applied": {"description": "The wait that was granted, `wait=N`.", "schema": {"type": "string"}}
+    "Preference-Applied": {"description": "The granted wait, as `wait=N`.", "schema": {"type": "string"}}
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Success:
-    """What a call answers when all is well."""
+    """A successful response."""
 
-    shape: type[BaseModel]
+    schema: type[BaseModel]
     text: str
     example: Mapping[str, Any]
     headers: Mapping[str, Any] = field(default_factory=dict)
@@ -48,13 +48,13 @@ class Success:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: its handler, and what its documentation says."""
+    """One route: its handler and its documentation."""
 
     method: str
     path: str
     handler: Handler
     name: str
-    """What a generated client names it."""
+    """Operation id, from which generated clients take their names."""
     summary: str
     success: dict[int, Success]
     problems: tuple[int, ...] = ()
@@ -63,17 +63,17 @@ class Call:
 
 
 def public_calls(predictions: Predictions, health: Health) -> list[Call]:
-    """Return every public call."""
+    """Return all public routes."""
     return [
         _create(predictions),
         _read(predictions),
         _cancel(predictions),
         _follow(predictions),
-        _judge(predictions),
+        _send_feedback(predictions),
         _explain(predictions),
         _predict(predictions),
         _list_labels(predictions),
-        *_states(health),
+        *_health_checks(health),
         _problem_call(),
     ]
 
@@ -87,33 +87,33 @@ def _create(predictions: Predictions) -> Call:
         "Classify an image",
         {
             200: Success(
-                schemas.PredictionShape,
-                "Final within the time of `Prefer: wait=N`.",
+                schemas.PredictionSchema,
+                "Finished within the time of `Prefer: wait=N`.",
                 examples.SUCCEEDED,
                 _LOCATION | _APPLIED,
             ),
-            202: Success(schemas.PredictionShape, "Accepted; see `Location`.", examples.QUEUED, _LOCATION | _APPLIED),
+            202: Success(schemas.PredictionSchema, "Accepted; see `Location`.", examples.QUEUED, _LOCATION | _APPLIED),
         },
         _UPLOAD_PROBLEMS,
         _UPLOAD
         | {
             "parameters": [
-                _header("Prefer", "`wait=N`: answer with the result if it is there within N seconds.", "wait=10"),
+                _header("Prefer", "`wait=N`: wait up to N seconds for the result.", "wait=10"),
                 _header(
                     "Idempotency-Key",
-                    "Sent again with the same image, it returns the same prediction.",
+                    "A retry with the same key and image returns the same prediction.",
                     "b9c1a7e2-5f04-4d0b-9f4e-2f6f0d3c8a11",
                     r"^[\x21-\x7e]{1,255}$",
                 ),
                 _header(
                     "Splitleaf-Unit",
-                    "Who asks (a device, a person); browsers get a cookie.",
+                    "Pseudonym of the client, such as a device or a person. Browsers get a cookie instead.",
                     "device-17",
                     r"^[\x21-\x7e]{1,200}$",
                 ),
                 _query(
                     "priority",
-                    "`batch` lets those who wait for an answer go first.",
+                    "`batch` predictions are processed after `interactive` ones.",
                     {"type": "string", "enum": ["interactive", "batch"], "default": "interactive"},
                 ),
             ]
@@ -128,7 +128,7 @@ def _read(predictions: Predictions) -> Call:
         predictions.read,
         "readPrediction",
         "Read a prediction, or wait for it",
-        {200: Success(schemas.PredictionShape, "The prediction as it is.", examples.SUCCEEDED)},
+        {200: Success(schemas.PredictionSchema, "The current state of the prediction.", examples.SUCCEEDED)},
         (400, 404, 500, 503),
         {
             "parameters": [
@@ -146,7 +146,11 @@ def _cancel(predictions: Predictions) -> Call:
         predictions.cancel,
         "cancelPrediction",
         "Cancel a prediction",
-        {200: Success(schemas.PredictionShape, "Canceled, or final already.", examples.CANCELED)},
+        {
+            200: Success(
+                schemas.PredictionSchema, "The prediction is canceled, or was already final.", examples.CANCELED
+            )
+        },
         (404, 500, 503),
         {"parameters": [_id()]},
     )
@@ -162,10 +166,10 @@ def _follow(predictions: Predictions) -> Call:
         {},
         (404, 500, 503),
         {
-            "parameters": [_id(), _header("Last-Event-ID", "The last event that was received.", "queued")],
+            "parameters": [_id(), _header("Last-Event-ID", "The last event that the client received.", "queued")],
             "responses": {
                 "200": {
-                    "description": "Events `queued`, `running` and `done`; the data is the prediction.",
+                    "description": "The events `queued`, `running` and `done`. Their data is the prediction.",
                     "content": {"text/event-stream": {"schema": {"type": "string"}, "example": examples.EVENTS}},
                 }
             },
@@ -173,7 +177,7 @@ def _follow(predictions: Predictions) -> Call:
     )
 
 
-def _judge(predictions: Predictions) -> Call:
+def _send_feedback(predictions: Predictions) -> Call:
     return Call(
         "POST",
         "/v1/predictions/{id}/feedback",
@@ -182,7 +186,9 @@ def _judge(predictions: Predictions) -> Call:
         "Say whether the answer was right",
         {
             201: Success(
-                schemas.FeedbackShape, "Noted. May be sent again; the last one counts.", examples.FEEDBACK_NOTED
+                schemas.FeedbackSchema,
+                "The feedback is recorded. Feedback may be sent again; the latest counts.",
+                examples.FEEDBACK_NOTED,
             )
         },
         (400, 404, 408, 409, 413, 415, 422, 429, 500, 503),
@@ -196,11 +202,11 @@ def _explain(predictions: Predictions) -> Call:
         "/v1/predictions/{id}/explanation",
         predictions.explanation,
         "explainPrediction",
-        "Show what in the image speaks for the answer",
+        "Explain the answer with a heat map",
         {
             200: Success(
-                schemas.ExplanationShape,
-                "A coarse heat map; `heat` is null where none is offered.",
+                schemas.ExplanationSchema,
+                "A coarse heat map. `heat` is null if none is available.",
                 examples.EXPLANATION,
             )
         },
@@ -215,8 +221,8 @@ def _predict(predictions: Predictions) -> Call:
         "/predict",
         predictions.predict,
         "predict",
-        "Classify an image in one call",
-        {200: Success(schemas.SimpleAnswerShape, "The answer.", examples.SIMPLE_ANSWER)},
+        "Classify an image in one request",
+        {200: Success(schemas.SimpleAnswerSchema, "The answer.", examples.SIMPLE_ANSWER)},
         _UPLOAD_PROBLEMS,
         _UPLOAD,
     )
@@ -229,26 +235,38 @@ def _list_labels(predictions: Predictions) -> Call:
         predictions.labels,
         "listLabels",
         "List the conditions",
-        {200: Success(schemas.LabelsShape, "In the order of training.", examples.LABELS)},
+        {200: Success(schemas.LabelsSchema, "The conditions, in the order of training.", examples.LABELS)},
         (500, 503),
     )
 
 
-def _states(health: Health) -> list[Call]:
-    alive = Success(schemas.StatusShape, "It is.", {"status": "alive"})
-    ready = Success(schemas.StatusShape, "It can.", {"status": "ready"})
-    not_ready = Success(schemas.StatusShape, "It cannot; `problems` says why.", examples.NOT_READY, RETRY_AFTER)
-    well = Success(schemas.HealthShape, "For people; `/readyz` is for machines.", examples.HEALTH)
+def _health_checks(health: Health) -> list[Call]:
+    alive = Success(schemas.StatusSchema, "The process is alive.", {"status": "alive"})
+    ready = Success(schemas.StatusSchema, "The service can accept images.", {"status": "ready"})
+    not_ready = Success(
+        schemas.StatusSchema, "The service cannot accept images. `problems` says why.", examples.NOT_READY, RETRY_AFTER
+    )
+    well = Success(schemas.HealthSchema, "A summary for people. Machines use `/readyz`.", examples.HEALTH)
     return [
-        Call("GET", "/livez", health.live, "isAlive", "Is the process alive?", {200: alive}, tag="Health"),
-        Call("GET", "/readyz", health.ready, "isReady", "Can it answer?", {200: ready, 503: not_ready}, tag="Health"),
-        Call("GET", "/health", health.summary, "health", "How is it?", {200: well}, tag="Health"),
+        Call("GET", "/livez", health.live, "isAlive", "Check whether the process is alive", {200: alive}, tag="Health"),
+        Call(
+            "GET",
+            "/readyz",
+            health.ready,
+            "isReady",
+            "Check whether the service is ready",
+            {200: ready, 503: not_ready},
+            tag="Health",
+        ),
+        Call(
+            "GET", "/health", health.summary, "health", "Summarize the health of the service", {200: well}, tag="Health"
+        ),
     ]
 
 
 def _problem_call() -> Call:
     meaning = {
-        "description": "What the code means, and what to do.",
+        "description": "What the code means, and what to do about it.",
         "content": {"text/plain": {"schema": {"type": "string"}, "example": examples.PROBLEM_PAGE}},
     }
     parameter = {"name": "code", "in": "path", "required": True, "schema": {"type": "string"}}
@@ -257,7 +275,7 @@ def _problem_call() -> Call:
         "/problems/{code}",
         problem_page,
         "explainProblem",
-        "Say what a problem's code means",
+        "Explain a problem code",
         {},
         (404, 500),
         {"parameters": [parameter | {"example": "image_too_small"}], "responses": {"200": meaning}},
@@ -278,6 +296,6 @@ def _query(name: str, text: str, schema: dict[str, Any]) -> dict[str, Any]:
     return {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
 
 
-def _json_body(shape: type[BaseModel], named: Mapping[str, Any]) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{shape.__name__}"}
+def _json_body(model: type[BaseModel], named: Mapping[str, Any]) -> dict[str, Any]:
+    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
     return {"required": True, "content": {"application/json": {"schema": schema, "examples": dict(named)}}}

@@ -1,4 +1,4 @@
-"""What the calls answer, for their documentation. Tests hold it against the shapes and against what is sent."""
+"""Example responses for the OpenAPI document. Tests compare them with the schemas and with real responses."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ EXPLANATION: Final[dict[str, Any]] = {
 }
 FEEDBACK: Final[dict[str, Any]] = {
     "right": {"summary": "The answer was right.", "value": {"correct": True}},
-    "wrong": {"summary": "It was not, and what it is nobody knows.", "value": {"correct": False}},
-    "named": {"summary": "It is this.", "value": {"label": "Early_blight"}},
+    "wrong": {"summary": "The answer was wrong; the condition is unknown.", "value": {"correct": False}},
+    "named": {"summary": "The condition is this one.", "value": {"label": "Early_blight"}},
 }
 FEEDBACK_NOTED: Final[dict[str, Any]] = {
     "prediction_id": ID,
@@ -67,4 +67,6 @@ SIMPLE_ANSWER: Final[dict[str, Any]] = {"disease": "Late blight", "confidence": 
 LABELS: Final[dict[str, Any]] = {"labels": [{"label": label, "display_name": name} for label, name, _ in _TOP]}
 HEALTH: Final[dict[str, Any]] = {"status": "ok", "problems": [], "workers": 2}
 NOT_READY: Final[dict[str, Any]] = {"status": "not ready", "problems": ["no model is ready"]}
-PROBLEM_PAGE: Final = "image_too_small (422)\n\nA side is shorter than 32 pixels.\nSend a larger image.\n"
+PROBLEM_PAGE: Final = (
+    "image_too_small (422)\n\nOne side of the image is shorter than 32 pixels.\nSend a larger image.\n"
+)

@@ -1,4 +1,4 @@
-"""Liveness touches no dependency; readiness asks the broker; neither fails because of overload."""
+"""Health checks. Liveness uses no dependency; readiness asks the broker; overload fails neither."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Health:
         return json_response({"status": "ready"})
 
     async def summary(self, _request: Request) -> Response:
-        """Answer 200 in any case: this is for people; machines ask `/readyz`."""
+        """Return 200 in any case: this is for people. Machines use `/readyz`."""
         problems = await self._problems()
         monitor = self._services.monitor
         if monitor.route_problem:

@@ -1,4 +1,4 @@
-"""How an image came, as far as its request shows it."""
+"""Where an image came from, as far as its request shows."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ _HOST: Final = re.compile(r"(?:https?://)?(\[[^]]*\]|[^][:/]+)")
 
 
 def find_origin(scope: Scope) -> Origin:
-    """Return how the image of a call of the API came. Never `PREDICT`: that call has an address of its own."""
+    """Return the origin of an image sent to the versioned API. Never `PREDICT`, which has its own route."""
     if header(scope, HEADER) is not None:
         return Origin.UNIT
     return Origin.PAGE if _is_from_page(scope) else Origin.API
 
 
 def _is_from_page(scope: Scope) -> bool:
-    """Go by two headers that a browser lets no script write."""
+    """Decide by two headers that browsers do not let scripts set."""
     fetched_from = header(scope, b"sec-fetch-site")
     if fetched_from is not None:
         return fetched_from == "same-origin"
-    # On plain HTTP browsers send only the other one. A proxy may leave the port out of the host.
+    # Over plain HTTP, browsers send only `Origin`. A proxy may drop the port from `Host`.
     named, here = _host(header(scope, b"origin")), _host(header(scope, b"host"))
     return named is not None and named == here
 

@@ -1,4 +1,4 @@
-"""The public calls about predictions. Plain Starlette: this is the hot path."""
+"""Handlers of the public routes for predictions. They use Starlette alone, because this is the hot path."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from splitleaf.api.http.bodies import media_type, read_body
-from splitleaf.api.http.body_budget import let_go_of_body
+from splitleaf.api.http.body_budget import release_body
 from splitleaf.api.http.headers import header
 from splitleaf.api.public.origins import find_origin
 from splitleaf.api.public.units import Unit, identify_unit
@@ -46,7 +46,7 @@ KEEP_ALIVE_S = 15.0
 
 
 class Predictions:
-    """Submit, read, follow, cancel, and say whether the answer was right."""
+    """Submit, read, follow and cancel predictions, explain them, and take feedback."""
 
     def __init__(self, services: ApiServices) -> None:
         self._services = services
@@ -76,12 +76,12 @@ class Predictions:
         return json_response(prediction_view(state, self._limits.top_k), status, headers)
 
     async def predict(self, request: Request) -> Response:
-        """`POST /predict`: one call, one answer."""
+        """`POST /predict`: upload and result in one request."""
         state, headers = await self._submit(request, self._limits.max_wait_s, Origin.PREDICT)
         if state.status is PredictionStatus.FAILED:
             raise EngineFailed
         if state.classification is None:
-            raise Overloaded("no answer was found in time; please try again", code="timed_out")
+            raise Overloaded("the image could not be analyzed in time; please try again", code="timed_out")
         best = state.classification.best
         return json_response({"disease": best.display_name, "confidence": percent(best.confidence)}, 200, headers)
 
@@ -97,7 +97,7 @@ class Predictions:
     async def events(self, request: Request) -> Response:
         """`GET /v1/predictions/{id}/events` as server-sent events."""
         states = self._results.follow(request.path_params["id"])
-        # The first state is awaited here, so that an unknown id is a problem and not an empty stream.
+        # Await the first state here, so that an unknown id gets a problem document and not an empty stream.
         first = await anext(states)
         seen = request.headers.get("last-event-id", "")
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -105,7 +105,7 @@ class Predictions:
 
     async def feedback(self, request: Request) -> Response:
         """`POST /v1/predictions/{id}/feedback`."""
-        counted = await self._counted(request)
+        quota_headers = await self._count(request)
         said = await self._read_feedback(request)
         unit = identify_unit(request, self._services.secrets)
         state = await self._results.read(request.path_params["id"])
@@ -123,7 +123,7 @@ class Predictions:
             "label": feedback.label,
             "created_at": as_rfc3339(feedback.created_ms),
         }
-        return json_response(body, 201, counted | _cookie(unit))
+        return json_response(body, 201, quota_headers | _cookie(unit))
 
     async def explanation(self, request: Request) -> Response:
         """`GET /v1/predictions/{id}/explanation`."""
@@ -139,62 +139,62 @@ class Predictions:
         unit = identify_unit(request, self._services.secrets, key)
         forced = await self._forced_variant(request)
         if self._services.is_draining():
-            raise DependencyDown("this server is being replaced; please try again")
-        counted = await self._counted(request)
+            raise DependencyDown("this server is restarting; please try again")
+        quota_headers = await self._count(request)
         client = await self._services.client_limits.client_of(request)
         request_id = request.scope.get("request_id", "")
         submission = Submission(b"", unit.unit_hash, request_id, wait_s, key, priority, origin, forced, client)
-        submission.on_read = partial(_let_go, submission, request)
+        submission.on_read = partial(_release, submission, request)
         await self._submission.require_room(submission)
         submission.data = await read_upload(
             request, max_bytes=self._limits.max_upload_bytes, timeout_s=self._limits.body_timeout_s
         )
         if unit.set_cookie and key:
-            # Who has no cookie is told from others by the image, too, which has only now arrived.
+            # A client without a cookie is recognized by its image, too, which has only now arrived.
             unit = identify_unit(request, self._services.secrets, key, submission.data)
             submission.unit_hash = unit.unit_hash
         state = await self._submission.submit(submission)
-        return state, counted | _cookie(unit)
+        return state, quota_headers | _cookie(unit)
 
-    async def _counted(self, request: Request) -> dict[str, str]:
-        """Count the request before its body is read; return the headers that say what is left."""
+    async def _count(self, request: Request) -> dict[str, str]:
+        """Count the request against the rate limits before its body is read, and return the quota headers."""
         limits = self._services.client_limits
         return await limits.count(request) if limits.are_on else {}
 
     async def _forced_variant(self, request: Request) -> tuple[str, str] | None:
-        """Return the experiment and the variant that a tester with a key names; nobody else can."""
+        """Return the experiment and variant that the request asks for. This requires a key."""
         named = header(request.scope, FORCE_HEADER)
         if named is None:
             return None
         await require(Scope.READ, self._services.access)(request)
         experiment, separator, variant = named.partition("/")
         if not separator:
-            raise RejectedInput("Splitleaf-Variant is EXPERIMENT/VARIANT", code="invalid_request")
+            raise RejectedInput("Splitleaf-Variant must have the form EXPERIMENT/VARIANT", code="invalid_request")
         return experiment, variant
 
     async def _read_feedback(self, request: Request) -> dict[str, Any]:
         if media_type(request) != "application/json":
-            raise UnsupportedMedia("send application/json")
+            raise UnsupportedMedia("send the feedback as application/json")
         body = await read_body(request, max_bytes=MAX_FEEDBACK_BYTES, timeout_s=self._limits.body_timeout_s)
         return _parse_feedback(body)
 
     def _preferred_wait_s(self, request: Request) -> float | None:
-        """Return the wait of RFC 7240's `Prefer`, capped; None when the client did not ask for one."""
+        """Return the wait from the `Prefer` header (RFC 7240), capped; None if the client did not ask for one."""
         match = _WAIT.search(header(request.scope, b"prefer") or "")
         return None if match is None else min(float(match[1]), self._limits.max_wait_s)
 
     def _asked_wait_s(self, request: Request) -> float:
         asked = request.query_params.get("wait", "0")
         if not asked.isascii() or not asked.isdigit():
-            raise RejectedInput("`wait` is a whole number of seconds", code="invalid_wait")
+            raise RejectedInput("`wait` must be a whole number of seconds", code="invalid_wait")
         return min(float(asked), self._limits.max_wait_s)
 
     async def _stream(self, first: JobState, states: AsyncIterator[JobState], seen: str) -> AsyncIterator[bytes]:
-        """Yield one event a state; a comment now and then keeps proxies from closing a quiet connection."""
+        """Yield one event for each state. Periodic comments keep proxies from closing an idle connection."""
         state: JobState | None = first
         while state is not None:
             name = _event_name(state)
-            # A client that reconnects names the last event it got; states have an order, so what it has is known.
+            # A reconnecting client sends the last event that it received. States are ordered, so skip up to there.
             if _ORDER.get(seen, -1) < _ORDER[name]:
                 view = json.dumps(prediction_view(state, self._limits.top_k), separators=(",", ":"))
                 yield f"event: {name}\nid: {name}\ndata: {view}\n\n".encode()
@@ -209,9 +209,9 @@ class Predictions:
                 upcoming.cancel()
 
 
-def _let_go(submission: Submission, request: Request) -> None:
+def _release(submission: Submission, request: Request) -> None:
     submission.data = b""
-    let_go_of_body(request.scope)
+    release_body(request.scope)
 
 
 def _cookie(unit: Unit) -> dict[str, str]:
@@ -237,7 +237,7 @@ def _idempotency_key(request: Request) -> str:
 def _priority(request: Request) -> Priority:
     name = request.query_params.get("priority", "interactive") if request.scope["query_string"] else "interactive"
     if name not in _PRIORITIES:
-        raise RejectedInput("`priority` is interactive or batch", code="invalid_priority")
+        raise RejectedInput("`priority` must be `interactive` or `batch`", code="invalid_priority")
     return _PRIORITIES[name]
 
 
@@ -245,7 +245,7 @@ def _parse_feedback(body: bytes) -> dict[str, Any]:
     try:
         said = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise RejectedInput("the body is not JSON", code="invalid_json") from error
+        raise RejectedInput("the request body is not valid JSON", code="invalid_json") from error
     if not isinstance(said, dict):
         raise Unprocessable('send {"correct": true} or {"label": "..."}', code="invalid_feedback")
     return said

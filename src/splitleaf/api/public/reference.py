@@ -1,4 +1,4 @@
-"""`/docs`: a page of our own over the OpenAPI document, because the usual ones load their scripts from elsewhere."""
+"""`/docs`: an API reference that loads no scripts from other hosts, unlike the common ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _FILES: Final = {
 
 
 def reference_routes() -> list[BaseRoute]:
-    """Return the routes of the reference."""
+    """Return the routes of the API reference."""
     return [_file_route(path, *file) for path, file in _FILES.items()]
 
 

@@ -1,4 +1,4 @@
-"""Who is asking: a unit named by the client, or a browser with a signed cookie. Only hashes travel further."""
+"""Identify the unit of a request: named by the client, or by a signed cookie. Only keyed hashes leave this module."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ _NAMED = re.compile(r"[\x21-\x7e]{1,200}")
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A pseudonym, and the cookie that makes it last where the client had none."""
+    """A pseudonymous unit, and the cookie to set if the client had none."""
 
     unit_hash: str
     set_cookie: str = ""
 
 
 def identify_unit(request: Request, unit_secrets: ApiSecrets, idempotency_key: str = "", body: bytes = b"") -> Unit:
-    """Return the unit of a request; raise `RejectedInput` (code `invalid_unit`) for a header out of bounds.
+    """Return the unit of a request. Raises `RejectedInput` (`invalid_unit`) for an invalid header.
 
-    A client whose first answer was lost has no cookie when it asks again. Where the very same request comes again (the
-    `idempotency_key`, the `body`, the network and the program that sends it), it is the unit that it was. Less would
-    not do: behind one address sit many people, and keys such as `1` are nobody's own.
+    A client that lost the first response has no cookie when it retries. If the same request arrives again (the same
+    `idempotency_key`, `body`, network and client program), it gets the same unit. All four are needed: many people
+    share one address, and many clients send keys such as `1`.
     """
     named = header(request.scope, HEADER)
     if named is not None:
@@ -58,13 +58,13 @@ def identify_unit(request: Request, unit_secrets: ApiSecrets, idempotency_key: s
 def _repeatable_token(request: Request, idempotency_key: str, body: bytes, unit_secrets: ApiSecrets) -> str:
     program = "\0".join(request.headers.get(name, "") for name in ("user-agent", "accept-language"))
     image = hashlib.blake2b(body, digest_size=32).hexdigest()
-    said = f"{client_network(request)}\0{idempotency_key}\0{image}\0{program}".encode()
-    digest = hashlib.blake2b(said, key=unit_secrets.signing_key, digest_size=16, person=b"splitleaf-first").digest()
+    message = f"{client_network(request)}\0{idempotency_key}\0{image}\0{program}".encode()
+    digest = hashlib.blake2b(message, key=unit_secrets.signing_key, digest_size=16, person=b"splitleaf-first").digest()
     return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
 
 def derive_secrets(secret: bytes) -> ApiSecrets:
-    """Derive independent keys from the installation's one secret."""
+    """Derive independent keys from the secret of the installation."""
     return ApiSecrets(
         signing_key=hashlib.blake2b(secret, person=b"splitleaf-cookie").digest(),
         unit_pepper=hashlib.blake2b(secret, person=b"splitleaf-unit", digest_size=32).digest(),

@@ -1,4 +1,4 @@
-"""The request's body -> the bytes of one image, under limits of its own."""
+"""Read the bytes of one image from a request body, within limits."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ MULTIPART_OVERHEAD_BYTES = 65_536
 
 
 async def read_upload(request: Request, *, max_bytes: int, timeout_s: float) -> bytes:
-    """Return the image's bytes, from multipart field `file` or from a raw body.
+    """Return the bytes of the image, from the multipart field `file` or from a raw body.
 
-    The whole body must arrive within `timeout_s`, however slowly it drips; what is too long is refused as
-    soon as that is known. File names are not read. Raises the `RejectedInput` family.
+    The whole body must arrive within `timeout_s`, however slowly the client sends. A body that is too large is refused
+    as soon as that is known. File names are not read. Raises subclasses of `RejectedInput`.
     """
     _refuse_encodings(request)
     media_type, options = parse_options_header(header(request.scope, b"content-type") or "")
@@ -48,17 +48,19 @@ async def read_upload(request: Request, *, max_bytes: int, timeout_s: float) -> 
     except TimeoutError as error:
         raise RequestTimedOut("the image did not arrive in time") from error
     except ClientDisconnect as error:
-        raise MalformedRequest("the connection ended before the image did", code="incomplete_body") from error
+        raise MalformedRequest(
+            "the connection closed before the whole image had arrived", code="incomplete_body"
+        ) from error
 
 
 def _refuse_encodings(request: Request) -> None:
     if (header(request.scope, b"content-encoding") or "identity").lower() != "identity":
-        raise UnsupportedMedia("send the image as it is, without Content-Encoding", code="unsupported_encoding")
+        raise UnsupportedMedia("send the image without Content-Encoding", code="unsupported_encoding")
 
 
 def _require_raw(media_type: str) -> None:
     if media_type and not media_type.startswith("image/") and media_type != "application/octet-stream":
-        raise UnsupportedMedia("send the image as multipart field `file`, or as the body with an image/* type")
+        raise UnsupportedMedia("send the image as the multipart field `file`, or as the body with an image/* type")
 
 
 async def _read_raw(request: Request, max_bytes: int) -> bytes:
@@ -70,13 +72,13 @@ def _too_large(max_bytes: int) -> PayloadTooLarge:
 
 
 def _file_required() -> RejectedImage:
-    return RejectedImage(f"send the image as multipart field `{FIELD}`", code="file_required")
+    return RejectedImage(f"send the image as the multipart field `{FIELD}`", code="file_required")
 
 
 async def _read_multipart(request: Request, boundary: bytes, max_bytes: int) -> bytes:
     if not boundary or len(boundary) > 256:
         raise MalformedRequest("the multipart body has no boundary")
-    form = _Form(max_bytes)
+    form = _MultipartForm(max_bytes)
     whole = max_bytes + MULTIPART_OVERHEAD_BYTES
     parser = MultipartParser(boundary, form.callbacks(), max_size=whole)
     try:
@@ -84,13 +86,13 @@ async def _read_multipart(request: Request, boundary: bytes, max_bytes: int) -> 
             parser.write(chunk)
         parser.finalize()
     except FormParserError as error:
-        raise MalformedRequest("the multipart body breaks its own format") from error
+        raise MalformedRequest("the multipart body is malformed") from error
     return form.image()
 
 
 @dataclass(slots=True)
-class _Form:
-    """Takes what the parser finds; keeps nothing but the one image."""
+class _MultipartForm:
+    """Receives the callbacks of the multipart parser. It keeps only the one image."""
 
     max_bytes: int
     pieces: list[bytes] = field(default_factory=list)
@@ -119,7 +121,7 @@ class _Form:
     def on_part_begin(self) -> None:
         self.parts += 1
         if self.parts > MAX_PARTS:
-            raise MalformedRequest(f"more than {MAX_PARTS} parts")
+            raise MalformedRequest(f"the multipart body has more than {MAX_PARTS} parts")
         self.name, self.header_bytes, self.part_bytes, self.has_file_name = b"", 0, 0, False
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
@@ -142,7 +144,7 @@ class _Form:
         if self.is_file:
             self.files += 1
             if self.files > 1:
-                raise MalformedRequest("send one image a request", code="duplicate_file")
+                raise MalformedRequest("send only one image per request", code="duplicate_file")
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         self.part_bytes += end - start
@@ -153,13 +155,13 @@ class _Form:
         elif self.part_bytes > MAX_TEXT_BYTES and self.has_file_name:
             raise _file_required()
         elif self.part_bytes > MAX_TEXT_BYTES:
-            raise MalformedRequest(f"a text field of more than {MAX_TEXT_BYTES} bytes")
+            raise MalformedRequest(f"a text field is larger than {MAX_TEXT_BYTES} bytes")
 
     def on_end(self) -> None:
         self.is_closed = True
 
     def image(self) -> bytes:
-        """Return the image; raise when the body was cut or held none."""
+        """Return the image. Raises if the body was incomplete or had none."""
         if not self.is_closed:
             raise MalformedRequest("the multipart body has no closing boundary")
         if not self.files:
@@ -169,4 +171,4 @@ class _Form:
     def _count_header(self, count: int) -> None:
         self.header_bytes += count
         if self.header_bytes > MAX_PART_HEADER_BYTES:
-            raise MalformedRequest(f"a part's headers have more than {MAX_PART_HEADER_BYTES} bytes")
+            raise MalformedRequest(f"the headers of a part are larger than {MAX_PART_HEADER_BYTES} bytes")

@@ -1,4 +1,4 @@
-"""What the public sees of a prediction. The only place where a state becomes a response."""
+"""Public representations of a prediction. Every response about a prediction is built here."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from splitleaf.core.prediction import MAP_SIDE, Classification, PredictionStatus
 from splitleaf.flows.submit_image import UNEXPLAINED
 from splitleaf.jobs.queue import JobState
 
-# Remarks about the image that may help who took it; every other flag is internal.
+# Flags that are public, as remarks that may help the person who took the photo. All others are internal.
 PUBLIC_FLAGS = frozenset({"low_information"})
 
-_EXPIRED = {"code": "expired", "detail": "no answer was found in time; please try again"}
+_EXPIRED = {"code": "expired", "detail": "the image could not be analyzed in time; please try again"}
 
 
 def prediction_view(state: JobState, top_k: int) -> dict[str, Any]:
-    """Return the public form: the same keys for all versions, no word of any."""
+    """Return the public form. It has the same keys for all versions, and names none."""
     result = state.classification
     own = f"/v1/predictions/{state.id}"
     return {
@@ -41,9 +41,9 @@ def prediction_view(state: JobState, top_k: int) -> dict[str, Any]:
 
 
 def explanation_view(state: JobState) -> dict[str, Any]:
-    """Return where the evidence for the label lies, in the same form for every version that might have answered.
+    """Return the heat map for the label, in the same form for every version that might have answered.
 
-    Raises `Conflict` (`no_answer_to_explain`) where there is no answer.
+    Raises `Conflict` (`no_answer_to_explain`) if there is no answer.
     """
     result = state.classification
     if result is None:
@@ -63,7 +63,7 @@ def percent(probability: float) -> float:
 
 
 def json_response(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return JSON that no cache keeps."""
+    """Return a JSON response that must not be cached."""
     content = json.dumps(body, separators=(",", ":"), ensure_ascii=False)
     return Response(content, status, {"Cache-Control": "no-store", **(headers or {})}, "application/json")
 
@@ -85,7 +85,7 @@ def _result_view(result: Classification, state: JobState, top_k: int) -> dict[st
 
 
 def _heat_view(heat: bytes) -> list[list[int]] | None:
-    """Return rows of cells in percent of the hottest one."""
+    """Return rows of cells, in percent of the hottest cell."""
     if len(heat) != MAP_SIDE * MAP_SIDE:
         return None
     percents = [round(value / 2.55) for value in heat]

@@ -1,4 +1,4 @@
-"""Who calls the admin API: a bearer key, or the dashboard's session that one has opened."""
+"""Authentication and authorization: bearer keys, and sessions of the dashboard."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from splitleaf.core.errors import Forbidden, Unauthorized
 
 
 class Access:
-    """Keys and sessions together."""
+    """Identifies clients by key or by session."""
 
     def __init__(self, keys: KeyRing, sessions: SessionSigner) -> None:
         self.keys = keys
         self.sessions = sessions
 
     async def of_key(self, key: str) -> Identity:
-        """Return whose key it is. Raises `Unauthorized`."""
+        """Return the identity of a key. Raises `Unauthorized`."""
         who = await self.keys.find(key_digest(key.strip())) if key.strip() else None
         if who is None:
             raise Unauthorized
         return who
 
     async def identify(self, request: Request) -> Identity:
-        """Return who asks. A key that is sent counts alone; a session only for what its own pages ask.
+        """Return who sent a request. If a key is present, the session is ignored.
 
-        Raises `Unauthorized`, and `Forbidden` (`cross_site`) for a change that another site may have sent.
+        Raises `Unauthorized`, and `Forbidden` (`cross_site`) for a change that another site may have caused.
         """
         if "authorization" in request.headers:
             kind, _, key = request.headers["authorization"].partition(" ")
@@ -40,12 +40,12 @@ class Access:
         return who
 
     def session(self, request: Request) -> Session | None:
-        """Return the session of a request's cookie, unless it is forged or out of time. It may have been ended."""
+        """Return the session from a cookie, unless it is forged or expired. It may have been ended."""
         return self.sessions.read(request.cookies.get(SESSION_COOKIE, ""))
 
 
 class Required:
-    """Lets those pass who have a scope, and returns the name by which the audit log knows them."""
+    """A FastAPI dependency that requires a scope and returns the actor's name for the audit log."""
 
     def __init__(self, scope: Scope, access: Access) -> None:
         self.scope = scope
@@ -60,5 +60,5 @@ class Required:
 
 
 def require(scope: Scope, access: Access) -> Required:
-    """Return a dependency for routes that want this scope."""
+    """Return a dependency for routes that require this scope."""
     return Required(scope, access)

@@ -1,4 +1,4 @@
-"""How often one client may ask: counted by key where a request brings one, by address otherwise."""
+"""Rate limits per client: by key if a request has a valid one, otherwise by network address."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from splitleaf.jobs.rates import Rate, RateLimiter
 log = structlog.get_logger(__name__)
 
 _KEY: Final = "key:"
-_COUNTED_WITHIN_S: Final = 0.25
-"""A limit that cannot be counted so soon is not applied: it must never be what takes the service down."""
+_TIMEOUT_S: Final = 0.25
+"""A limit that cannot be checked within this time is not applied: rate limiting must not cause an outage."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClientRates:
-    """What one client may send; None: as much as it likes."""
+    """How many requests one client may send; None means without limit."""
 
     per_address: Rate | None = None
     per_key: Rate | None = None
 
 
 class ClientLimits:
-    """Counts requests in the broker. Costs nothing, not even a look at the request, where nothing is limited."""
+    """Counts requests in the broker. If no limit is set, requests are not inspected at all."""
 
     def __init__(self, rates: ClientRates, limiter: RateLimiter, access: Access, pepper: bytes) -> None:
         self._rates = rates
@@ -43,33 +43,33 @@ class ClientLimits:
         self.are_on = rates != ClientRates()
 
     async def count(self, request: Request) -> dict[str, str]:
-        """Return the headers that tell the client what it has left. Raises `TooManyRequests`."""
+        """Count a request and return the quota headers. Raises `TooManyRequests`."""
         client = await self.client_of(request)
         rate = self._rates.per_key if client.startswith(_KEY) else self._rates.per_address
         return {} if rate is None else await self.charge(rate, client)
 
     async def client_of(self, request: Request) -> str:
-        """Return whom a request is counted as: a good key, or else the network that it came from."""
+        """Return the client that a request counts for: its valid key, or else its network."""
         key_id = await self._key_of(request)
         return f"{_KEY}{key_id}" if key_id else f"address:{client_network(request)}"
 
     async def charge(self, rate: Rate, client: str) -> dict[str, str]:
-        """Count a request of a client whose name the broker does not learn. Raises `TooManyRequests`.
+        """Count a request of a client, whom the broker knows only by a keyed hash. Raises `TooManyRequests`.
 
-        Where nobody can count, everybody may pass.
+        If the broker cannot count, the request is allowed.
         """
         try:
-            async with asyncio.timeout(_COUNTED_WITHIN_S):
+            async with asyncio.timeout(_TIMEOUT_S):
                 standing = await self._limiter.charge(rate, hash_unit(client, self._pepper))
         except (DependencyDown, Overloaded, TimeoutError) as error:
-            log.warning("request_not_counted", rate=rate.name, detail=str(error) or "too slow")
+            log.warning("request_not_counted", rate=rate.name, detail=str(error) or "timed out")
             return {}
         if not standing.is_allowed:
             raise TooManyRequests(standing)
         return limit_headers(standing)
 
     async def _key_of(self, request: Request) -> str:
-        """Return the id of a good key. Anything else in its place makes nobody a better client."""
+        """Return the id of a valid key; empty for anything else."""
         kind, _, key = (header(request.scope, b"authorization") or "").partition(" ")
         if kind.lower() != "bearer":
             return ""
