@@ -20,7 +20,6 @@ from splitleaf.analysis.windows import judge_window
 from splitleaf.core.measures import MEASURES
 from splitleaf.core.prediction import Classification
 from splitleaf.engine.loading import load_classifier
-from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.images.decoded import decode_image
 from splitleaf.importing.images import read_labelled_folder
 
@@ -53,7 +52,7 @@ def main() -> None:
 
 def prepare(folder: Path, photos: Path) -> tuple[list[Stream], Baseline]:
     """Return the streams of a version and what it holds for usual."""
-    classifier, found = load_classifier(folder, OnnxRuntime), read_labelled_folder(photos)
+    classifier, found = load_classifier(folder), read_labelled_folder(photos)
     manifest = classifier.manifest
     assert manifest.insight is not None
     with np.load(folder / manifest.insight.file, allow_pickle=False) as arrays:

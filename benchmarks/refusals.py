@@ -69,7 +69,7 @@ class Measured:
     """A version under test."""
 
     def __init__(self, folder: Path) -> None:
-        self.classifier: Classifier = load_classifier(folder, OnnxRuntime)
+        self.classifier: Classifier = load_classifier(folder)
         self._network = folder / self.classifier.manifest.artifact.file
         self._spec = self.classifier.manifest.preprocessing.input_spec
 

@@ -8,7 +8,10 @@ import pkgutil
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from textwrap import dedent
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,17 +20,27 @@ from PIL import Image
 import splitleaf.jobs
 from splitleaf.api.http.problem_codes import CODES
 from splitleaf.cli.images import SUFFIXES as CLI_SUFFIXES
+from splitleaf.core.arrays import read_arrays
+from splitleaf.core.errors import EngineFailed, InvalidArtifact
+from splitleaf.engine.loading import load_classifier
+from splitleaf.engine.runtime import FloatBatch, Runtime
+from splitleaf.engine.runtimes import RUNTIMES
 from splitleaf.images.formats import ImageFormat, sniff
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.rasters import open_raster
 from splitleaf.images.refusals import Refusal
 from splitleaf.importing.images import SUFFIXES as IMPORT_SUFFIXES
+from splitleaf.registry.catalogue import Catalogue
+from splitleaf.worker.versions import VersionPool
 from tests.images.corpus import HOSTILE, ODD
 from tests.support.networks import mean_colour_network
+from tests.support.repositories import TELLS_COLOUR, add_version, sha256
+from tests.support.tensors import RED, plain
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs/how-to/extend").glob("*.md"))
 BROKER = (ROOT / "docs/how-to/extend/add-a-broker.md").read_text(encoding="utf-8")
+RUNTIME = (ROOT / "docs/how-to/extend/add-a-runtime.md").read_text(encoding="utf-8")
 CROP = (ROOT / "docs/how-to/extend/add-another-crop.md").read_text(encoding="utf-8")
 TOMATO = re.compile("tomato", re.IGNORECASE)
 
@@ -87,6 +100,32 @@ def test_the_crop_of_the_page_can_be_imported_and_classified(tmp_path: Path) -> 
     splitleaf_says("models", "import", str(network), "--version", "v1", "--preprocessing", "raw,resize=pillow-nearest")
     (answer,) = json.loads(splitleaf_says("predict", str(leaf), "--version", "v1", "--json"))
     assert (answer["label"], answer["display_name"]) == ("Late_blight", "Late blight")
+
+
+def test_a_version_is_served_in_the_runtime_of_the_page_and_shown_as_failed_where_it_is_unknown(tmp_path: Path) -> None:
+    code = "\n".join(dedent(block) for block in re.findall(r"```python\n(.*?)```", RUNTIME, re.DOTALL))
+    names: dict[str, Any] = {one.__name__: one for one in (EngineFailed, InvalidArtifact, Path, Runtime, read_arrays)}
+    names |= {"FloatBatch": FloatBatch, "Sequence": Sequence, "RUNTIMES": RUNTIMES}
+    exec(compile(code, "add-a-runtime.md", "exec"), names)
+    _name_runtime(add_version(tmp_path, "v1", softmax=False))
+    load_anywhere = VersionPool(Catalogue(tmp_path).scan, lambda folder: load_classifier(folder, names["RUNTIMES"]))
+    load_anywhere.refresh()
+    (answer,) = load_anywhere.serving()["v1"].classify([plain(RED)]).classifications
+    assert answer.best.label == "red"
+    without = VersionPool(Catalogue(tmp_path).scan, load_classifier)
+    without.refresh()
+    problem = "failed: the manifest names the runtime 'mean-colour'; known are: onnxruntime"
+    assert without.statuses() == {"v1": problem}
+
+
+def _name_runtime(folder: Path) -> None:
+    """Give the version the artifact and the manifest entries of the page."""
+    weights, manifest = folder / "artifact/weights.npz", folder / "model.toml"
+    np.savez(weights, weights=TELLS_COLOUR.astype(np.float32))
+    (stated,) = (dedent(block) for block in re.findall(r"```toml\n(.*?)```", RUNTIME, re.DOTALL))
+    stated = dedent(stated) + f'sha256 = "{sha256(weights)}"\n'
+    text = re.sub(r"^sha256 = .*\n", "", manifest.read_text(encoding="utf-8").split("[artifact]\n")[1], count=1)
+    manifest.write_text(manifest.read_text(encoding="utf-8").split("[artifact]\n")[0] + stated + text, encoding="utf-8")
 
 
 def test_the_texts_that_name_the_crop_are_where_the_page_says() -> None:

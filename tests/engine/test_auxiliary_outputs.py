@@ -14,7 +14,6 @@ from splitleaf.core.tensor import ImageTensor
 from splitleaf.engine.activation_map import ActivationMaps, MapAxis
 from splitleaf.engine.appearance import measure_appearance
 from splitleaf.engine.loading import load_classifier
-from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.engine.out_of_distribution import OutOfDistributionDetector, as_vectors
 from tests.importing.photos import labelled_folder
 from tests.support.insightful import import_insightful
@@ -122,7 +121,7 @@ def test_features_enter_by_their_roots_and_keep_their_signs() -> None:
 
 def test_an_answer_brings_its_heat_and_measures(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 40))
-    classifier = load_classifier(folder, OnnxRuntime)
+    classifier = load_classifier(folder)
     pixels = np.full((16, 16, 3), 95, np.uint8) + noise(0, 30, 16)
     pixels[:8, :, 2] += 100
     (answer,) = classifier.classify([ImageTensor((16, 16, 3), "uint8", pixels.tobytes())]).classifications
@@ -134,7 +133,7 @@ def test_an_answer_brings_its_heat_and_measures(tmp_path: Path) -> None:
 
 def test_a_image_of_another_kind_gets_no_sure_answer_however_confident_the_network_is(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 40))
-    classifier = load_classifier(folder, OnnxRuntime)
+    classifier = load_classifier(folder)
     (answer,) = classifier.classify([plain(BLUE)]).classifications
     assert answer.best.confidence > 0.9
     assert (answer.is_sure, answer.is_familiar, answer.verdict) == (False, False, Verdict.UNFAMILIAR)
@@ -142,7 +141,7 @@ def test_a_image_of_another_kind_gets_no_sure_answer_however_confident_the_netwo
 
 def test_batches_and_single_images_are_judged_alike(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 40))
-    classifier = load_classifier(folder, OnnxRuntime)
+    classifier = load_classifier(folder)
     tensors = [ImageTensor((16, 16, 3), "uint8", noise(0, high, 16).tobytes()) for high in (90, 150, 200, 256)]
     together = classifier.classify(tensors).classifications
     alone = [classifier.classify([one]).classifications[0] for one in tensors]
@@ -153,7 +152,7 @@ def test_batches_and_single_images_are_judged_alike(tmp_path: Path) -> None:
 
 
 def test_without_reference_images_everything_is_familiar(tmp_path: Path) -> None:
-    classifier = load_classifier(import_insightful(tmp_path, reference=None), OnnxRuntime)
+    classifier = load_classifier(import_insightful(tmp_path, reference=None))
     (answer,) = classifier.classify([plain(RED)]).classifications
     assert (answer.is_familiar, answer.measures) == (True, ())
     assert len(answer.heat) == MAP_SIDE**2
@@ -163,7 +162,7 @@ def test_a_file_that_is_not_the_imported_one_is_refused(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, reference=None)
     (folder / "artifact/insight.npz").write_bytes(b"another")
     with pytest.raises(InvalidArtifact, match="is not the file that was imported"):
-        load_classifier(folder, OnnxRuntime)
+        load_classifier(folder)
 
 
 def test_the_verdict_follows_from_what_is_known() -> None:

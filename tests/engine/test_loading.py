@@ -26,21 +26,21 @@ def test_an_artifact_that_was_changed_is_refused_before_it_is_parsed(tmp_path: P
         raise AssertionError("parsed a file with a wrong digest")
 
     with pytest.raises(InvalidArtifact):
-        load_classifier(folder, never)
+        load_classifier(folder, {"onnxruntime": never})
 
 
 def test_a_network_that_answers_its_golden_images_otherwise_is_refused(tmp_path: Path) -> None:
     folder = add_version(tmp_path, "v1")
     _replace_network(folder, mean_colour_network(16, 16, 3, TELLS_COLOUR[:, ::-1]))
     with pytest.raises(InvalidArtifact, match="golden"):
-        load_classifier(folder, OnnxRuntime)
+        load_classifier(folder)
 
 
 def test_a_file_that_is_no_network_is_refused(tmp_path: Path) -> None:
     folder = add_version(tmp_path, "v1")
     _replace_network(folder, b"not a network")
     with pytest.raises(InvalidArtifact, match="cannot be loaded"):
-        load_classifier(folder, OnnxRuntime)
+        load_classifier(folder)
 
 
 def test_golden_images_that_do_not_fit_are_refused(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_golden_images_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     np.savez(golden, inputs=np.zeros((1, 4, 4, 3), np.uint8), probabilities=np.zeros((1, 3), np.float32))
     _edit(folder, "golden_sha256", sha256(golden))
     with pytest.raises(InvalidArtifact, match="do not match"):
-        load_classifier(folder, OnnxRuntime)
+        load_classifier(folder)
 
 
 def _replace_network(folder: Path, network: bytes) -> None:
@@ -95,7 +95,7 @@ def test_a_batch_is_run_at_once_or_one_by_one_as_is_quicker_here(
 ) -> None:
     folder = add_version(tmp_path, "v1")
     runtime = _Working(run_s, image_s)
-    classifier = load_classifier(folder, lambda _: runtime)
+    classifier = load_classifier(folder, {"onnxruntime": lambda _: runtime})
     runtime.sizes.clear()
     inputs = np.random.default_rng(1).integers(0, 256, (4, SIDE, SIDE, 3), np.uint8)
     result = classifier.classify([ImageTensor((SIDE, SIDE, 3), "uint8", one.tobytes()) for one in inputs])

@@ -10,7 +10,6 @@ import pytest
 
 from splitleaf.core.errors import Conflict
 from splitleaf.engine.loading import load_classifier
-from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.experiments.routing import Routing
 from splitleaf.flows.watch_drift import watch_answering, watch_drift
 from splitleaf.registry.catalogue import Catalogue
@@ -26,7 +25,7 @@ from tests.support.stores import EmptyStore
 
 def test_darker_images_are_an_alarm_and_those_before_stay_what_they_were(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 100))
-    classifier, store, rng = load_classifier(folder, OnnxRuntime), EmptyStore(), np.random.default_rng(2)
+    classifier, store, rng = load_classifier(folder), EmptyStore(), np.random.default_rng(2)
     store.record_outcomes(answered(classifier, rng, 250))
     calm = watch_drift(store, folder, classifier.manifest, window=100)
     assert [(one.number, one.is_alarm) for one in calm.windows] == [(1, False), (2, False)]
@@ -40,7 +39,7 @@ def test_darker_images_are_an_alarm_and_those_before_stay_what_they_were(tmp_pat
 
 def test_other_artifacts_and_unmeasured_images_are_left_out(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 40))
-    classifier, store = load_classifier(folder, OnnxRuntime), EmptyStore()
+    classifier, store = load_classifier(folder), EmptyStore()
     store.record_outcomes([outcome(served_digest=classifier.digest), outcome(measures="[1.0]")])
     report = watch_drift(store, folder, classifier.manifest)
     assert (report.images, report.windows, report.is_alarm) == (0, (), False)
@@ -48,7 +47,7 @@ def test_other_artifacts_and_unmeasured_images_are_left_out(tmp_path: Path) -> N
 
 def test_a_version_without_reference_images_has_no_baseline(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, reference=None)
-    manifest = load_classifier(folder, OnnxRuntime).manifest
+    manifest = load_classifier(folder).manifest
     with pytest.raises(Conflict) as refused:
         watch_drift(EmptyStore(), folder, manifest)
     assert refused.value.error_code == "no_baseline"
@@ -57,7 +56,7 @@ def test_a_version_without_reference_images_has_no_baseline(tmp_path: Path) -> N
 async def test_the_admin_api_shows_windows(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 40), version="v9")
     served = await Served(folder.parent).start()
-    classifier = load_classifier(folder, OnnxRuntime)
+    classifier = load_classifier(folder)
     served.store.record_outcomes(answered(classifier, np.random.default_rng(3), 120))
     async with served.client(READ_KEY) as client:
         body = (await client.get("/admin/api/models/v9/drift?window=100")).raise_for_status().json()
@@ -74,7 +73,7 @@ def test_the_versions_that_answer_are_watched_and_those_that_cannot_be_judged_le
     models = tmp_path / "models"
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 100))
     add_version(models, "v2")
-    classifier, store, rng = load_classifier(folder, OnnxRuntime), EmptyStore(), np.random.default_rng(2)
+    classifier, store, rng = load_classifier(folder), EmptyStore(), np.random.default_rng(2)
     folders = Catalogue(models).scan()
     assert [one.alarms_in_a_row for one in watch_answering(store, folders, Routing("v1"))] == [0]
     store.record_outcomes(answered(classifier, rng, 500))

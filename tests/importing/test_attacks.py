@@ -135,7 +135,7 @@ def test_what_is_no_plain_file_in_a_version_holds_nobody_up(
     make(tmp_path / "v2" / name)
     assert {"v1"} <= {one.version for one in Catalogue(tmp_path).imported()}
     with pytest.raises(InvalidArtifact):
-        load_classifier(tmp_path / "v2", OnnxRuntime)
+        load_classifier(tmp_path / "v2")
     found = verify(tmp_path, ())
     assert found["v1"] == ""
     assert "plain file" in found["v2"] or "lies outside" in found["v2"]

@@ -12,7 +12,6 @@ from onnx import helper, numpy_helper
 
 from splitleaf.core.errors import Conflict, SplitleafError
 from splitleaf.engine.loading import load_classifier
-from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.importing.child.quantization import quantize
 from splitleaf.importing.importer import import_model
 from splitleaf.importing.preprocessing import parse_preprocessing
@@ -61,7 +60,7 @@ def test_a_version_in_8_bits_is_served_and_says_what_it_cost(
     report = quantize_version(request)
     assert (report.accuracy_before, report.accuracy, report.images, report.same_top_1) == (1.0, 1.0, 120, 120)
     assert 0 < report.largest_difference < 0.1
-    classifier = load_classifier(models / "v1-int8", OnnxRuntime)
+    classifier = load_classifier(models / "v1-int8")
     manifest = classifier.manifest
     assert (manifest.version, manifest.artifact.golden_tolerance) == ("v1-int8", 0.1)
     assert manifest.decision.max_distance is not None

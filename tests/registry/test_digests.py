@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from splitleaf.core.errors import InvalidArtifact
-from splitleaf.registry.digests import fingerprint, sha256_file, sha256_tree, size_bytes, verify_source, verify_version
+from splitleaf.registry.digests import fingerprint, sha256_file, sha256_tree, size_bytes, verify_version
 from tests.support.repositories import add_version
 
 
@@ -15,7 +15,6 @@ def test_a_sound_version_passes_and_gives_its_manifest(tmp_path: Path) -> None:
     folder = add_version(tmp_path, "v1")
     manifest = verify_version(folder)
     assert manifest.version == "v1"
-    verify_source(folder, manifest)
 
 
 @pytest.mark.parametrize("name", ["artifact/model.onnx", "artifact/golden.npz"])
@@ -46,17 +45,6 @@ def test_a_manifest_cannot_point_outside_of_its_folder(tmp_path: Path) -> None:
     (folder / "model.toml").write_text(text.replace("[artifact]", '[artifact]\nfile = "../v2/artifact/model.onnx"'))
     with pytest.raises(InvalidArtifact, match="outside"):
         verify_version(folder)
-
-
-def test_a_changed_source_is_told_apart(tmp_path: Path) -> None:
-    folder = add_version(tmp_path, "v1")
-    manifest = verify_version(folder)
-    (folder / "network.onnx").write_bytes(b"other")
-    with pytest.raises(InvalidArtifact, match="changed since its import"):
-        verify_source(folder, manifest)
-    (folder / "network.onnx").unlink()
-    with pytest.raises(InvalidArtifact, match="missing"):
-        verify_source(folder, manifest)
 
 
 def test_a_files_digest_is_sha256(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from splitleaf.engine.loading import load_classifier
-from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.flows.watch_drift import WINDOW
 from splitleaf.outcomes.sql import SqlOutcomeStore
 from tests.importing.photos import labelled_folder
@@ -55,7 +54,7 @@ def ports() -> tuple[int, int, int]:
 def measured(ports: tuple[int, int, int], tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSystem]:
     """A system whose processes serve metrics, with a window of images that are what they were at import."""
     made, data = tmp_path_factory.mktemp("made"), tmp_path_factory.mktemp("data")
-    classifier = load_classifier(import_insightful(made, labelled_folder(made / "photos", 100)), OnnxRuntime)
+    classifier = load_classifier(import_insightful(made, labelled_folder(made / "photos", 100)))
     store = SqlOutcomeStore(f"sqlite:///{data / 'outcomes.sqlite3'}")
     store.migrate()
     store.record_outcomes(answered(classifier, np.random.default_rng(2), WINDOW))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
 from collections.abc import Iterator
 from html.parser import HTMLParser
@@ -14,7 +15,7 @@ from starlette.applications import Starlette
 from tests.web.stub import LABELS, running
 
 from splitleaf.api.http.problem_codes import CODES
-from splitleaf.web.pages import CONTENT_SECURITY_POLICY, STATIC_DIR, PageAssets, condition_guide, page_routes
+from splitleaf.web.pages import CONTENT_SECURITY_POLICY, STATIC_DIR, PageAssets, page_routes
 
 INDEX = (STATIC_DIR / "index.html").read_text(encoding="utf-8")
 SCRIPTS = sorted((STATIC_DIR / "js").glob("*.js"))
@@ -176,7 +177,7 @@ def test_every_refusal_of_an_image_has_words_of_its_own() -> None:
 
 
 def test_every_known_condition_is_described_in_full() -> None:
-    guide = condition_guide()
+    guide = json.loads((STATIC_DIR / "conditions.json").read_bytes())
     assert set(guide) == {label for label, _ in LABELS}
     for label, page in guide.items():
         assert page["kind"] in {"healthy", "disease", "pest", "urgent"}

@@ -99,7 +99,9 @@ class Farm:
 
     def __post_init__(self) -> None:
         self.queue = self.parts.queue()
-        self.pool = VersionPool(Catalogue(self.models).scan, lambda at: load_classifier(at, self.moods.runtime))
+        self.pool = VersionPool(
+            Catalogue(self.models).scan, lambda at: load_classifier(at, {"onnxruntime": self.moods.runtime})
+        )
 
     def worker(self, *, consumer: Any = None, dies_of_abort: bool = False, **options: Any) -> Worker:
         """Start a worker with one thread and nothing in advance, unless told otherwise."""

@@ -8,7 +8,6 @@ import pytest
 from splitleaf.core.errors import InvalidArtifact
 from splitleaf.engine.classifier import Classifier
 from splitleaf.engine.loading import load_classifier
-from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.worker.versions import VersionPool
 from tests.support.repositories import TELLS_COLOUR, add_version
@@ -25,7 +24,7 @@ class Repository:
 
     def load(self, folder: Path) -> Classifier:
         self.loads.append(folder.name)
-        return load_classifier(folder, OnnxRuntime)
+        return load_classifier(folder)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -15,25 +15,23 @@ from splitleaf.core.tensor import ImageTensor
 from splitleaf.engine.auxiliary_outputs import read_auxiliary_outputs
 from splitleaf.engine.classifier import Classifier
 from splitleaf.engine.normalization import normalize
-from splitleaf.engine.runtime import Runtime
+from splitleaf.engine.runtimes import RUNTIMES, RuntimeFactory, load_network
 from splitleaf.registry.digests import verify_version
 from splitleaf.registry.manifest import Manifest
 
 _TIMINGS = 2
 
-RuntimeFactory = Callable[[Path], Runtime]
 
-
-def load_classifier(folder: Path, new_runtime: RuntimeFactory) -> Classifier:
+def load_classifier(folder: Path, runtimes: Mapping[str, RuntimeFactory] = RUNTIMES) -> Classifier:
     """Load the version in `folder`, ready to answer at full speed.
 
     Raises `InvalidArtifact` naming the reason when a digest differs from the manifest (checked before
-    anything is parsed), the network does not load, or a golden image gets another answer than at import.
+    anything is parsed), the runtime is unknown, the network does not load, or a golden image gets a
+    different answer than at import.
     """
     manifest = verify_version(folder)
-    classifier = Classifier(
-        manifest, new_runtime(folder / manifest.artifact.file), read_auxiliary_outputs(manifest, folder)
-    )
+    runtime = load_network(folder / manifest.artifact.file, manifest.artifact.runtime, runtimes)
+    classifier = Classifier(manifest, runtime, read_auxiliary_outputs(manifest, folder))
     _warm_up(classifier)
     _choose_batch_size(classifier)
     _check_golden(classifier, folder)

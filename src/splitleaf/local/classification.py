@@ -9,7 +9,6 @@ from splitleaf.core.errors import NotFound, SplitleafError
 from splitleaf.core.files import read_plain
 from splitleaf.core.prediction import Classification
 from splitleaf.engine.loading import load_classifier
-from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.images.decoded import decode_image
 from splitleaf.importing.images import MAX_BYTES
 from splitleaf.registry.catalogue import Catalogue
@@ -19,7 +18,7 @@ def classify_here(
     version: str, models_dir: Path, images: Sequence[Path]
 ) -> Iterator[tuple[Path, Classification | SplitleafError]]:
     """Classify files with one version, exactly as the API and a worker together would."""
-    classifier = load_classifier(Catalogue(models_dir).find(version).folder, OnnxRuntime)
+    classifier = load_classifier(Catalogue(models_dir).find(version).folder)
     spec = classifier.manifest.preprocessing.input_spec
     for path in images:
         try:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import SplitleafError
 from splitleaf.engine.loading import load_classifier
-from splitleaf.engine.onnx import OnnxRuntime
 from splitleaf.installation.broker import greet_broker, queue_limits, require_broker_url
 from splitleaf.jobs.queue import WorkerDirectory, WorkerReport
 from splitleaf.jobs.redis import RedisJobConsumer, RedisWorkerDirectory, new_worker_name
@@ -52,9 +51,7 @@ async def _work(settings: Settings, parent_fd: int | None, provider: TracerProvi
     url, limits, clock = require_broker_url(settings), queue_limits(settings), SystemClock()
     await greet_broker(url)
     name = new_worker_name()
-    versions = VersionPool(
-        _wanted(settings, Catalogue(settings.models_dir)), lambda folder: load_classifier(folder, OnnxRuntime)
-    )
+    versions = VersionPool(_wanted(settings, Catalogue(settings.models_dir)), load_classifier)
     options = LoopOptions(
         threads=settings.worker.threads or os.cpu_count() or 1,
         lease_ms=settings.queue.lease_ms,

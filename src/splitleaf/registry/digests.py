@@ -65,15 +65,6 @@ def verify_version(folder: Path) -> Manifest:
     return manifest
 
 
-def verify_source(folder: Path, manifest: Manifest) -> None:
-    """Check that the source file is the one that was imported. Raises `InvalidArtifact`."""
-    source = _inside(folder, manifest.source.file)
-    if not source.exists():
-        raise InvalidArtifact(f"{manifest.source.file} is missing in {folder.name}", code="source_missing")
-    if sha256_tree(source) != manifest.source.sha256:
-        raise InvalidArtifact(f"{folder.name}/{manifest.source.file} changed since its import", code="digest_mismatch")
-
-
 def fingerprint(folder: Path) -> str:
     """Return a text that changes whenever the manifest or the artifact in `folder` is touched.
 

@@ -18,6 +18,7 @@ from splitleaf.core.preprocessing import ColorOrder, Fit, InputSpec, Normalizati
 SCHEMA = 1
 VERSION_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 MANIFEST_NAME = "model.toml"
+DEFAULT_RUNTIME: Final = "onnxruntime"
 MAX_BYTES: Final = 1_000_000
 """Of a manifest, a draft or `repository.toml`: 10,000 labels with names are less."""
 
@@ -95,6 +96,8 @@ class Artifact(Table):
     file: str = "artifact/model.onnx"
     sha256: Sha256
     size_bytes: int
+    runtime: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")] = DEFAULT_RUNTIME
+    """A name in `engine.runtimes`. Manifests of older releases do not have it."""
     output: Literal["probabilities", "logits"] = "probabilities"
     golden: str = "artifact/golden.npz"
     """Arrays `inputs` (n, h, w, c; what the API hands over) and `probabilities` (n, classes; uncalibrated,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Final, cast
+from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -133,11 +132,6 @@ def _routes(files: PageAssets, pages: Sequence[str], static_at: str, name: str) 
         *(Route(page, index, name=name, include_in_schema=False) for page in pages),
         Route(f"{static_at}/{{path:path}}", static, name=f"{name}-static", include_in_schema=False),
     ]
-
-
-def condition_guide() -> dict[str, dict[str, object]]:
-    """Return the descriptions of the known conditions by label, as the page shows them."""
-    return cast("dict[str, dict[str, object]]", json.loads((STATIC_DIR / "conditions.json").read_bytes()))
 
 
 def _respond(request: Request, asset: Asset, cache_control: str) -> Response:

@@ -127,9 +127,9 @@ class _LoadedNetwork:
         return {"ms": measure_latency_ms(self._runtime, tuple(message["shape"]))}, ()
 
     def _load(self, path: Path) -> None:
-        from splitleaf.engine.onnx import OnnxRuntime
+        from splitleaf.engine.runtimes import load_network
 
-        self._runtime = OnnxRuntime(path)
+        self._runtime = load_network(path)
 
     def _classes(self, shape: tuple[int, int, int]) -> int:
         import numpy as np
@@ -152,9 +152,8 @@ def _sides(shape: Sequence[int | None], size: Sequence[int] | None) -> tuple[int
 def verify(message: dict[str, Any], _arrays: Sequence[Floats]) -> Reply:
     """Load a version as a worker would."""
     from splitleaf.engine.loading import load_classifier
-    from splitleaf.engine.onnx import OnnxRuntime
 
-    load_classifier(Path(message["folder"]), OnnxRuntime)
+    load_classifier(Path(message["folder"]))
     return {}, ()
 
 
