@@ -32,7 +32,7 @@ from benchmarks.figures import LABELS, resident_mb
 from benchmarks.load import drive, prepared_request
 from benchmarks.networks import mobilenet_v2
 from splitleaf.installation.broker import running_broker_url
-from splitleaf.jobs.redis.link import Link
+from splitleaf.jobs.redis.client import RedisClient
 
 SHAPES = ((1, 1), (1, 2), (2, 1), (2, 2))
 """Workers, and threads of each."""
@@ -174,11 +174,11 @@ def _broker_bytes(system: RunningSystem) -> int:
     """Return what the broker uses, the buffers of its connections and of its log left out: they come and go."""
 
     async def ask() -> bytes:
-        link = Link(running_broker_url(system.data), timeout_s=5)
+        client = RedisClient(running_broker_url(system.data), timeout_s=5)
         try:
-            text: bytes = await link.call("INFO", "memory")
+            text: bytes = await client.call("INFO", "memory")
         finally:
-            await link.close()
+            await client.close()
         return text
 
     lines = asyncio.run(ask()).decode().splitlines()

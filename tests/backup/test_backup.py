@@ -75,7 +75,7 @@ async def test_accepted_work_reaches_its_end_in_the_new_installation(
 ) -> None:
     waiting, in_hand, final, dead = [task(), task(side=200)], task(), task(), task(side=200)
     async with queue_of(source, ONE_DEATH) as queue:
-        consumer = RedisJobConsumer(queue.broker.link._url, ONE_DEATH)
+        consumer = RedisJobConsumer(queue.broker.client._url, ONE_DEATH)
         await submit(queue, [dead])
         await consumer.take({"v1": 1}, 500)
         await asyncio.sleep(0.09)
@@ -93,7 +93,7 @@ async def test_accepted_work_reaches_its_end_in_the_new_installation(
     store.close()
     assert recorded == {final.id: "succeeded", dead.id: "failed"}
     async with queue_of(target) as queue:
-        consumer = RedisJobConsumer(queue.broker.link._url)
+        consumer = RedisJobConsumer(queue.broker.client._url)
         claims = await consumer.take({"v1": 8}, 2000)
         assert {claim.task_id: bytes(claim.tensor.data) for claim in claims} == {
             one.id: one.tensor.data for one in (*waiting, in_hand)
@@ -166,7 +166,7 @@ async def test_nothing_slips_through_while_work_moves_on(source: Settings, targe
     recorded = [one.prediction_id for one in restored.outcomes_after(0, 100_000)]
     restored.close()
     async with queue_of(target) as queue:
-        consumer, waiting = RedisJobConsumer(queue.broker.link._url), []
+        consumer, waiting = RedisJobConsumer(queue.broker.client._url), []
         while claims := await consumer.take({"v1": 1000}, 100):
             waiting += [claim.task_id for claim in claims]
         await consumer.close()

@@ -28,7 +28,7 @@ from splitleaf.jobs.archive import SavedLetter
 from splitleaf.jobs.embedded import EmbeddedBroker
 from splitleaf.jobs.queue import WorkerReport
 from splitleaf.jobs.redis import RedisJobQueue, RedisWorkArchive, RedisWorkerDirectory
-from splitleaf.jobs.redis.link import Link
+from splitleaf.jobs.redis.client import RedisClient
 from splitleaf.outcomes.migrations.run import migrate
 from splitleaf.outcomes.sql import SqlOutcomeStore
 from splitleaf.outcomes.sql.engine import open_engine
@@ -183,9 +183,9 @@ def test_a_broker_that_may_lose_work_is_found(
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("CONFIG", "SET", "requirepass", "hush"), "wants a password, and its URL has none. (NOAUTH"),
-        (("ACL", "SETUSER", "default", "-info"), "user may not give a command that is needed. (NOPERM"),
-        (("REPLICAOF", "127.0.0.1", "1"), "is a replica, which takes no work. (READONLY"),
+        (("CONFIG", "SET", "requirepass", "hush"), "requires a password, and its URL has none. (NOAUTH"),
+        (("ACL", "SETUSER", "default", "-info"), "user lacks permission for a required command. (NOPERM"),
+        (("REPLICAOF", "127.0.0.1", "1"), "is a replica and accepts no writes. (READONLY"),
     ],
 )
 def test_why_a_broker_refuses_is_said_in_plain_words(broker: BrokerServer, words: tuple[str, ...], said: str) -> None:
@@ -202,10 +202,10 @@ def test_missing_replicas_are_found(broker: BrokerServer, monkeypatch: pytest.Mo
 async def test_a_running_embedded_broker_that_was_made_to_evict_is_found(place: Path) -> None:
     with held(place / "data"):
         embedded = await EmbeddedBroker.start(place / "data" / EMBEDDED_FOLDER)
-        link = Link(embedded.url, timeout_s=5)
-        await link.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
+        client = RedisClient(embedded.url, timeout_s=5)
+        await client.call("CONFIG", "SET", "maxmemory-policy", "allkeys-lru")
         found = {one.check: one for one in await asyncio.to_thread(diagnose)}
-        await link.close()
+        await client.close()
         await embedded.stop()
     assert found["broker memory"].level == "problem"
 

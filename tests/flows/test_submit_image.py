@@ -200,8 +200,8 @@ async def forget_results(parts: Parts) -> None:
     """Let the results' time to live pass."""
     queue: Any = parts.queue()
     if isinstance(queue, RedisJobQueue):
-        link = queue.broker.link
-        await link.call("DEL", *await link.call("KEYS", "{q:*}:r:*"))
+        client = queue.broker.client
+        await client.call("DEL", *await client.call("KEYS", "{q:*}:r:*"))
     else:
         queue._broker.finals.clear()
 

@@ -13,7 +13,7 @@ import pytest
 
 from splitleaf.core.errors import DependencyDown
 from splitleaf.jobs.redis.address import BrokerAddress, parse_address
-from splitleaf.jobs.redis.link import Link
+from splitleaf.jobs.redis.client import RedisClient
 from tests.jobs.servers import BrokerServer
 
 
@@ -84,18 +84,18 @@ def test_a_password_is_in_no_message() -> None:
 
 async def test_a_password_and_a_database_are_named_before_anything_is_asked(durable_server: BrokerServer) -> None:
     durable_server.command("CONFIG", "SET", "requirepass", "secret")
-    right = Link(f"unix://:secret@{durable_server.socket_path}?db=2", timeout_s=5)
-    wrong = Link(f"unix://:guess@{durable_server.socket_path}", timeout_s=5)
-    without = Link(durable_server.url, timeout_s=5)
+    right = RedisClient(f"unix://:secret@{durable_server.socket_path}?db=2", timeout_s=5)
+    wrong = RedisClient(f"unix://:guess@{durable_server.socket_path}", timeout_s=5)
+    without = RedisClient(durable_server.url, timeout_s=5)
     try:
         assert await right.call("SET", "here", "1") == b"OK"
         assert b"db2:keys=1" in await right.call("INFO", "keyspace")
-        for link in (wrong, without):
+        for client in (wrong, without):
             with pytest.raises(DependencyDown):
-                await link.call("PING")
+                await client.call("PING")
     finally:
-        for link in (right, wrong, without):
-            await link.close()
+        for client in (right, wrong, without):
+            await client.close()
 
 
 @pytest.fixture
@@ -135,14 +135,14 @@ async def tls_port(server: BrokerServer, certificate: Path) -> AsyncIterator[int
 
 
 async def test_a_broker_behind_tls_is_reached_when_its_certificate_is_trusted(tls_port: int, certificate: Path) -> None:
-    trusting = Link(f"rediss://localhost:{tls_port}?ssl_ca_certs={certificate}", timeout_s=5)
-    careless = Link(f"rediss://127.0.0.1:{tls_port}?ssl_cert_reqs=none", timeout_s=5)
-    doubting = Link(f"rediss://localhost:{tls_port}", timeout_s=5)
+    trusting = RedisClient(f"rediss://localhost:{tls_port}?ssl_ca_certs={certificate}", timeout_s=5)
+    careless = RedisClient(f"rediss://127.0.0.1:{tls_port}?ssl_cert_reqs=none", timeout_s=5)
+    doubting = RedisClient(f"rediss://localhost:{tls_port}", timeout_s=5)
     try:
         assert await trusting.call("PING") == b"PONG"
         assert await careless.call("ECHO", b"x" * 300_000) == b"x" * 300_000
         with pytest.raises(DependencyDown):
             await doubting.call("PING")
     finally:
-        for link in (trusting, careless, doubting):
-            await link.close()
+        for client in (trusting, careless, doubting):
+            await client.close()

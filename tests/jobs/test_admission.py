@@ -32,7 +32,7 @@ class Shop:
     async def open(self) -> Shop:
         await self.worker.take(self.caps, 1)
         for version, service_ms in self.service_ms.items():
-            await self.queue.broker.link.call("HSET", f"{{q:{version}}}:m", "svc", service_ms)
+            await self.queue.broker.client.call("HSET", f"{{q:{version}}}:m", "svc", service_ms)
         return self
 
     async def fill(self, version: str, priority: Priority = Priority.INTERACTIVE) -> list[str]:

@@ -18,7 +18,7 @@ LEASE_OVER_S = 0.09
 
 
 async def call(queue: RedisJobQueue, *words: Any) -> Any:
-    return await queue.broker.link.call(*words)
+    return await queue.broker.client.call(*words)
 
 
 async def ended(parts: Parts, queue: RedisJobQueue, prediction_id: str) -> JobState:

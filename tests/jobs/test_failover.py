@@ -14,7 +14,7 @@ from splitleaf.core.prediction import PredictionStatus
 from splitleaf.installation.broker import greet_broker
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.queue import SubmitOutcome
-from splitleaf.jobs.redis.link import Link
+from splitleaf.jobs.redis.client import RedisClient
 from tests.jobs.conftest import FAST, Parts, redis_parts
 from tests.jobs.sentinels import Replicated
 from tests.jobs.servers import BrokerServer, FaultProxy
@@ -111,10 +111,10 @@ async def test_the_primary_that_is_promoted_is_found_and_has_what_was_accepted(t
 
 
 async def test_a_name_that_no_sentinel_knows_is_said(trio: Replicated) -> None:
-    link = Link(trio.url.replace("/broker", "/other"), timeout_s=5)
+    client = RedisClient(trio.url.replace("/broker", "/other"), timeout_s=5)
     with pytest.raises(DependencyDown, match=r"no sentinel names a primary of 'other'.*unknown"):
-        await link.call("PING")
-    await link.close()
+        await client.call("PING")
+    await client.close()
 
 
 async def test_a_demoted_primary_that_keeps_its_connections_is_left_at_its_first_refusal(
@@ -131,7 +131,7 @@ async def test_a_demoted_primary_that_keeps_its_connections_is_left_at_its_first
             await worker.take({"other": 1}, 1)
             server.command("REPLICAOF", "127.0.0.1", "1")
             proxy.target = durable_server.socket_path
-            with pytest.raises(DependencyDown, match="a replica, which takes no work"):
+            with pytest.raises(DependencyDown, match="a replica and accepts no writes"):
                 await queue.submit(task())
             assert await queue.submit(task()) is SubmitOutcome.ACCEPTED
             with pytest.raises(DependencyDown, match="a replica"):

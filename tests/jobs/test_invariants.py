@@ -120,7 +120,7 @@ class QueueMachine(RuleBasedStateMachine):
             # Readers may have been told that it is expired, and only the record knows it.
             return
         records = [f"{{q:{version}}}:t:{one.id}" for version in VERSIONS]
-        if self.run_(self.queue.broker.link.call("DEL", *records)):
+        if self.run_(self.queue.broker.client.call("DEL", *records)):
             self.lost.add(one.id)
 
     @rule(
@@ -219,16 +219,16 @@ class QueueMachine(RuleBasedStateMachine):
             assert state is not None
             known = self.finals.get(state.id)
             assert known is None or (known.status, known.classification) == (state.status, state.classification)
-        link = self.queue.broker.link
-        kept = await link.call("KEYS", "*")
+        client = self.queue.broker.client
+        kept = await client.call("KEYS", "*")
         assert [key for key in kept if b":t:" in key] == [], "records of open tasks"
-        letters = [await link.call("XRANGE", f"{{q:{version}}}:dead", "-", "+") for version in VERSIONS]
+        letters = [await client.call("XRANGE", f"{{q:{version}}}:dead", "-", "+") for version in VERSIONS]
         dead_pixels = {flat[flat.index(b"k") + 1] for entries in letters for _, flat in entries if b"k" in flat}
         assert {key for key in kept if b":b:" in key} == dead_pixels, "pixels of finished tasks"
         for version in VERSIONS:
-            bytes_left = await link.call("HGET", f"{{q:{version}}}:m", "b")
+            bytes_left = await client.call("HGET", f"{{q:{version}}}:m", "b")
             assert int(bytes_left or 0) == 0
-            feed = await link.call("XRANGE", f"{{q:{version}}}:feed", "-", "+")
+            feed = await client.call("XRANGE", f"{{q:{version}}}:feed", "-", "+")
             self.recorded += [document[1].split(b'"id":"')[1][:26].decode() for _, document in feed]
         assert sorted(self.recorded) == sorted(self.accepted), "each accepted task enters the feed once"
 

@@ -15,8 +15,8 @@ from splitleaf.core.prediction import PredictionStatus
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.queue import SubmitOutcome
 from splitleaf.jobs.redis import RedisJobConsumer, RedisJobQueue
-from splitleaf.jobs.redis.refusals import as_our_error
-from splitleaf.jobs.redis.wire import ErrorReply, check_server
+from splitleaf.jobs.redis.connection import ErrorReply, check_server
+from splitleaf.jobs.redis.errors import translate_error
 from tests.jobs.conftest import FAST, Parts, redis_parts
 from tests.jobs.servers import BrokerServer, FaultProxy
 from tests.jobs.tasks import classified, task
@@ -43,7 +43,7 @@ async def shaky(proxy: FaultProxy) -> AsyncIterator[Parts]:
 
 
 async def pixel_keys(parts: Parts) -> list[bytes]:
-    keys: list[bytes] = await parts.queue().broker.link.call("KEYS", "*:b:*")
+    keys: list[bytes] = await parts.queue().broker.client.call("KEYS", "*:b:*")
     return keys
 
 
@@ -108,7 +108,7 @@ async def test_outcomes_whose_answer_is_lost_are_read_again_though_a_later_look_
     claims = await worker.take(V1, 50)
     assert not await feed.read(1, 5)
     look = asyncio.create_task(feed.read(1, 5_000))
-    while b"flags=b" not in await queue.broker.link.call("CLIENT", "LIST"):
+    while b"flags=b" not in await queue.broker.client.call("CLIENT", "LIST"):
         pass
     proxy.cut_after_send = 1
     await worker.finish([classified(claim) for claim in claims])
@@ -290,7 +290,7 @@ async def test_pixels_that_ran_out_of_time_make_the_task_expired(redis: Parts) -
     one = task(side=200)
     await queue.submit(one)
     await queue.submit(task())
-    await queue.broker.link.call("DEL", *await pixel_keys(redis))
+    await queue.broker.client.call("DEL", *await pixel_keys(redis))
     claims = await worker.take(V1, 200)
     assert len(claims) == 1
     state = await queue.state(one.id)
@@ -302,12 +302,12 @@ async def test_a_message_of_an_unknown_release_fails_visibly(redis: Parts) -> No
     queue, worker = redis.queue(), redis.consumer()
     one = task()
     await queue.submit(one)
-    link = queue.broker.link
-    ((_, flat),) = await link.call("XRANGE", "{q:v1}:s:0", "-", "+")
+    client = queue.broker.client
+    ((_, flat),) = await client.call("XRANGE", "{q:v1}:s:0", "-", "+")
     flat[flat.index(b"h") + 1] = b"99,4,4,3,uint8"
-    await link.call("DEL", "{q:v1}:s:0")
-    entry = await link.call("XADD", "{q:v1}:s:0", "*", *flat)
-    await link.call("HSET", "{q:v1}:t:" + one.id, "e", entry)
+    await client.call("DEL", "{q:v1}:s:0")
+    entry = await client.call("XADD", "{q:v1}:s:0", "*", *flat)
+    await client.call("HSET", "{q:v1}:t:" + one.id, "e", entry)
     assert not await worker.take(V1, 50)
     state = await queue.state(one.id)
     assert state is not None
@@ -342,13 +342,13 @@ async def test_expected_waits_shrink_with_the_number_of_workers(redis: Parts) ->
 
 
 async def test_a_worker_leaves_the_group_only_with_empty_hands(redis: Parts) -> None:
-    queue, worker, link = redis.queue(), redis.consumer(), redis.queue().broker.link
+    queue, worker, client = redis.queue(), redis.consumer(), redis.queue().broker.client
     await queue.submit(task())
     claims = await worker.take(V1, 200)
     await worker.finish([classified(claim) for claim in claims])
 
     async def names() -> set[bytes]:
-        return {row[1] for row in await link.call("XINFO", "CONSUMERS", "{q:v1}:s:0", "workers")}
+        return {row[1] for row in await client.call("XINFO", "CONSUMERS", "{q:v1}:s:0", "workers")}
 
     assert worker.worker.encode() in await names()
     await worker.close()
@@ -376,9 +376,9 @@ async def test_a_result_is_forgotten_after_its_time_but_not_before_it_is_recorde
     one = task()
     await queue.submit(one)
     await worker.finish([classified(claim) for claim in await worker.take(V1, 200)])
-    assert await queue.broker.link.call("PTTL", "{q:v1}:r:" + one.id) > 86_400_000
+    assert await queue.broker.client.call("PTTL", "{q:v1}:r:" + one.id) > 86_400_000
     await feed.acknowledge(await feed.read(10, 0) or await feed.read(10, 0))
-    assert 0 < await queue.broker.link.call("PTTL", "{q:v1}:r:" + one.id) <= 1000
+    assert 0 < await queue.broker.client.call("PTTL", "{q:v1}:r:" + one.id) <= 1000
     await parts.close()
 
 
@@ -408,14 +408,14 @@ def test_a_broker_that_fits_is_accepted(facts: dict[str, str]) -> None:
 
 
 def test_a_command_that_the_broker_refuses_is_a_dependency_that_is_down() -> None:
-    error = as_our_error(ErrorReply("WRONGTYPE Operation against a key holding the wrong kind of value"))
+    error = translate_error(ErrorReply("WRONGTYPE Operation against a key holding the wrong kind of value"))
     assert isinstance(error, DependencyDown)
     assert "WRONGTYPE" in error.detail
 
 
 def test_an_error_of_the_program_is_not_blamed_on_the_broker() -> None:
     error = ValueError("a mistake")
-    assert as_our_error(error) is error
+    assert translate_error(error) is error
 
 
 async def test_consumers_have_names_of_their_own(server: BrokerServer) -> None:

@@ -9,7 +9,7 @@ import pytest
 from splitleaf.core.errors import ConfigurationError
 from splitleaf.jobs import server_programs
 from splitleaf.jobs.embedded import EmbeddedBroker
-from splitleaf.jobs.redis.link import Link
+from splitleaf.jobs.redis.client import RedisClient
 from splitleaf.jobs.server_programs import NOTE, Release, choose_server, find_server, writer_of
 
 
@@ -36,12 +36,12 @@ async def test_a_folder_is_opened_by_the_server_that_wrote_it_also_when_another_
     folder = tmp_path / "broker"
     for expected in (None, b"1"):
         broker = await EmbeddedBroker.start(folder)
-        link = Link(broker.url, timeout_s=5)
+        client = RedisClient(broker.url, timeout_s=5)
         try:
-            assert await link.call("GET", "accepted") == expected
-            await link.call("SET", "accepted", "1")
+            assert await client.call("GET", "accepted") == expected
+            await client.call("SET", "accepted", "1")
         finally:
-            await link.close()
+            await client.close()
             await broker.stop()
     assert find_server() != installed
     writer = writer_of(folder)

@@ -80,32 +80,32 @@ def _url(settings: Settings) -> str | None:
 async def _facts(url: str) -> Mapping[str, str]:
     """Return what the broker says of itself."""
     from splitleaf.jobs.redis.address import parse_address
-    from splitleaf.jobs.redis.refusals import as_our_error
-    from splitleaf.jobs.redis.sentinel import reach
-    from splitleaf.jobs.redis.wire import check_server
+    from splitleaf.jobs.redis.connection import check_server
+    from splitleaf.jobs.redis.discovery import connect
+    from splitleaf.jobs.redis.errors import translate_error
 
     try:
         async with asyncio.timeout(WITHIN_S):
             # Without its memory, of which there is more to say.
-            wire = await reach(parse_address(url), lambda facts: check_server({**facts, "maxmemory": "0"}))
+            connection = await connect(parse_address(url), lambda facts: check_server({**facts, "maxmemory": "0"}))
     except OSError as error:
-        raise as_our_error(error) from error
-    wire.abort()
-    return wire.facts
+        raise translate_error(error) from error
+    connection.abort()
+    return connection.server_info
 
 
 async def _skew_ms(url: str) -> int:
     """Return how far the broker's clock is ahead of this machine's."""
-    from splitleaf.jobs.redis.link import Link
+    from splitleaf.jobs.redis.client import RedisClient
 
-    link, clock = Link(url, timeout_s=WITHIN_S), SystemClock()
+    client, clock = RedisClient(url, timeout_s=WITHIN_S), SystemClock()
     try:
-        await link.call("PING")  # connects: only the exchange itself may be in the measure
+        await client.call("PING")  # connects: only the round trip itself may be in the measure
         before_ms = clock.now_ms()
-        seconds, microseconds = await link.call("TIME")
+        seconds, microseconds = await client.call("TIME")
         middle_ms = (before_ms + clock.now_ms()) / 2
     finally:
-        await link.close()
+        await client.close()
     return round(int(seconds) * 1000 + int(microseconds) / 1000 - middle_ms)
 
 

@@ -13,7 +13,7 @@ from splitleaf.core.errors import ConfigurationError, DependencyDown
 from splitleaf.installation.data_folder import held, is_in_use
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.redis.address import parse_address
-from splitleaf.jobs.redis.link import Link
+from splitleaf.jobs.redis.client import RedisClient
 from splitleaf.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -47,13 +47,13 @@ async def greet_broker(url: str) -> None:
 
     Raises `ConfigurationError` for one with which no role can work. One that does not answer may come later.
     """
-    link = Link(url, timeout_s=GREETING_S)
+    client = RedisClient(url, timeout_s=GREETING_S)
     try:
-        await link.call("PING")
+        await client.call("PING")
     except DependencyDown as error:
         log.warning("broker_not_ready", detail=error.detail)
     finally:
-        await link.close()
+        await client.close()
 
 
 @contextlib.asynccontextmanager

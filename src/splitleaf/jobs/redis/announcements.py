@@ -13,7 +13,7 @@ from splitleaf.core.errors import SplitleafError
 from splitleaf.jobs import keys
 from splitleaf.jobs.messages import decode_state
 from splitleaf.jobs.queue import JobState
-from splitleaf.jobs.redis.link import BlockingLine
+from splitleaf.jobs.redis.client import BlockingConnection
 
 log = structlog.get_logger(__name__)
 
@@ -33,8 +33,8 @@ class Announcements:
     replicas have what they say, a final state is told as the look-up finds it, which waits for the replicas.
     """
 
-    def __init__(self, line: BlockingLine, look_up: LookUp, *, poll_s: float, are_hints: bool = False) -> None:
-        self._line = line
+    def __init__(self, line: BlockingConnection, look_up: LookUp, *, poll_s: float, are_hints: bool = False) -> None:
+        self._blocking = line
         self._look_up = look_up
         self._poll_s = poll_s
         self._are_hints = are_hints
@@ -63,7 +63,7 @@ class Announcements:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks.clear()
-        await self._line.close()
+        await self._blocking.close()
 
     def _ensure_running(self) -> None:
         if not self._tasks:
@@ -73,7 +73,7 @@ class Announcements:
     async def _listen(self) -> None:
         while True:
             try:
-                subscription = self._line.subscription(keys.ANNOUNCEMENTS, self._catch_up)
+                subscription = self._blocking.subscription(keys.ANNOUNCEMENTS, self._catch_up)
                 async with contextlib.aclosing(subscription):
                     async for message in subscription:
                         self._dispatch(message)

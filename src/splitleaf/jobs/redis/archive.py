@@ -19,7 +19,7 @@ class RedisWorkArchive:
 
     def __init__(self, queue: RedisJobQueue, letter_ttl_s: int) -> None:
         self._broker = queue.broker
-        self._link = queue.broker.link
+        self._client = queue.broker.client
         self._letter_ttl_ms = letter_ttl_s * 1000
 
     async def waiting(self) -> AsyncIterator[Task]:
@@ -38,14 +38,14 @@ class RedisWorkArchive:
         for version in await self._broker.versions():
             async for fields in self._entries(keys_of(version).dead):
                 place = fields.get(b"k")
-                pixels = await self._link.call("GET", place) if place else None
+                pixels = await self._client.call("GET", place) if place else None
                 if place is None or pixels is not None:
                     yield SavedLetter(version, {name.decode(): value for name, value in fields.items()}, pixels)
 
     async def is_empty(self) -> bool:
         for version in await self._broker.versions():
             names = keys_of(version)
-            lengths = await self._link.together([("XLEN", stream) for stream in (*names.streams, names.feed)])
+            lengths = await self._client.pipeline([("XLEN", stream) for stream in (*names.streams, names.feed)])
             if any(lengths):
                 return False
         return True
@@ -53,13 +53,13 @@ class RedisWorkArchive:
     async def put_letter(self, letter: SavedLetter) -> None:
         await self._broker.add_versions([letter.version])
         if letter.pixels is not None:
-            await self._link.call("SET", letter.fields["k"], letter.pixels, "PX", self._letter_ttl_ms)
+            await self._client.call("SET", letter.fields["k"], letter.pixels, "PX", self._letter_ttl_ms)
         flat = [part for name, value in letter.fields.items() for part in (name, value)]
-        await self._link.call("XADD", keys_of(letter.version).dead, "*", *flat)
+        await self._client.call("XADD", keys_of(letter.version).dead, "*", *flat)
 
     async def _entries(self, stream: bytes) -> AsyncIterator[dict[bytes, bytes]]:
         start = b"-"
-        while page := await self._link.call("XRANGE", stream, start, "+", "COUNT", _PAGE):
+        while page := await self._client.call("XRANGE", stream, start, "+", "COUNT", _PAGE):
             for _, flat in page:
                 yield _fields(flat)
             start = b"(" + page[-1][0]
@@ -69,7 +69,7 @@ class RedisWorkArchive:
         task_id = fields[b"i"].decode()
         place, record = fields.get(b"k"), keys_of(version).record(task_id)
         look = ("GET", place) if place else ("PING",)
-        (seconds, _), found, pixels = await self._link.together([("TIME",), ("HMGET", record, "x", "d"), look])
+        (seconds, _), found, pixels = await self._client.pipeline([("TIME",), ("HMGET", record, "x", "d"), look])
         if found[0] is None or (place and pixels is None):
             return None
         left_ms = int(found[1]) - int(seconds) * 1000

@@ -12,7 +12,7 @@ from splitleaf.jobs import keys
 from splitleaf.jobs.keys import VersionKeys
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.messages import encode_failure
-from splitleaf.jobs.redis.link import Link
+from splitleaf.jobs.redis.client import RedisClient
 from splitleaf.jobs.redis.scripts import script
 
 log = structlog.get_logger(__name__)
@@ -32,25 +32,27 @@ class RedisBroker:
 
     def __init__(self, url: str, limits: QueueLimits, *, timeout_s: float) -> None:
         self.limits = limits
-        self.link = Link(url, timeout_s=timeout_s)
+        self.client = RedisClient(url, timeout_s=timeout_s)
         self._aside: dict[str, int] = {}
         """Version -> how much of it was set aside when we looked last."""
-        self.sure = Link(url, timeout_s=timeout_s, replicas=limits.replicas) if limits.replicas else self.link
+        self.replicated = (
+            RedisClient(url, timeout_s=timeout_s, replicas=limits.replicas) if limits.replicas else self.client
+        )
         """The line for what is told to the outside or believed ever after: nothing that a failover could take back. A
         connection of its own, for it may have to wait."""
 
     async def ping(self) -> None:
         """Raise `DependencyDown` when the broker does not answer in time."""
-        await self.link.call("PING")
+        await self.client.call("PING")
 
     async def versions(self) -> Sequence[str]:
         """Return all versions that ever had a task or a worker."""
-        return sorted(name.decode() for name in await self.link.call("SMEMBERS", keys.VERSIONS))
+        return sorted(name.decode() for name in await self.client.call("SMEMBERS", keys.VERSIONS))
 
     async def add_versions(self, versions: Sequence[str]) -> None:
         """Make versions known to those who look for ids."""
         if versions:
-            await self.link.run(script("introduce"), (keys.VERSIONS,), versions)
+            await self.client.run_script(script("introduce"), (keys.VERSIONS,), versions)
 
     async def look_after(self, version: str) -> tuple[int, int, int]:
         """Hand back tasks whose lease ran out, end what came too late, set aside what kills workers or is not ours.
@@ -58,7 +60,7 @@ class RedisBroker:
         Returns how many were handed back, dead-lettered and expired.
         """
         limits, names = self.limits, keys_of(version)
-        handed_back, buried, expired, aside = await self.sure.run(
+        handed_back, buried, expired, aside = await self.replicated.run_script(
             script("recover"),
             (*names.streams, names.dead, names.meters),
             (
@@ -78,5 +80,5 @@ class RedisBroker:
         return handed_back, buried, expired
 
     async def close(self) -> None:
-        await self.sure.close()
-        await self.link.close()
+        await self.replicated.close()
+        await self.client.close()

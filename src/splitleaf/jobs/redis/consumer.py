@@ -28,7 +28,7 @@ from splitleaf.jobs.messages import (
 )
 from splitleaf.jobs.queue import Claim, Completion, Priority, Recovery
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
-from splitleaf.jobs.redis.link import is_unknown_script, raised
+from splitleaf.jobs.redis.client import is_unknown_script, raise_error
 from splitleaf.jobs.redis.scripts import script
 
 log = structlog.get_logger(__name__)
@@ -60,8 +60,8 @@ class RedisJobConsumer:
         self._limits = limits or QueueLimits()
         self._broker = RedisBroker(url, self._limits, timeout_s=self._limits.worker_timeout_s)
         # A primary that was replaced and does not know it has work, too, and no replicas.
-        self._link = self._broker.sure
-        self._line = self._link.blocking()
+        self._client = self._broker.replicated
+        self._blocking = self._client.blocking()
         self.worker = worker or new_worker_name()
         self._rotation = Rotation()
         self._one_take = asyncio.Lock()
@@ -92,7 +92,7 @@ class RedisJobConsumer:
     async def heartbeat(self, claims: Sequence[Claim]) -> None:
         streams, places = _places(claims)
         arguments = [one for claim in claims for one in (places[_place(claim)], claim.token)]
-        await self._link.run(script("heartbeat"), streams, (self.worker, *arguments))
+        await self._client.run_script(script("heartbeat"), streams, (self.worker, *arguments))
 
     async def finish(self, completions: Sequence[Completion]) -> int:
         visible = 0
@@ -126,11 +126,11 @@ class RedisJobConsumer:
             for version in self._seen_versions:
                 names = keys_of(version)
                 for stream in names.streams:
-                    await self._link.run(script("leave"), (stream, names.workers), (self.worker,))
+                    await self._client.run_script(script("leave"), (stream, names.workers), (self.worker,))
         except DependencyDown as error:
             log.warning("left_without_goodbye", detail=error.detail)
         finally:
-            await self._line.close()
+            await self._blocking.close()
             await self._broker.close()
 
     async def _greet(self, caps: Mapping[str, int]) -> None:
@@ -144,13 +144,13 @@ class RedisJobConsumer:
         await self._broker.add_versions(list(caps))
         peers = [keys_of(version).peers for version in caps]
         words = [word for version, cap in caps.items() for word in (version, cap)]
-        await self._link.run(script("serve"), peers, words)
+        await self._client.run_script(script("serve"), peers, words)
 
     async def _take_now(self, caps: Mapping[str, int]) -> list[Claim]:
         order = self._rotation.order(list(caps))
         # Until the answers are here, the broker may have given us tasks that we know nothing of.
         self._is_unsure = True
-        return await self._taken(order, await self._link.run(script("take"), *self._look(order, caps)))
+        return await self._taken(order, await self._client.run_script(script("take"), *self._look(order, caps)))
 
     async def _take_at_bell(self, caps: Mapping[str, int], block_ms: int) -> list[Claim]:
         """Wait for the bell, and look. The look waits at the broker, behind the bell, and saves whoever waits a way."""
@@ -159,12 +159,12 @@ class RedisJobConsumer:
         bell = ("BLPOP", *(keys_of(version).bell for version in caps), f"{block_ms / 1000:.3f}")
         look = ("EVALSHA", script("take").digest, len(streams), *streams, *arguments)
         self._is_unsure = True
-        _, answer = await self._line.together([bell, look], block_ms=block_ms)
+        _, answer = await self._blocking.pipeline([bell, look], block_ms=block_ms)
         if is_unknown_script(answer):
             # The broker has forgotten it, and learns it at the next look.
             self._is_dry = self._is_unsure = False
             return []
-        return await self._taken(order, raised(answer))
+        return await self._taken(order, raise_error(answer))
 
     def _look(self, order: Sequence[tuple[str, Priority]], caps: Mapping[str, int]) -> tuple[list[bytes], list[Any]]:
         """Return the keys and the arguments of the script that takes."""
@@ -190,7 +190,7 @@ class RedisJobConsumer:
     async def _claims(self, place: _Stream, entries: Sequence[Any]) -> list[Claim]:
         tables: list[_Fields] = [dict(zip(flat[::2], flat[1::2], strict=True)) for _, _, flat, _ in entries]
         names = [table[b"k"] for table in tables if b"k" in table]
-        pixels = dict(zip(names, await self._link.call("MGET", *names), strict=True)) if names else {}
+        pixels = dict(zip(names, await self._client.call("MGET", *names), strict=True)) if names else {}
         claims = []
         for (token, deliveries, _, context), table in zip(entries, tables, strict=True):
             data = pixels[table[b"k"]] if b"k" in table else table[b"p"]
@@ -208,7 +208,7 @@ class RedisJobConsumer:
         status = PredictionStatus.EXPIRED if is_late else PredictionStatus.FAILED
         result = b"null" if is_late else encode_failure(_UNREADABLE)
         arguments = (*fixed, int(place.priority), token, table[b"i"], 1, status.value, result)
-        await self._link.run(script("finish"), (*names.streams, names.meters, names.workers), arguments)
+        await self._client.run_script(script("finish"), (*names.streams, names.meters, names.workers), arguments)
         self._in_hand.pop(token, None)
 
     async def _finish_version(self, version: str, completions: Sequence[Completion]) -> int:
@@ -220,7 +220,7 @@ class RedisJobConsumer:
             arguments += [int(claim.priority), claim.token, claim.task_id, claim.deliveries]
             arguments += [completion_status(completion).value, encode_result(completion, self.worker)]
         script_keys = (*names.streams, names.meters, names.workers)
-        visible = await self._link.run(script("finish"), script_keys, arguments)
+        visible = await self._client.run_script(script("finish"), script_keys, arguments)
         for completion in completions:
             self._in_hand.pop(completion.claim.token, None)
         return int(visible)
@@ -236,7 +236,9 @@ class RedisJobConsumer:
         """Give back what the broker thinks is ours though the answer that named it never came."""
         for version in {*caps, *self._seen_versions}:
             for priority, stream in zip(Priority, keys_of(version).streams, strict=True):
-                (pending,) = await self._link.together([("XPENDING", stream, keys.GROUP, "-", "+", 1000, self.worker)])
+                (pending,) = await self._client.pipeline(
+                    [("XPENDING", stream, keys.GROUP, "-", "+", 1000, self.worker)]
+                )
                 if isinstance(pending, Exception):
                     continue
                 tokens = [one[0].decode() for one in pending if one[0].decode() not in self._in_hand]
@@ -251,7 +253,7 @@ class RedisJobConsumer:
         arguments: list[Any] = []
         for version, priority, token, task_id in held:
             arguments += [streams.index(keys_of(version).streams[priority]) + 1, token, task_id]
-        await self._link.run(script("release"), streams, (self.worker, *arguments))
+        await self._client.run_script(script("release"), streams, (self.worker, *arguments))
         for _, _, token, _ in held:
             self._in_hand.pop(token, None)
 

@@ -22,21 +22,21 @@ class RedisControlDesk:
     def __init__(self, url: str, limits: QueueLimits | None = None) -> None:
         limits = limits or QueueLimits()
         self._broker = RedisBroker(url, limits, timeout_s=limits.timeout_s)
-        self._link = self._broker.sure
+        self._client = self._broker.replicated
 
     async def lead(self, controller: str, ttl_s: float, statement: str = "") -> bool:
         names = (keys.LEADER, keys.STATEMENT)
-        return bool(await self._link.run(script("lead"), names, (controller, round(ttl_s * 1000), statement)))
+        return bool(await self._client.run_script(script("lead"), names, (controller, round(ttl_s * 1000), statement)))
 
     async def resign(self, controller: str) -> None:
-        await self._link.run(script("resign"), (keys.LEADER, keys.STATEMENT), (controller,))
+        await self._client.run_script(script("resign"), (keys.LEADER, keys.STATEMENT), (controller,))
 
     async def statement(self) -> str:
-        text: bytes | None = await self._link.call("GET", keys.STATEMENT)
+        text: bytes | None = await self._client.call("GET", keys.STATEMENT)
         return (text or b"").decode()
 
     async def settled_ms(self) -> int:
-        clock = await self._link.call("TIME")
+        clock = await self._client.call("TIME")
         asked_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
         # Each version is looked at later than the clock: what comes in between was created after it.
         found = await asyncio.gather(*map(self._settled_ms, await self._broker.versions()))
@@ -52,7 +52,7 @@ class RedisControlDesk:
         found: list[int] = []
         place, is_overdue = b"-", 0
         while place:
-            answer = await self._link.run(script("settled"), (*streams, names.feed), (place, *terms))
+            answer = await self._client.run_script(script("settled"), (*streams, names.feed), (place, *terms))
             settled_ms, is_overdue, place = answer
             found.append(settled_ms)
         if is_overdue:

@@ -11,20 +11,20 @@ from splitleaf.core.ids import new_prediction_id
 from splitleaf.jobs.messages import decode_context, decode_tensor
 from splitleaf.jobs.queue import DeadLetter, Priority, Task
 from splitleaf.jobs.redis.broker import keys_of
+from splitleaf.jobs.redis.connection import Command
 from splitleaf.jobs.redis.queue import RedisJobQueue
-from splitleaf.jobs.redis.wire import Command
 
 
 class RedisDeadLetters:
     """`DeadLetters` on a stream for each version."""
 
     def __init__(self, queue: RedisJobQueue) -> None:
-        self._link = queue.broker.link
+        self._client = queue.broker.client
         self._queue = queue
 
     async def list(self, version: str, limit: int) -> Sequence[DeadLetter]:
         """Return the newest first."""
-        entries = await self._link.call("XREVRANGE", keys_of(version).dead, "+", "-", "COUNT", limit)
+        entries = await self._client.call("XREVRANGE", keys_of(version).dead, "+", "-", "COUNT", limit)
         return [_letter(version, token, _fields(flat)) for token, flat in entries]
 
     async def find(self, version: str, token: str) -> DeadLetter:
@@ -33,7 +33,7 @@ class RedisDeadLetters:
     async def retry(self, version: str, token: str) -> str:
         fields = await self._fields_of(version, token)
         place = fields.get(b"k")
-        pixels = await self._link.call("GET", place) if place else fields[b"p"]
+        pixels = await self._client.call("GET", place) if place else fields[b"p"]
         if pixels is None:
             raise NotFound("The image of this dead letter is no longer kept.", code="dead_letter_not_found")
         task = Task(
@@ -53,12 +53,12 @@ class RedisDeadLetters:
         commands: list[Command] = [("XDEL", keys_of(version).dead, token)]
         if b"k" in fields:
             commands.append(("UNLINK", fields[b"k"]))
-        await self._link.together(commands)
+        await self._client.pipeline(commands)
 
     async def _fields_of(self, version: str, token: str) -> dict[bytes, bytes]:
         # Anything but a whole entry id is an error to the broker, or names many entries.
         is_entry = re.fullmatch(r"[0-9]{1,19}-[0-9]{1,19}", token)
-        entries = await self._link.call("XRANGE", keys_of(version).dead, token, token) if is_entry else ()
+        entries = await self._client.call("XRANGE", keys_of(version).dead, token, token) if is_entry else ()
         if not entries:
             raise NotFound("There is no such dead letter.", code="dead_letter_not_found")
         return _fields(entries[0][1])

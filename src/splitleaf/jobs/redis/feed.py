@@ -15,9 +15,9 @@ from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.messages import MalformedMessage, UnreadableMessage, decode_state
 from splitleaf.jobs.queue import FeedEntry
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
+from splitleaf.jobs.redis.client import raise_error
+from splitleaf.jobs.redis.connection import Command, ErrorReply
 from splitleaf.jobs.redis.consumer import new_worker_name
-from splitleaf.jobs.redis.link import raised
-from splitleaf.jobs.redis.wire import Command, ErrorReply
 
 log = structlog.get_logger(__name__)
 
@@ -32,9 +32,9 @@ class RedisOutcomeFeed:
     def __init__(self, url: str, limits: QueueLimits | None = None, *, recorder: str | None = None) -> None:
         limits = limits or QueueLimits()
         self._broker = RedisBroker(url, limits, timeout_s=limits.worker_timeout_s)
-        self._link = self._broker.link
+        self._client = self._broker.client
         # What is recorded stays: nothing that a failover could take back.
-        self._line = self._broker.sure.blocking()
+        self._blocking = self._broker.replicated.blocking()
         self._recorder = recorder or new_worker_name()
         self._in_hand: set[str] = set()
         self._result_ttl_ms = limits.result_ttl_s * 1000
@@ -54,11 +54,11 @@ class RedisOutcomeFeed:
         # Until the answer is here, the broker may have given us entries that we know nothing of. A later answer says
         # nothing of them: only a look at what is pending does.
         was_unsure, self._is_unsure = self._is_unsure, True
-        (answer,) = await self._line.together([look], block_ms=block_ms)
+        (answer,) = await self._blocking.pipeline([look], block_ms=block_ms)
         if isinstance(answer, ErrorReply) and str(answer).startswith("NOGROUP"):
             await self._make_groups(feeds)
             return ()
-        entries = raised(answer) or ()
+        entries = raise_error(answer) or ()
         self._is_unsure = was_unsure
         return await self._entries(entries)
 
@@ -73,17 +73,17 @@ class RedisOutcomeFeed:
             commands += [("XACK", feed, keys.RECORDERS, *tokens), ("XDEL", feed, *tokens)]
         states = [entry.state for entry in entries]
         commands += [("PEXPIRE", keys_of(one.version).result(one.id), self._result_ttl_ms) for one in states]
-        *_, reply = await self._link.together([*commands, ("EXEC",)])
+        *_, reply = await self._client.pipeline([*commands, ("EXEC",)])
         if isinstance(reply, Exception):
             raise DependencyDown(str(reply)) from reply
         self._in_hand.difference_update(entry.token for entry in entries)
 
     async def backlog(self) -> int:
         lengths = [("XLEN", keys_of(version).feed) for version in await self._broker.versions()]
-        return sum(await self._link.together(list(lengths))) if lengths else 0
+        return sum(await self._client.pipeline(list(lengths))) if lengths else 0
 
     async def close(self) -> None:
-        await self._line.close()
+        await self._blocking.close()
         await self._broker.close()
 
     async def _overdue(self, feeds: Sequence[bytes], count: int) -> Sequence[FeedEntry]:
@@ -96,7 +96,7 @@ class RedisOutcomeFeed:
         idle, whose = ((), (self._recorder,)) if self._is_unsure else (("IDLE", _ABANDONED_MS), ())
         looks: list[Command] = [("XPENDING", feed, keys.RECORDERS, *idle, "-", "+", count, *whose) for feed in feeds]
         looks += [("XPENDING", feed, keys.RECORDERS, "-", "+", count) for feed in feeds]
-        pending = await self._link.together(looks)
+        pending = await self._client.pipeline(looks)
         if any(isinstance(one, Exception) for one in pending):
             await self._make_groups(feeds)
             return ()
@@ -109,7 +109,7 @@ class RedisOutcomeFeed:
             if tokens:
                 least_ms = 0 if self._is_unsure else _ABANDONED_MS
                 claim = ("XCLAIM", feed, keys.RECORDERS, self._recorder, least_ms, *tokens)
-                found.append((feed, await self._broker.sure.call(*claim)))
+                found.append((feed, await self._broker.replicated.call(*claim)))
         self._is_unsure = False
         return await self._entries(found)
 
@@ -122,11 +122,11 @@ class RedisOutcomeFeed:
             if idle_ms == 0
         ]
         if commands:
-            await self._link.together(commands)
+            await self._client.pipeline(commands)
 
     async def _make_groups(self, feeds: Sequence[bytes]) -> None:
         """Make the groups; an answer that says so where one is there already is fine."""
-        await self._link.together([("XGROUP", "CREATE", feed, keys.RECORDERS, "0", "MKSTREAM") for feed in feeds])
+        await self._client.pipeline([("XGROUP", "CREATE", feed, keys.RECORDERS, "0", "MKSTREAM") for feed in feeds])
 
     async def _entries(self, answer: Sequence[Any]) -> Sequence[FeedEntry]:
         """Read entries. One of a newer release stays for its recorder; one of none is set aside."""
@@ -148,5 +148,5 @@ class RedisOutcomeFeed:
         names = keys_of(version_of(feed))
         copy = ("XADD", names.aside, "MAXLEN", _MOST_ASIDE, "*", "stream", feed, "entry", token, *flat)
         rest: list[Command] = [("XACK", feed, keys.RECORDERS, token), ("XDEL", feed, token)]
-        *_, reply = await self._link.together([("MULTI",), copy, *rest, ("EXEC",)])
-        raised(reply)
+        *_, reply = await self._client.pipeline([("MULTI",), copy, *rest, ("EXEC",)])
+        raise_error(reply)

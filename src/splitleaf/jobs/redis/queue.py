@@ -20,8 +20,8 @@ from splitleaf.jobs.messages import UnreadableMessage, decode_context, decode_st
 from splitleaf.jobs.queue import JobState, Priority, QueueDepth, SubmitOutcome, Task
 from splitleaf.jobs.redis.announcements import Announcements
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
+from splitleaf.jobs.redis.connection import Command
 from splitleaf.jobs.redis.scripts import script
-from splitleaf.jobs.redis.wire import Command
 
 log = structlog.get_logger(__name__)
 
@@ -50,9 +50,9 @@ class RedisJobQueue:
         self._expected = expected
         self._admission = admission or Admission()
         self.broker = RedisBroker(url, limits, timeout_s=limits.timeout_s)
-        self._link = self.broker.sure
+        self._client = self.broker.replicated
         self._announcements = Announcements(
-            self._link.blocking(), self.states, poll_s=limits.poll_s, are_hints=limits.replicas > 0
+            self._client.blocking(), self.states, poll_s=limits.poll_s, are_hints=limits.replicas > 0
         )
 
     async def submit(self, task: Task) -> SubmitOutcome:
@@ -66,7 +66,9 @@ class RedisJobQueue:
             script_keys.append(place)
             before.append(("SET", place, pixels, "PX", _ORPHAN_LIFE_MS))
             pixels = b""
-        answer = await self._link.run_after(before, script("submit"), script_keys, self._terms(task, pixels, size))
+        answer = await self._client.run_script_after(
+            before, script("submit"), script_keys, self._terms(task, pixels, size)
+        )
         if answer[0]:
             wait_ms, tasks, task_ms = answer[2:5]
             self._admission.heard(task.version, task.priority, Room(max(0, tasks), float(task_ms), wait_ms))
@@ -78,7 +80,7 @@ class RedisJobQueue:
 
     async def states(self, prediction_ids: Sequence[str]) -> Sequence[JobState | None]:
         """Return the present states of several predictions, all as of one moment, in one round trip."""
-        now_ms, *found = await self._link.run(script("states"), (), prediction_ids)
+        now_ms, *found = await self._client.run_script(script("states"), (), prediction_ids)
         return [_state(one, reply, now_ms) for one, reply in zip(prediction_ids, found, strict=True)]
 
     async def wait(self, prediction_id: str, timeout_s: float) -> JobState | None:
@@ -113,14 +115,16 @@ class RedisJobQueue:
 
     async def cancel(self, prediction_id: str) -> JobState | None:
         fixed = (keys.ANNOUNCEMENTS, self._limits.result_ttl_s * 1000)
-        document = await self._link.run(script("cancel"), (), (*fixed, prediction_id))
+        document = await self._client.run_script(script("cancel"), (), (*fixed, prediction_id))
         return decode_state(document) if document else None
 
     async def depths(self) -> Sequence[QueueDepth]:
         found = []
         for version in await self.broker.versions():
             names = keys_of(version)
-            answer = await self.broker.link.run(script("depths"), (*names.streams, names.meters, names.dead), ())
+            answer = await self.broker.client.run_script(
+                script("depths"), (*names.streams, names.meters, names.dead), ()
+            )
             payload_bytes, dead, *streams = answer
             found += [
                 QueueDepth(version, priority, waiting, running, payload_bytes, oldest_ms, dead)

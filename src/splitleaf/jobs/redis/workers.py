@@ -9,7 +9,7 @@ from dataclasses import asdict
 from splitleaf.jobs import keys
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.queue import WorkerReport
-from splitleaf.jobs.redis.link import Link, raised
+from splitleaf.jobs.redis.client import RedisClient, raise_error
 from splitleaf.jobs.redis.scripts import script
 
 _LONGEST_LIFE_MS = 60_000
@@ -21,29 +21,29 @@ class RedisWorkerDirectory:
 
     def __init__(self, url: str, limits: QueueLimits | None = None) -> None:
         limits = limits or QueueLimits()
-        self._link = Link(url, timeout_s=limits.timeout_s, replicas=limits.replicas)
+        self._client = RedisClient(url, timeout_s=limits.timeout_s, replicas=limits.replicas)
 
     async def report(self, report: WorkerReport, ttl_s: float) -> None:
         text = json.dumps({**asdict(report), "versions": dict(report.versions), "digests": dict(report.digests)})
         names = (keys.WORKERS, keys.worker_key(report.worker))
         life_ms = min(_LONGEST_LIFE_MS, max(1, int(ttl_s * 1000)))
-        await self._link.run(script("report"), names, (report.worker, text, life_ms))
+        await self._client.run_script(script("report"), names, (report.worker, text, life_ms))
 
     async def workers(self) -> Sequence[WorkerReport]:
-        names = sorted(name.decode() for name in await self._link.call("SMEMBERS", keys.WORKERS))
+        names = sorted(name.decode() for name in await self._client.call("SMEMBERS", keys.WORKERS))
         if not names:
             return []
         reports = [keys.worker_key(name) for name in names]
         # A worker that died before the broker's clock went back must not seem to be there until then.
         caps = [("PEXPIRE", report, _LONGEST_LIFE_MS, "LT") for report in reports]
-        texts, *_ = await self._link.together([("MGET", *reports), *caps])
-        if gone := [name for name, text in zip(names, raised(texts), strict=True) if text is None]:
-            await self._link.call("SREM", keys.WORKERS, *gone)
+        texts, *_ = await self._client.pipeline([("MGET", *reports), *caps])
+        if gone := [name for name, text in zip(names, raise_error(texts), strict=True) if text is None]:
+            await self._client.call("SREM", keys.WORKERS, *gone)
         return [WorkerReport(**json.loads(text)) for text in texts if text is not None]
 
     async def remove(self, worker: str) -> None:
-        await self._link.call("SREM", keys.WORKERS, worker)
-        await self._link.call("DEL", keys.worker_key(worker))
+        await self._client.call("SREM", keys.WORKERS, worker)
+        await self._client.call("DEL", keys.worker_key(worker))
 
     async def close(self) -> None:
-        await self._link.close()
+        await self._client.close()
