@@ -146,7 +146,7 @@ tune: $(TRAINING_VENV)/.ready ## Fine-tune a pretrained network into training/ru
 	$(TRANSFER) draw $(TUNE_WITH) --chunks $(LAST) & \
 	$(TRANSFER) fit $(TUNE_WITH) --chunks $(CHUNKS) && \
 	$(TRANSFER) fit $(TUNE_WITH) --chunks $(LAST) --cool $(COOL) && \
-	$(TRANSFER) hand-over $(TUNE_WITH) && wait
+	$(TRANSFER) export $(TUNE_WITH) && wait
 
 # RUN is v2's training run, which has the photos that it trained on and those that it held back.
 RUN = training/runs/v2

@@ -1,10 +1,10 @@
-"""`python -m benchmarks.field --field DIR`: what versions say of plants, of leaves on paper and of other things.
+"""`python -m benchmarks.field --field DIR`: accuracy on plants, on leaves on paper, and refusal of other things.
 
 The whole system is started on the repository's versions. Each in turn becomes the champion and answers, through HTTP:
 
-- `field/test/<class>` and `others/test/<kind>` of DIR, which no training saw;
-- leaves of the PlantVillage test photos, cut out and laid on white paper here;
-- those photos as they are, and drawn images of things (`benchmarks.others`).
+- `field/test/<class>` and `others/test/<kind>` of DIR, which no training used;
+- leaves of the PlantVillage test photos, cut out and placed on drawn white paper;
+- those photos unchanged, and drawn images of things (`benchmarks.others`).
 
 An image is *sure* if it gets an answer, and *refused* if it gets "not sure" or "not a tomato leaf". Top-1 is the first
 condition of the answer, also of a refused one.
@@ -32,7 +32,7 @@ from benchmarks.others import draw_others
 from splitleaf.importing.images import read_labelled_folder
 from splitleaf.importing.statistics import wilson_interval
 from training.field import OTHER, list_field
-from training.scenes import cut_out, draw_ground, lay_out
+from training.scenes import compose, cut_out, draw_background
 
 SEED = 20_261_130
 ON_PAPER = 15
@@ -110,7 +110,7 @@ def leaves_on_paper() -> Iterator[Upload]:
             if leaf is None or drawn == ON_PAPER:
                 continue
             drawn += 1
-            yield Upload("paper", name, as_jpeg(lay_out([leaf], draw_ground(rng, SIDE, "paper"), rng)))
+            yield Upload("paper", name, as_jpeg(compose([leaf], draw_background(rng, SIDE, "paper"), rng)))
 
 
 def things() -> Iterator[Upload]:
@@ -148,7 +148,7 @@ def as_table(said: dict[str, dict[str, Said]]) -> str:
 
 
 def describe(groups: dict[str, Said]) -> dict[str, str]:
-    """Return a version's figures in words."""
+    """Return a version's figures as text."""
     field, paper, plain = groups["field"], groups["paper"], groups["plain"]
     figures = {
         "field: top-1": share(field.right),

@@ -104,7 +104,7 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray) -> float:
 
 
 def make_champion(version: str, system: RunningSystem) -> None:
-    """Let a version answer everybody."""
+    """Make a version answer all clients."""
     with system.admin() as admin:
         moved = admin.put("/aliases/champion", json={"version": version, "reason": "measuring"})
         moved.raise_for_status()

@@ -1,1 +1,1 @@
-"""Training of the models in this repository. Apart from serving, with an environment of its own."""
+"""Training of the models in this repository, with a separate environment."""

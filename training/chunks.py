@@ -1,4 +1,4 @@
-"""Drawn images -> what the backbone's lower blocks make of them, in files: computed once, learnt from several times."""
+"""Files with the output of the frozen blocks for drawn images: computed once, trained on several times."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from training.backbone import SIDE
 from training.mixture import Kind, Mixture
 
 DEPTH = 11
-"""Blocks that stay as ImageNet left them, of sixteen."""
+"""Frozen blocks, of sixteen."""
 KEPT = 24
-"""Chunks that are learnt from at a time."""
+"""Chunks in the buffer that training draws from."""
 AHEAD = 6
 """Chunks drawn in advance."""
-HELD_PLAIN, HELD_LAID = 200, 100
+HELD_PLAIN, HELD_COMPOSED = 200, 100
 AT_ONCE = 8
 SEED = 7
 
 
 def draw_chunks(folder: Path, count: int, mixture: Mixture, lower: InferenceSession, teacher: Teacher | None) -> None:
-    """Write chunk after chunk, a few ahead of what is learnt from."""
+    """Write one chunk after the other, at most `AHEAD` more than training has used."""
     for number in range(count):
         file = chunk_file(folder, number)
-        while number >= learnt(folder) + AHEAD:
+        while number >= count_trained(folder) + AHEAD:
             time.sleep(2)
-        if file.exists() or number <= learnt(folder) - KEPT:
+        if file.exists() or number <= count_trained(folder) - KEPT:
             continue
         pixels, labels, kinds = mixture.draw(number)
         taught = teacher.ask(pixels, kinds) if teacher else np.zeros((len(kinds), 0), np.float32)
@@ -39,7 +39,7 @@ def draw_chunks(folder: Path, count: int, mixture: Mixture, lower: InferenceSess
 
 
 def draw_held(folder: Path, held: Mixture, lower: InferenceSession) -> None:
-    """Write the held-back photos as they are, and some of their leaves laid on other grounds."""
+    """Write the held-back photos unchanged, and some of their leaves on other backgrounds."""
     file = held_file(folder)
     if file.exists():
         return
@@ -57,8 +57,8 @@ def _held(held: Mixture) -> Iterator[tuple[Image.Image, str, Kind]]:
     for at in rng.permutation(len(held.plain))[:HELD_PLAIN]:
         plain = held.plain[int(at)]
         yield Image.open(plain.path).convert("RGB"), held.outputs[plain.label], Kind.PLAIN
-    for _ in range(HELD_LAID):
-        yield *held.draw_one(Kind.LAID, rng), Kind.LAID
+    for _ in range(HELD_COMPOSED):
+        yield *held.draw_one(Kind.COMPOSED, rng), Kind.COMPOSED
 
 
 def store(
@@ -69,7 +69,7 @@ def store(
     taught: np.ndarray,
     lower: InferenceSession,
 ) -> None:
-    """Write what the lower blocks make of the images, in half precision."""
+    """Write the output of the frozen blocks for the images, in half precision."""
     parts = [
         pixels[at : at + AT_ONCE].transpose(0, 3, 1, 2).astype(np.float32) for at in range(0, len(pixels), AT_ONCE)
     ]
@@ -80,7 +80,7 @@ def store(
 
 
 class Teacher:
-    """A version that knows plain photos, as its artifact answers."""
+    """The artifact of a version trained on plain photos."""
 
     def __init__(self, session: InferenceSession) -> None:
         self._session = session
@@ -102,14 +102,14 @@ class Teacher:
         return probabilities
 
 
-def learnt(folder: Path) -> int:
-    """Return how many chunks the training beside this has learnt from."""
+def count_trained(folder: Path) -> int:
+    """Return how many chunks training has used."""
     file = folder / "progress.json"
     return int(json.loads(file.read_text(encoding="utf-8"))["chunks"]) if file.exists() else 0
 
 
 def wait_for(file: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of a chunk as soon as it is drawn."""
+    """Return the arrays of a chunk when its file exists."""
     while not file.exists():
         time.sleep(1)
     with np.load(file) as arrays:

@@ -1,4 +1,4 @@
-"""Photos of plants and of other things -> lists of files; a share of them, fixed by their names, is held back."""
+"""Lists of photos of plants and of other things; a hash of the name decides which ones are held back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from training.photos import SUFFIXES
 
 OTHER = "other"
-"""The output for everything that is no leaf of the crop."""
+"""The label for everything except leaves of the crop."""
 HELD_ONE_IN = 6
 SEED = "field-2026"
 
@@ -22,7 +22,7 @@ Box = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class FieldPhoto:
-    """A photo of a plant or of another thing."""
+    """A photo of a plant or of something else."""
 
     path: Path
     kind: str
@@ -55,7 +55,7 @@ def read_boxes(file: Path) -> dict[str, tuple[Box, ...]]:
 
 
 def is_held(path: Path) -> bool:
-    """Return whether a photo is held back from training: the same photos on every machine, for ever."""
+    """Return whether a photo is held back from training. The answer is the same on every machine."""
     digest = hashlib.sha256(f"{SEED}/{path.parent.name}/{path.name}".encode()).digest()
     return digest[0] % HELD_ONE_IN == 0
 

@@ -1,4 +1,4 @@
-"""The training loop of the backbone: chunk after chunk, and it goes on after the last finished one."""
+"""The training loop of the backbone, resumable after each chunk."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from training.mixture import Kind
 Chunk = dict[str, np.ndarray]
 
 STEPS, BATCH = 128, 16
-"""Of a chunk: an image is learnt from four times on average."""
+"""For each chunk: an image is used four times on average."""
 RATE, HEAD_RATE = 0.003, 1e-3
-"""The first is a share of each kernel's own size, the second absolute."""
+"""The first is relative to the size of each kernel, the second absolute."""
 DECAY = 0.02
 SMOOTHING = 0.05
 AVERAGE = 0.996
 WARM_UP = 100
 LARGEST_GRADIENT = 5.0
 TAUGHT, HEAT = 0.5, 2.0
-"""How much a version that knows plain photos has to say about them, and how much its answers are softened."""
+"""The teacher's share of the loss for plain photos, and its temperature."""
 
 
 class FineTuning:
@@ -65,8 +65,8 @@ class FineTuning:
         (self._folder / "checkpoint.part").rename(self._folder / "checkpoint.pt")
         (self._folder / "progress.json").write_text(json.dumps({"chunks": self.chunks}), encoding="utf-8")
 
-    def learn(self, chunks: Sequence[Chunk], rate: float) -> dict[str, float]:
-        """Take the steps of one chunk, from the images of all; `rate` is a share of the highest one."""
+    def train_on(self, chunks: Sequence[Chunk], rate: float) -> dict[str, float]:
+        """Take the steps for one chunk, on images of all chunks; `rate` is relative to the highest rate."""
         self.network.train()
         rng = np.random.default_rng([3, self.chunks])
         total, right = 0.0, 0
@@ -77,7 +77,7 @@ class FineTuning:
         return {"loss": round(total / STEPS, 4), "accuracy": round(right / (STEPS * BATCH), 4)}
 
     def validate(self, held: Chunk) -> dict[str, float]:
-        """Return the averaged network's figures; the label of a condition counts where `other` would win, too."""
+        """Return the figures of the averaged network. The accuracies ignore the output `other`."""
         logits = answer(self.average, held["features"])
         labels, kinds, other = held["labels"], held["kinds"], logits.shape[1] - 1
         best, named = logits.argmax(1), logits[:, :other].argmax(1)
@@ -86,7 +86,7 @@ class FineTuning:
             "others_refused": (best == other)[kinds == Kind.OTHER],
             "field_refused": (best == other)[kinds == Kind.FIELD],
         }
-        for kind in (Kind.FIELD, Kind.PLAIN, Kind.LAID):
+        for kind in (Kind.FIELD, Kind.PLAIN, Kind.COMPOSED):
             figures[kind.name.lower()] = (named == labels)[kinds == kind]
             figures[f"{kind.name.lower()}_loss"] = chance[kinds == kind]
         return {name: round(float(values.mean()), 3) for name, values in figures.items()}
@@ -99,7 +99,7 @@ class FineTuning:
         self.history = state["history"]
 
     def _groups(self) -> list[dict[str, Any]]:
-        """Return the trained weights, each kernel with a rate that fits its size: normalisation is folded into it."""
+        """Return the trained weights, each with a rate relative to its size: kernels include the normalisation."""
         groups = []
         for value in [*self.network.blocks[DEPTH:].parameters(), *self.network.head.parameters()]:
             size = float(value.detach().square().mean().sqrt())
@@ -128,7 +128,7 @@ class FineTuning:
 
 
 def answer(network: Backbone, features: np.ndarray) -> np.ndarray:
-    """Return the logits (n, outputs) from what the lower blocks made."""
+    """Return the logits (n, outputs) for the output of the frozen blocks."""
     network.eval()
     rows = []
     with torch.no_grad():
@@ -140,7 +140,7 @@ def answer(network: Backbone, features: np.ndarray) -> np.ndarray:
 
 
 def _drawn(chunks: Sequence[Chunk], rng: np.random.Generator) -> dict[str, torch.Tensor]:
-    """Return a batch, drawn from all chunks."""
+    """Return a random batch from all chunks."""
     chosen = [chunks[int(rng.integers(len(chunks)))] for _ in range(BATCH)]
     places = [int(rng.integers(len(chunk["labels"]))) for chunk in chosen]
     names = ("features", "labels", "kinds", "taught")
@@ -151,7 +151,7 @@ def _drawn(chunks: Sequence[Chunk], rng: np.random.Generator) -> dict[str, torch
 
 
 def _loss(logits: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
-    """Return the mean loss; about plain photos the teacher has its say (Hinton et al. 2015)."""
+    """Return the mean loss, for plain photos with distillation (Hinton et al. 2015)."""
     losses = functional.cross_entropy(logits, batch["labels"], label_smoothing=SMOOTHING, reduction="none")
     plain = (batch["kinds"] == Kind.PLAIN).nonzero()[:, 0]
     if batch["taught"].shape[1] and len(plain):

@@ -73,7 +73,7 @@ class Fitting:
             ours.load_state_dict(network.state_dict())
 
     def resume(self) -> bool:
-        """Go on where a run in the same folder stopped; return whether there is one."""
+        """Continue where a run in the same folder stopped; return whether there is one."""
         file = self.run.folder / "checkpoint.pt"
         if not file.exists():
             return False

@@ -12,7 +12,7 @@ from training.backbone import CENTRE, SIDE, SPREAD, Backbone, Convolution
 
 
 class Drawing:
-    """An ONNX graph in the making."""
+    """An ONNX graph under construction."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
@@ -64,7 +64,7 @@ def draw_lower(network: Backbone, depth: int) -> onnx.ModelProto:
 
 
 def start(model: bytes | str, threads: int) -> onnxruntime.InferenceSession:
-    """Return a graph, or the one in a file, ready to answer."""
+    """Return a session for a serialised graph or for a file."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])

@@ -1,4 +1,4 @@
-"""The backbone in Keras, as whose file it is handed over."""
+"""The backbone in Keras, the format of the exported file."""
 
 from __future__ import annotations
 

@@ -9,9 +9,9 @@ CARD = """# Model card: {file}
 
 A convolutional network trained from scratch to tell ten conditions of a tomato leaf.
 
-**It is no help in the field.** It was trained and tested on PlantVillage photos: single leaves, picked, on a plain background, in
-even light. Networks that were trained like this were right on about 35 % of photos of plants
-([figures](../../docs/reference/models.md#in-the-field)). Expect it to be wrong with confidence. Don't use it for a diagnosis.
+**This model does not work in the field.** Its training and test data is PlantVillage: photos of single picked leaves on a plain background, in
+even light. Networks with such training were right on about 35 % of photos of plants
+([figures](../../docs/reference/models.md#in-the-field)). Its confidence there is high and wrong. Don't use it for a diagnosis.
 
 | | |
 |---|---|
@@ -51,7 +51,7 @@ trained from scratch by this project and are under its licence (Apache-2.0).
 ## Known failures
 
 - Anything that is not a single tomato leaf still gets one of the ten answers, if nothing before or after the network refuses it.
-- Photos from the field: this training uses none. Changed backgrounds and light in training were meant to make up for them; they don't.
+- Photos from the field: training uses none. Augmentation with other backgrounds and light was meant to replace them, and did not.
 - The camera sessions of PlantVillage differ by class (light, background, camera); part of the accuracy may come from it.
 - Leaves with two conditions, very early symptoms, nutrient deficiencies and pests outside the ten classes are unknown to it.
 

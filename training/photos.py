@@ -18,7 +18,7 @@ DOUBTFUL = (("UF.GRC_YLCV_Lab ", 8421, 8588),)
 """Sessions whose label cannot be right, as (beginning of the name, first shot, last shot).
 
 These leaves are filed under yellow leaf curl virus, but none is curled, and all have the spots and yellow halos of
-bacterial spot; a network that was trained without them says so, too.
+bacterial spot; a network that was trained without them agrees.
 """
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png"})
 
@@ -98,7 +98,7 @@ def shot(path: Path) -> tuple[str | int, ...]:
 
 
 def link_photos(photos: Iterable[tuple[Path, str]], folder: Path) -> None:
-    """Make a folder of class folders with links to the photos, which come with the names of their classes."""
+    """Make class folders with links to photos, given as pairs of a path and a class name."""
     for path, name in photos:
         link = folder / name / path.name
         link.parent.mkdir(parents=True, exist_ok=True)

@@ -65,7 +65,7 @@ class Recipe:
         return replace(self, phases=tuple(replace(phase, strength=phase.strength * share) for phase in self.phases))
 
     def phase_of(self, epoch: int) -> Phase:
-        """Return the phase of a zero-based epoch; the last one goes on for ever."""
+        """Return the phase of a zero-based epoch; the last one has no end."""
         for phase in self.phases:
             if epoch < phase.epochs:
                 return phase
@@ -73,7 +73,7 @@ class Recipe:
         return self.phases[-1]
 
     def rate(self, epoch: float, epochs: int) -> float:
-        """Return the learning rate after a number of epochs; those beyond the recipe's have a schedule of their own."""
+        """Return the learning rate after a number of epochs; those beyond the recipe's have a separate schedule."""
         if epoch < self.epochs:
             return learning_rate_at(epoch / self.epochs, self.learning_rate)
         return learning_rate_at((epoch - self.epochs) / (epochs - self.epochs), self.learning_rate * MORE)

@@ -1,6 +1,6 @@
-"""Images as a grower's camera may see them, drawn from photos: changed light, crops, and leaves laid on other grounds.
+"""Images such as growers take, drawn from photos: changed light, crops, and leaves on other backgrounds.
 
-Pillow and NumPy alone: one core draws about a hundred a second, beside a training that needs the others.
+Uses Pillow and NumPy only; one core draws about 70 images a second.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from training.segmentation import leaf_mask
 
 Color = tuple[int, ...]
 BILINEAR = Image.Resampling.BILINEAR
-GROUNDS = ("paper", "paper", "paper", "wood", "soil", "hand", "plain", "leaves")
+BACKGROUNDS = ("paper", "paper", "paper", "wood", "soil", "hand", "plain", "leaves")
 CUT_OUT_SIDE = 224
 
 
 def crop_field(image: Image.Image, boxes: tuple[Box, ...], rng: Generator, side: int) -> Image.Image:
-    """Return a part of a photo: around one of its boxes as often as not, else 45 to 100 % of its area."""
+    """Return a part of a photo: around one of its boxes with probability 0.5, otherwise 45 to 100 % of its area."""
     if boxes and rng.random() < 0.5:
         left, top, right, bottom = boxes[rng.integers(len(boxes))]
         grow = rng.uniform(1.0, 1.6)
@@ -48,7 +48,7 @@ def crop_field(image: Image.Image, boxes: tuple[Box, ...], rng: Generator, side:
 
 
 def turn(image: Image.Image, rng: Generator, degrees: float) -> Image.Image:
-    """Mirror, and turn by up to so many degrees; what comes into view is cut off by zooming in."""
+    """Mirror at random and rotate by up to so many degrees, zoomed so that no border shows."""
     if rng.random() < 0.5:
         image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     angle = rng.uniform(-degrees, degrees)
@@ -63,7 +63,7 @@ def turn(image: Image.Image, rng: Generator, degrees: float) -> Image.Image:
 
 
 def move_plain(image: Image.Image, rng: Generator, side: int) -> Image.Image:
-    """Return a photo of one leaf turned by quarters, mirrored, a little zoomed and shifted."""
+    """Return a photo of one leaf with random quarter turns, mirroring, and a little zoom and shift."""
     if rng.random() < 0.75:
         image = image.transpose(Image.Transpose(int(rng.integers(0, 7))))
     share = rng.uniform(0.8, 1.0)
@@ -74,7 +74,7 @@ def move_plain(image: Image.Image, rng: Generator, side: int) -> Image.Image:
 
 
 def relight(image: Image.Image, rng: Generator, strength: float) -> Image.Image:
-    """Change brightness, contrast, saturation and tint, let light fall across, blur or sharpen, compress."""
+    """Change brightness, contrast, saturation and tint; add a gradient of light, noise, and blur or compression."""
     gain = 0.4 * strength
     for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
         image = enhance(image).enhance(math.exp(rng.uniform(-gain, gain)))
@@ -90,7 +90,7 @@ def relight(image: Image.Image, rng: Generator, strength: float) -> Image.Image:
 
 
 def degrade(image: Image.Image, rng: Generator, strength: float) -> Image.Image:
-    """Lose sharpness in one of the ways in which photos lose it, or in none."""
+    """Blur, downscale, compress or sharpen an image, or leave it unchanged."""
     choice, side = rng.random(), image.size[0]
     if choice < 0.15 * strength:
         return image.filter(ImageFilter.GaussianBlur(rng.uniform(0.4, 1.8)))
@@ -106,7 +106,7 @@ def degrade(image: Image.Image, rng: Generator, strength: float) -> Image.Image:
 
 @lru_cache(3000)
 def cut_out(path: Path) -> Image.Image | None:
-    """Return the leaf alone, transparent around it, or None where it cannot be told from its ground."""
+    """Return the leaf on a transparent background, or None if the segmentation fails."""
     image = open_photo(path).resize((CUT_OUT_SIDE, CUT_OUT_SIDE), BILINEAR)
     mask = leaf_mask(np.asarray(image))
     if mask is None:
@@ -121,9 +121,9 @@ def open_photo(path: Path) -> Image.Image:
         return image.convert("RGB")
 
 
-def lay_out(leaves: list[Image.Image], ground: Image.Image, rng: Generator) -> Image.Image:
-    """Lay cut-out leaves (RGBA) on a ground: one, several side by side, or a leaf of several leaflets on a stalk."""
-    scene, side = ground.copy(), ground.size[0]
+def compose(leaves: list[Image.Image], background: Image.Image, rng: Generator) -> Image.Image:
+    """Place cut-out leaves (RGBA) on a background: one, several side by side, or leaflets on a stalk."""
+    scene, side = background.copy(), background.size[0]
     if len(leaves) == 1:
         size = rng.uniform(0.35, 1.0) * side
         slack = max(0.0, side - size) / 2 + 0.08 * side
@@ -149,7 +149,7 @@ def _scattered(count: int, side: int, rng: Generator) -> list[tuple[float, float
 
 
 def _stalk(count: int, scene: Image.Image, rng: Generator) -> list[tuple[float, float, float]]:
-    """Draw a stalk and return where its leaflets lie: one at the tip, the others in pairs."""
+    """Draw a stalk and return the places of its leaflets: one at the tip, the others in pairs."""
     side, angle = scene.size[0], rng.uniform(0, 2 * math.pi)
     along = np.array([math.cos(angle), math.sin(angle)])
     across = np.array([-along[1], along[0]])
@@ -165,12 +165,12 @@ def _stalk(count: int, scene: Image.Image, rng: Generator) -> list[tuple[float, 
     return [(float(x), float(y), size * float(rng.uniform(0.8, 1.1))) for x, y in places]
 
 
-def pick_ground(rng: Generator) -> str:
-    return GROUNDS[rng.integers(len(GROUNDS))]
+def pick_background(rng: Generator) -> str:
+    return BACKGROUNDS[rng.integers(len(BACKGROUNDS))]
 
 
-def draw_ground(rng: Generator, side: int, kind: str, foliage: Image.Image | None = None) -> Image.Image:
-    """Return one of the `GROUNDS` to lay leaves on."""
+def draw_background(rng: Generator, side: int, kind: str, foliage: Image.Image | None = None) -> Image.Image:
+    """Return a background of one of the kinds in `BACKGROUNDS`."""
     if kind == "leaves" and foliage is not None:
         return foliage.resize((side, side), BILINEAR).filter(ImageFilter.GaussianBlur(rng.uniform(0, 5)))
     if kind == "paper":
@@ -218,12 +218,12 @@ def _textured(
 
 
 def draw_thing(rng: Generator, side: int, photos: list[Image.Image]) -> Image.Image:
-    """Return what is no plant: a part of an everyday photo, an empty ground, or shapes."""
+    """Return an image without a plant: a part of an everyday photo, an empty background, or shapes."""
     choice = rng.random()
     if photos and choice < 0.5:
         image = photos[rng.integers(len(photos))]
         return turn(crop_field(image, (), rng, side), rng, 20)
-    scene = draw_ground(rng, side, pick_ground(rng))
+    scene = draw_background(rng, side, pick_background(rng))
     if choice < 0.7:
         return scene
     pen = ImageDraw.Draw(scene)

@@ -1,7 +1,7 @@
 """Train one version: `python -m training.train --recipe v2 --data DIR --extra DIR --test DIR --out training/runs/v2`.
 
 Reads folders of class folders; writes an H5 file, `evaluation.json`, `MODEL_CARD.md`, plots, and the folders `held`
-and `reference` with links to photos for `splitleaf models import`. Seeded. Goes on after the last finished epoch when
+and `reference` with links to photos for `splitleaf models import`. Seeded. Continues after the last finished epoch when
 it is started again with the same arguments; `--more` adds epochs to a finished run.
 """
 
@@ -99,7 +99,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--rate", type=float, default=1.0, help="share of the recipe's learning rate")
     parser.add_argument("--merge", type=Path, help="folder of a copy of this run that is as far under another seed")
     parser.add_argument("--seed", type=int, default=SEED)
-    parser.add_argument("--epochs", type=int, help="in place of the recipe's; its phases are stretched")
+    parser.add_argument("--epochs", type=int, help="instead of the recipe's; its phases are stretched")
     parser.add_argument("--strength", type=float, default=1.0, help="share of the recipe's augmentation")
     parser.add_argument("--fit-only", action="store_true", help="train; the same command without it hands over")
     parser.add_argument("--more", type=int, default=0, help="epochs to add to the recipe's, at a lower rate")

@@ -1,8 +1,8 @@
-"""Fine-tune the backbone: `python -m training.transfer draw ...` beside `python -m training.transfer fit ...`.
+"""Fine-tune the backbone: `python -m training.transfer draw ...` and, at the same time, `... fit ...`.
 
-The first draws images and computes what the frozen lower blocks make of them; the second lets the upper blocks learn
-from that. Both go on where they were stopped. `hand-over` then writes what is imported: a Keras file, and folders of
-links to photos (`held`, `reference`).
+The first draws images and computes the output of the frozen blocks; the second trains the other blocks on it. Both
+continue where they were stopped. `export` then writes the files for the import: a Keras file, and folders of links to
+photos (`held`, `reference`).
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ FILE = "tomato_leaf_v2.h5"
 
 
 def main() -> None:
-    """Do what is asked for."""
+    """Run one of the commands."""
     arguments = parse_arguments()
     torch.set_num_threads(arguments.threads)
     (arguments.out / "chunks").mkdir(parents=True, exist_ok=True)
-    {"draw": draw, "fit": fit, "hand-over": hand_over}[arguments.command](arguments)
+    {"draw": draw, "fit": fit, "export": export}[arguments.command](arguments)
 
 
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("command", choices=["draw", "fit", "hand-over"])
+    parser.add_argument("command", choices=["draw", "fit", "export"])
     parser.add_argument("--photos", type=Path, required=True, help="folder with train, test and train_extra_144px")
     parser.add_argument("--field", type=Path, required=True, help="folder with field, others and boxes.csv")
     parser.add_argument("--things", type=Path, help="folder of everyday photos")
-    parser.add_argument("--teacher", type=Path, help="artifact (ONNX) of a version that knows the plain photos")
+    parser.add_argument("--teacher", type=Path, help="artifact (ONNX) of a version trained on plain photos")
     parser.add_argument("--out", type=Path, required=True, help="the run's folder")
     parser.add_argument("--chunks", type=int, default=100, help="of the whole run; 512 images each")
     parser.add_argument("--cool", type=int, default=0, help="end the run within so many chunks, at a falling rate")
@@ -51,7 +51,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def read_mixtures(arguments: argparse.Namespace) -> tuple[Mixture, Mixture]:
-    """Return what is trained on, and what is held back."""
+    """Return the training photos and the held-back ones."""
     names = class_names(arguments.photos / "train")
     photos = list_photos(arguments.photos / "train", names)
     photos += list_photos(arguments.photos / "train_extra_144px", names, full=False)
@@ -74,7 +74,7 @@ def draw(arguments: argparse.Namespace) -> None:
 
 
 def fit(arguments: argparse.Namespace) -> None:
-    """Learn chunk after chunk; with `--cool`, at a falling rate to the end."""
+    """Train on one chunk after the other; with `--cool`, at a falling rate until the end."""
     tuning = FineTuning(arguments.out, len(class_names(arguments.photos / "train")) + 1)
     chunks: deque[Chunk] = deque(maxlen=KEPT)
     for number in range(max(0, tuning.chunks - KEPT + 1), tuning.chunks):
@@ -84,7 +84,7 @@ def fit(arguments: argparse.Namespace) -> None:
         started = time.monotonic()
         chunks.append(wait_for(chunk_file(arguments.out, tuning.chunks)))
         rate = (cool - tuning.cooled) / (cool + 1) if cool else 1.0
-        row: dict[str, Any] = {"chunk": tuning.chunks, "rate": round(rate, 3), **tuning.learn(chunks, rate)}
+        row: dict[str, Any] = {"chunk": tuning.chunks, "rate": round(rate, 3), **tuning.train_on(chunks, rate)}
         tuning.cooled += bool(cool)
         if tuning.chunks % VALIDATE_EVERY == 0 or tuning.cooled == cool > 0:
             row |= tuning.validate(held)
@@ -94,8 +94,8 @@ def fit(arguments: argparse.Namespace) -> None:
         chunk_file(arguments.out, tuning.chunks - KEPT - 1).unlink(missing_ok=True)
 
 
-def hand_over(arguments: argparse.Namespace) -> None:
-    """Write what is imported, from the averaged weights."""
+def export(arguments: argparse.Namespace) -> None:
+    """Write the files for the import, from the averaged weights."""
     from training.keras_backbone import to_keras
 
     train, held = read_mixtures(arguments)
@@ -110,7 +110,7 @@ def hand_over(arguments: argparse.Namespace) -> None:
 
 
 def _of_field(photos: Sequence[FieldPhoto], *, is_other: bool) -> list[tuple[Path, str]]:
-    """Return photos of plants, and, if wanted, those of other things: confidence is fitted on them, too."""
+    """Return the photos of plants and, for the calibration, those of other things."""
     return [(photo.path, photo.label) for photo in photos if is_other or photo.kind == "field"]
 
 

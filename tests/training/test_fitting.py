@@ -107,7 +107,7 @@ def test_teachers_change_what_is_learned_and_the_network_is_handed_over(tmp_path
         state.fit(1)
         learned.append(weights(state))
     assert learned[0] != learned[1] != learned[2]
-    # Who taught stays known when it goes on without them.
+    # Who taught stays known when it continues without them.
     again = begin(tmp_path / "taught_by_two")
     again.fit(2)
     assert again.taught_by == ["teacher0", "teacher1"]

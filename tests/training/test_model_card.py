@@ -30,7 +30,7 @@ def test_a_card_has_figures_with_intervals_attribution_and_the_warning(tmp_path:
     }
     write_card(tmp_path / "MODEL_CARD.md", "leaf.h5", report)
     card = (tmp_path / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "**It is no help in the field.**" in card
+    assert "**This model does not work in the field.**" in card
     assert "CC BY-SA 3.0" in card
     assert "Hughes and M. Salathé" in card
     low, high = measured["accuracy_interval"]

@@ -1,4 +1,4 @@
-"""Drawn images: of the right size, drawn alike again, and with the leaf in them."""
+"""Drawn images have the right size, are reproducible, and show the leaf."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from training.field import FieldPhoto
 from training.mixture import CHUNK, SHARES, Kind, Mixture
 from training.photos import Photo
-from training.scenes import GROUNDS, crop_field, cut_out, draw_ground, lay_out, relight, turn
+from training.scenes import BACKGROUNDS, compose, crop_field, cut_out, draw_background, relight, turn
 
 SIDE = 64
 
@@ -37,18 +37,18 @@ def greenness(image: Image.Image) -> float:
     return float(((green > 1.4 * red) & (green > 1.4 * blue)).mean())
 
 
-@pytest.mark.parametrize("ground", sorted({*GROUNDS} - {"plain"}))
+@pytest.mark.parametrize("background", sorted({*BACKGROUNDS} - {"plain"}))
 @pytest.mark.parametrize("count", [1, 2, 5])
-def test_a_leaf_lies_on_each_ground(tmp_path: Path, rng: Generator, ground: str, count: int) -> None:
-    leaf = cut_out(leaf_photo(tmp_path / f"{ground}{count}.jpg"))
+def test_a_leaf_lies_on_each_background(tmp_path: Path, rng: Generator, background: str, count: int) -> None:
+    leaf = cut_out(leaf_photo(tmp_path / f"{background}{count}.jpg"))
     assert leaf is not None
-    bare = draw_ground(rng, SIDE, ground, Image.new("RGB", (9, 9), (90, 90, 90)))
-    scene = lay_out([leaf] * count, bare, rng)
+    bare = draw_background(rng, SIDE, background, Image.new("RGB", (9, 9), (90, 90, 90)))
+    scene = compose([leaf] * count, bare, rng)
     assert scene.size == (SIDE, SIDE)
     assert greenness(scene) > greenness(bare) + 0.03
 
 
-def test_a_cut_out_leaf_has_nothing_of_its_ground(tmp_path: Path) -> None:
+def test_a_cut_out_leaf_has_no_pixels_of_its_background(tmp_path: Path) -> None:
     leaf = cut_out(leaf_photo(tmp_path / "leaf.jpg"))
     assert leaf is not None
     opaque = np.asarray(leaf)[np.asarray(leaf.getchannel("A")) > 0]

@@ -1,4 +1,4 @@
-"""The leaf is cut out of a plain background; where that fails, it says so."""
+"""The leaf is cut out of a plain background; where that fails, it returns None."""
 
 from __future__ import annotations
 
