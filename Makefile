@@ -45,7 +45,7 @@ test: $(VENV)/.dev ## Run all tests (those that need what this machine lacks say
 test-fast: $(VENV)/.dev ## Run the tests that take less than a few seconds each
 	$(BIN)/python -m pytest -m "not slow and not browser and not importer"
 
-check: lint types contracts docs pages ## Lint, types, import contracts, dependencies, dead code, links of the documentation
+check: lint types contracts docs pages prose ## Lint, types, import contracts, dependencies, dead code, links and English of the documentation
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

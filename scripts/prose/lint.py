@@ -28,7 +28,7 @@ from proselint.tools import LintFile
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final = tomllib.loads(Path(__file__).with_name("rules.toml").read_text(encoding="utf-8"))
 GLOSSARY: Final = "docs/reference/glossary.md"
-PAGES: Final = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/**/*.md")
+PAGES: Final = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md")
 SOURCES: Final = ("src/**/*.py",)
 NAMES_OLD_TERMS: Final = (GLOSSARY, "docs/decisions/0018-standard-terms.md")
 """Pages that list replaced terms."""
@@ -46,10 +46,12 @@ _FIELD: Final = re.compile(r"\{[^{}]*\}|\\[nrt]|^[rbfuRBFU]+(?=[\"'])")
 
 def main() -> int:
     arguments = _arguments()
-    paths = [path.resolve() for path in arguments.paths] or list(_files(arguments.root))
+    paths = [path.resolve() for path in arguments.paths] or list(
+        _files(arguments.root, (*PAGES, *SOURCES) if arguments.sources else PAGES)
+    )
     registry = CheckRegistry()
     registry.register_many((*proselint_checks, *_own_checks()))
-    enabled = {**dict.fromkeys(RULES["off"], False), **{check.path: True for check in registry.checks}}
+    enabled = {**{check.path: True for check in registry.checks}, **dict.fromkeys(RULES["off"], False)}
     enabled["splitleaf.warn"] = arguments.warnings
     found: Counter[str] = Counter()
     for path in paths:
@@ -68,13 +70,14 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("paths", nargs="*", type=Path)
     parser.add_argument("--root", type=Path, default=ROOT.resolve(), help="lint another checkout with these rules")
+    parser.add_argument("--sources", action="store_true", help="lint src, too")
     parser.add_argument("--warnings", action="store_true", help="report the rules of the table `warn`, too")
     parser.add_argument("--counts", action="store_true", help="print the number of findings by rule")
     return parser.parse_args()
 
 
-def _files(root: Path) -> Iterator[Path]:
-    for pattern in (*PAGES, *SOURCES):
+def _files(root: Path, patterns: Iterable[str]) -> Iterator[Path]:
+    for pattern in patterns:
         yield from sorted(root.glob(pattern))
 
 

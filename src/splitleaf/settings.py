@@ -133,7 +133,7 @@ class Settings(BaseSettings):
     secret: SecretStr = Field(
         SecretStr(""), description="Signs cookies and hides unit ids; empty: made once in the data folder."
     )
-    secret_file: Path | None = Field(None, description="File that holds the secret, in place of `secret`.")
+    secret_file: Path | None = Field(None, description="File that contains the secret, instead of `secret`.")
     admin_read_keys: tuple[str, ...] = Field((), description="SHA-256 (hex) of keys that may read the admin API.")
     admin_write_keys: tuple[str, ...] = Field((), description="SHA-256 (hex) of keys that may change things, too.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least severe log line.")

@@ -50,4 +50,4 @@ def require_evidence(evidence: Evidence, reason: str, *, against: bool) -> None:
             code="against_evidence",
         )
     if not reason.strip():
-        raise Unprocessable("promoting against the evidence wants a reason", code="reason_missing")
+        raise Unprocessable("promoting against the evidence requires a reason", code="reason_missing")

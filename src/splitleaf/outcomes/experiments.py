@@ -166,7 +166,7 @@ class ExperimentStore(Protocol):
 
         Raises `Conflict`: `experiment_exists` for a first record of a key that is there; `conflict` unless the
         sequence follows on the present one, when the alias names something else than expected, or when some
-        experiment is newer than `newest`; `split_in_force` when it is to run while a static split is in force.
+        experiment is newer than `newest`; `split_in_force` when it is to run while a static split is active.
         """
         ...
 

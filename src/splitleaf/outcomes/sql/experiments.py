@@ -55,7 +55,7 @@ class SqlExperiments(SqlDatabase):
         with self._writing(CHANGING) as connection:
             _require_turn(connection, record, change.newest)
             if record.state == "running" and _split_is_in_force(connection):
-                raise Conflict("a static split is in force; end it first", code="split_in_force")
+                raise Conflict("a static split is active; end it first", code="split_in_force")
             result = connection.execute(tables.experiments.insert(), rows.experiment_row(record))
             (number,) = result.inserted_primary_key or (0,)
             if change.revision is not None:
