@@ -90,6 +90,6 @@ def accessible(page: Page) -> None:
 def confirm(page: Page, button: str, reason: str) -> None:
     """Answer the question that a step asks."""
     dialog: Locator = page.get_by_role("dialog")
-    dialog.get_by_label("Why").fill(reason)
+    dialog.get_by_label("Reason").fill(reason)
     dialog.get_by_role("button", name=button, exact=True).click()
     expect(dialog).to_be_hidden()

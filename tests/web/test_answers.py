@@ -57,7 +57,7 @@ def test_a_condition_is_described_with_what_to_do_first(open_page: OpenPage, stu
     expect(page.get_by_text("Cause: Water mould (Phytophthora infestans)")).to_be_visible()
     expect(page.get_by_text("Act soon")).to_be_visible()
     expect(page.get_by_text("Act today.")).to_be_visible()
-    page.get_by_text("Does it look like this?").click()
+    page.get_by_text("Compare the symptoms").click()
     expect(page.get_by_text("White fuzz underneath")).to_be_visible()
 
 
@@ -75,7 +75,7 @@ def test_a_label_that_the_guide_does_not_know_has_no_description(open_page: Open
     ask(page)
     expect(page.get_by_role("heading", name="Powdery mildew")).to_be_visible()
     expect(page.locator(".advice")).to_have_count(0)
-    expect(page.get_by_text("Is this right?")).to_be_visible()
+    expect(page.get_by_text("Is this correct?")).to_be_visible()
 
 
 def test_names_from_the_service_are_shown_as_text(open_page: OpenPage, stub: StubService) -> None:
@@ -89,10 +89,10 @@ def test_a_doubtful_answer_is_not_named_boldly(open_page: OpenPage, stub: StubSe
     stub.expect(result=result("Target_Spot", 41.0, sure=False))
     page = open_page()
     ask(page)
-    expect(page.get_by_role("heading", name="Not sure about this one")).to_be_visible()
+    expect(page.get_by_role("heading", name="No clear result")).to_be_visible()
     expect(page.get_by_role("heading", name="Target spot")).to_have_count(0)
-    expect(page.get_by_text("Closest matches, none of them certain")).to_be_visible()
-    expect(page.get_by_text("One leaf alone, flat on plain paper")).to_be_visible()
+    expect(page.get_by_text("Closest matches (uncertain)")).to_be_visible()
+    expect(page.get_by_text("Lay one leaf flat on plain paper")).to_be_visible()
     with page.expect_file_chooser():
         page.get_by_role("button", name="Try another photo").click()
 
@@ -101,7 +101,7 @@ def test_an_empty_image_is_called_that_and_gets_no_guesses(open_page: OpenPage, 
     stub.expect(result=result("Target_Spot", 71.0, sure=False, bare=True))
     page = open_page()
     ask(page)
-    expect(page.get_by_text("hardly anything to see")).to_be_visible()
+    expect(page.get_by_text("little to analyse")).to_be_visible()
     assert shares(page) == []
 
 
@@ -109,7 +109,7 @@ def test_yes_is_one_press(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
     ask(page)
     page.get_by_role("button", name="Yes", exact=True).click()
-    expect(page.locator(".thanks")).to_contain_text("Thank you. You say this is right.")
+    expect(page.locator(".thanks")).to_contain_text("Thank you. Your feedback: correct.")
     assert [answer for _, answer in stub.feedback] == [{"correct": True}]
 
 
@@ -121,14 +121,14 @@ def test_an_answer_may_be_put_right_and_changed_again(open_page: OpenPage, stub:
     expect(page.get_by_role("radio", name="Late blight")).to_have_count(0)  # "No" was pressed to it
     page.get_by_role("radio", name="Leaf mold").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".thanks")).to_contain_text("Thank you. You say it is Leaf mold.")
+    expect(page.locator(".thanks")).to_contain_text("Thank you. Your feedback: Leaf mold.")
     page.get_by_role("button", name="Change").click()
     page.get_by_role("button", name="No", exact=True).click()
     expect(page.get_by_role("radio", name="Leaf mold")).to_be_checked()
-    page.get_by_role("button", name="Never mind").click()
+    page.get_by_role("button", name="Cancel").click()
     page.get_by_role("button", name="Change").click()
     page.get_by_role("button", name="Yes", exact=True).click()
-    expect(page.locator(".thanks")).to_contain_text("Thank you. You say this is right.")
+    expect(page.locator(".thanks")).to_contain_text("Thank you. Your feedback: correct.")
     assert [answer for _, answer in stub.feedback] == [{"label": "Leaf_Mold"}, {"correct": True}]
     assert len({identifier for identifier, _ in stub.feedback}) == 1
 
@@ -137,9 +137,9 @@ def test_one_may_say_no_without_knowing_more(open_page: OpenPage, stub: StubServ
     page = open_page()
     ask(page)
     page.get_by_role("button", name="No", exact=True).click()
-    page.get_by_role("radio", name="Something else, or I do not know").check()
+    page.get_by_role("radio", name="Something else, or I don't know").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".thanks")).to_contain_text("You say it is something else.")
+    expect(page.locator(".thanks")).to_contain_text("Your feedback: something else.")
     assert [answer for _, answer in stub.feedback] == [{"correct": False}]
 
 
@@ -147,10 +147,10 @@ def test_those_who_know_better_than_a_doubtful_answer_may_say_so(open_page: Open
     stub.expect(result=result("Target_Spot", 41.0, sure=False))
     page = open_page()
     ask(page)
-    page.get_by_role("button", name="Yes, tell us").click()
+    page.get_by_role("button", name="Choose the condition").click()
     page.get_by_role("radio", name="Healthy").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".thanks")).to_contain_text("You say it is Healthy")
+    expect(page.locator(".thanks")).to_contain_text("Your feedback: Healthy")
 
 
 def test_feedback_that_fails_can_be_given_again(open_page: OpenPage, stub: StubService) -> None:
@@ -158,7 +158,7 @@ def test_feedback_that_fails_can_be_given_again(open_page: OpenPage, stub: StubS
     page = open_page(tolerate="Failed to load resource")
     ask(page)
     page.get_by_role("button", name="Yes", exact=True).click()
-    expect(page.locator(".thanks")).to_contain_text("That could not be saved.")
+    expect(page.locator(".thanks")).to_contain_text("Your feedback could not be saved.")
     stub.feedback_status = 201
     page.get_by_role("button", name="Try again").click()
     page.get_by_role("button", name="Yes", exact=True).click()
@@ -170,7 +170,7 @@ def test_feedback_to_what_is_no_longer_kept_ends_kindly(open_page: OpenPage, stu
     page = open_page(tolerate="Failed to load resource")
     ask(page)
     page.get_by_role("button", name="Yes", exact=True).click()
-    expect(page.locator(".thanks")).to_contain_text("too old to be commented on")
+    expect(page.locator(".thanks")).to_contain_text("too old for feedback")
 
 
 def test_a_list_of_conditions_that_does_not_load_is_asked_for_again(open_page: OpenPage, stub: StubService) -> None:
@@ -199,17 +199,17 @@ def test_the_history_comes_back_with_images_answers_and_feedback(open_page: Open
     assert (row.locator("img").get_attribute("src") or "").startswith("data:image/jpeg;base64,")
     row.locator("summary").first.click()
     expect(row.get_by_text("Air the house well")).to_be_visible()
-    expect(row.get_by_text("You say this is right.")).to_be_visible()
+    expect(row.get_by_text("Your feedback: correct.")).to_be_visible()
 
 
 def test_what_is_put_away_is_found_in_the_history(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
     ask(page, count=2)
-    page.get_by_role("button", name="Put photo 1 away").click()
+    page.get_by_role("button", name="Remove photo 1").click()
     expect(page.locator(".card-title")).to_be_focused()
     expect(page.locator(".memory")).to_have_count(1)
     ask(page)
-    page.get_by_role("button", name="Put all away").click()
+    page.get_by_role("button", name="Remove all").click()
     expect(page.locator(".memory")).to_have_count(3)
     expect(page.get_by_text("How to take a good photo")).to_be_visible()
 
@@ -217,13 +217,13 @@ def test_what_is_put_away_is_found_in_the_history(open_page: OpenPage, stub: Stu
 def test_one_memory_or_all_may_be_forgotten(open_page: OpenPage, stub: StubService) -> None:
     page = open_page()
     ask(page, count=3)
-    page.get_by_role("button", name="Put all away").click()
+    page.get_by_role("button", name="Remove all").click()
     page.locator(".memory summary").first.click()
     page.get_by_role("button", name="Remove from history").click()
     expect(page.locator(".memory")).to_have_count(2)
     page.get_by_role("button", name="Clear history").click()
     dialog = page.get_by_role("dialog", name="Clear the history?")
-    dialog.get_by_role("button", name="Keep it").click()
+    dialog.get_by_role("button", name="Cancel").click()
     expect(page.locator(".memory")).to_have_count(2)
     page.get_by_role("button", name="Clear history").click()
     page.keyboard.press("Escape")
@@ -244,7 +244,7 @@ def test_a_full_or_broken_store_does_not_hurt(open_page: OpenPage, stub: StubSer
         }"""
     )
     ask(page)
-    page.get_by_role("button", name="Put photo 1 away").click()
+    page.get_by_role("button", name="Remove photo 1").click()
     expect(page.locator(".memory summary")).to_contain_text(re.compile("Late blight"))
 
 
@@ -255,23 +255,25 @@ def test_the_page_never_names_who_answered(open_page: OpenPage, stub: StubServic
     assert not re.search(r"\b(version|variant|experiment|model)", text)
 
 
-def test_a_image_of_something_else_gets_no_guess_but_what_to_photograph(open_page: OpenPage, stub: StubService) -> None:
+def test_an_image_of_something_else_gets_no_guess_but_what_to_photograph(
+    open_page: OpenPage, stub: StubService
+) -> None:
     stub.expect(result=result("Late_blight", 99.0, sure=False, unfamiliar=True))
     page = open_page()
     ask(page)
     expect(page.get_by_role("heading", name="This does not look like a tomato leaf")).to_be_visible()
     assert shares(page) == []
     expect(page.get_by_text("Late blight")).to_have_count(0)
-    expect(page.get_by_text("One leaf alone, flat on plain paper")).to_be_visible()
-    expect(page.get_by_role("button", name="Why this answer?")).to_have_count(0)
-    expect(page.get_by_text("Do you know what it is?")).to_be_visible()
+    expect(page.get_by_text("Lay one leaf flat on plain paper")).to_be_visible()
+    expect(page.get_by_role("button", name="Why this result?")).to_have_count(0)
+    expect(page.get_by_text("Do you know the condition?")).to_be_visible()
 
 
 def test_the_evidence_is_drawn_over_the_photo_and_said_in_words(open_page: OpenPage, stub: StubService) -> None:
     stub.heat = [[100 if row > 6 and column > 6 else 0 for column in range(10)] for row in range(10)]
     page = open_page()
     ask(page)
-    why = page.get_by_role("button", name="Why this answer?")
+    why = page.get_by_role("button", name="Why this result?")
     expect(why).to_have_attribute("aria-pressed", "false")
     why.press("Enter")
     expect(why).to_have_attribute("aria-pressed", "true")
@@ -291,7 +293,7 @@ def test_the_drawing_lies_where_the_photo_lies(open_page: OpenPage, stub: StubSe
     stub.heat = [[100] * 10] * 10
     page = open_page()
     ask(page)
-    page.get_by_role("button", name="Why this answer?").click()
+    page.get_by_role("button", name="Why this result?").click()
     expect(page.locator("canvas.heat")).to_be_visible()
     boxes = [page.locator(f".card-image {part}").bounding_box() for part in ("img", "canvas")]
     assert boxes[0] == boxes[1]
@@ -305,7 +307,7 @@ def test_the_drawing_lies_where_the_photo_lies(open_page: OpenPage, stub: StubSe
 def test_on_a_phone_the_evidence_is_drawn_on_more_than_a_thumbnail(open_page: OpenPage, stub: StubService) -> None:
     page = open_page(width=360, height=740, has_touch=True, is_mobile=True)
     ask(page)
-    why = page.get_by_role("button", name="Why this answer?")
+    why = page.get_by_role("button", name="Why this result?")
     why.click()
     expect(page.locator("canvas.heat")).to_be_visible()
     box = page.locator("canvas.heat").bounding_box()
@@ -321,5 +323,5 @@ def test_where_no_map_is_offered_it_says_so(open_page: OpenPage, stub: StubServi
     stub.heat = None
     page = open_page()
     ask(page)
-    page.get_by_role("button", name="Why this answer?").click()
-    expect(page.get_by_text("For this answer nothing can be shown.")).to_be_visible()
+    page.get_by_role("button", name="Why this result?").click()
+    expect(page.get_by_text("There is no explanation for this result.")).to_be_visible()

@@ -60,11 +60,11 @@ def test_every_state_is_accessible_in_every_size_and_colour(
 
     page.set_input_files("#picker", photos(1))
     expect(page.locator("[data-phase=answered]")).to_have_count(1)
-    page.get_by_role("button", name="Why this answer?").click()
+    page.get_by_role("button", name="Why this result?").click()
     expect(page.locator("canvas.heat")).to_be_visible()
     accessible(page)
     keep(page, shots, f"{name}-answer")
-    page.get_by_role("button", name="Put photo 1 away").click()
+    page.get_by_role("button", name="Remove photo 1").click()
 
     many = [
         stub.expect(hold=["queued"]),
@@ -72,16 +72,16 @@ def test_every_state_is_accessible_in_every_size_and_colour(
         stub.expect(refusals=[(503, "overloaded", {"Retry-After": "60"})]),
     ]
     page.set_input_files("#picker", photos(4))
-    expect(page.locator("[data-phase=resting]")).to_have_count(1)
+    expect(page.locator("[data-phase=retrying]")).to_have_count(1)
     expect(page.locator("[data-phase=running]")).to_have_count(1)
     accessible(page)
     keep(page, shots, f"{name}-working")
     page.locator("[data-phase=queued], [data-phase=waiting]").first.get_by_role("button").click()
     for journey in many:
         journey.gate.set()
-    page.get_by_role("button", name="Try now").click()
+    page.get_by_role("button", name="Retry now").click()
     expect(page.locator("[data-phase=answered]")).to_have_count(3)
-    page.get_by_role("button", name="Put all away").click()
+    page.get_by_role("button", name="Remove all").click()
 
     stub.expect(result=result("healthy", 99.4))
     stub.expect(result=result("Target_Spot", 41.2, sure=False))

@@ -63,7 +63,7 @@ def test_a_key_opens_the_dashboard_and_no_script_can_read_the_session(
     accessible(page)
     page.get_by_label("Key").fill("not a key")
     page.get_by_role("button", name="Log in").click()
-    expect(page.get_by_role("alert")).to_contain_text("This key is not known")
+    expect(page.get_by_role("alert")).to_contain_text("This key is unknown")
     accessible(page)
     log_in(page, system.admin_key)
     assert page.evaluate("document.cookie + JSON.stringify({...localStorage})").find(system.admin_key) == -1
@@ -123,12 +123,12 @@ def test_the_report_begins_with_the_verdict_and_draws_everything_it_rests_on(
     for title in (
         "Difference in accuracy over time",
         "Evidence of a difference in accuracy",
-        "Accuracy against latency",
-        "Confidence beside accuracy",
-        "What candidate finds beyond control, by condition",
+        "Accuracy and latency",
+        "Confidence and accuracy",
+        "Difference in recall by condition: candidate",
         "Images and stages",
-        "Share of the images that were done within",
-        "Drift of the traffic",
+        "Share of images completed within a time",
+        "Traffic drift",
     ):
         figure = operator.get_by_role("figure").filter(has=operator.get_by_role("heading", name=title, exact=True))
         expect(figure.locator(".drawing svg")).to_have_count(1)
@@ -147,13 +147,13 @@ def test_the_leaves_on_which_versions_differ_are_shown_and_timings_can_be_told_a
     assert leaf.evaluate("image => image.naturalWidth") > 0
     shown = operator.get_by_role("table", name="Percentiles with their intervals")
     before = shown.inner_text()
-    operator.get_by_role("radio", name="Computing").check()
+    operator.get_by_role("radio", name="Inference").check()
     expect(shown).not_to_have_text(before)
 
 
 def test_other_shares_begin_with_those_in_force(operator: Page) -> None:
     go(operator, "/admin/experiments/v2-against-v1", "v2-against-v1")
-    operator.get_by_role("button", name="Other shares").click()
+    operator.get_by_role("button", name="Change shares").click()
     dialog = operator.get_by_role("dialog")
     expect(dialog.get_by_label("control, percent")).to_have_value("50")
     expect(dialog.get_by_label("candidate, percent")).to_have_value("50")
@@ -170,18 +170,18 @@ def test_the_report_is_downloaded_as_json(operator: Page) -> None:
 
 def test_a_versions_page_draws_the_windows_of_its_images(operator: Page, shots: Path | None) -> None:
     go(operator, "/admin/models/v1", "v1")
-    expect(operator.get_by_text("nothing says which images are usual")).to_be_visible()
+    expect(operator.get_by_text("no reference images to compare with")).to_be_visible()
     version = operator.request.get(f"{operator.url.partition('/admin')[0]}/admin/api/models/v1").json()
     version["manifest"]["insight"] = {"reference_images": 2_463}
     operator.route("**/admin/api/models/v1", lambda route: route.fulfill(json=version))
     operator.route("**/admin/api/models/v1/drift", lambda route: route.fulfill(json=drift_of(3, dark_from=3)))
     operator.reload()
-    expect(operator.get_by_role("img", name="1 of 3 windows differ: brightness.")).to_be_visible()
+    expect(operator.get_by_role("img", name="1 of 3 windows exceed a limit: brightness.")).to_be_visible()
     expect(operator.locator(".plot svg circle")).to_have_count(6)
     if shots:
         operator.screenshot(path=shots / "drift.png", full_page=True)
     operator.locator("summary", has_text="As a table").click()
-    expect(operator.get_by_role("table", name="Measures by their limits").get_by_role("row")).to_have_count(7)
+    expect(operator.get_by_role("table", name="Drift relative to the limits").get_by_role("row")).to_have_count(7)
     accessible(operator)
     trouble = {"status": 500, "code": "invalid_artifact", "detail": "insight.npz of v1 cannot be read"}
     operator.unroute("**/admin/api/models/v1/drift")
@@ -246,10 +246,10 @@ def test_a_session_that_ends_is_opened_again_without_losing_what_was_typed(
     operator.get_by_label("Hypothesis").fill("something that took long to write")
     operator.context.clear_cookies()
     operator.get_by_label("Key", exact=True).fill("after-the-session")
-    operator.get_by_label("Why").fill("to see")
-    operator.get_by_role("button", name="Keep as a draft").click()
+    operator.get_by_label("Reason").fill("to see")
+    operator.get_by_role("button", name="Save as draft").click()
     dialog = operator.get_by_role("dialog")
-    expect(dialog).to_contain_text("Please log in again")
+    expect(dialog).to_contain_text("Log in again")
     accessible(operator)
     dialog.get_by_label("Key").fill(system.admin_key)
     dialog.get_by_role("button", name="Log in").click()
@@ -267,29 +267,29 @@ def test_an_experiment_is_planned_with_its_size_in_view_and_goes_through_its_lif
     operator.get_by_label("Key", exact=True).fill("by-hand")
     operator.get_by_label("Hypothesis").fill("v2 is better")
     operator.get_by_text("Live A/B").click()
-    operator.get_by_label("Smallest difference that matters").fill("4")
+    operator.get_by_label("Minimum detectable effect").fill("4")
     expect(operator.locator(".size.chosen")).to_contain_text("images")
     before = operator.locator(".size.chosen").inner_text()
-    operator.get_by_label("Smallest difference that matters").fill("2")
+    operator.get_by_label("Minimum detectable effect").fill("2")
     expect(operator.locator(".size.chosen")).not_to_have_text(before)
-    operator.get_by_label("Stages before").fill("5, 25")
-    operator.get_by_label("Why").fill("to see")
-    operator.get_by_role("button", name="Keep as a draft").click()
+    operator.get_by_label("Earlier stages").fill("5, 25")
+    operator.get_by_label("Reason").fill("to see")
+    operator.get_by_role("button", name="Save as draft").click()
     state = operator.locator("h1 .chip")
     expect(state).to_have_text("Draft")
     for button, confirmation, after in (
         ("Start", "Start", "Running"),
-        ("Next stage", "Ramp up", "Running"),
+        ("Next stage", "Advance", "Running"),
         ("Pause", "Pause", "Paused"),
-        ("Go on", "Go on", "Running"),
+        ("Resume", "Resume", "Running"),
         ("Stop", "Stop", "Stopped"),
         ("Promote", "Promote", "Promoted"),
         ("Undo the promotion", "Undo the promotion", "Rolled back"),
     ):
         operator.get_by_role("button", name=button, exact=True).click()
         if button == "Promote":
-            expect(operator.get_by_role("dialog")).to_contain_text("The evidence does not speak for promoting it.")
-            operator.get_by_label("Promote it against the evidence").check()
+            expect(operator.get_by_role("dialog")).to_contain_text("The evidence does not support promoting it.")
+            operator.get_by_label("Promote despite the evidence").check()
         accessible(operator)
         confirm(operator, confirmation, f"because of {button}")
         expect(state).to_have_text(after)
@@ -304,8 +304,8 @@ def test_a_step_that_is_refused_says_why_and_keeps_what_was_typed(operator: Page
     go(operator, "/admin/new-experiment", "New experiment")
     operator.get_by_label("Key", exact=True).fill("next-idea")
     operator.get_by_label("Hypothesis").fill("there is one of this name")
-    operator.get_by_label("Why").fill("to see")
-    operator.get_by_role("button", name="Keep as a draft").click()
+    operator.get_by_label("Reason").fill("to see")
+    operator.get_by_role("button", name="Save as draft").click()
     expect(operator.get_by_role("alert")).to_contain_text("There is an experiment 'next-idea' already")
     expect(operator.get_by_label("Hypothesis")).to_have_value("there is one of this name")
 
@@ -343,7 +343,7 @@ def test_the_keyboard_reaches_everything_and_the_page_says_where_one_is(operator
 
 
 def test_what_is_not_there_is_said_and_an_unknown_address_is_a_problem(operator: Page, system: RunningSystem) -> None:
-    go(operator, "/admin/experiments/nobody", "This cannot be shown")
+    go(operator, "/admin/experiments/nobody", "This page can't be shown")
     expect(operator.get_by_role("alert")).to_contain_text("nobody")
     assert operator.request.get(f"{system.url}/admin/nothing").status == 404
 
@@ -393,7 +393,7 @@ def test_keys_are_left_alone_while_somebody_types_and_when_switched_off(operator
     expect(operator.get_by_role("button", name="Undo")).to_be_disabled()
     with operator.expect_response("**/review/next"):
         name.blur()  # another expert has another desk
-    operator.get_by_label("Answer by keys").uncheck()
+    operator.get_by_label("Keyboard shortcuts").uncheck()
     present = showing(operator)
     operator.keyboard.press("1")
     operator.keyboard.press("x")
@@ -406,12 +406,27 @@ def test_a_label_that_does_not_get_through_comes_back_with_its_image(operator: P
     present = showing(operator)
     operator.route("**/label", lambda route: route.abort())
     operator.keyboard.press("2")
-    expect(operator.get_by_role("alert")).to_contain_text("The service does not answer")
+    expect(operator.get_by_role("alert")).to_contain_text("The service does not respond")
     assert showing(operator) == present
     operator.unroute("**/label")
     with operator.expect_response("**/label") as said:
         operator.keyboard.press("2")
     assert said.value.status == 200
+
+
+def test_on_a_phone_a_thumb_is_enough(open_page: OpenPage, system: RunningSystem) -> None:
+    page = open_page(width=360, height=780, **QUIETLY, **PHONE)
+    log_in(page, system.admin_key)
+    go(page, "/admin/review?experiment=v2-against-v1", "Review")
+    first = showing(page)
+    for target in page.locator("main button:visible, nav a:visible").all():
+        box = target.bounding_box()
+        assert box is not None
+        assert round(box["height"], 2) >= 44, target.inner_text()  # laid out in fractions of a pixel
+    page.get_by_role("button", name="healthy").tap()
+    assert showing(page) != first
+    page.get_by_role("button", name="Undo").tap()
+    assert showing(page) == first
 
 
 def contradict(system: RunningSystem, labels: tuple[str, str], images: int) -> list[str]:
@@ -434,7 +449,7 @@ def test_labels_that_contradict_each_other_are_shown_and_decided(
 ) -> None:
     chosen = contradict(system, ("healthy", "Late_blight"), images=2)
     go(operator, "/admin/review?experiment=v2-against-v1", "Review")
-    panel = operator.get_by_role("region", name="Labels that contradict each other")
+    panel = operator.get_by_role("region", name="Conflicting labels")
     disputed = panel.get_by_role("listitem")
     expect(disputed).to_have_count(len(chosen))
     first = disputed.filter(has_text="carla: healthy").first
@@ -450,7 +465,7 @@ def test_labels_that_contradict_each_other_are_shown_and_decided(
     expect(disputed).to_have_count(1)
     operator.route("**/settle", lambda route: route.abort())
     disputed.get_by_role("button", name="healthy").first.click()
-    expect(panel.get_by_role("alert")).to_contain_text("The service does not answer")
+    expect(panel.get_by_role("alert")).to_contain_text("The service does not respond")
     expect(disputed).to_have_count(1)
     with system.admin() as admin:
         rows = admin.get("/labels/export", params={"experiment": "v2-against-v1"}).text
@@ -458,22 +473,7 @@ def test_labels_that_contradict_each_other_are_shown_and_decided(
     phone = open_page(width=360, height=780, **QUIETLY, **PHONE)
     log_in(phone, READ_KEY)
     go(phone, "/admin/review?experiment=v2-against-v1", "Review")
-    reading = phone.get_by_role("region", name="Labels that contradict each other")
+    reading = phone.get_by_role("region", name="Conflicting labels")
     expect(reading.get_by_role("listitem")).to_have_count(1)
     expect(reading.get_by_role("button")).to_have_count(0)
     accessible(phone)
-
-
-def test_on_a_phone_a_thumb_is_enough(open_page: OpenPage, system: RunningSystem) -> None:
-    page = open_page(width=360, height=780, **QUIETLY, **PHONE)
-    log_in(page, system.admin_key)
-    go(page, "/admin/review?experiment=v2-against-v1", "Review")
-    first = showing(page)
-    for target in page.locator("main button:visible, nav a:visible").all():
-        box = target.bounding_box()
-        assert box is not None
-        assert round(box["height"], 2) >= 44, target.inner_text()  # laid out in fractions of a pixel
-    page.get_by_role("button", name="healthy").tap()
-    assert showing(page) != first
-    page.get_by_role("button", name="Undo").tap()
-    assert showing(page) == first

@@ -86,15 +86,15 @@ def test_a_leaf_is_answered_judged_and_remembered(open_page: OpenPage) -> None:
     page.get_by_role("button", name="No", exact=True).click()
     page.get_by_role("radio", name="Late blight").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".thanks")).to_contain_text("You say it is Late blight.")
+    expect(page.locator(".thanks")).to_contain_text("Your feedback: Late blight.")
     page.get_by_role("button", name="Change").click()
     page.get_by_role("button", name="No", exact=True).click()
     page.get_by_role("radio", name="Something else").check()
     page.get_by_role("button", name="Save").click()
-    expect(page.locator(".thanks")).to_contain_text("You say it is something else.")
+    expect(page.locator(".thanks")).to_contain_text("Your feedback: something else.")
     page.reload()
     page.locator(".memory summary").first.click()
-    expect(page.locator(".memory .thanks")).to_contain_text("You say it is something else.")
+    expect(page.locator(".memory .thanks")).to_contain_text("Your feedback: something else.")
 
 
 def test_of_what_the_page_sends_it_is_recorded_that_the_page_sent_it(open_page: OpenPage, folder: Path) -> None:
@@ -132,15 +132,15 @@ def test_what_the_service_refuses_is_explained(open_page: OpenPage) -> None:
             chosen("tiny.png", kind="image/png", body=images.leaf(side=16, kind="PNG")),
         ],
     )
-    titles = ["Part of this photo is missing", "This is not a photo we can read", "This photo is too small"]
+    titles = ["Part of this photo is missing", "This file type is not supported", "This photo is too small"]
     expect(page.locator(".card-title")).to_have_text(titles)
 
 
 def test_an_empty_image_is_recognised_as_such(open_page: OpenPage) -> None:
     page = open_page()
     page.set_input_files("#picker", chosen("black.png", kind="image/png", body=images.bare()))
-    expect(page.get_by_role("heading", name="Not sure about this one")).to_be_visible()
-    expect(page.get_by_text("hardly anything to see")).to_be_visible()
+    expect(page.get_by_role("heading", name="No clear result")).to_be_visible()
+    expect(page.get_by_text("little to analyse")).to_be_visible()
 
 
 def _saved(heic: pillow_heif.HeifFile) -> bytes:

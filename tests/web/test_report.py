@@ -48,7 +48,7 @@ def test_every_part_of_the_report_is_drawn_and_every_drawing_is_well_formed() ->
         "Difference of candidate over time",
         "Evidence on candidate",
         "images by arm and time",
-        "Accuracy against latency",
+        "Accuracy and latency",
         "Latency, total",
         "Latency, queue",
         "Latency, inference",
@@ -56,7 +56,7 @@ def test_every_part_of_the_report_is_drawn_and_every_drawing_is_well_formed() ->
         "Accuracy over confidence",
     ):
         assert any(wanted in title for title in titles), wanted
-    for wanted in ("Health", "Metrics", "Guardrails", "Segments", "Has the traffic changed?", "Who did what"):
+    for wanted in ("Health", "Metrics", "Guardrails", "Segments", "Traffic drift", "History"):
         assert f"<h2>{wanted}</h2>" in made
 
 

@@ -24,11 +24,11 @@ REFUSED = [
     (422, "image_too_small", "This photo is too small"),
     (422, "image_too_many_pixels", "This image is too large"),
     (422, "image_bad_aspect", "This image is too long and narrow"),
-    (422, "image_animated", "This image moves"),
+    (422, "image_animated", "This image is animated"),
     (422, "image_too_complex", "This image cannot be read safely"),
-    (422, "metadata_too_large", "This file carries too much besides the photo"),
-    (415, "unsupported_media_type", "This is not a photo we can read"),
-    (413, "payload_too_large", "This file is too big"),
+    (422, "metadata_too_large", "This file contains too much extra data"),
+    (415, "unsupported_media_type", "This file type is not supported"),
+    (413, "payload_too_large", "This file is too large"),
 ]
 
 
@@ -50,7 +50,7 @@ def test_a_status_without_a_body_has_words_too(open_page: OpenPage, stub: StubSe
     page = open_page(tolerate=QUIETLY)
     page.route("**/v1/predictions", lambda route: route.fulfill(status=413, body="<html>too large</html>"))
     send(page)
-    expect(page.get_by_role("heading", name="This file is too big")).to_be_visible()
+    expect(page.get_by_role("heading", name="This file is too large")).to_be_visible()
 
 
 def test_an_unknown_refusal_takes_the_blame_and_offers_another_try(open_page: OpenPage, stub: StubService) -> None:
@@ -74,15 +74,15 @@ def test_what_is_certainly_no_photo_is_not_sent_at_all(open_page: OpenPage, stub
             chosen("nothing.jpg", body=b""),
         ],
     )
-    other = "This is not a photo we can read"
+    other = "This file type is not supported"
     expect(page.locator(".card-title")).to_have_text([other, other, other, "This file is empty"])
     assert stub.uploads == []
 
 
 BUSY = [
-    (503, "overloaded", "Many photos are waiting just now"),
-    (429, "rate_limited", "A short rest, that was a lot of photos"),
-    (502, "bad_gateway", "The service is resting for a moment"),
+    (503, "overloaded", "The service is busy"),
+    (429, "rate_limited", "Too many photos at once"),
+    (502, "bad_gateway", "The service is temporarily unavailable"),
 ]
 
 
@@ -93,7 +93,7 @@ def test_a_busy_service_is_asked_again_by_itself_under_the_same_key(open_page: O
     page.set_input_files("#picker", [chosen() for _ in BUSY])
     for _, _, reason in BUSY:
         expect(page.get_by_role("heading", name=reason)).to_be_visible()
-    expect(page.get_by_text("Next try in 1 s").first).to_be_visible()
+    expect(page.get_by_text("Retrying in 1 s").first).to_be_visible()
     expect(page.locator("[data-phase=answered]")).to_have_count(3)
     assert len(stub.uploads) == 6
     assert len({upload["key"] for upload in stub.uploads}) == 3
@@ -104,14 +104,14 @@ def test_a_service_that_starts_says_so(open_page: OpenPage, stub: StubService) -
     page = open_page(tolerate=QUIETLY)
     send(page)
     expect(page.get_by_role("heading", name="The service is starting")).to_be_visible()
-    expect(page.get_by_text("Next try in 5 s")).to_be_visible()
+    expect(page.get_by_text("Retrying in 5 s")).to_be_visible()
 
 
 def test_the_impatient_may_try_at_once(open_page: OpenPage, stub: StubService) -> None:
     stub.expect(refusals=[(503, "overloaded", {"Retry-After": "90"})])
     page = open_page(tolerate=QUIETLY)
     send(page)
-    page.get_by_role("button", name="Try now").click()
+    page.get_by_role("button", name="Retry now").click()
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
 
 
@@ -120,8 +120,8 @@ def test_asking_again_ends_after_some_tries(open_page: OpenPage, stub: StubServi
     page = open_page(tolerate=QUIETLY)
     send(page)
     for _ in range(5):
-        page.get_by_role("button", name="Try now").click()
-    expect(page.get_by_role("heading", name="Many photos are waiting just now")).to_be_visible()
+        page.get_by_role("button", name="Retry now").click()
+    expect(page.get_by_role("heading", name="The service is busy")).to_be_visible()
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     assert len(stub.uploads) == 6
 
@@ -141,7 +141,7 @@ def test_a_service_out_of_reach_is_said_plainly(open_page: OpenPage, stub: StubS
     send(page)
     expect(page.get_by_role("heading", name="The service cannot be reached")).to_be_visible()
     page.unroute("**/v1/predictions")
-    page.get_by_role("button", name="Try now").click()
+    page.get_by_role("button", name="Retry now").click()
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
 
 
@@ -151,7 +151,7 @@ def test_a_photo_that_fails_later_may_be_tried_again(open_page: OpenPage, stub: 
     stub.expect(ends="expired")
     page = open_page()
     page.set_input_files("#picker", [chosen(), chosen(), chosen()])
-    for title in ("The photo could not be judged", "Something went wrong", "That took too long"):
+    for title in ("The photo could not be analysed", "Something went wrong", "This took too long"):
         expect(page.get_by_role("heading", name=title)).to_be_visible()
     for _ in range(3):
         page.get_by_role("button", name="Try again").first.click()
@@ -172,7 +172,7 @@ def test_where_events_are_held_back_the_page_asks_after_a_while(open_page: OpenP
     page = open_page()
     page.clock.install()
     send(page)
-    expect(page.get_by_role("heading", name="In line")).to_be_visible()
+    expect(page.get_by_role("heading", name="Waiting in the queue")).to_be_visible()
     assert stub.reads == []
     page.clock.run_for(15_000)
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
@@ -183,10 +183,10 @@ def test_a_waiting_photo_may_be_stopped_and_started_again(open_page: OpenPage, s
     stub.expect(hold=["queued"])
     page = open_page()
     send(page)
-    expect(page.get_by_role("heading", name="In line")).to_be_visible()
-    page.get_by_role("button", name="Stop photo 1").click()
-    expect(page.get_by_role("heading", name="Stopped")).to_be_focused()
-    page.get_by_role("button", name="Start again").click()
+    expect(page.get_by_role("heading", name="Waiting in the queue")).to_be_visible()
+    page.get_by_role("button", name="Cancel photo 1").click()
+    expect(page.get_by_role("heading", name="Cancelled")).to_be_focused()
+    page.get_by_role("button", name="Try again").click()
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
     assert len(stub.canceled) == 1
 
@@ -198,7 +198,7 @@ def test_a_photo_whose_turn_has_not_come_is_stopped_without_being_sent(open_page
     expect(page.locator("[data-phase=waiting]")).to_have_count(1)
     expect(page.locator("[data-phase=queued]")).to_have_count(3)
     page.locator("[data-phase=waiting]").get_by_role("button").click()
-    expect(page.get_by_role("heading", name="Stopped")).to_be_visible()
+    expect(page.get_by_role("heading", name="Cancelled")).to_be_visible()
     for journey in held:
         journey.gate.set()
     expect(page.locator("[data-phase=answered]")).to_have_count(3)
@@ -209,10 +209,10 @@ def test_stop_stays_under_the_finger_from_stage_to_stage(open_page: OpenPage, st
     journey = stub.expect(hold=["queued", "running"])
     page = open_page()
     send(page)
-    expect(page.get_by_role("heading", name="In line")).to_be_visible()
-    page.get_by_role("button", name="Stop photo 1").focus()
+    expect(page.get_by_role("heading", name="Waiting in the queue")).to_be_visible()
+    page.get_by_role("button", name="Cancel photo 1").focus()
     journey.hold = frozenset(["running"])
-    expect(page.get_by_role("heading", name="Looking at the leaf")).to_be_visible()
-    expect(page.get_by_role("button", name="Stop photo 1")).to_be_focused()
+    expect(page.get_by_role("heading", name="Analysing the leaf")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel photo 1")).to_be_focused()
     journey.gate.set()
     expect(page.get_by_role("heading", name="Late blight")).to_be_focused()

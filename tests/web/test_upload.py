@@ -59,9 +59,9 @@ def test_photos_may_be_dropped_anywhere(open_page: OpenPage, stub: StubService) 
     page = open_page()
     files = [("a.jpg", "image/jpeg", images.leaf(seed=1)), ("b.jpg", "image/jpeg", images.leaf(seed=2))]
     hand_over(page, "dragenter", files)
-    expect(page.get_by_text("Let go anywhere")).to_be_visible()
+    expect(page.get_by_text("Drop photos anywhere")).to_be_visible()
     hand_over(page, "drop", files)
-    expect(page.get_by_text("Let go anywhere")).to_be_hidden()
+    expect(page.get_by_text("Drop photos anywhere")).to_be_hidden()
     expect(page.locator("[data-phase=answered]")).to_have_count(2)
     assert len(stub.uploads) == 2
 
@@ -85,7 +85,7 @@ def test_a_drag_that_leaves_again_lifts_the_veil(open_page: OpenPage, stub: Stub
     files = [("a.jpg", "image/jpeg", images.leaf())]
     hand_over(page, "dragenter", files)
     hand_over(page, "dragleave", files)
-    expect(page.get_by_text("Let go anywhere")).to_be_hidden()
+    expect(page.get_by_text("Drop photos anywhere")).to_be_hidden()
     assert stub.uploads == []
 
 
@@ -155,10 +155,10 @@ def test_progress_is_that_of_the_service(open_page: OpenPage, stub: StubService)
     queued = stub.expect(hold=["queued", "running"])
     page = open_page()
     page.set_input_files("#picker", chosen())
-    expect(page.get_by_role("heading", name="In line")).to_be_visible()
-    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuetext", "In line")
+    expect(page.get_by_role("heading", name="Waiting in the queue")).to_be_visible()
+    expect(page.get_by_role("progressbar")).to_have_attribute("aria-valuetext", "Waiting in the queue")
     queued.hold = frozenset(["running"])
-    expect(page.get_by_role("heading", name="Looking at the leaf")).to_be_visible()
+    expect(page.get_by_role("heading", name="Analysing the leaf")).to_be_visible()
     queued.gate.set()
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
 
@@ -171,7 +171,7 @@ def test_an_upload_shows_how_much_has_gone_out(open_page: OpenPage, stub: StubSe
         {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": 40_000},
     )
     page.set_input_files("#picker", chosen(body=images.leaf(side=640)))
-    expect(page.get_by_role("heading", name=re.compile(r"Sending the photo, [1-9]\d? %"))).to_be_visible()
+    expect(page.get_by_role("heading", name=re.compile(r"Uploading the photo, [1-9]\d? %"))).to_be_visible()
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
 
 
@@ -205,7 +205,7 @@ def test_everything_is_done_by_keyboard(open_page: OpenPage, stub: StubService) 
     chooser.value.set_files([chosen()])
     expect(page.get_by_role("heading", name="Late blight")).to_be_visible()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Why this answer?")).to_be_focused()
+    expect(page.get_by_role("button", name="Why this result?")).to_be_focused()
     for name in ("Signs", "Steps"):  # two summaries
         page.keyboard.press("Tab")
         assert page.evaluate("document.activeElement.tagName") == "SUMMARY", name
@@ -216,10 +216,10 @@ def test_everything_is_done_by_keyboard(open_page: OpenPage, stub: StubService) 
     expect(page.get_by_label("Bacterial spot")).to_be_focused()
     page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Thank you. You say it is Early blight.")).to_be_visible()
+    expect(page.get_by_text("Thank you. Your feedback: Early blight.")).to_be_visible()
     expect(page.get_by_role("button", name="Change")).to_be_focused()
     page.keyboard.press("Tab")
-    expect(page.get_by_role("button", name="Put photo 1 away")).to_be_focused()
+    expect(page.get_by_role("button", name="Remove photo 1")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(".card")).to_have_count(0)
     expect(page.locator("#intake")).to_be_focused()

@@ -11,9 +11,9 @@ from splitleaf.analysis.report import Report
 from splitleaf.web.report import numbers, plots, tables
 
 _LATENCIES: Final = (
-    ("total", "From accepted to answered"),
+    ("total", "From acceptance to answer"),
     ("queue", "Waiting for a worker"),
-    ("inference", "The worker's own time"),
+    ("inference", "Inference"),
 )
 
 
@@ -39,21 +39,19 @@ def _parts(report: Report) -> Iterator[str]:
         yield _section("Guardrails", tables.show_guardrails(report))
     yield from _courses(report)
     yield _section("Traffic and ramp", plots.draw_traffic(report))
-    yield _section("Accuracy against latency", plots.draw_tradeoff(report))
+    yield _section("Accuracy and latency", plots.draw_tradeoff(report))
     for part, title in _LATENCIES:
         yield _section(f"Latency: {title.lower()}", plots.draw_latency(report, part))
     yield from _agreements(report)
     for arm in report.arms[1:]:
         yield _section(f"Recall by condition: {arm.name}", plots.draw_recalls(report, arm.name))
-    yield _section("Is the confidence honest?", plots.draw_reliability(report))
+    yield _section("Calibration", plots.draw_reliability(report))
     if report.segments:
-        note = "<p class='soft'>Exploratory: found afterwards, not corrected for looking at many.</p>"
+        note = "<p class='soft'>Exploratory: chosen afterwards and not corrected for multiple comparisons.</p>"
         yield _section("Segments", note + tables.show_segments(report))
     if report.drift:
-        yield _section(
-            "Has the traffic changed?", tables.show_drift(report, "answers") + tables.show_drift(report, "confidence")
-        )
-    yield _section("Who did what", tables.show_audit(report))
+        yield _section("Traffic drift", tables.show_drift(report, "answers") + tables.show_drift(report, "confidence"))
+    yield _section("History", tables.show_audit(report))
 
 
 def _header(report: Report) -> str:
@@ -62,8 +60,8 @@ def _header(report: Report) -> str:
     facts = f"{subject.mode}, {subject.state}: {arms}. Started {numbers.moment(subject.started_ms) or 'not yet'}."
     return (
         f"<h1>{escape(subject.key)}</h1><p>{escape(subject.hypothesis)}</p>"
-        f'<p class="soft">{escape(facts)} Report of {numbers.moment(report.made_ms)}; intervals hold however often '
-        f"one looks, with {100 * (1 - subject.alpha):g} % confidence.</p>"
+        f'<p class="soft">{escape(facts)} Report of {numbers.moment(report.made_ms)}. The intervals have '
+        f"{100 * (1 - subject.alpha):g} % confidence and are valid at any number of looks.</p>"
     )
 
 
@@ -81,10 +79,10 @@ def _agreements(report: Report) -> Iterator[str]:
         found = (
             ""
             if one.agreement is None
-            else f"<p>They agree on {100 * one.agreement.value:.1f} % of {one.images:,} images.</p>"
+            else f"<p>The versions agree on {100 * one.agreement.value:.1f} % of {one.images:,} images.</p>"
         )
         yield _section(
-            f"{one.control_version} beside {one.other_version}",
+            f"{one.control_version} and {one.other_version}",
             found + tables.show_matrix(one) + "<h3>Disagreements</h3>" + tables.show_disagreements(one),
         )
 

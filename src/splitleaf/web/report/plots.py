@@ -57,7 +57,7 @@ def draw_evidence(report: Report, course: Course) -> str:
         Axis.around([*values, 0.0, asked], lambda y: ">10^6" if y >= MOST_SHOWN else f"10^{y:g}"),
     )
     chart.line([(one.at_ms, e) for one, e in zip(course.looks, values, strict=True)], arm_classes(report)[course.arm])
-    chart.level(asked, "margin", f"asked for: e = {1 / report.experiment.alpha:g}")
+    chart.level(asked, "margin", f"threshold: e = {1 / report.experiment.alpha:g}")
     chart.level(0.0, "zero", "e = 1")
     return chart.svg()
 
@@ -112,7 +112,7 @@ def draw_latency(report: Report, part: str) -> str:
             text = f"{one.arm} p{100 * one.quantile:g}: {found.value:.1f} ms, {found.low:.1f} to {found.high:.1f}"
             chart.point(found.value, one.quantile, classes[one.arm], text)
     if report.latency.threshold_ms and part == "total":
-        chart.moment(report.latency.threshold_ms, "slow from here", down=24)
+        chart.moment(report.latency.threshold_ms, "latency threshold", down=24)
     return chart.svg()
 
 
@@ -123,7 +123,7 @@ def draw_tradeoff(report: Report) -> str:
     if not points:
         return ""
     chart = Chart(
-        "Accuracy against latency",
+        "Accuracy and latency",
         Axis.around([end for _, x, _ in points for end in (x.low, x.high)], lambda x: f"{x:g}", "median ms", pad=0.15),
         Axis.around([end for _, _, y in points for end in (y.low, y.high)], lambda y: f"{y:.0%}", pad=0.1),
     )

@@ -16,9 +16,9 @@ from splitleaf.web.report import numbers
 def show_statement(statement: Statement) -> str:
     parts = [f"<h2>{escape(statement.headline)}</h2><p>{escape(statement.certainty)}</p>"]
     lists = (
-        ("To be known first", statement.concerns),
-        ("Still missing", statement.missing),
-        ("Next", statement.next_steps),
+        ("Caveats", statement.concerns),
+        ("Still needed", statement.missing),
+        ("Next steps", statement.next_steps),
     )
     parts += [f"<h3>{title}</h3>{_list(items)}" for title, items in lists if items]
     return f'<div class="verdict {statement.verdict}">{"".join(parts)}</div>'
@@ -32,12 +32,12 @@ def show_health(report: Report) -> str:
 def show_metrics(report: Report) -> str:
     head = ("arm", "units", "images", "labels", "estimate", "difference", "e", "verdict", "still needed")
     body = "".join(_metric(report, one) for one in report.metrics)
-    note = "<p class='soft'>Verdicts of metrics that do not decide are corrected for how many there are.</p>"
+    note = "<p class='soft'>Verdicts on secondary metrics are corrected for multiple comparisons.</p>"
     return _table("Metrics", head, body) + note if body else "<p>Nothing has been measured yet.</p>"
 
 
 def show_guardrails(report: Report) -> str:
-    head = ("guardrail", "candidate", "bad of its units", "bad of control's", "e (peak)", "fires at", "state")
+    head = ("guardrail", "candidate", "bad units", "bad units of control", "e (peak)", "fires at", "state")
     rows = (
         (
             one.metric,
@@ -46,7 +46,7 @@ def show_guardrails(report: Report) -> str:
             f"{one.control_bad:,} of {one.control_units:,}",
             numbers.evidence(one.log10_e),
             f"{1 / one.alpha:g}",
-            "fired" if one.is_fired else "quiet",
+            "fired" if one.is_fired else "not fired",
         )
         for one in report.guardrails
     )
@@ -63,12 +63,12 @@ def show_matrix(agreement: Agreement) -> str:
             for column, count in enumerate(agreement.matrix[row])
         )
         body += f"<tr><th>{escape(label)}</th>{cells}</tr>"
-    return _table(f"What {agreement.control_version} and {agreement.other_version} said", head, body)
+    return _table(f"Answers of {agreement.control_version} and {agreement.other_version}", head, body)
 
 
 def show_disagreements(agreement: Agreement) -> str:
     control, other = agreement.control_version, agreement.other_version
-    head = (control, other, "images", "labelled", f"{control} right", f"{other} right")
+    head = (control, other, "images", "labelled", f"{control} correct", f"{other} correct")
     rows = (
         (one.control_label, one.other_label, one.images, one.labelled, one.control_right, one.other_right)
         for one in agreement.disagreements[:20]
@@ -101,18 +101,18 @@ def show_drift(report: Report, measure: str) -> str:
         for one in windows
     )
     drifted = sum(one.is_drift for one in windows)
-    words = f"{drifted} of {len(windows)} stretches differ from the first one in their {measure}"
+    words = f"{drifted} of {len(windows)} windows differ from the first one in their {measure}"
     return f'<div class="strip" role="img" aria-label="{words}">{cells}</div><p class="soft">{words}.</p>'
 
 
 def show_audit(report: Report) -> str:
     rows = ((numbers.moment(one.at_ms), one.actor, one.action, one.reason) for one in report.audit)
-    return _table("Who did what", ("when", "who", "what", "why"), _rows(rows), words=4)
+    return _table("History", ("time", "actor", "action", "reason"), _rows(rows), words=4)
 
 
 def _metric(report: Report, metric: Metric) -> str:
     notes = [metric.method, *(one for one in (metric.basis, metric.caveat) if one)]
-    primary = " — decides" if metric.is_primary else ""
+    primary = " (primary)" if metric.is_primary else ""
     head = f"{escape(numbers.heading(metric))}{primary}<br><span class='soft'>{escape('. '.join(notes))}</span>"
     rows = "".join(_arm(report, metric, row) for row in metric.arms)
     return f'<tr class="metric"><th colspan="9"><div>{head}</div></th></tr>{rows}'

@@ -18,7 +18,7 @@ const ACTIONS = {
   move: ["Moved", "calm"],
   split: ["Split", "calm"],
   revoke: ["Revoked", "warn"],
-  retry: ["Tried again", "calm"],
+  retry: ["Retried", "calm"],
   discard: ["Discarded", "warn"],
   end_split: ["Ended the split", "calm"],
 };
@@ -52,7 +52,7 @@ export function changeOf(before, after) {
     ),
   );
   if (rows.length <= MAX_INLINE) return list;
-  return h("details", { class: "more" }, h("summary", {}, icon("chevron"), `${rows.length} entries`), list);
+  return h("details", { class: "more" }, h("summary", {}, icon("chevron"), `${rows.length} changes`), list);
 }
 
 function differences(before, after) {

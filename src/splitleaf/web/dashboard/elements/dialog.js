@@ -2,7 +2,7 @@
 
 import { announce } from "../js/announcer.js";
 import { freshId, h } from "../js/dom.js";
-import { words } from "./errors.js";
+import { problemText } from "./errors.js";
 
 /**
  * Ask in a dialog and do `action(values)`; resolves with its result, or null when it was called off. What `action`
@@ -48,7 +48,7 @@ export function ask({ title, text, confirm, fields = [], isDangerous = false, wa
         finish(result ?? true);
       } catch (problem) {
         error.hidden = false;
-        error.textContent = words(problem);
+        error.textContent = problemText(problem);
         submit.disabled = false;
       }
     });
@@ -62,8 +62,8 @@ function reasonField() {
   return h(
     "div",
     { class: "field" },
-    h("label", { for: id }, "Why"),
+    h("label", { for: id }, "Reason"),
     h("textarea", { id, name: "reason", rows: 2, required: true, maxlength: 500, "aria-describedby": `${id}-hint` }),
-    h("p", { class: "hint", id: `${id}-hint` }, "Kept in the audit log, for those who come later."),
+    h("p", { class: "hint", id: `${id}-hint` }, "Recorded in the audit log."),
   );
 }

@@ -4,15 +4,15 @@ import { button, h, icon } from "../js/dom.js";
 
 const WORDS = {
   rate_limited: "Too many attempts. Wait a minute, then try again.",
-  forbidden: "This key may look, but not change things.",
-  cross_site: "The request did not come from this page. Load it again.",
-  conflict: "Somebody else changed this at the same moment. Look again, then decide.",
+  forbidden: "This key has read-only access.",
+  cross_site: "The request did not come from this page. Reload the page.",
+  conflict: "Someone else changed this at the same time. Review the change, then decide.",
 };
 
 /** Return one or two sentences for a problem. The service's own detail comes first: it knows more. */
-export function words(problem) {
+export function problemText(problem) {
   const detail = problem.message && problem.message !== problem.code ? sentence(problem.message) : "";
-  return detail || WORDS[problem.code] || "That did not work. Please try again.";
+  return detail || WORDS[problem.code] || "The request failed. Try again.";
 }
 
 /**
@@ -26,7 +26,7 @@ export function problemNote(problem, again = null) {
     "div",
     { class: "problem-note", role: "alert" },
     icon("alert"),
-    h("p", {}, words(problem)),
+    h("p", {}, problemText(problem)),
     again && button("Try again", { onclick: again }),
   );
 }

@@ -6,7 +6,7 @@ import { call } from "../shell/api.js";
 import { goTo } from "../shell/router.js";
 
 /** Return the buttons for what can be done in this state; `refresh` follows on each step. */
-export function stepButtons(experiment, refresh) {
+export function actionButtons(experiment, refresh) {
   return (STEPS[experiment.state] ?? [])
     .filter((step) => !step.when || step.when(experiment))
     .map((step) =>
@@ -29,35 +29,35 @@ const start = simple("Start", "start", {
   title: "Start this experiment?",
   text: ({ plan }) =>
     plan.mode === "shadow"
-      ? "From now on the other versions score the same images unseen. The public gets the answers that it gets today."
-      : "From now on a part of the public is answered by the candidate, as planned. Salt, unit, variants and the primary metric can no longer be changed.",
-  done: "The experiment runs.",
+      ? "The other versions start to classify the same images in shadow. Users get the same answers as before."
+      : "The candidate starts to answer its planned share of users. After the start, you can't change the salt, unit, variants or primary metric.",
+  done: "The experiment is running.",
 });
 const pause = simple("Pause", "pause", {
   icon: "pause",
   title: "Pause this experiment?",
-  text: "Nobody is assigned until it goes on. Everybody is answered as if there were no experiment.",
+  text: "No units are assigned while the experiment is paused. All users are answered as if there were no experiment.",
   done: "The experiment is paused.",
 });
-const resume = simple("Go on", "resume", {
+const resume = simple("Resume", "resume", {
   look: "primary",
   icon: "play",
-  title: "Go on with this experiment?",
-  text: "The same shares are in force again, for the same visitors.",
-  done: "The experiment goes on.",
+  title: "Resume this experiment?",
+  text: "The same shares apply again to the same units.",
+  done: "The experiment is running.",
 });
 const stop = simple("Stop", "stop", {
   icon: "stop",
   title: "Stop this experiment?",
-  text: "It ends for good and waits for a decision: promote a variant, or reject the candidates. It cannot be started again.",
+  text: "The experiment ends and waits for a decision: promote a variant or reject the candidates. You can't restart it.",
   done: "The experiment is stopped.",
 });
 const rollBack = simple("Roll back", "rollback", {
   look: "warning",
   icon: "undo",
   isDangerous: true,
-  title: "Roll this experiment back?",
-  text: "It ends at once, and everybody is answered by the champion. It cannot be started again.",
+  title: "Roll back this experiment?",
+  text: "The experiment ends immediately, and the champion answers all users. You can't restart it.",
   done: "The experiment is rolled back.",
 });
 const undo = simple("Undo the promotion", "rollback", {
@@ -65,27 +65,27 @@ const undo = simple("Undo the promotion", "rollback", {
   icon: "undo",
   isDangerous: true,
   title: "Undo the promotion?",
-  text: "The champion points again where it pointed before, unless somebody has moved it since.",
+  text: "The champion returns to its previous version, unless someone has moved it since.",
   done: "The promotion is undone.",
 });
 const reject = simple("Reject", "reject", {
   look: "warning",
-  title: "Decide against the candidates?",
-  text: "The champion stays where it is. The decision is final.",
+  title: "Reject the candidates?",
+  text: "The champion does not change. This decision is final.",
   done: "The candidates are rejected.",
 });
-const discard = simple("Discard the draft", "reject", {
+const discard = simple("Discard draft", "reject", {
   look: "warning",
   title: "Discard this draft?",
-  text: "It is kept as rejected, with your reason.",
+  text: "The draft is stored as rejected, with your reason.",
   done: "The draft is discarded.",
 });
 const edit = {
-  word: "Edit the plan",
+  word: "Edit plan",
   ask: ({ key }) => goTo(`/admin/new-experiment?edit=${encodeURIComponent(key)}`).then(() => false),
 };
 const ramp = { word: "Next stage", look: "primary", when: hasRamp, ask: askRamp };
-const shares = { word: "Other shares", when: hasCandidates, ask: askShares };
+const shares = { word: "Change shares", when: hasCandidates, ask: askShares };
 const promote = { word: "Promote", look: "primary", when: hasContenders, ask: askPromote };
 
 const STEPS = {
@@ -137,11 +137,11 @@ function askRamp(experiment) {
       h("option", { value: String(next + index) }, `stage ${next + index + 1} of ${stages.length}: ${stage.share} %`),
     );
   return ask({
-    title: "Ramp up?",
-    text: "The candidate gets more visitors. Those who have it keep it; a share can never become smaller again.",
-    confirm: "Ramp up",
-    fields: [field(id, "To", h("select", { id, name: "stage" }, options))],
-    done: "The next stage is in force.",
+    title: "Advance to the next stage?",
+    text: "The candidate gets a larger share of units. Units that have it keep it. You can't reduce a share later.",
+    confirm: "Advance",
+    fields: [field(id, "Stage", h("select", { id, name: "stage" }, options))],
+    done: "The next stage is active.",
     action: ({ reason, stage }) => take(experiment, "ramp", { reason, stage: Number(stage) }),
   });
 }
@@ -163,11 +163,11 @@ function askShares(experiment) {
     return field(id, `${name}, percent of all units`, input);
   });
   return ask({
-    title: "Put other shares in force?",
-    text: "A candidate's share can grow, not shrink. What the variants leave of 100 stays outside the experiment.",
-    confirm: "Put in force",
+    title: "Change the shares?",
+    text: "A candidate's share can grow but not shrink. If the shares sum to less than 100 %, the remaining units stay outside the experiment.",
+    confirm: "Change shares",
     fields,
-    done: "The new shares are in force.",
+    done: "The new shares are active.",
     action: (values) =>
       take(experiment, "ramp", {
         reason: values.reason,
@@ -180,7 +180,7 @@ function askShares(experiment) {
   });
 }
 
-const UNREAD = { headline: "The report cannot be read.", is_for: false };
+const UNREAD = { headline: "The report is not available.", is_for: false };
 
 async function askPromote(experiment) {
   const path = `experiments/${encodeURIComponent(experiment.key)}/evidence`;
@@ -191,17 +191,17 @@ async function askPromote(experiment) {
     ...Object.entries(variants).map(([name, { version }]) => [name, `${name} (${version})`]),
     ...shadows
       .filter(({ version }) => !(version in variants))
-      .map(({ version }) => [version, `${version} (seen by nobody yet)`]),
+      .map(({ version }) => [version, `${version} (shadow only)`]),
   ];
   const candidate = names.find(([name]) => name !== control)?.[0];
   const options = names.map(([name, text]) => h("option", { value: name, selected: name === candidate }, text));
   const select = h("select", { id, name: "variant" }, options);
   const said = h("p", { class: "evidence", role: "status" });
   const tick = h("input", { id: freshId("against"), name: "against_evidence", type: "checkbox" });
-  const against = h("label", { class: "choice", for: tick.id }, tick, "Promote it against the evidence");
+  const against = h("label", { class: "choice", for: tick.id }, tick, "Promote despite the evidence");
   const weigh = () => {
     const { headline, is_for: isFor } = contenders[select.value] ?? UNREAD;
-    said.textContent = isFor ? headline : `${headline} The evidence does not speak for promoting it.`;
+    said.textContent = isFor ? headline : `${headline} The evidence does not support promoting it.`;
     said.classList.toggle("is-against", !isFor);
     against.hidden = isFor;
     tick.required = !isFor;
@@ -211,7 +211,7 @@ async function askPromote(experiment) {
   weigh();
   return ask({
     title: "Promote a variant?",
-    text: "The champion points at its version from now on: everybody is answered by it. This can be undone in one step.",
+    text: "The champion moves to the variant's version, which then answers all users. You can undo the promotion.",
     confirm: "Promote",
     fields: [field(id, "Variant", select), said, against],
     done: "The variant is promoted.",

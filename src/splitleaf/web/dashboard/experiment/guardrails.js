@@ -3,16 +3,16 @@
 import { chip, count, number, when } from "../elements/format.js";
 import { panel } from "../elements/panel.js";
 import { h } from "../js/dom.js";
-import { metricWord } from "../service/metrics.js";
+import { metricDescription } from "../service/metrics.js";
 
 const STATES = {
   watching: ["Watching", "good"],
-  learning: ["Learning what is slow", "calm"],
+  learning: ["Learning the latency threshold", "calm"],
   resting: ["Nothing to compare", "calm"],
   fired: ["Fired", "bad"],
 };
 
-export function controlPanel(control) {
+export function guardrailPanel(control) {
   const { watch, summary, checked_at: checked } = control;
   const isEmpty = watch && !watch.stage.stages && !watch.guardrails.length && Object.keys(watch.split.units).length < 2;
   if (!watch || isEmpty) return null;
@@ -25,7 +25,7 @@ export function controlPanel(control) {
         "p",
         {},
         `${summary.charAt(0).toUpperCase()}${summary.slice(1)}.`.replace("..", "."),
-        checked && h("span", { class: "soft small" }, " Looked ", when(checked), "."),
+        checked && h("span", { class: "soft small" }, " Checked ", when(checked), "."),
       ),
       watch.held_by.map((reason) => h("p", { class: "problem" }, reason)),
       stageMeters(watch.stage),
@@ -42,7 +42,7 @@ function stageMeters(stage) {
     { class: "meters" },
     stage.min_minutes > 0 &&
       meter(
-        `Time of stage ${stage.stage + 1}`,
+        `Duration of stage ${stage.stage + 1}`,
         stage.minutes,
         stage.min_minutes,
         `${number(stage.minutes, 0)} of ${number(stage.min_minutes, 0)} min`,
@@ -60,7 +60,7 @@ function stageMeters(stage) {
 function guardMeter(guard) {
   const [word, tone] = STATES[guard.state] ?? [guard.state, "calm"];
   const rates = `${count(guard.candidate_bad)} of ${count(guard.candidate_units)} units, control ${count(guard.control_bad)} of ${count(guard.control_units)}`;
-  const name = `Guardrail: ${metricWord(guard.metric)}, ${guard.candidate}`;
+  const name = `Guardrail: ${metricDescription(guard.metric)}, ${guard.candidate}`;
   const level = meter(
     name,
     Math.max(0, guard.log_peak),
@@ -73,7 +73,7 @@ function guardMeter(guard) {
 
 function splitMeter(split) {
   const level = meter(
-    "Evidence that the split is off",
+    "Evidence of a wrong split",
     Math.max(0, split.log_e),
     split.log_limit,
     `${evidenceWord(split.log_e)} of ${evidenceWord(split.log_limit)}`,

@@ -7,11 +7,11 @@ import { h } from "../js/dom.js";
 
 const SHOWN = 8;
 
-export function storyOf(audit, key) {
+export function historyPanel(audit, key) {
   const rows = audit.slice(0, SHOWN);
-  const more = h("a", { href: `/admin/audit?subject=${encodeURIComponent(`experiment/${key}`)}` }, "All of it");
+  const more = h("a", { href: `/admin/audit?subject=${encodeURIComponent(`experiment/${key}`)}` }, "Full history");
   return panel(
-    "Story",
+    "History",
     h(
       "ol",
       { class: "entries" },

@@ -3,29 +3,29 @@
 import { count, percent } from "../elements/format.js";
 import { facts } from "../elements/panel.js";
 import { h } from "../js/dom.js";
-import { metricWord } from "../service/metrics.js";
+import { metricDescription } from "../service/metrics.js";
 
 const MODES = {
-  ab: "live A/B: variants answer different visitors",
-  aa: "A/A: twice the same version, to test the test",
-  shadow: "shadow: other versions score the same images unseen",
+  ab: "Live A/B: variants answer different units",
+  aa: "A/A: the same version twice, to validate the setup",
+  shadow: "Shadow: other versions classify the same images, and their answers are not returned",
 };
 
 export function planFacts(plan) {
   const variants = Object.entries(plan.variants).map(([name, { version, share }]) => `${name}: ${version}, ${share} %`);
   const { primary, shadows = [], guardrails = [], ramp = [] } = plan;
   return facts([
-    ["Kind", MODES[plan.mode]],
+    ["Design", MODES[plan.mode]],
     ["Variants", lines(variants)],
     shadows.length > 0 && ["Shadows", lines(shadows.map(shadowWord))],
-    ["Decided by", `${metricWord(primary.metric)}, better when it ${primary.direction}s`],
-    primary.margin > 0 && ["“Not worse” means", `at most ${percent(primary.margin)} worse`],
-    plan.mde && ["Smallest difference that matters", percent(plan.mde)],
+    ["Primary metric", `${metricDescription(primary.metric)}, better when it ${primary.direction}s`],
+    primary.margin > 0 && ["Non-inferiority margin", percent(primary.margin)],
+    plan.mde && ["Minimum detectable effect", percent(plan.mde)],
     ["Planned images", count(plan.planned_n)],
-    ["Chance of a false verdict", `at most ${percent(plan.alpha ?? 0.05, 0)}, however often one looks`],
+    ["Significance level (alpha)", `${percent(plan.alpha ?? 0.05, 0)}, valid at any number of looks`],
     guardrails.length > 0 && ["Guardrails", lines(guardrails.map(guardrailWord))],
     ramp.length > 0 && ["Ramp", lines(ramp.map(stageWord))],
-    ["Who is randomised", `${plan.unit ?? "visitor"}, ${plan.traffic ?? 100} % of layer ${plan.layer ?? "main"}`],
+    ["Randomisation", `${plan.unit ?? "visitor"}, ${plan.traffic ?? 100} % of layer ${plan.layer ?? "main"}`],
   ]);
 }
 
@@ -34,7 +34,7 @@ function shadowWord({ version, sampling = 100 }) {
 }
 
 function guardrailWord({ metric, alpha = 0.01, threshold_ms: slow }) {
-  return `${metricWord(metric)}${slow ? ` over ${slow} ms` : ""} (alpha ${alpha})`;
+  return `${metricDescription(metric)}${slow ? ` over ${slow} ms` : ""} (alpha ${alpha})`;
 }
 
 function stageWord({ share, min_minutes: minutes, min_n: images }, index) {

@@ -1,10 +1,10 @@
 // How many images, labels and days? Asked again while somebody plans.
 
-import { words } from "../elements/errors.js";
+import { problemText } from "../elements/errors.js";
 import { count, counted, percent } from "../elements/format.js";
 import { panel } from "../elements/panel.js";
+import { isAbort, pause } from "../js/concurrency.js";
 import { h } from "../js/dom.js";
-import { isAbort, pause } from "../js/waiting.js";
 import { metricNamed } from "../service/metrics.js";
 import { call } from "../shell/api.js";
 
@@ -33,11 +33,11 @@ export function powerCalculator(read, onAnswer, signal) {
       onAnswer(sizing[chosen].images);
     } catch (problem) {
       if (isAbort(problem)) return;
-      answer.replaceChildren(h("p", { class: "soft" }, words(problem)));
+      answer.replaceChildren(h("p", { class: "soft" }, problemText(problem)));
     }
     answer.setAttribute("aria-busy", "false");
   }
-  return { element: panel("How long it takes", answer, { className: "calculator" }), ask };
+  return { element: panel("Sample size", answer, { className: "calculator" }), ask };
 }
 
 function questionOf(data) {
@@ -58,31 +58,31 @@ function answerOf(sizing, chosen) {
       "p",
       {},
       traffic
-        ? `At today's traffic of ${counted(traffic, "image")} a day:`
-        : "There was no traffic in the last 24 hours, so no days can be told.",
+        ? `At the current traffic of ${counted(traffic, "image")} a day:`
+        : "There was no traffic in the last 24 hours, so the duration is unknown.",
     ),
     h(
       "div",
       { class: "sizes" },
-      sizeOf("In shadow, or scored twice", sizing.shadow, chosen === SHADOW),
-      sizeOf("Live, each image once", sizing.live, chosen === LIVE),
-      sizing.alike && sizeOf("In shadow, if they are alike", sizing.alike, false),
+      sizeOf("Shadow or paired", sizing.shadow, chosen === SHADOW),
+      sizeOf("Live, not paired", sizing.live, chosen === LIVE),
+      sizing.alike && sizeOf("Shadow, similar versions", sizing.alike, false),
     ),
     sizing.alike &&
       h(
         "p",
         { class: "small soft" },
-        `Alike: a quantised or a faster version, say, that disagrees on ${percent(sizing.disagreement)} of the images. Their accuracies cannot be further apart than that, so no expert is needed.`,
+        `Similar versions, for example a quantised one, disagree on ${percent(sizing.disagreement)} of the images. Their accuracies can't differ by more than that, so no labels are needed.`,
       ),
     h(
       "p",
       { class: "small soft" },
-      "Planned images tune the interval: ten times too many cost up to 1.8 times the labels.",
+      "The interval is tuned to the planned images. If you plan ten times too many, you need up to 1.8 times the labels.",
     ),
     h(
       "p",
       { class: "small soft" },
-      "For a difference of that size to be found eight times in ten, with looks at any time. In shadow only images on which the versions disagree need a label.",
+      "An effect of this size is found with 80 % power, at any number of looks. In shadow, only images on which the versions disagree need a label.",
     ),
   ];
 }

@@ -1,13 +1,13 @@
 // Changing a plan that is kept already, as its JSON: whatever it holds, nothing of it is lost on the way.
 
-import { words } from "../elements/errors.js";
+import { problemText } from "../elements/errors.js";
 import { textField } from "../elements/fields.js";
 import { pageHead, panel } from "../elements/panel.js";
 import { h } from "../js/dom.js";
 import { call } from "../shell/api.js";
 import { goTo } from "../shell/router.js";
 
-export async function showEdit(main, key, signal) {
+export async function showEditor(main, key, signal) {
   const path = `experiments/${encodeURIComponent(key)}`;
   const page = `/admin/experiments/${encodeURIComponent(key)}`;
   const { experiment } = await call(path, { signal });
@@ -17,7 +17,7 @@ export async function showEdit(main, key, signal) {
     { class: "form" },
     textField({
       name: "plan",
-      label: "The plan as JSON",
+      label: "Plan as JSON",
       rows: 24,
       required: true,
       class: "code",
@@ -25,17 +25,17 @@ export async function showEdit(main, key, signal) {
     }),
     textField({
       name: "reason",
-      label: "Why",
+      label: "Reason",
       rows: 2,
       required: true,
       maxlength: 500,
-      hint: "Kept in the audit log.",
+      hint: "Recorded in the audit log.",
     }),
     error,
     h(
       "div",
       { class: "buttons" },
-      h("button", { class: "button primary", type: "submit" }, "Keep the plan"),
+      h("button", { class: "button primary", type: "submit" }, "Save plan"),
       h("a", { class: "button", href: page }, "Cancel"),
     ),
   );
@@ -48,13 +48,13 @@ export async function showEdit(main, key, signal) {
       await goTo(page);
     } catch (problem) {
       error.hidden = false;
-      error.textContent = words(problem);
+      error.textContent = problemText(problem);
     }
   });
   main.append(
     pageHead(`Edit ${key}`, {
       back: [page, key],
-      lede: "In a draft everything but the key may be changed; what is frozen later is refused with its name.",
+      lede: "You can change everything in a draft except its key.",
     }),
     panel("Plan", form),
   );
@@ -64,6 +64,6 @@ function parsed(text) {
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new Error(`This is not JSON: ${/** @type {Error} */ (error).message}`);
+    throw new Error(`The plan is not valid JSON: ${/** @type {Error} */ (error).message}`);
   }
 }

@@ -8,14 +8,14 @@ const KINDS = [
   {
     value: "shadow",
     title: "Shadow",
-    text: "The other version scores the same images unseen. Fewest images and labels; nobody notices anything. Begin here.",
+    text: "The candidate classifies the same images, and its answers are not returned. Needs the fewest images and labels. Start here.",
   },
   {
     value: "ab",
     title: "Live A/B",
-    text: "A part of the visitors is answered by the candidate. Tells what users make of it.",
+    text: "The candidate answers a share of users. Shows how users respond.",
   },
-  { value: "aa", title: "A/A", text: "Twice the same version: shows that the test itself is sound." },
+  { value: "aa", title: "A/A", text: "Runs the same version twice to validate the setup." },
 ];
 
 export function about() {
@@ -27,7 +27,7 @@ export function about() {
       label: "Key",
       required: true,
       pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,63}",
-      hint: "Its name for ever, for example v2-against-v1.",
+      hint: "A permanent name, for example v2-against-v1.",
     }),
     textField({
       name: "hypothesis",
@@ -35,7 +35,7 @@ export function about() {
       rows: 2,
       required: true,
       maxlength: 2000,
-      hint: "What you believe, in a sentence.",
+      hint: "What you expect, in one sentence.",
     }),
   );
 }
@@ -45,7 +45,7 @@ export function kind(versions, champion) {
   return h(
     "div",
     { class: "form" },
-    choiceCards({ name: "mode", legend: "Kind", options: KINDS, value: "shadow" }),
+    choiceCards({ name: "mode", legend: "Design", options: KINDS, value: "shadow" }),
     h(
       "div",
       { class: "row" },
@@ -64,23 +64,23 @@ export function kind(versions, champion) {
         { class: "row" },
         numberField({
           name: "share",
-          label: "Candidate's share at the end",
+          label: "Candidate's final share",
           unit: "%",
           value: 50,
           min: 0.01,
           max: 99.99,
           step: 0.01,
         }),
-        textField({ name: "stages", label: "Stages before (%; empty: none)", value: "1, 5, 25" }),
-        numberField({ name: "min_minutes", label: "Least time of a stage", unit: "min", value: 60, min: 0 }),
-        numberField({ name: "min_n", label: "Least images of a stage", unit: "", value: 200, min: 0 }),
+        textField({ name: "stages", label: "Earlier stages (%, optional)", value: "1, 5, 25" }),
+        numberField({ name: "min_minutes", label: "Minimum stage duration", unit: "min", value: 60, min: 0 }),
+        numberField({ name: "min_n", label: "Minimum images per stage", unit: "", value: 200, min: 0 }),
       ),
       h(
         "div",
         { class: "only-ab" },
         check({
           name: "paired",
-          label: "Let each image also be scored unseen by the other version: a label then counts for both",
+          label: "Also run the other version in shadow on each image, so that one label counts for both",
           checked: true,
         }),
       ),
@@ -90,7 +90,7 @@ export function kind(versions, champion) {
       { class: "only-shadow" },
       numberField({
         name: "sampling",
-        label: "Images that are scored unseen",
+        label: "Images classified in shadow",
         unit: "%",
         value: 100,
         min: 0.01,
@@ -112,14 +112,14 @@ export function decision() {
       { class: "row" },
       selectField({
         name: "metric",
-        label: "The one measure that decides",
+        label: "Metric",
         options: Object.keys(names),
         names,
         value: metrics[0].name,
       }),
       numberField({
         name: "margin",
-        label: "“Not worse” may be worse by",
+        label: "Non-inferiority margin",
         unit: "%",
         value: 1,
         min: 0,
@@ -129,7 +129,7 @@ export function decision() {
       h(
         "div",
         { class: "only-threshold" },
-        numberField({ name: "slow_primary", label: "Slow is above", unit: "ms", value: 250, min: 1 }),
+        numberField({ name: "slow_primary", label: "Latency threshold", unit: "ms", value: 250, min: 1 }),
       ),
     ),
     h(
@@ -137,7 +137,7 @@ export function decision() {
       { class: "row" },
       numberField({
         name: "baseline",
-        label: "What control achieves, about",
+        label: "Expected value of control",
         unit: "%",
         value: 90,
         min: 0.1,
@@ -146,7 +146,7 @@ export function decision() {
       }),
       numberField({
         name: "mistaken",
-        label: "Labels that are mistaken, about",
+        label: "Expected label errors",
         unit: "%",
         value: 0,
         min: 0,
@@ -155,7 +155,7 @@ export function decision() {
       }),
       numberField({
         name: "mde",
-        label: "Smallest difference that matters",
+        label: "Minimum detectable effect",
         unit: "pp",
         value: 2,
         min: 0.1,
@@ -164,7 +164,7 @@ export function decision() {
       }),
       numberField({
         name: "alpha",
-        label: "Chance of a false verdict",
+        label: "Significance level",
         unit: "%",
         value: 5,
         min: 0.1,
@@ -183,7 +183,7 @@ function plannedImages() {
     unit: "",
     value: 1000,
     min: 1,
-    hint: "From the calculator, unless you say otherwise.",
+    hint: "Set by the calculator until you enter a value.",
   });
   const input = /** @type {HTMLInputElement} */ (field.querySelector("input"));
   input.addEventListener("input", () => {
@@ -199,7 +199,7 @@ export function guards() {
     h(
       "p",
       { class: "hint" },
-      "Exact evidence that the candidate is worse in one of these ends the experiment by itself.",
+      "If an exact test finds that the candidate is worse on one of these metrics, the experiment ends automatically.",
     ),
     metricsFor("guardrail").map(guardChoice),
   );
@@ -215,7 +215,7 @@ function guardChoice({ name, description, is_vital: isVital, needs_threshold: ne
       h(
         "div",
         { class: "only-guarded" },
-        numberField({ name: `threshold_${name}`, label: "Slow is above", unit: "ms", value: 250, min: 1 }),
+        numberField({ name: `threshold_${name}`, label: "Latency threshold", unit: "ms", value: 250, min: 1 }),
       ),
   );
 }
@@ -229,17 +229,21 @@ export function who() {
       { class: "row" },
       selectField({
         name: "unit",
-        label: "Who is randomised",
+        label: "Randomisation unit",
         options: ["visitor", "device", "person"],
         value: "visitor",
       }),
-      numberField({ name: "traffic", label: "Of all units", unit: "%", value: 100, min: 0.01, max: 100, step: 0.01 }),
+      numberField({
+        name: "traffic",
+        label: "Share of traffic",
+        unit: "%",
+        value: 100,
+        min: 0.01,
+        max: 100,
+        step: 0.01,
+      }),
       textField({ name: "layer", label: "Layer", value: "main", required: true }),
     ),
-    h(
-      "p",
-      { class: "hint" },
-      "Experiments of one layer never meet the same visitor: what one takes, another cannot have.",
-    ),
+    h("p", { class: "hint" }, "Experiments in the same layer never share a unit."),
   );
 }

@@ -18,9 +18,7 @@ export function arrivalPlot(traffic, ramp, arms) {
   const total = rows.reduce((sum, row) => sum + row.images.reduce((one, other) => one + other, 0), 0);
   return plotFigure({
     title: staged.length ? "Images and stages" : "Images",
-    note: staged.length
-      ? "Each line up is a stage: from then on the candidate had the share that stands beside it."
-      : "",
+    note: staged.length ? "Each vertical line marks the start of a stage, with the candidate's share." : "",
     summary: `${counted(total, "image")} in ${counted(ramp.length, "stage")}.`,
     legend: shown,
     draw: (Plot, space) => ({

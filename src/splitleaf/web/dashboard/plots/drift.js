@@ -4,7 +4,7 @@ import { count, moment, number } from "../elements/format.js";
 import { timeAxis } from "./axes.js";
 import { colour, plotFigure } from "./figure.js";
 
-const MEASURES = { answers: ["Which conditions are answered", 5], confidence: ["How sure the answers are", 3] };
+const MEASURES = { answers: ["Predicted conditions", 5], confidence: ["Confidence", 3] };
 
 /** Return the drift strip of the report; null while there is no second stretch. */
 export function driftPlot(drift) {
@@ -19,11 +19,11 @@ export function driftPlot(drift) {
   const drifted = rows.filter((row) => row.is_drift).length;
   const highest = Math.max(...rows.map((row) => Math.max(row.index, row.threshold))) * 1.15;
   return plotFigure({
-    title: "Drift of the traffic",
-    note: "Each stretch beside the first one, by the population stability index. The short line is what one stretch in a hundred exceeds by chance.",
+    title: "Traffic drift",
+    note: "The population stability index of each window against the first one. By chance, one window in a hundred exceeds the short line.",
     summary: drifted
-      ? `${count(drifted)} of ${count(rows.length)} stretches differ more than chance explains.`
-      : "No stretch differs more than chance explains.",
+      ? `${count(drifted)} of ${count(rows.length)} windows differ more than chance explains.`
+      : "No window differs more than chance explains.",
     legend: measures.map((measure) => ({ name: MEASURES[measure][0], index: MEASURES[measure][1] })),
     height: 200,
     draw: (Plot, space) => ({
@@ -50,7 +50,7 @@ export function driftPlot(drift) {
             x: "at",
             y: "index",
             title: (row) =>
-              `${MEASURES[row.measure][0]}\n${moment(row.start)}\nindex ${number(row.index, 3)}, by chance up to ${number(row.threshold, 3)}\n${count(row.images)} images`,
+              `${MEASURES[row.measure][0]}\n${moment(row.start)}\nindex ${number(row.index, 3)}, chance threshold ${number(row.threshold, 3)}\n${count(row.images)} images`,
           }),
         ),
       ].flat(),
@@ -59,7 +59,7 @@ export function driftPlot(drift) {
       { name: "From", value: (row) => moment(row.start) },
       { name: "What", value: (row) => MEASURES[row.measure][0] },
       { name: "Index", value: (row) => number(row.index, 3), number: true },
-      { name: "By chance up to", value: (row) => number(row.threshold, 3), number: true },
+      { name: "Chance threshold", value: (row) => number(row.threshold, 3), number: true },
       { name: "Drifted", value: (row) => (row.is_drift ? "yes" : "no") },
     ],
     rows,

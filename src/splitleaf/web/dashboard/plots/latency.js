@@ -6,9 +6,9 @@ import { freshId, h } from "../js/dom.js";
 import { colour, plotFigure } from "./figure.js";
 
 const PARTS = [
-  ["total", "In all"],
-  ["queue", "Waiting"],
-  ["inference", "Computing"],
+  ["total", "Total"],
+  ["queue", "Queue"],
+  ["inference", "Inference"],
 ];
 
 /** Return the curves of the report's `latency`, with a choice of what is timed, and the percentiles. */
@@ -17,7 +17,7 @@ export function latencySection(latency, arms) {
   const place = h("div");
   const show = (part) => place.replaceChildren(curvePlot(latency, part, index), quantileTable(latency, part));
   const present = PARTS.filter(([part]) => latency.curves.some((curve) => curve.part === part));
-  if (!present.length) return h("p", { class: "nothing" }, "Nothing was answered yet.");
+  if (!present.length) return h("p", { class: "nothing" }, "There are no answers yet.");
   show(present[0][0]);
   return h("div", { class: "stack" }, choice(present, show), place);
 }
@@ -27,7 +27,7 @@ function choice(parts, show) {
   return h(
     "fieldset",
     { class: "segments" },
-    h("legend", { class: "visually-hidden" }, "What is timed"),
+    h("legend", { class: "visually-hidden" }, "Part of the latency"),
     parts.map(([value, word], place) =>
       h(
         "label",
@@ -46,7 +46,7 @@ function curvePlot(latency, part, index) {
   );
   const isTotal = part === "total" && latency.threshold_ms !== null;
   return plotFigure({
-    title: "Share of the images that were done within",
+    title: "Share of images completed within a time",
     note: "Further to the left is faster. The dotted lines are p50, p95 and p99.",
     summary: `Curves of ${curves.map(({ arm }) => arm).join(" and ")}; the percentiles are in the table below.`,
     legend: curves.map(({ arm }) => ({ name: arm, index: index(arm) })),
@@ -68,7 +68,7 @@ function curvePlot(latency, part, index) {
         isTotal &&
           Plot.text([latency.threshold_ms], {
             x: (one) => one,
-            text: () => "slow",
+            text: () => "threshold",
             frameAnchor: "top",
             dy: -12,
             fill: "var(--series-4)",

@@ -14,7 +14,8 @@ const COLUMNS = [
   { name: "Difference", value: (row) => points(row.difference?.value), number: true },
   {
     name: "Interval",
-    value: ({ difference }) => (difference ? range(points(difference.low), points(difference.high)) : "too few labels"),
+    value: ({ difference }) =>
+      difference ? range(points(difference.low), points(difference.high)) : "not enough labels",
     number: true,
   },
 ];
@@ -26,8 +27,8 @@ export function recallPlot(recalls, arm, index) {
   if (!rows.length) return all.length ? recallTable(all, arm) : null;
   const best = rows.reduce((one, other) => (other.difference.value > one.difference.value ? other : one));
   return plotFigure({
-    title: `What ${arm} finds beyond control, by condition`,
-    note: "Right of zero the candidate finds more of a condition's images. The intervals hold for all conditions together.",
+    title: `Difference in recall by condition: ${arm}`,
+    note: "To the right of zero, the candidate has the higher recall. The intervals hold for all conditions together.",
     summary: `The largest difference is ${points(best.difference.value)} for ${plain(best.label)}.`,
     height: 60 + rows.length * ROW,
     draw: (Plot, { isNarrow }) => ({
@@ -80,10 +81,10 @@ function recallTable(rows, arm) {
     h(
       "figcaption",
       {},
-      h("h3", {}, `What ${arm} and control find, by condition`),
-      h("p", {}, "There are too few labels yet to tell the differences from chance."),
+      h("h3", {}, `Recall by condition: ${arm}`),
+      h("p", {}, "There are not enough labels yet to compare the arms."),
     ),
-    table({ caption: `What ${arm} and control find`, columns: COLUMNS, rows, isDense: true }),
+    table({ caption: `Recall by condition: ${arm}`, columns: COLUMNS, rows, isDense: true }),
   );
 }
 

@@ -3,10 +3,10 @@
 import { count, number, percent } from "../elements/format.js";
 import { colour, plotFigure } from "./figure.js";
 
-const TRUTHS = {
+const LABEL_SOURCES = {
   census: "labels of all images",
   audit: "a random audit",
-  feedback: "feedback of users, which is biased",
+  feedback: "user feedback, which is biased",
 };
 
 /** Return the reliability curves of the report, all arms in one plot; null while there are none. */
@@ -19,8 +19,8 @@ export function reliabilityPlot(reliability, arms) {
   const least = Math.min(...rows.map((row) => Math.min(row.confidence, row.accuracy)));
   const low = Math.floor(least * 10) / 10;
   return plotFigure({
-    title: "Confidence beside accuracy",
-    note: `On the diagonal a version is as sure as it is right; below it, too sure. Truth: ${[...new Set(curves.map((one) => TRUTHS[one.truth]))].join(", ")}.`,
+    title: "Confidence and accuracy",
+    note: `On the diagonal, confidence equals accuracy. Below it, a version is overconfident. Labels: ${[...new Set(curves.map((one) => LABEL_SOURCES[one.truth]))].join(", ")}.`,
     summary: curves.map((one) => `${one.arm}: calibration error ${number(one.calibration_error, 3)}`).join("; "),
     legend: curves.map(({ arm, index, calibration_error: error }) => ({
       name: `${arm} (error ${number(error, 3)})`,
@@ -39,7 +39,7 @@ export function reliabilityPlot(reliability, arms) {
         ticks: 5,
       },
       y: {
-        label: "↑ share that was right",
+        label: "↑ accuracy",
         domain: [low, 1],
         tickFormat: (value) => percent(value, 0),
         grid: true,
@@ -73,7 +73,7 @@ export function reliabilityPlot(reliability, arms) {
             x: "confidence",
             y: "accuracy",
             title: (row) =>
-              `${row.arm}\nsaid ${percent(row.confidence)}\nright ${percent(row.accuracy)}\n${count(row.images)} images`,
+              `${row.arm}\nconfidence ${percent(row.confidence)}\naccuracy ${percent(row.accuracy)}\n${count(row.images)} images`,
           }),
         ),
       ].flat(),
@@ -82,7 +82,7 @@ export function reliabilityPlot(reliability, arms) {
       { name: "Arm", value: (row) => row.arm },
       { name: "Confidence", value: (row) => `${percent(row.low, 0)} to ${percent(row.high, 0)}`, number: true },
       { name: "Mean", value: (row) => percent(row.confidence), number: true },
-      { name: "Right", value: (row) => percent(row.accuracy), number: true },
+      { name: "Accuracy", value: (row) => percent(row.accuracy), number: true },
       { name: "Images", value: (row) => count(row.images), number: true },
     ],
     rows,

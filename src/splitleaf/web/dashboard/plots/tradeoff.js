@@ -1,13 +1,13 @@
-// Accuracy against latency, with intervals on both axes.
+// Accuracy and latency, with intervals on both axes.
 
 import { milliseconds, percent } from "../elements/format.js";
 import { colour, plotFigure } from "./figure.js";
 
-const TRUTHS = {
+const LABEL_SOURCES = {
   census: "labels of all images",
   audit: "random audit",
   paired: "paired labels",
-  feedback: "feedback of users, biased",
+  feedback: "user feedback, biased",
 };
 
 /** Return the plot of the report's `tradeoff`; null while no arm has both. */
@@ -20,8 +20,8 @@ export function tradeoffPlot(tradeoff, arms) {
   const highs = rows.map((row) => row.latency_ms.high);
   const room = Math.max(1, (Math.max(...highs) - Math.min(...lows)) * 0.25);
   return plotFigure({
-    title: "Accuracy against latency",
-    note: "Upwards is more often right, to the left is faster. Where the crosses overlap, nothing is decided.",
+    title: "Accuracy and latency",
+    note: "Higher is more accurate, further left is faster. Where the crosses overlap, nothing is decided.",
     summary: rows
       .map((row) => `${row.arm}: ${percent(row.accuracy.value)} in ${milliseconds(row.latency_ms.value)}`)
       .join("; "),
@@ -86,7 +86,7 @@ export function tradeoffPlot(tradeoff, arms) {
         value: (row) => `${milliseconds(row.latency_ms.low)} to ${milliseconds(row.latency_ms.high)}`,
         number: true,
       },
-      { name: "Truth", value: (row) => TRUTHS[row.truth] ?? "–" },
+      { name: "Labels", value: (row) => LABEL_SOURCES[row.truth] ?? "–" },
     ],
     rows,
   });

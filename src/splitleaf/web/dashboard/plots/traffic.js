@@ -35,7 +35,7 @@ function arrivals(rows, traffic) {
   const missed = rows.reduce((sum, row) => sum + row.missed, 0);
   return plotFigure({
     title: "Predictions",
-    summary: `${counted(total, "prediction")}, of which ${count(missed)} without an answer.`,
+    summary: `${counted(total, "prediction")}, ${count(missed)} of them not answered.`,
     legend: [
       { name: ANSWERED, index: 1 },
       { name: NOT_ANSWERED, index: 4 },
@@ -43,7 +43,7 @@ function arrivals(rows, traffic) {
     draw: (Plot, space) => ({
       x: timeAxis(rows[0].start, rows.at(-1).end, space),
       y: {
-        label: `each ${lengthOf(traffic)}`,
+        label: `per ${lengthOf(traffic)}`,
         grid: true,
         domain: [0, Math.max(1, ...rows.map((row) => row.answered + row.missed))],
         ticks: 4,
@@ -77,7 +77,7 @@ function arrivals(rows, traffic) {
 
 function latencies(rows, traffic) {
   const lines = [
-    { name: "half are faster (p50)", key: "p50_ms", index: 1 },
+    { name: "p50 (median)", key: "p50_ms", index: 1 },
     { name: "p95", key: "p95_ms", index: 2 },
     { name: "p99", key: "p99_ms", index: 4 },
   ];
@@ -85,10 +85,10 @@ function latencies(rows, traffic) {
   const last = traffic.total.latency;
   const highest = Math.max(1, ...answered.map((row) => row.latency.p99_ms));
   return plotFigure({
-    title: "Time to the answer",
+    title: "Latency",
     summary: last
-      ? `Over all of it, half were faster than ${milliseconds(last.p50_ms)} and 95 % faster than ${milliseconds(last.p95_ms)}.`
-      : "Nothing was answered.",
+      ? `The median is ${milliseconds(last.p50_ms)}, and the 95th percentile is ${milliseconds(last.p95_ms)}.`
+      : "There are no answers.",
     legend: lines,
     draw: (Plot, space) => ({
       x: timeAxis(rows[0].start, rows.at(-1).end, space),

@@ -10,8 +10,8 @@ export function versionPlot(models) {
   const fastest = rows.reduce((one, other) => (other.latency_ms < one.latency_ms ? other : one));
   return plotFigure({
     title: "Measured at import",
-    note: "Upwards is more often right, to the left is faster. The bars are 95 % intervals.",
-    summary: `${best.version} is right most often (${percent(best.accuracy)}), ${fastest.version} is fastest (${milliseconds(fastest.latency_ms)}).`,
+    note: "Higher is more accurate, further left is faster. The bars are 95 % intervals.",
+    summary: `${best.version} is the most accurate (${percent(best.accuracy)}), ${fastest.version} is the fastest (${milliseconds(fastest.latency_ms)}).`,
     height: 260,
     draw: (Plot) => ({
       marginTop: 28,

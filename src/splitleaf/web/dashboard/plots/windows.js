@@ -13,11 +13,11 @@ export function windowPlot({ windows, window, reference }) {
   const off = rows.filter((row) => row.is_drift);
   const alarms = windows.filter((one) => one.is_alarm).length;
   return plotFigure({
-    title: "Measures by their limits",
-    note: `Each window is ${count(window)} images beside those of ${reference}. Above 1 a measure differs by more than it may.`,
+    title: "Drift relative to the limits",
+    note: `Each window of ${count(window)} images is compared with ${reference}. Above 1, a measure exceeds its limit.`,
     summary: alarms
-      ? `${count(alarms)} of ${count(windows.length)} windows differ: ${[...new Set(off.map((row) => row.name))].join(", ")}.`
-      : `None of ${count(windows.length)} windows differs.`,
+      ? `${count(alarms)} of ${count(windows.length)} windows exceed a limit: ${[...new Set(off.map((row) => row.name))].join(", ")}.`
+      : `None of ${count(windows.length)} windows exceeds a limit.`,
     draw: (Plot, { isNarrow }) => ({
       marginBottom: 36,
       x: {
@@ -27,7 +27,7 @@ export function windowPlot({ windows, window, reference }) {
         tickFormat: (value) => (Number.isInteger(value) ? count(value) : ""),
       },
       y: {
-        label: "↑ index by limit",
+        label: "↑ index / limit",
         domain: [0, Math.max(1.3, ...rows.map((row) => row.ratio * 1.1))],
         grid: true,
         ticks: 4,

@@ -21,7 +21,7 @@ function agreementOf(agreement, imagesAreKept) {
   return h(
     "div",
     { class: "stack" },
-    h("p", {}, `${control} and ${other} said the same of ${share} of ${counted(images, "image")}.`),
+    h("p", {}, `${control} and ${other} agree on ${share} of ${counted(images, "image")}.`),
     h("div", { class: "pair plots" }, matrix(agreement), disagreements(agreement)),
     agreement.examples.length > 0 && gallery(agreement, imagesAreKept),
   );
@@ -32,15 +32,15 @@ function matrix({ labels, matrix: rows, control_version: control, other_version:
   return h(
     "div",
     {},
-    h("h3", {}, "How often they said what"),
+    h("h3", {}, "Answers side by side"),
     h(
       "p",
       { class: "small soft" },
-      `Rows: ${control}. Columns: ${other}. Darker is more often; on the diagonal they agree.`,
+      `Rows: ${control}. Columns: ${other}. Darker cells are more frequent. On the diagonal, the versions agree.`,
     ),
     h(
       "div",
-      { class: "scroll", tabindex: "0", role: "region", "aria-label": `What ${control} and ${other} said` },
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": `Answers of ${control} and ${other}` },
       h(
         "table",
         { class: labels.length > FEW ? "matrix" : "matrix few" },
@@ -63,7 +63,7 @@ function matrix({ labels, matrix: rows, control_version: control, other_version:
               {},
               h("th", { scope: "row" }, plain(labels[from])),
               row.map((images, to) =>
-                h("td", { class: from === to ? "same" : `heat-${heat(images, most)}` }, count(images)),
+                h("td", { class: from === to ? "same" : `shade-${shade(images, most)}` }, count(images)),
               ),
             ),
           ),
@@ -73,7 +73,7 @@ function matrix({ labels, matrix: rows, control_version: control, other_version:
   );
 }
 
-function heat(images, most) {
+function shade(images, most) {
   return images === 0 ? 0 : Math.max(1, Math.round(Math.sqrt(images / most) * LEVELS));
 }
 
@@ -85,14 +85,14 @@ function disagreements({ disagreements: rows, control_version: control, other_ve
     table({
       caption: "Most frequent disagreements",
       isDense: true,
-      empty: "They agree everywhere.",
+      empty: "The versions never disagree.",
       columns: [
         { name: control, value: (row) => plain(row.control_label) },
         { name: other, value: (row) => plain(row.other_label) },
         { name: "Images", value: (row) => count(row.images), number: true },
         { name: "Labelled", value: (row) => count(row.labelled), number: true },
-        { name: `${control} right`, value: (row) => count(row.control_right), number: true },
-        { name: `${other} right`, value: (row) => count(row.other_right), number: true },
+        { name: `${control} correct`, value: (row) => count(row.control_right), number: true },
+        { name: `${other} correct`, value: (row) => count(row.other_right), number: true },
       ],
       rows: rows.slice(0, 10),
     }),
@@ -103,13 +103,9 @@ function gallery({ examples, control_version: control, other_version: other }, i
   return h(
     "div",
     {},
-    h("h3", {}, "The newest leaves on which they differ"),
+    h("h3", {}, "Latest disagreements"),
     !imagesAreKept &&
-      h(
-        "p",
-        { class: "small soft" },
-        "Images are not kept, so there is nothing to see. Retention is a setting: SPLITLEAF_RETENTION__ENABLED.",
-      ),
+      h("p", { class: "small soft" }, "Images are not stored. To store them, set SPLITLEAF_RETENTION__ENABLED."),
     h(
       "ul",
       { class: "gallery" },
@@ -136,7 +132,7 @@ function gallery({ examples, control_version: control, other_version: other }, i
               " ",
               h("span", { class: "soft whole" }, percent(one.other_confidence, 0)),
             ),
-            one.truth && h("p", {}, h("span", { class: "soft" }, "truth: "), h("strong", {}, plain(one.truth))),
+            one.truth && h("p", {}, h("span", { class: "soft" }, "label: "), h("strong", {}, plain(one.truth))),
           ),
         ),
     ),
@@ -150,6 +146,6 @@ function image({ prediction_id: id, control_label: one, other_label: other }) {
     loading: "lazy",
     width: 160,
     height: 160,
-    onerror: (event) => event.target.replaceWith(h("p", { class: "no-image small soft" }, "No longer kept")),
+    onerror: (event) => event.target.replaceWith(h("p", { class: "no-image small soft" }, "No longer stored")),
   });
 }

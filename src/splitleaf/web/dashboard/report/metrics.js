@@ -4,7 +4,7 @@ import { chip, count, counted, milliseconds, percent, points, range, signed } fr
 import { panel } from "../elements/panel.js";
 import { table } from "../elements/table.js";
 import { h } from "../js/dom.js";
-import { evidence } from "../plots/courses.js";
+import { evidence } from "../plots/time-series.js";
 
 const VERDICTS = {
   better: ["better", "good"],
@@ -12,8 +12,8 @@ const VERDICTS = {
   not_worse: ["not worse", "good"],
   equivalent: ["equivalent", "calm"],
   undecided: ["undecided", "warn"],
-  not_enough_data: ["too few data", "calm"],
-  invalid: ["not valid", "bad"],
+  not_enough_data: ["insufficient", "calm"],
+  invalid: ["invalid", "bad"],
 };
 
 export function metricsPanel(metrics, arms) {
@@ -21,11 +21,11 @@ export function metricsPanel(metrics, arms) {
   if (!rows.length) return null;
   const hasSeveral = arms.length > 2;
   return panel(
-    "Measures",
+    "Metrics",
     table({
-      caption: "Measures",
+      caption: "Metrics",
       columns: [
-        { name: "Measure", value: name },
+        { name: "Metric", value: name },
         hasSeveral && { name: "Arm", value: ({ row }) => row.arm },
         {
           name: arms[0].name,
@@ -40,12 +40,12 @@ export function metricsPanel(metrics, arms) {
         { name: "Difference", value: ({ metric, row }) => measured(row.difference, change(metric)), number: true },
         { name: "E-value", value: ({ row }) => evidence(row.log10_e), number: true },
         { name: "Verdict", value: ({ row }) => verdict(row) },
-        { name: "Rests on", value: basis, number: true },
+        { name: "Sample", value: basis, number: true },
       ].filter((one) => one !== false),
       rows,
     }),
     {
-      hint: "Below each number is its interval, which holds at all looks together: look as often as you like. Verdicts of measures that do not decide are corrected for how many there are.",
+      hint: "The interval below each value is valid at any number of looks. Verdicts on secondary metrics are corrected for multiple comparisons.",
     },
   );
 }
@@ -58,7 +58,7 @@ function rowsOf(metric) {
 function name({ metric }) {
   return [
     metric.title,
-    metric.is_primary && h("span", {}, " ", chip("decides", "good")),
+    metric.is_primary && h("span", {}, " ", chip("primary", "good")),
     h("div", { class: "small soft method" }, `${metric.better} is better · ${metric.method}`),
     metric.basis && h("div", { class: "small soft basis" }, metric.basis),
     metric.caveat && h("div", { class: "small caveat" }, metric.caveat),
@@ -89,7 +89,7 @@ function basis({ row }) {
   return [
     counted(row.images, "image"),
     row.labels !== null && h("div", { class: "small soft" }, counted(row.labels, "label")),
-    wanted > 0 && h("div", { class: "small soft" }, `${count(wanted)} more wanted`),
-    wanted === 0 && h("div", { class: "small soft" }, "enough"),
+    wanted > 0 && h("div", { class: "small soft" }, `${count(wanted)} more needed`),
+    wanted === 0 && h("div", { class: "small soft" }, "sufficient"),
   ].filter(Boolean);
 }

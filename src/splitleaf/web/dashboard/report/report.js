@@ -5,11 +5,11 @@ import { panel } from "../elements/panel.js";
 import { table } from "../elements/table.js";
 import { h, icon } from "../js/dom.js";
 import { arrivalPlot } from "../plots/arrivals.js";
-import { coursePlots } from "../plots/courses.js";
 import { driftPlot } from "../plots/drift.js";
 import { latencySection } from "../plots/latency.js";
 import { recallPlot } from "../plots/recalls.js";
 import { reliabilityPlot } from "../plots/reliability.js";
+import { timeSeriesPlots } from "../plots/time-series.js";
 import { tradeoffPlot } from "../plots/tradeoff.js";
 import { fill } from "../shell/polling.js";
 import { agreementSection } from "./agreement.js";
@@ -31,21 +31,21 @@ export const REPORT_PLACES = [
 ];
 
 const CHECKS = {
-  split: "Split of the units",
-  responses: "Feedback by arm",
-  fallbacks: "Answered by another version",
-  cancellations: "Taken back by arm",
+  split: "Split between arms",
+  responses: "Feedback rates",
+  fallbacks: "Fallbacks",
+  cancellations: "Cancellations",
   units: "Number of units",
-  crossovers: "Units in two arms",
+  crossovers: "Crossovers",
   missing: "Missing outcomes",
-  aa: "Two halves of control",
-  truth: "Agreement of experts",
+  aa: "A/A check within control",
+  truth: "Expert agreement",
 };
 const MARKS = {
-  ok: ["check", "good", "fine"],
-  warning: ["alert", "warn", "look at it"],
+  ok: ["check", "good", "passed"],
+  warning: ["alert", "warn", "warning"],
   failed: ["cross", "bad", "failed"],
-  unknown: ["question", "calm", "not known yet"],
+  unknown: ["question", "calm", "unknown"],
 };
 
 /** Fill the places with what the report says. `imagesAreKept`: the gallery can show them. */
@@ -59,7 +59,7 @@ export function fillReport(places, report, imagesAreKept) {
   fill(places.verdict, [report.statement, report.statements, arms], () => verdictPanel(report));
   fill(places.health, report.health, healthPanel);
   fill(places.metrics, [report.metrics, arms], () => metricsPanel(report.metrics, arms));
-  fill(places.courses, report.courses, () => coursesPanel(report, index));
+  fill(places.courses, report.courses, () => timeSeriesPanel(report, index));
   fill(places.tradeoff, [report.tradeoff, report.reliability], () => tradeoffPanel(report));
   fill(places.agreement, [report.agreements, imagesAreKept], () => agreementSection(report.agreements, imagesAreKept));
   fill(places.recalls, report.recalls, () => recallsPanel(report, index));
@@ -71,7 +71,7 @@ export function fillReport(places, report, imagesAreKept) {
 
 function healthPanel(health) {
   return panel(
-    "May the numbers be believed?",
+    "Health",
     h(
       "ul",
       { class: "checks" },
@@ -94,12 +94,12 @@ function healthPanel(health) {
   );
 }
 
-function coursesPanel({ courses, metrics, experiment }, index) {
+function timeSeriesPanel({ courses, metrics, experiment }, index) {
   const names = [...new Set(courses.map(({ metric }) => metric))];
   const parts = names.flatMap((name) => {
     const metric = metrics.find((one) => one.metric === name);
     return metric
-      ? coursePlots(
+      ? timeSeriesPlots(
           courses.filter((one) => one.metric === name),
           metric,
           experiment,
@@ -112,7 +112,7 @@ function coursesPanel({ courses, metrics, experiment }, index) {
 
 function tradeoffPanel({ tradeoff, reliability, arms }) {
   const parts = [tradeoffPlot(tradeoff, arms), reliabilityPlot(reliability, arms)].filter(Boolean);
-  return parts.length ? panel("Right, fast and honest", h("div", { class: "pair plots" }, parts)) : null;
+  return parts.length ? panel("Accuracy, latency and calibration", h("div", { class: "pair plots" }, parts)) : null;
 }
 
 function recallsPanel({ recalls, arms }, index) {
@@ -136,7 +136,7 @@ function segmentsPanel(segments, metrics) {
         { name: "Segment", value: ({ segment }) => segment },
         { name: "By", value: ({ dimension }) => dimension },
         { name: "Arm", value: ({ arm }) => arm },
-        { name: "Measure", value: ({ metric }) => metrics.find((one) => one.metric === metric)?.title ?? metric },
+        { name: "Metric", value: ({ metric }) => metrics.find((one) => one.metric === metric)?.title ?? metric },
         { name: "Images", value: ({ images }) => count(images), number: true },
         { name: "Difference", value: (row) => (row.difference ? show(row, row.difference.value) : "–"), number: true },
         {
@@ -149,7 +149,7 @@ function segmentsPanel(segments, metrics) {
       rows: segments,
     }),
     {
-      hint: "Exploratory: looked for afterwards, and not corrected for looking at many. A reason for the next experiment, not for a decision.",
+      hint: "Exploratory: chosen afterwards and not corrected for multiple comparisons. A reason for the next experiment, not for a decision.",
     },
   );
 }

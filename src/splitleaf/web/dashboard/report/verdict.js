@@ -37,11 +37,11 @@ function verdictOf(statement, arms) {
       h(
         "p",
         { class: "soft small" },
-        `${arm.name} has answered or scored ${counted(arm.images, "image")} of ${counted(arm.units, "unit")}.`,
+        `${arm.name}: ${counted(arm.images, "image")} from ${counted(arm.units, "unit")}.`,
       ),
-    listOf("To be known before it is believed", statement.concerns, "concerns"),
-    listOf("Still wanted", statement.missing),
-    listOf("What to do now", statement.next_steps),
+    listOf("Caveats", statement.concerns, "concerns"),
+    listOf("Still needed", statement.missing),
+    listOf("Next steps", statement.next_steps),
   );
   return panel("Verdict", content, { className: `verdict verdict-${tone}` });
 }

@@ -1,6 +1,6 @@
 // Labels that contradict each other, for somebody who decides.
 
-import { words } from "../elements/errors.js";
+import { problemText } from "../elements/errors.js";
 import { count, counted } from "../elements/format.js";
 import { panel } from "../elements/panel.js";
 import { announce } from "../js/announcer.js";
@@ -15,17 +15,17 @@ export function disputesPanel({ disputes, count: all }, { expert, onSettled }) {
   if (!all) return null;
   const rest = all - Math.min(all, AT_ONCE);
   return panel(
-    "Labels that contradict each other",
+    "Conflicting labels",
     h(
       "div",
       { class: "stack" },
-      h("p", {}, `${counted(all, "image")} without a decision. What you decide counts before all that was said.`),
+      h("p", {}, `${counted(all, "image")} without a decision. Your decision overrides all other labels.`),
       h(
         "ul",
         { class: "disputes" },
         disputes.slice(0, AT_ONCE).map((one) => disputeOf(one, expert, onSettled)),
       ),
-      rest > 0 && h("p", { class: "small soft" }, `${count(rest)} more follow.`),
+      rest > 0 && h("p", { class: "small soft" }, `${count(rest)} more are not shown.`),
     ),
   );
 }
@@ -37,15 +37,21 @@ function disputeOf({ id, image: address, words: said }, expert, onSettled) {
     try {
       const body = { label, ...(expert && { expert }) };
       await call(`review/items/${id}/settle`, { method: "POST", body });
-      announce("It is decided.");
+      announce("Decision saved.");
       await onSettled();
     } catch (problem) {
       error.hidden = false;
-      error.textContent = words(problem);
+      error.textContent = problemText(problem);
     }
   };
-  const image = h("img", { src: address, alt: "The image in dispute", loading: "lazy", width: 144, height: 144 });
-  image.addEventListener("error", () => image.replaceWith(h("p", { class: "small soft" }, "No longer kept")));
+  const image = h("img", {
+    src: address,
+    alt: "Image with conflicting labels",
+    loading: "lazy",
+    width: 144,
+    height: 144,
+  });
+  image.addEventListener("error", () => image.replaceWith(h("p", { class: "small soft" }, "No longer stored")));
   return h(
     "li",
     {},

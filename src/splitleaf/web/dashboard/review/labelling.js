@@ -2,8 +2,8 @@
 
 import { problemNote } from "../elements/errors.js";
 import { announce } from "../js/announcer.js";
+import { isAbort } from "../js/concurrency.js";
 import { button, freshId, h, icon } from "../js/dom.js";
-import { isAbort } from "../js/waiting.js";
 import { addressOf, call } from "../shell/api.js";
 
 const AHEAD = 4;
@@ -15,7 +15,7 @@ const ZOOM_KEY = "z";
 const COUNT_EVERY = 5;
 
 /** One expert's desk. Labels go out one after the other, in the background: the next image is there at once. */
-export class ReviewDesk {
+export class LabellingPanel {
   #choice;
   #signal;
   #onSaid;
@@ -31,7 +31,7 @@ export class ReviewDesk {
   #asking = null;
   #keysAreOn = true;
   #stage = h("div", { class: "stage-place" });
-  #answers = h("div", { class: "answers", role: "group", "aria-label": "What it shows" });
+  #answers = h("div", { class: "answers", role: "group", "aria-label": "Labels" });
   #trouble = h("div");
   #undo = button("Undo", { iconName: "undo", className: "button", onclick: () => this.#takeBack(), disabled: true });
 
@@ -77,11 +77,11 @@ export class ReviewDesk {
         h(
           "label",
           { for: id },
-          "Answer by keys: ",
+          "Keyboard shortcuts: ",
           h("kbd", {}, UNDO_KEY),
           " undo, ",
           h("kbd", {}, ZOOM_KEY),
-          " enlarge",
+          " zoom",
         ),
       ),
     );
@@ -123,7 +123,7 @@ export class ReviewDesk {
     const address = await item.loading.catch(() => null);
     if (this.#items[0] !== item || this.#signal.aborted) return;
     this.#stage.replaceChildren(
-      address ? image(address) : h("p", { class: "nothing" }, "This image is no longer kept. Skip it."),
+      address ? image(address) : h("p", { class: "nothing" }, "This image is no longer stored. Skip it."),
     );
   }
 
@@ -134,8 +134,8 @@ export class ReviewDesk {
         "div",
         { class: "desk-end" },
         icon("check"),
-        h("p", {}, this.#said.length ? "That was all. Thank you." : "There is nothing to label at present."),
-        button("Look again", { onclick: () => this.#guarded(() => this.open()) }),
+        h("p", {}, this.#said.length ? "All images are labelled. Thank you." : "There are no images to label."),
+        button("Check again", { onclick: () => this.#guarded(() => this.open()) }),
       ),
     );
   }
@@ -211,7 +211,7 @@ export class ReviewDesk {
     if (!item) return;
     this.#items.unshift(item);
     this.#show();
-    announce("Taken back.");
+    announce("Label undone.");
     const body = { expert: this.#choice.expert };
     const request = () =>
       call(`review/items/${encodeURIComponent(item.id)}/undo`, { method: "POST", body, signal: this.#signal });
@@ -249,7 +249,7 @@ function image(address) {
   const image = h("img", { src: address, alt: "The image to label" });
   const frame = h(
     "button",
-    { type: "button", class: "stage", "aria-pressed": "false", "aria-label": "Image to label; press to enlarge" },
+    { type: "button", class: "stage", "aria-pressed": "false", "aria-label": "Image to label; press to zoom" },
     image,
   );
   frame.addEventListener("click", (event) => {

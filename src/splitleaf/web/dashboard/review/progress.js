@@ -6,9 +6,9 @@ import { table } from "../elements/table.js";
 import { h } from "../js/dom.js";
 
 const REASONS = {
-  disagreement: ["Versions disagree", "What a paired test needs."],
-  audit: ["Drawn by chance", "What the level of the accuracy needs."],
-  unsure: ["A version was unsure", "Where most is to be learnt."],
+  disagreement: ["Versions disagree", "Needed for paired tests."],
+  audit: ["Random audit", "Needed to estimate accuracy."],
+  unsure: ["A version was unsure", "The most informative images."],
 };
 
 export function progressPanel({ reasons, audit_share: share }) {
@@ -20,16 +20,16 @@ export function progressPanel({ reasons, audit_share: share }) {
           "div",
           { class: "stack" },
           rows.map(meterOf),
-          h("p", { class: "small soft" }, `${percent(share, 0)} of the images are drawn by chance.`),
+          h("p", { class: "small soft" }, `${percent(share, 0)} of the images are selected at random.`),
         )
-      : h("p", { class: "nothing" }, "Nothing was put up for review yet."),
+      : h("p", { class: "nothing" }, "No images are selected for review yet."),
   );
 }
 
 function meterOf({ reason, items, labelled, cannot_tell: cannotTell, gone, done }) {
   const [name, why] = REASONS[reason] ?? [reason, ""];
   const word = `${count(labelled)} of ${count(items)} labelled`;
-  const rest = [cannotTell && `${count(cannotTell)} cannot be told`, gone && `${count(gone)} no longer kept`]
+  const rest = [cannotTell && `${count(cannotTell)} could not be labelled`, gone && `${count(gone)} no longer stored`]
     .filter(Boolean)
     .join(", ");
   return h(
@@ -44,7 +44,7 @@ function meterOf({ reason, items, labelled, cannot_tell: cannotTell, gone, done 
 
 export function agreementPanel({ compared, pairs, contested }) {
   return panel(
-    "Do experts agree?",
+    "Expert agreement",
     h(
       "div",
       { class: "stack" },
@@ -52,8 +52,8 @@ export function agreementPanel({ compared, pairs, contested }) {
         "p",
         {},
         compared
-          ? `${counted(compared, "image")} were labelled by two or more; they differ on ${count(contested.length)}.`
-          : "No image was labelled by two experts yet.",
+          ? `Two or more experts labelled ${counted(compared, "image")}. They disagree on ${count(contested.length)}.`
+          : "No image has labels from two experts yet.",
       ),
       pairs.length > 0 &&
         table({
@@ -67,7 +67,8 @@ export function agreementPanel({ compared, pairs, contested }) {
           ],
           rows: pairs,
         }),
-      pairs.length > 0 && h("p", { class: "small soft" }, "Kappa: 1 is perfect, 0 is what chance gives."),
+      pairs.length > 0 &&
+        h("p", { class: "small soft" }, "Kappa is 1 for perfect agreement and 0 for agreement by chance."),
     ),
   );
 }

@@ -1,14 +1,14 @@
-// Dead letters: images that took workers down.
+// Dead letters: images that crashed workers.
 
 import { ask } from "../elements/dialog.js";
 import { call } from "../shell/api.js";
 
 export function askRetry(letter) {
   return ask({
-    title: "Try this image again?",
-    text: "It goes back into the queue as a new prediction. If it takes a worker down again, it comes back here.",
-    confirm: "Try again",
-    done: "The image is in the queue again.",
+    title: "Retry this image?",
+    text: "The image returns to the queue as a new prediction. If it crashes a worker again, it returns to this list.",
+    confirm: "Retry",
+    done: "The image is back in the queue.",
     action: ({ reason }) => call(`${path(letter)}/retry`, { method: "POST", body: { reason } }),
   });
 }
@@ -16,7 +16,7 @@ export function askRetry(letter) {
 export function askDiscard(letter) {
   return ask({
     title: "Discard this image?",
-    text: "It is removed for good. Its prediction has failed already.",
+    text: "The image is deleted permanently. Its prediction has already failed.",
     confirm: "Discard",
     isDangerous: true,
     done: "The image is discarded.",

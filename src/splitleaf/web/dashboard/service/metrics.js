@@ -20,6 +20,6 @@ export function metricNamed(name) {
   return declared.get(name);
 }
 
-export function metricWord(name) {
+export function metricDescription(name) {
   return declared.get(name)?.description ?? name.replaceAll("_", " ");
 }

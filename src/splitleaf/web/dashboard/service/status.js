@@ -12,7 +12,7 @@ export async function readService(signal) {
 }
 
 /** Return `{tone, text}` of how a version stands, by what its folder and the workers say. */
-export function standingOf(model) {
+export function readinessOf(model) {
   const told = Object.values(model.workers);
   const ready = told.filter((one) => one.startsWith("ready")).length;
   const failed = told.find((one) => one.startsWith("failed"));
@@ -31,29 +31,29 @@ export function isReady(model) {
 }
 
 /** Return what somebody should look at, worst first, as `{tone, text}`. */
-export function troublesOf({ models, aliases, workers, queues }) {
-  const bad = servingTroubles(models, aliases.champion, workers);
+export function problemsOf({ models, aliases, workers, queues }) {
+  const bad = servingProblems(models, aliases.champion, workers);
   const warnings = [];
   for (const model of models) {
-    const { tone, word, reason } = standingOf(model);
+    const { tone, word, reason } = readinessOf(model);
     if (reason) (tone === "bad" ? bad : warnings).push(`${model.version}: ${word.toLowerCase()}: ${reason}`);
   }
-  for (const { version, letters } of lettersOf(queues)) {
+  for (const { version, letters } of deadLettersOf(queues)) {
     warnings.push(
-      `${counted(letters, "image")} for ${version} took workers down and ${letters === 1 ? "waits" : "wait"} to be looked at.`,
+      `${counted(letters, "image")} for ${version} crashed workers and ${letters === 1 ? "needs" : "need"} a decision.`,
     );
   }
   return [...bad.map((text) => ({ tone: "bad", text })), ...warnings.map((text) => ({ tone: "warn", text }))];
 }
 
-function servingTroubles(models, champion, workers) {
-  if (!workers.length) return ["No worker is there: images wait until one comes."];
+function servingProblems(models, champion, workers) {
+  if (!workers.length) return ["No worker is connected. Images wait in the queue until one starts."];
   const isServed = models.some((one) => one.version === champion && isReady(one));
-  return isServed ? [] : [`The champion ${champion} is ready on no worker.`];
+  return isServed ? [] : [`No worker is ready to serve the champion ${champion}.`];
 }
 
 /** Return the versions that have dead letters, with how many. */
-export function lettersOf(queues) {
+export function deadLettersOf(queues) {
   const most = new Map();
   for (const queue of queues) most.set(queue.version, Math.max(most.get(queue.version) ?? 0, queue.dead_letters));
   return [...most].filter(([, letters]) => letters > 0).map(([version, letters]) => ({ version, letters }));

@@ -1,7 +1,7 @@
 // The admin API. Every call goes with the session's cookie, which no script can read.
 
+import { isAbort } from "../js/concurrency.js";
 import { Problem, problemFrom } from "../js/problems.js";
-import { isAbort } from "../js/waiting.js";
 
 const ROOT = "/admin/api/";
 
@@ -57,7 +57,9 @@ async function send(path, { method = "GET", body, query, signal } = {}) {
     });
   } catch (error) {
     if (isAbort(error)) throw error;
-    throw new Problem("unreachable", { detail: "The service does not answer. Is it running, and are you online?" });
+    throw new Problem("unreachable", {
+      detail: "The service does not respond. Check that it is running and that you are online.",
+    });
   }
 }
 

@@ -1,32 +1,32 @@
 // Keeping a page up to date.
 
 import { problemNote } from "../elements/errors.js";
-import { isAbort, pause } from "../js/waiting.js";
+import { isAbort, pause } from "../js/concurrency.js";
 
 /**
  * Do `task` now and again each `everyMs`, for as long as the signal has not fired. A hidden page rests. The first
- * failure is thrown; a later one is told to `onTrouble` (null once it is over), and what is shown stays.
+ * failure is thrown; a later one is told to `onProblem` (null once it is over), and what is shown stays.
  */
-export async function keepFresh(task, { everyMs, signal, onTrouble }) {
+export async function poll(task, { everyMs, signal, onProblem }) {
   await task();
-  repeat(task, everyMs, signal, onTrouble).catch((error) => {
+  repeat(task, everyMs, signal, onProblem).catch((error) => {
     if (!isAbort(error)) throw error;
   });
 }
 
-async function repeat(task, everyMs, signal, onTrouble) {
+async function repeat(task, everyMs, signal, onProblem) {
   let failures = 0;
   for (;;) {
     await pause(everyMs * Math.min(8, 2 ** failures), signal);
     await visible(signal);
     try {
       await task();
-      if (failures) onTrouble(null);
+      if (failures) onProblem(null);
       failures = 0;
     } catch (error) {
       if (isAbort(error) || signal.aborted) throw error;
       failures += 1;
-      onTrouble(error);
+      onProblem(error);
     }
   }
 }
@@ -40,8 +40,8 @@ function visible(signal) {
   });
 }
 
-/** Return an `onTrouble` that says in `place` that what is shown is old. */
-export function troubleIn(place) {
+/** Return an `onProblem` that says in `place` that what is shown is old. */
+export function problemIn(place) {
   return (problem) => place.replaceChildren(...(problem ? [problemNote(problem)] : []));
 }
 

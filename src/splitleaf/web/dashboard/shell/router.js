@@ -2,8 +2,8 @@
 
 import { problemNote } from "../elements/errors.js";
 import { announce } from "../js/announcer.js";
+import { isAbort } from "../js/concurrency.js";
 import { byId, h } from "../js/dom.js";
-import { isAbort } from "../js/waiting.js";
 
 const NAME = "([^/]+)";
 /** @type {[pattern: RegExp, view: string][]} */
@@ -59,7 +59,7 @@ async function show({ isArrival = true } = {}) {
   } catch (problem) {
     if (isAbort(problem) || signal.aborted) return;
     main.replaceChildren(
-      h("h1", {}, "This cannot be shown"),
+      h("h1", {}, "This page can't be shown"),
       problemNote(problem, () => show()),
     );
   }

@@ -1,6 +1,6 @@
 // Who is logged in, and what they may do.
 
-import { words } from "../elements/errors.js";
+import { problemText } from "../elements/errors.js";
 import { announce } from "../js/announcer.js";
 import { byId, freshId, h } from "../js/dom.js";
 import { Problem } from "../js/problems.js";
@@ -49,16 +49,16 @@ function showLogin(problem) {
         "div",
         { class: "login" },
         h("h1", {}, "Log in"),
-        h("p", { class: "lede" }, "The dashboard opens with a key of the admin API."),
+        h("p", { class: "lede" }, "Use a key of the admin API."),
         form,
         h(
           "p",
           { class: "aside" },
           "On the machine that runs ",
           h("code", {}, "splitleaf up"),
-          " the first key is in the file ",
+          ", the first key is in the file ",
           h("code", {}, "admin.key"),
-          " of its data folder.",
+          " in the data folder.",
         ),
       ),
     );
@@ -80,14 +80,14 @@ function logInAgain() {
       resolve();
     });
     dialog.append(
-      h("h2", { id: title }, "Please log in again"),
-      h("p", {}, "Your session has ended. What you were doing is still here and goes on afterwards."),
+      h("h2", { id: title }, "Log in again"),
+      h("p", {}, "Your session has ended. Your work is still on this page and continues after you log in."),
       form,
     );
     dialog.addEventListener("cancel", (event) => event.preventDefault()); // there is nothing to go back to
     document.body.append(dialog);
     dialog.showModal();
-    announce("Your session has ended. Please log in again.");
+    announce("Your session has ended. Log in again.");
   });
   return asking;
 }
@@ -108,7 +108,7 @@ function loginForm(done, problem = null) {
   const submit = h("button", { class: "button primary", type: "submit" }, "Log in");
   const say = (refusal) => {
     error.hidden = false;
-    error.textContent = refusal.status === 401 ? "This key is not known, or no longer in force." : words(refusal);
+    error.textContent = refusal.status === 401 ? "This key is unknown or no longer valid." : problemText(refusal);
   };
   if (problem) say(problem);
   const form = h("form", { class: "login-form" }, h("label", { for: id }, "Key"), field, error, submit);

@@ -26,19 +26,19 @@ export async function show(main, { signal }) {
     if (mine !== turn) return; // another filter was chosen meanwhile
     if (before === null) list.replaceChildren();
     list.append(...entries.map(entryOf));
-    if (!list.hasChildNodes()) list.append(h("li", { class: "nothing" }, "Nothing was changed yet."));
+    if (!list.hasChildNodes()) list.append(h("li", { class: "nothing" }, "No changes yet."));
     foot.replaceChildren(...(entries.length === PAGE ? [moreButton(entries.at(-1).number)] : []));
   }
 
   function moreButton(number) {
-    const more = button("Show older ones", {
+    const more = button("Show older entries", {
       onclick: () => load(number).catch((problem) => foot.append(problemNote(problem))),
     });
     return more;
   }
 
   main.append(
-    pageHead("Audit log", { lede: "Everything that was changed, newest first. Entries are never changed or removed." }),
+    pageHead("Audit log", { lede: "All changes, newest first. Entries are never edited or deleted." }),
     filter.element,
     panel("Changes", [list, foot]),
   );
@@ -52,12 +52,12 @@ function subjectFilter(search, onChange) {
   const select = h(
     "select",
     { id, onchange: () => onChange(select.value) },
-    h("option", { value: "" }, "Everything but labels"),
-    h("option", { value: ALL, selected: wanted === ALL }, "Everything"),
+    h("option", { value: "" }, "All except labels"),
+    h("option", { value: ALL, selected: wanted === ALL }, "All"),
   );
   if (wanted && wanted !== ALL) select.append(h("option", { value: wanted, selected: true }, wanted));
   return {
-    element: h("div", { class: "filters" }, h("div", { class: "field" }, h("label", { for: id }, "About"), select)),
+    element: h("div", { class: "filters" }, h("div", { class: "field" }, h("label", { for: id }, "Subject"), select)),
     query: () => (select.value && select.value !== ALL ? { subject: select.value } : { labels: select.value === ALL }),
     async fill(signal) {
       const [{ experiments }, { aliases }] = await Promise.all([

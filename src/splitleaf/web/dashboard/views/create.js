@@ -1,11 +1,11 @@
 // Planning an experiment: what is to be found out, and how many images that takes.
 
-import { words } from "../elements/errors.js";
+import { problemText } from "../elements/errors.js";
 import { textField } from "../elements/fields.js";
 import { pageHead, panel } from "../elements/panel.js";
 import { h, icon } from "../js/dom.js";
 import { powerCalculator } from "../planning/calculator.js";
-import { showEdit } from "../planning/editor.js";
+import { showEditor } from "../planning/editor.js";
 import { about, decision, guards, kind, who } from "../planning/form.js";
 import { planOf } from "../planning/plan.js";
 import { loadMetrics, metricNamed } from "../service/metrics.js";
@@ -15,12 +15,12 @@ import { mayWrite } from "../shell/session.js";
 
 export async function show(main, { signal }) {
   if (!mayWrite()) {
-    main.append(pageHead("New experiment"), h("p", {}, "This key may look, but not change things."));
+    main.append(pageHead("New experiment"), h("p", {}, "This key has read-only access."));
     return;
   }
   const edited = new URLSearchParams(location.search).get("edit");
   if (edited) {
-    await showEdit(main, edited, signal);
+    await showEditor(main, edited, signal);
     return;
   }
   const [{ models }, { aliases }] = await Promise.all([
@@ -32,7 +32,7 @@ export async function show(main, { signal }) {
   main.append(
     pageHead("New experiment", {
       back: ["/admin/experiments", "Experiments"],
-      lede: "Everything is written down before anybody looks at a result. It becomes a draft, which is started when you say so.",
+      lede: "Write the plan before you see any results. It is saved as a draft, which you start when you are ready.",
     }),
     planForm(versions, aliases.champion, signal),
   );
@@ -40,7 +40,7 @@ export async function show(main, { signal }) {
 
 function planForm(versions, champion, signal) {
   const error = h("p", { class: "problem", role: "alert", hidden: true });
-  const submit = h("button", { class: "button primary", type: "submit" }, "Keep as a draft");
+  const submit = h("button", { class: "button primary", type: "submit" }, "Save as draft");
   const preview = h("pre", { class: "scroll", tabindex: "0" });
   const form = h("form", { class: "plan-form" });
   const calculator = powerCalculator(
@@ -52,32 +52,32 @@ function planForm(versions, champion, signal) {
     h(
       "div",
       { class: "plan-fields" },
-      panel("What is to be found out", about()),
-      panel("How", kind(versions, champion)),
-      panel("What decides", decision()),
-      panel("What must not get worse", guards()),
-      panel("Who, and how fast", who()),
+      panel("Question", about()),
+      panel("Design", kind(versions, champion)),
+      panel("Primary metric", decision()),
+      panel("Guardrails", guards()),
+      panel("Traffic", who()),
     ),
     h(
       "div",
       { class: "plan-side" },
       calculator.element,
       panel(
-        "Keep it",
+        "Save",
         h(
           "div",
           { class: "form" },
           textField({
             name: "reason",
-            label: "Why",
+            label: "Reason",
             rows: 2,
             required: true,
             maxlength: 500,
-            hint: "Kept in the audit log.",
+            hint: "Recorded in the audit log.",
           }),
           error,
           submit,
-          h("details", { class: "more" }, h("summary", {}, icon("chevron"), "The plan as JSON"), preview),
+          h("details", { class: "more" }, h("summary", {}, icon("chevron"), "Plan as JSON"), preview),
         ),
       ),
     ),
@@ -107,7 +107,7 @@ async function keep(form, submit, error) {
     await goTo(`/admin/experiments/${encodeURIComponent(plan.key)}`);
   } catch (problem) {
     error.hidden = false;
-    error.textContent = words(problem);
+    error.textContent = problemText(problem);
     error.scrollIntoView({ block: "nearest" });
   } finally {
     submit.disabled = false;

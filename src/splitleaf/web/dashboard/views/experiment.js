@@ -3,15 +3,15 @@
 import { problemNote } from "../elements/errors.js";
 import { stateChip, when } from "../elements/format.js";
 import { pageHead, panel } from "../elements/panel.js";
-import { stepButtons } from "../experiment/actions.js";
-import { controlPanel } from "../experiment/guardrails.js";
-import { storyOf } from "../experiment/history.js";
+import { actionButtons } from "../experiment/actions.js";
+import { guardrailPanel } from "../experiment/guardrails.js";
+import { historyPanel } from "../experiment/history.js";
 import { planFacts } from "../experiment/plan.js";
 import { h, icon } from "../js/dom.js";
 import { fillReport, REPORT_PLACES } from "../report/report.js";
 import { loadMetrics } from "../service/metrics.js";
 import { addressOf, call } from "../shell/api.js";
-import { fill, keepFresh, troubleIn } from "../shell/polling.js";
+import { fill, poll, problemIn } from "../shell/polling.js";
 import { mayWrite } from "../shell/session.js";
 
 const STATE_EVERY_MS = 4_000;
@@ -43,11 +43,11 @@ export async function show(main, { signal, parameters: [key] }) {
   };
   /** @type {any} */
   let experiment;
-  await keepFresh(
+  await poll(
     async () => {
       experiment = await refresh();
     },
-    { everyMs: STATE_EVERY_MS, signal, onTrouble: troubleIn(places.trouble) },
+    { everyMs: STATE_EVERY_MS, signal, onProblem: problemIn(places.trouble) },
   );
   if (experiment.state === "draft") return;
   const { images_are_kept: imagesAreKept } = await call("review/progress", {
@@ -55,7 +55,7 @@ export async function show(main, { signal, parameters: [key] }) {
     signal,
   }).catch(() => ({}));
   const read = async () => fillReport(places, await call(`${path}/report`, { signal }), imagesAreKept);
-  await keepFresh(read, { everyMs: REPORT_EVERY_MS, signal, onTrouble: troubleIn(places.reportTrouble) }).catch(
+  await poll(read, { everyMs: REPORT_EVERY_MS, signal, onProblem: problemIn(places.reportTrouble) }).catch(
     (problem) => {
       places.reportTrouble.replaceChildren(problemNote(problem));
     },
@@ -66,10 +66,10 @@ function fillState(places, detail, control, refresh) {
   // The shares in force beside the planned ones.
   const experiment = { ...detail.experiment, shares: detail.revisions[0]?.shares ?? {} };
   fill(places.head, [experiment.state, experiment.plan.hypothesis, experiment.changed_at], () => head(experiment));
-  fill(places.steps, [experiment, mayWrite()], () => stepsOf(experiment, refresh));
-  fill(places.control, control, () => controlPanel(control));
+  fill(places.steps, [experiment, mayWrite()], () => actionsOf(experiment, refresh));
+  fill(places.control, control, () => guardrailPanel(control));
   fill(places.plan, experiment.plan, (plan) => panel("Plan", planFacts(plan)));
-  fill(places.story, detail.audit, (audit) => storyOf(audit, experiment.key));
+  fill(places.story, detail.audit, (audit) => historyPanel(audit, experiment.key));
 }
 
 function head({ key, state, plan, started_at: started }) {
@@ -86,8 +86,8 @@ function head({ key, state, plan, started_at: started }) {
   });
 }
 
-function stepsOf(experiment, refresh) {
+function actionsOf(experiment, refresh) {
   if (!mayWrite()) return null;
-  const buttons = stepButtons(experiment, refresh);
+  const buttons = actionButtons(experiment, refresh);
   return buttons.length ? h("div", { class: "buttons steps" }, buttons) : null;
 }

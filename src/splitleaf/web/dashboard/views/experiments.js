@@ -5,15 +5,15 @@ import { pageHead, panel } from "../elements/panel.js";
 import { table } from "../elements/table.js";
 import { h, icon } from "../js/dom.js";
 import { call } from "../shell/api.js";
-import { fill, keepFresh, troubleIn } from "../shell/polling.js";
+import { fill, poll, problemIn } from "../shell/polling.js";
 import { mayWrite } from "../shell/session.js";
 
 const EVERY_MS = 5_000;
 const MODES = { ab: "live A/B", aa: "A/A", shadow: "shadow" };
 /** @type {[title: string, states: string[], empty: string][]} */
 const GROUPS = [
-  ["Open", ["running", "paused"], "None is running."],
-  ["To be decided", ["stopped"], ""],
+  ["Open", ["running", "paused"], "No experiment is running."],
+  ["Awaiting a decision", ["stopped"], ""],
   ["Drafts", ["draft"], ""],
   ["Decided", ["promoted", "rejected", "rolled_back"], ""],
 ];
@@ -26,7 +26,7 @@ export async function show(main, { signal }) {
     : [];
   main.append(
     pageHead("Experiments", {
-      lede: "Which version is better, found out soundly and without the public noticing.",
+      lede: "Controlled comparisons of versions on the images that users send.",
       tools: create,
     }),
     trouble,
@@ -42,7 +42,7 @@ export async function show(main, { signal }) {
     );
     fill(groups, [experiments, summaries], () => (experiments.length ? groupsOf(experiments, summaries) : welcome()));
   };
-  await keepFresh(refresh, { everyMs: EVERY_MS, signal, onTrouble: troubleIn(trouble) });
+  await poll(refresh, { everyMs: EVERY_MS, signal, onProblem: problemIn(trouble) });
 }
 
 function groupsOf(experiments, summaries) {
@@ -70,9 +70,9 @@ function listOf(title, rows, empty, summaries) {
         value: ({ state, promoted }) =>
           [stateChip(state), promoted && h("div", { class: "small soft" }, promoted)].filter(Boolean),
       },
-      { name: "Compares", value: ({ plan }) => [compared(plan), h("div", { class: "small soft" }, MODES[plan.mode])] },
+      { name: "Versions", value: ({ plan }) => [compared(plan), h("div", { class: "small soft" }, MODES[plan.mode])] },
       { name: "Next", value: ({ key }) => summaries[key] ?? "–" },
-      { name: "Changed", value: ({ changed_at: at }) => when(at), number: true },
+      { name: "Last change", value: ({ changed_at: at }) => when(at), number: true },
     ].filter(({ name }) => name !== "Next" || rows.some(({ key }) => summaries[key])),
     rows,
   });
@@ -92,15 +92,15 @@ function welcome() {
       h(
         "p",
         {},
-        "An experiment says what is to be found out before anybody looks at results. It runs on the images that come in anyway; nobody outside notices.",
+        "An experiment fixes its question and its metrics before anyone sees results. It runs on the images that users send.",
       ),
       h(
         "p",
         {},
-        "The cheapest first step is a shadow: the new version scores the same images unseen, and experts label those on which the two disagree.",
+        "Start with a shadow experiment: the new version classifies the same images, its answers are not returned, and experts label the images on which the versions disagree.",
       ),
       mayWrite() &&
-        h("p", {}, h("a", { class: "button primary", href: "/admin/new-experiment" }, "Plan the first one")),
+        h("p", {}, h("a", { class: "button primary", href: "/admin/new-experiment" }, "Plan an experiment")),
     ),
   );
 }

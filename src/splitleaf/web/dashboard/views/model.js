@@ -6,7 +6,7 @@ import { table } from "../elements/table.js";
 import { h, icon } from "../js/dom.js";
 import { Problem } from "../js/problems.js";
 import { windowPlot } from "../plots/windows.js";
-import { standingOf } from "../service/status.js";
+import { readinessOf } from "../service/status.js";
 import { call } from "../shell/api.js";
 
 const FORMATS = {
@@ -17,16 +17,16 @@ const FORMATS = {
   onnx: "ONNX",
 };
 
-const WITHOUT = "It was imported without --reference: nothing says which images are usual.";
+const WITHOUT = "This version was imported without --reference, so there are no reference images to compare with.";
 
 export async function show(main, { signal, parameters: [version] }) {
   const { model, manifest, report } = await call(`models/${encodeURIComponent(version)}`, { signal });
   const hasReference = Boolean(manifest?.insight?.reference_images);
   const drift = hasReference ? await askDrift(version, signal) : null;
-  const { tone, word, reason } = standingOf(model);
+  const { tone, word, reason } = readinessOf(model);
   main.append(
     pageHead([version, chip(word, tone)], { lede: reason || model.title, back: ["/admin/models", "Models"] }),
-    panel("What it is", manifest ? manifestFacts(model, manifest) : h("p", { class: "nothing" }, notImported(model))),
+    panel("Details", manifest ? manifestFacts(model, manifest) : h("p", { class: "nothing" }, notImported(model))),
     manifest ? labelPanel(manifest) : "",
     report ? reportPanel(report) : "",
     manifest ? driftPanel(drift) : "",
@@ -45,19 +45,19 @@ async function askDrift(version, signal) {
 }
 
 function driftPanel(drift) {
-  return panel("Are images still what training saw?", drift ? driftOf(drift) : h("p", { class: "nothing" }, WITHOUT));
+  return panel("Drift from the reference images", drift ? driftOf(drift) : h("p", { class: "nothing" }, WITHOUT));
 }
 
 function driftOf(drift) {
   if (drift.problem) return h("p", { class: "nothing" }, drift.problem.message);
-  const waiting = `${count(drift.images)} of ${count(drift.window)} images that a first window takes are there.`;
+  const waiting = `${count(drift.images)} of ${count(drift.window)} images for the first window have arrived.`;
   return windowPlot(drift) ?? h("p", { class: "nothing" }, waiting);
 }
 
 function notImported({ state, version }) {
   return state === "bare"
-    ? `Only its source file is there. Import it: splitleaf models import --version ${version}`
-    : "It cannot be read; the reason is above.";
+    ? `Only the source file exists. To import it, run: splitleaf models import --version ${version}`
+    : "This version cannot be read. The reason is above.";
 }
 
 function manifestFacts(model, manifest) {
@@ -76,7 +76,7 @@ function manifestFacts(model, manifest) {
       `${preprocessing.width} × ${preprocessing.height}, ${preprocessing.color}, ${preprocessing.resize}, ${preprocessing.fit}`,
     ],
     ["Calibration", `temperature ${manifest.calibration.temperature}`],
-    ["Says “not sure” below", percent(manifest.decision.min_confidence, 0)],
+    ["Not sure below a confidence of", percent(manifest.decision.min_confidence, 0)],
     manifest.licence && ["Licence", manifest.licence],
     ["Digest of the artifact", h("code", {}, artifact.sha256)],
     ["Digest of the source", h("code", {}, source.sha256)],
@@ -86,7 +86,7 @@ function manifestFacts(model, manifest) {
 function labelPanel(manifest) {
   const rows = manifest.labels.map((label, index) => ({ label, index, name: manifest.display_names[label] ?? label }));
   return panel(
-    "Conditions that it knows",
+    "Conditions",
     table({
       caption: "Labels in the order of the outputs",
       isDense: true,
@@ -107,7 +107,7 @@ function reportPanel(report) {
     h(
       "div",
       { class: "stack" },
-      warnings.map((warning) => h("div", { class: "standing warn" }, icon("alert"), h("p", {}, warning))),
+      warnings.map((warning) => h("div", { class: "notice warn" }, icon("alert"), h("p", {}, warning))),
       facts(importFacts(report)),
       preprocessings.length > 0 && triedTable(preprocessings),
     ),
@@ -121,7 +121,7 @@ function importFacts(report) {
     ...(parity ? parityFacts(parity) : []),
     ["Preprocessing", report.preprocessing_origin ?? "–"],
     ["Labels", report.labels_origin ?? "–"],
-    report.seconds !== undefined && ["Took", `${report.seconds} s`],
+    report.seconds !== undefined && ["Duration", `${report.seconds} s`],
     ["Layers", listed(Object.entries(layers).map(([name, number]) => `${number} ${name}`))],
     ["Tools", listed(Object.entries(tools).map(([name, version]) => `${name} ${version}`))],
   ];
@@ -135,7 +135,7 @@ function parityFacts({
 }) {
   return [
     ["Same answer as the original", `${count(same)} of ${count(random + real)} images`],
-    ["Largest difference of a probability", Number(largest).toExponential(1)],
+    ["Largest difference in probability", Number(largest).toExponential(1)],
   ];
 }
 
@@ -143,18 +143,18 @@ function triedTable(rows) {
   return h(
     "details",
     { class: "more" },
-    h("summary", {}, icon("chevron"), `The ${rows.length} preprocessings that were tried`),
+    h("summary", {}, icon("chevron"), `${rows.length} tested preprocessings`),
     h(
       "div",
-      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Preprocessings that were tried" },
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Tested preprocessings" },
       table({
-        caption: "Preprocessings that were tried",
+        caption: "Tested preprocessings",
         isDense: true,
         columns: [
           { name: "Resize", value: (row) => row.preprocessing?.resize ?? "–" },
           { name: "Values", value: (row) => row.values ?? "–" },
           { name: "Colour", value: (row) => row.preprocessing?.color ?? "–" },
-          { name: "Right", value: (row) => percent(row.accuracy), number: true },
+          { name: "Accuracy", value: (row) => percent(row.accuracy), number: true },
           {
             name: "",
             says: "Remark",
@@ -171,8 +171,8 @@ function workerPanel(model) {
   return panel(
     "Workers",
     table({
-      caption: "Workers that have it",
-      empty: "No worker has it.",
+      caption: "Workers with this version",
+      empty: "No worker has loaded this version.",
       columns: [
         { name: "Worker", value: ([worker]) => h("code", {}, worker) },
         { name: "State", value: ([, status]) => status },

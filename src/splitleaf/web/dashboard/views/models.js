@@ -6,9 +6,9 @@ import { pageHead, panel } from "../elements/panel.js";
 import { table } from "../elements/table.js";
 import { button, freshId, h } from "../js/dom.js";
 import { versionPlot } from "../plots/versions.js";
-import { isReady, standingOf } from "../service/status.js";
+import { isReady, readinessOf } from "../service/status.js";
 import { call } from "../shell/api.js";
-import { fill, keepFresh, troubleIn } from "../shell/polling.js";
+import { fill, poll, problemIn } from "../shell/polling.js";
 import { mayWrite } from "../shell/session.js";
 
 const EVERY_MS = 5_000;
@@ -17,13 +17,13 @@ export async function show(main, { signal }) {
   const [trouble, list, plot, names] = [h("div"), h("div"), h("div"), h("div")];
   main.append(
     pageHead("Models", {
-      lede: "Every version in the models folder, as it was measured at its import, and as it does now.",
+      lede: "All versions in the models folder, with their measurements at import and in use.",
     }),
     trouble,
     panel("Versions", list),
     plot,
     panel("Aliases", names, {
-      hint: "An alias is a name that points at a version. Who belongs to no experiment and no split is answered by the champion.",
+      hint: "An alias is a name that points to a version. The champion answers all requests outside experiments and splits.",
     }),
   );
   const refresh = async () => {
@@ -44,14 +44,14 @@ export async function show(main, { signal }) {
       ),
     );
   };
-  await keepFresh(refresh, { everyMs: EVERY_MS, signal, onTrouble: troubleIn(trouble) });
+  await poll(refresh, { everyMs: EVERY_MS, signal, onProblem: problemIn(trouble) });
 }
 
 function versionTable(models, aliases, live) {
   const aliasesOf = (version) => Object.keys(aliases).filter((alias) => aliases[alias] === version);
   return table({
     caption: "Versions",
-    empty: "There is no version in the models folder yet. Import one: splitleaf models import FILE --version v1",
+    empty: "The models folder contains no version. To import one, run: splitleaf models import FILE --version v1",
     columns: [
       {
         name: "Version",
@@ -65,7 +65,7 @@ function versionTable(models, aliases, live) {
       {
         name: "State",
         value: (model) => {
-          const { tone, word, reason } = standingOf(model);
+          const { tone, word, reason } = readinessOf(model);
           return [chip(word, tone), reason && h("p", { class: "small long" }, reason)].filter(Boolean);
         },
       },
@@ -92,7 +92,7 @@ function accuracy(evaluation) {
 
 function plotOf(models) {
   const measured = models.filter((one) => one.evaluation);
-  return measured.length < 2 ? null : panel("Accuracy against time", versionPlot(measured));
+  return measured.length < 2 ? null : panel("Accuracy and inference time", versionPlot(measured));
 }
 
 function aliasOf(alias, version, history, models, refresh) {
@@ -122,13 +122,13 @@ function aliasOf(alias, version, history, models, refresh) {
     ),
     table({
       caption: `History of ${alias}`,
-      empty: "It was never moved: it points where the repository says.",
+      empty: "Never moved. It points to the version in repository.toml.",
       columns: [
         { name: "When", value: ({ created_ms: at }) => when(at) },
         { name: "From", value: ({ previous }) => previous ?? "–" },
         { name: "To", value: ({ version: target }) => target },
-        { name: "Who", value: ({ actor }) => h("code", {}, actor) },
-        { name: "Why", value: ({ reason }) => reason, long: true },
+        { name: "Changed by", value: ({ actor }) => h("code", {}, actor) },
+        { name: "Reason", value: ({ reason }) => reason, long: true },
       ],
       rows: history,
     }),
@@ -141,15 +141,15 @@ function askMove(alias, present, models) {
   if (!targets.length) {
     return ask({
       title: `Move ${alias}`,
-      text: "No other version is ready, so there is nowhere to move it.",
-      confirm: "All right",
+      text: "No other version is ready.",
+      confirm: "Close",
       wantsReason: false,
       action: () => true,
     });
   }
   return ask({
     title: `Move ${alias}`,
-    text: `It points at ${present} now. Who asks next is answered by the version that you choose.`,
+    text: `The alias points to ${present}. The version that you choose answers all requests from now on.`,
     confirm: "Move",
     fields: [
       h(
@@ -170,10 +170,10 @@ function askMove(alias, present, models) {
 }
 
 function askRollBack(alias, [last]) {
-  const before = last.previous ?? "the version that the repository names";
+  const before = last.previous ?? "the version in repository.toml";
   return ask({
     title: `Roll ${alias} back?`,
-    text: `It pointed at ${before} before, and will again. Now it points at ${last.version}.`,
+    text: `The alias points to ${last.version}. After the rollback, it points to ${before} again.`,
     confirm: "Roll back",
     isDangerous: true,
     done: `${alias} was rolled back.`,

@@ -6,9 +6,9 @@ import { table } from "../elements/table.js";
 import { button, freshId, h, icon } from "../js/dom.js";
 import { trafficPlots } from "../plots/traffic.js";
 import { askDiscard, askRetry } from "../service/dead-letters.js";
-import { lettersOf, readService, standingOf, troublesOf } from "../service/status.js";
+import { deadLettersOf, problemsOf, readinessOf, readService } from "../service/status.js";
 import { call } from "../shell/api.js";
-import { fill, keepFresh, troubleIn } from "../shell/polling.js";
+import { fill, poll, problemIn } from "../shell/polling.js";
 import { mayWrite } from "../shell/session.js";
 
 const SERVICE_EVERY_MS = 4_000;
@@ -21,10 +21,9 @@ const WINDOWS = [
 
 export async function show(main, { signal }) {
   const places = Object.fromEntries(
-    ["trouble", "standing", "tiles", "plots", "versions", "queue", "letters", "workers", "experiments"].map((name) => [
-      name,
-      h("div"),
-    ]),
+    ["trouble", "status", "tiles", "plots", "versions", "queue", "deadLetters", "workers", "experiments"].map(
+      (name) => [name, h("div")],
+    ),
   );
   let ofWindow = new AbortController();
   const follow = (window) => {
@@ -35,15 +34,15 @@ export async function show(main, { signal }) {
   main.append(
     pageHead("Overview", { tools: [windowChoice(follow)] }),
     places.trouble,
-    places.standing,
+    places.status,
     places.tiles,
     panel("Traffic", places.plots),
-    h("div", { class: "pair" }, panel("Versions", places.versions), panel("Queue", [places.queue, places.letters])),
+    h("div", { class: "pair" }, panel("Versions", places.versions), panel("Queue", [places.queue, places.deadLetters])),
     h("div", { class: "pair" }, panel("Workers", places.workers), panel("Open experiments", places.experiments)),
   );
-  const refresh = async () => fillService(places, await readService(signal), await readLetters(signal), refresh);
+  const refresh = async () => fillService(places, await readService(signal), await readDeadLetters(signal), refresh);
   await Promise.all([
-    keepFresh(refresh, { everyMs: SERVICE_EVERY_MS, signal, onTrouble: troubleIn(places.trouble) }),
+    poll(refresh, { everyMs: SERVICE_EVERY_MS, signal, onProblem: problemIn(places.trouble) }),
     follow("day"),
   ]);
 }
@@ -53,7 +52,7 @@ function windowChoice(choose) {
   return h(
     "fieldset",
     { class: "segments" },
-    h("legend", { class: "visually-hidden" }, "How far back"),
+    h("legend", { class: "visually-hidden" }, "Time range"),
     WINDOWS.map(([value, word]) =>
       h(
         "label",
@@ -71,7 +70,7 @@ function followTraffic(window, places, signal) {
     fill(places.tiles, [window, traffic.total], () => trafficTiles(window, traffic));
     fill(places.plots, traffic, () => h("div", { class: "pair" }, trafficPlots(traffic)));
   };
-  return keepFresh(read, { everyMs: TRAFFIC_EVERY_MS[window], signal, onTrouble: troubleIn(places.trouble) });
+  return poll(read, { everyMs: TRAFFIC_EVERY_MS[window], signal, onProblem: problemIn(places.trouble) });
 }
 
 function trafficTiles(window, { total }) {
@@ -83,30 +82,30 @@ function trafficTiles(window, { total }) {
   return tiles(
     tile("Predictions", count(all), { note: last }),
     tile("Answered", asked ? percent(succeeded / asked, missed ? 2 : 0) : "–", {
-      note: missed ? `${count(failed)} failed, ${count(expired)} too late` : "none missed",
+      note: missed ? `${count(failed)} failed, ${count(expired)} expired` : "no failures",
       tone: missed / Math.max(1, asked) > 0.01 ? "warn" : "",
     }),
-    tile("Half are faster than", milliseconds(total.latency?.p50_ms), { note: "p50 to the answer" }),
-    tile("95 % are faster than", milliseconds(total.latency?.p95_ms), {
+    tile("Median latency", milliseconds(total.latency?.p50_ms), { note: "p50" }),
+    tile("95th percentile", milliseconds(total.latency?.p95_ms), {
       note: `p99 ${milliseconds(total.latency?.p99_ms)}`,
     }),
   );
 }
 
-function fillService(places, service, letters, refresh) {
+function fillService(places, service, deadLetters, refresh) {
   const { models, aliases, workers, queues, experiments, routing } = service;
-  const troubles = troublesOf(service);
-  fill(places.standing, [troubles, aliases, routing, workers.length], () => standing(troubles, service));
+  const problems = problemsOf(service);
+  fill(places.status, [problems, aliases, routing, workers.length], () => statusNotice(problems, service));
   fill(places.versions, [models, aliases], () => versionTable(models, aliases));
   fill(places.queue, queues, queueTable);
-  fill(places.letters, letters, (found) => letterList(found, refresh));
+  fill(places.deadLetters, deadLetters, (found) => deadLetterList(found, refresh));
   fill(places.workers, workers, workerTable);
   const open = experiments.filter((one) => one.state === "running" || one.state === "paused");
   fill(places.experiments, open, experimentList);
 }
 
-function standing(troubles, { aliases, routing, workers }) {
-  const worst = troubles[0]?.tone ?? "good";
+function statusNotice(problems, { aliases, routing, workers }) {
+  const worst = problems[0]?.tone ?? "good";
   const split =
     routing &&
     Object.entries(routing.shares)
@@ -115,18 +114,18 @@ function standing(troubles, { aliases, routing, workers }) {
   const answers = split ? `a static split answers (${split})` : `${aliases.champion} answers`;
   return h(
     "div",
-    { class: `standing ${worst}` },
+    { class: `notice ${worst}` },
     icon(worst === "good" ? "check" : "alert"),
-    troubles.length
+    problems.length
       ? h(
           "ul",
           {},
-          troubles.map(({ text }) => h("li", {}, text)),
+          problems.map(({ text }) => h("li", {}, text)),
         )
       : h(
           "p",
           {},
-          `All is well: ${answers}, ${counted(workers.length, "worker")} ${workers.length === 1 ? "is" : "are"} there.`,
+          `The service is healthy: ${answers}, and ${counted(workers.length, "worker")} ${workers.length === 1 ? "is" : "are"} connected.`,
         ),
   );
 }
@@ -135,7 +134,7 @@ function versionTable(models, aliases) {
   const names = Object.entries(aliases);
   return table({
     caption: "Versions",
-    empty: "There is no version in the models folder.",
+    empty: "The models folder contains no version.",
     columns: [
       {
         name: "Version",
@@ -148,7 +147,7 @@ function versionTable(models, aliases) {
       {
         name: "State",
         value: (model) => {
-          const { tone, word, reason } = standingOf(model);
+          const { tone, word, reason } = readinessOf(model);
           return [chip(word, tone), reason && h("p", { class: "small long" }, reason)].filter(Boolean);
         },
       },
@@ -174,39 +173,39 @@ function queueTable(queues) {
     };
   });
   return table({
-    caption: "What waits, by version",
-    empty: "Nothing waits.",
+    caption: "Queue by version",
+    empty: "The queue is empty.",
     columns: [
       { name: "Version", value: ({ version }) => version },
       { name: "Waiting", value: ({ waiting }) => count(waiting), number: true },
       { name: "Running", value: ({ running }) => count(running), number: true },
       { name: "Longest wait", value: ({ oldest }) => (oldest ? milliseconds(oldest) : "–"), number: true },
-      { name: "Shadow work", value: ({ shadow }) => count(shadow), number: true },
+      { name: "Shadow tasks", value: ({ shadow }) => count(shadow), number: true },
     ],
     rows,
   });
 }
 
-async function readLetters(signal) {
+async function readDeadLetters(signal) {
   const { queues } = await call("queue", { signal });
   const found = await Promise.all(
-    lettersOf(queues).map(({ version }) => call("dead-letters", { query: { version, limit: 20 }, signal })),
+    deadLettersOf(queues).map(({ version }) => call("dead-letters", { query: { version, limit: 20 }, signal })),
   );
-  return found.flatMap(({ dead_letters: letters }) => letters);
+  return found.flatMap(({ dead_letters: deadLetters }) => deadLetters);
 }
 
-function letterList(letters, refresh) {
-  if (!letters.length) return null;
+function deadLetterList(deadLetters, refresh) {
+  if (!deadLetters.length) return null;
   return h(
     "div",
     { class: "stack" },
-    h("h3", {}, "Images that took workers down"),
+    h("h3", {}, "Images that crashed workers"),
     table({
       caption: "Dead letters",
       columns: [
         { name: "When", value: ({ died_ms: at }) => when(at) },
         { name: "Version", value: ({ version }) => version },
-        { name: "Why", value: ({ reason, deliveries }) => `${reason} (tried ${deliveries} times)`, long: true },
+        { name: "Reason", value: ({ reason, deliveries }) => `${reason} (tried ${deliveries} times)`, long: true },
         mayWrite() && {
           name: "",
           says: "Actions",
@@ -214,7 +213,7 @@ function letterList(letters, refresh) {
             h(
               "span",
               { class: "buttons" },
-              button("Try again", {
+              button("Retry", {
                 onclick: () => askRetry(letter).then(refresh),
                 "data-key": `retry ${letter.token}`,
               }),
@@ -225,7 +224,7 @@ function letterList(letters, refresh) {
             ),
         },
       ].filter((one) => one !== false),
-      rows: letters,
+      rows: deadLetters,
     }),
   );
 }
@@ -233,11 +232,11 @@ function letterList(letters, refresh) {
 function workerTable(workers) {
   return table({
     caption: "Workers",
-    empty: "No worker is there.",
+    empty: "No worker is connected.",
     columns: [
       { name: "Worker", value: ({ worker }) => h("code", {}, worker) },
       { name: "Versions", value: ({ versions }) => Object.keys(versions).join(", ") || "none yet" },
-      { name: "Up for", value: ({ started_ms: at }) => duration(Date.now() - at), number: true },
+      { name: "Uptime", value: ({ started_ms: at }) => duration(Date.now() - at), number: true },
       { name: "", says: "Remark", value: ({ draining }) => (draining ? chip("Draining", "warn") : "") },
     ],
     rows: workers,
@@ -247,7 +246,7 @@ function workerTable(workers) {
 function experimentList(experiments) {
   return table({
     caption: "Open experiments",
-    empty: "None is running.",
+    empty: "No experiment is running.",
     columns: [
       {
         name: "Experiment",

@@ -4,7 +4,7 @@ import { selectField, textField } from "../elements/fields.js";
 import { pageHead, panel } from "../elements/panel.js";
 import { h, icon } from "../js/dom.js";
 import { disputesPanel } from "../review/disputes.js";
-import { ReviewDesk } from "../review/labelling.js";
+import { LabellingPanel } from "../review/labelling.js";
 import { agreementPanel, progressPanel } from "../review/progress.js";
 import { call } from "../shell/api.js";
 import { mayWrite } from "../shell/session.js";
@@ -21,12 +21,12 @@ export async function show(main, { signal }) {
   const isWide = matchMedia("(min-width: 44rem)").matches;
   main.append(
     pageHead("Review", {
-      lede: "Say what each image shows. Which version said what is hidden until you have spoken, so that nobody is swayed.",
+      lede: "Label what each image shows. The answers of the versions stay hidden, so that they don't influence you.",
     }),
     h(
       "details",
       { class: "more settings", open: isWide },
-      h("summary", {}, icon("chevron"), "What, and by whom"),
+      h("summary", {}, icon("chevron"), "Settings"),
       settings.element,
     ),
     desk,
@@ -59,7 +59,7 @@ async function open(choice, places, signal) {
   const progress = await count();
   if (!mayWrite()) {
     places.desk.replaceChildren(
-      panel("Images", h("p", {}, "This key may look, but not label. Log in with one that may write.")),
+      panel("Images", h("p", {}, "This key has read-only access. To label images, log in with a key that can write.")),
     );
     return;
   }
@@ -67,7 +67,7 @@ async function open(choice, places, signal) {
     places.desk.replaceChildren(panel("Images", retentionHint()));
     return;
   }
-  const desk = new ReviewDesk(choice, { signal, onSaid: count });
+  const desk = new LabellingPanel(choice, { signal, onSaid: count });
   places.desk.replaceChildren(desk.element);
   await desk.open();
 }
@@ -76,9 +76,9 @@ function retentionHint() {
   return h(
     "p",
     {},
-    "Images are not kept at present, so there is nothing to look at. Retention is off unless it is switched on with ",
+    "Images are not stored, so there is nothing to label. To store them for a limited time and without metadata, set ",
     h("code", {}, "SPLITLEAF_RETENTION__ENABLED"),
-    "; images are then kept without their metadata, and for a limited time. Labels from elsewhere can be imported as CSV.",
+    ". You can also import labels from a CSV file.",
   );
 }
 
@@ -88,7 +88,7 @@ function settingsForm(experiments) {
     .filter(({ state }) => state !== "draft")
     .map(({ key }) => key)
     .reverse();
-  const names = { [OF_NONE]: "images of no experiment" };
+  const names = { [OF_NONE]: "Images outside experiments" };
   const experiment = selectField({
     name: "experiment",
     label: "Experiment",
@@ -102,13 +102,13 @@ function settingsForm(experiments) {
     value: recall(),
     pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]{0,63}",
     maxlength: 64,
-    hint: "Empty: the key's own.",
+    hint: "If empty, the key's own name is used.",
   });
   const opinions = selectField({
     name: "opinions",
     label: "Experts for each image",
     options: ["1", "2"],
-    names: { 1: "one", 2: "two, to see how far they agree" },
+    names: { 1: "one", 2: "two, to measure agreement" },
     value: "1",
   });
   const element = h("form", { class: "filters" }, experiment, expert, opinions);

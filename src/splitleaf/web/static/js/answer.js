@@ -6,9 +6,9 @@ import { describe } from "./guide.js";
 
 const VERY_LIKELY = 90;
 const UNFAMILIAR =
-  "We know tomato leaves that lie alone on something plain, and this photo is unlike them, so there is no answer. If it is a tomato leaf, another photo may help.";
+  "The service knows single tomato leaves on a plain background, and this photo is different, so there is no result. If this is a tomato leaf, try another photo.";
 const ADVISER =
-  "Not certain? Show the plant to a local adviser before you treat it: what is allowed differs from place to place.";
+  "If you are unsure, ask a local adviser before you treat the plant. Permitted treatments differ by region.";
 
 /** Return how sure the answer is, in words. `confidence` is in percent. */
 export function inWords(result) {
@@ -31,7 +31,7 @@ export function isUnfamiliar(result) {
 /** Return the title of an answer; a doubtful one is not named boldly. */
 export function titleOf(result) {
   if (isUnfamiliar(result)) return "This does not look like a tomato leaf";
-  return result.is_sure ? result.display_name : "Not sure about this one";
+  return result.is_sure ? result.display_name : "No clear result";
 }
 
 /** Return one of healthy, disease, pest, urgent, unsure. */
@@ -42,16 +42,16 @@ export function toneOf(result) {
 /** One sentence for those who listen. */
 export function spoken(result) {
   if (isUnfamiliar(result))
-    return "This does not look like a tomato leaf, or it is photographed in a way that we do not know.";
+    return "This does not look like a tomato leaf, or the photo is of a kind that the service does not know.";
   if (!result.is_sure) return `Not sure. The closest match is ${result.display_name}, ${percent(result.confidence)}.`;
   return `${inWords(result)} ${result.display_name}, ${percent(result.confidence)}.`;
 }
 
 const BADGES = {
-  healthy: ["check", "Looks well"],
+  healthy: ["check", "No disease found"],
   urgent: ["alert", "Act soon"],
   unsure: ["question", "Unclear"],
-  unfamiliar: ["question", "No answer"],
+  unfamiliar: ["question", "No result"],
 };
 
 export function chipsOf(result) {
@@ -75,7 +75,7 @@ export function answerView(record, { isOpen, onFeedback, onOtherPhoto }) {
   return h(
     "div",
     { class: "answer" },
-    result.is_sure ? bars(result, "How sure") : doubt(result),
+    result.is_sure ? bars(result, "Confidence") : doubt(result),
     result.is_sure ? adviceOf(result, isOpen) : betterPhoto(isOpen, onOtherPhoto),
     feedbackView(record, { onFeedback }),
   );
@@ -104,29 +104,24 @@ function bar({ display_name: name, confidence }) {
 }
 
 function doubt(result) {
-  const isBare = result.remarks?.includes("low_information");
-  if (isUnfamiliar(result) && !isBare) return h("div", { class: "doubt" }, h("p", {}, UNFAMILIAR));
-  const why = isBare
-    ? "There is hardly anything to see on this photo: it is nearly all of one colour."
-    : "This photo does not match well with anything we know. It may show something else, or not show it clearly enough.";
-  return h(
-    "div",
-    { class: "doubt" },
-    h("p", {}, why),
-    isBare ? null : bars(result, "Closest matches, none of them certain"),
-  );
+  const isBlank = result.remarks?.includes("low_information");
+  if (isUnfamiliar(result) && !isBlank) return h("div", { class: "doubt" }, h("p", {}, UNFAMILIAR));
+  const why = isBlank
+    ? "This photo is almost a single colour, so there is little to analyse."
+    : "This photo does not clearly match a known condition. It may show something else, or the symptoms may not be visible enough.";
+  return h("div", { class: "doubt" }, h("p", {}, why), isBlank ? null : bars(result, "Closest matches (uncertain)"));
 }
 
 function betterPhoto(isOpen, onOtherPhoto) {
   return h(
     "div",
     { class: "advice" },
-    more("What helps", isOpen, [
+    more("How to take a better photo", isOpen, [
       listOf([
-        "One leaf alone, flat on plain paper, filling the image.",
-        "Daylight without flash or hard shadow.",
-        "The spots in focus: tap on them before you press the button.",
-        "A leaf with fresh trouble, not one that is dry already.",
+        "Lay one leaf flat on plain paper and fill the frame with it.",
+        "Use daylight. Avoid flash and hard shadows.",
+        "Tap the spots to focus before you take the photo.",
+        "Choose a leaf with fresh symptoms, not one that has dried out.",
       ]),
     ]),
     button("Try another photo", { iconName: "photos", onclick: onOtherPhoto }),
@@ -142,11 +137,11 @@ function adviceOf(result, isOpen) {
     { class: "advice" },
     h("p", {}, page.summary),
     page.cause && h("p", { class: "cause" }, h("span", {}, "Cause: "), page.cause),
-    more(isHealthy ? "To keep it so" : "What to do first", isOpen, [
+    more(isHealthy ? "How to keep it healthy" : "What to do first", isOpen, [
       listOf(page.first_steps),
       isHealthy ? null : h("p", { class: "adviser" }, ADVISER),
     ]),
-    page.signs && more("Does it look like this?", false, [h("p", {}, page.signs)]),
+    page.signs && more("Compare the symptoms", false, [h("p", {}, page.signs)]),
   );
 }
 

@@ -1,7 +1,7 @@
 // The public interface of the service, as far as this page needs it.
 
+import { aborted, isAbort } from "./concurrency.js";
 import { Problem, problemFrom } from "./problems.js";
-import { aborted, isAbort } from "./waiting.js";
 
 const ROOT = new URL("v1/", document.baseURI);
 const USUAL_LIMIT = 10_000_000; // a proxy that refuses more may cut the connection instead of answering

@@ -4,23 +4,23 @@ import { announce } from "./announcer.js";
 import { answerView, chipsOf, spoken, titleOf, toneOf } from "./answer.js";
 import { button, freshId, h, icon } from "./dom.js";
 import { explanationView } from "./explanation.js";
-import { explain, reasonToWait } from "./problems.js";
+import { explain, reasonToRetry } from "./problems.js";
 
 const STAGES = [
-  ["uploading", "Sending"],
-  ["queued", "In line"],
-  ["running", "Looking"],
+  ["uploading", "Uploading"],
+  ["queued", "Waiting"],
+  ["running", "Analysing"],
 ];
 const TITLES = {
-  preparing: "Opening the photo",
-  waiting: "Waiting for its turn",
-  uploading: "Sending the photo",
-  queued: "In line",
-  running: "Looking at the leaf",
+  preparing: "Preparing the photo",
+  waiting: "Waiting to upload",
+  uploading: "Uploading the photo",
+  queued: "Waiting in the queue",
+  running: "Analysing the leaf",
 };
 
 export class Card {
-  journey;
+  submission;
   number;
   element;
   /** @type {any} what `onAnswer` returned: `{id, at, keepsake, result, feedback}` */
@@ -35,8 +35,8 @@ export class Card {
   #clock;
 
   /** Hooks: `onAnswer(card)` returns the record, `isAlone()`, `onFeedback(card)`, `onRemove(card)`, `onOtherPhoto()`. */
-  constructor(journey, number, hooks) {
-    this.journey = journey;
+  constructor(submission, number, hooks) {
+    this.submission = submission;
     this.number = number;
     this.#hooks = hooks;
     const titleId = freshId("card-title");
@@ -58,14 +58,14 @@ export class Card {
             "p",
             { class: "card-name", id: nameId },
             `Photo ${number}`,
-            h("span", { class: "file-name" }, journey.fileName),
+            h("span", { class: "file-name" }, submission.fileName),
           ),
           this.#title,
         ),
         this.#body,
       ),
     );
-    journey.addEventListener("change", () => this.#update());
+    submission.addEventListener("change", () => this.#update());
     this.#update();
   }
 
@@ -74,9 +74,9 @@ export class Card {
   }
 
   #update() {
-    const { phase } = this.journey;
+    const { phase } = this.submission;
     this.#showImage();
-    if (phase !== this.#shown || phase === "resting") {
+    if (phase !== this.#shown || phase === "retrying") {
       const focused = /** @type {HTMLElement | null} */ (this.#body.querySelector(":focus"));
       clearInterval(this.#clock);
       this.#shown = phase;
@@ -85,7 +85,7 @@ export class Card {
       this.#render(phase);
       if (focused) this.#returnFocus(focused.dataset.role);
     }
-    if (phase === "uploading") this.#showUpload(this.journey.progress);
+    if (phase === "uploading") this.#showUpload(this.submission.progress);
   }
 
   #returnFocus(role) {
@@ -99,7 +99,7 @@ export class Card {
     if (phase === "answered") this.#renderAnswer();
     else if (phase === "failed") this.#renderProblem();
     else if (phase === "canceled") this.#renderCanceled();
-    else if (phase === "resting") this.#renderRest();
+    else if (phase === "retrying") this.#renderRetry();
     else this.#renderWork(phase);
   }
 
@@ -123,33 +123,33 @@ export class Card {
     const track = this.#body.querySelector(".track");
     const percent = Math.floor(progress * 100);
     track.style.setProperty("--sent", `${percent}%`);
-    track.setAttribute("aria-valuetext", `Sending, ${percent} percent`);
-    this.#title.textContent = progress < 1 ? `Sending the photo, ${percent} %` : "Sent";
+    track.setAttribute("aria-valuetext", `Uploading, ${percent} percent`);
+    this.#title.textContent = progress < 1 ? `Uploading the photo, ${percent} %` : "Uploaded";
   }
 
-  #renderRest() {
-    const { problem, restUntil } = this.journey;
-    const reason = reasonToWait(problem);
+  #renderRetry() {
+    const { problem, retryAt } = this.submission;
+    const reason = reasonToRetry(problem);
     this.#title.textContent = reason;
     const count = h("p", { class: "countdown" });
     const tick = () => {
-      const seconds = Math.max(0, Math.ceil((restUntil - Date.now()) / 1000));
-      count.textContent = `Your photo is safe here. Next try in ${seconds} s.`;
+      const seconds = Math.max(0, Math.ceil((retryAt - Date.now()) / 1000));
+      count.textContent = `Your photo is still here. Retrying in ${seconds} s.`;
     };
     tick();
     this.#clock = setInterval(tick, 500);
     this.#body.replaceChildren(
       count,
       this.#actions(
-        button("Try now", { iconName: "retry", onclick: () => this.journey.hurry() }),
+        button("Retry now", { iconName: "retry", onclick: () => this.submission.retryNow() }),
         this.#cancelButton(),
       ),
     );
-    this.#say(`${reason}. It is tried again by itself.`);
+    this.#say(`${reason}. The page retries automatically.`);
   }
 
   #renderAnswer() {
-    const { result } = this.journey.prediction;
+    const { result } = this.submission.prediction;
     this.record = this.#hooks.onAnswer(this);
     this.element.dataset.tone = toneOf(result);
     this.#title.textContent = titleOf(result);
@@ -172,11 +172,11 @@ export class Card {
   }
 
   #renderProblem() {
-    const { title, advice, wantsOtherPhoto } = explain(this.journey.problem);
+    const { title, advice, wantsOtherPhoto } = explain(this.submission.problem);
     const again = button("Try again", {
       iconName: "retry",
       className: "button primary",
-      onclick: () => this.journey.start(),
+      onclick: () => this.submission.start(),
     });
     const other = button("Choose another photo", {
       iconName: "photos",
@@ -194,21 +194,21 @@ export class Card {
   }
 
   #renderCanceled() {
-    this.#title.textContent = "Stopped";
+    this.#title.textContent = "Cancelled";
     this.#body.replaceChildren(
-      h("p", {}, "This photo is not being looked at."),
-      this.#actions(button("Start again", { iconName: "retry", onclick: () => this.journey.start() })),
+      h("p", {}, "This photo was not analysed."),
+      this.#actions(button("Try again", { iconName: "retry", onclick: () => this.submission.start() })),
       this.#removeButton(),
     );
-    this.#say("Stopped.");
+    this.#say("Cancelled.");
   }
 
   #cancelButton() {
-    return button("Stop", {
+    return button("Cancel", {
       className: "quiet",
       "data-role": "cancel",
-      "aria-label": `Stop photo ${this.number}`,
-      onclick: () => this.journey.cancel(),
+      "aria-label": `Cancel photo ${this.number}`,
+      onclick: () => this.submission.cancel(),
     });
   }
 
@@ -216,8 +216,8 @@ export class Card {
     return button("", {
       className: "quiet icon-button put-away",
       iconName: "cross",
-      title: "Put away",
-      "aria-label": `Put photo ${this.number} away`,
+      title: "Remove",
+      "aria-label": `Remove photo ${this.number}`,
       onclick: () => this.#hooks.onRemove(this),
     });
   }
@@ -227,7 +227,7 @@ export class Card {
   }
 
   #showImage() {
-    const { preview } = this.journey;
+    const { preview } = this.submission;
     if (!preview || this.#image.querySelector("img")) return;
     this.#image.replaceChildren(h("img", { src: preview, alt: `Your photo ${this.number}` }));
   }

@@ -1,4 +1,4 @@
-// "Why this answer?": where on the photo the evidence lies, drawn over it at a press.
+// "Why this result?": where on the photo the evidence lies, drawn over it at a press.
 
 import { explanation } from "./api.js";
 import { button, h } from "./dom.js";
@@ -26,7 +26,7 @@ class Explanation {
   constructor(record, image) {
     this.#record = record;
     this.#image = image;
-    this.#button = button("Why this answer?", {
+    this.#button = button("Why this result?", {
       className: "button",
       "aria-pressed": "false",
       onclick: () => (this.#map ? this.#hide() : this.#show()),
@@ -38,27 +38,27 @@ class Explanation {
   async #show() {
     this.#button.setAttribute("aria-disabled", "true");
     try {
-      const { heat } = await explanation(this.#record.id);
-      this.#draw(heat);
+      const { heat: map } = await explanation(this.#record.id);
+      this.#draw(map);
     } catch {
-      this.#words.textContent = "That cannot be shown at the moment. Please try again.";
+      this.#words.textContent = "The explanation could not be loaded. Try again.";
     } finally {
       this.#button.removeAttribute("aria-disabled");
     }
   }
 
-  #draw(heat) {
-    const where = heat && placeOf(heat);
+  #draw(map) {
+    const where = map && locationOf(map);
     if (!where) {
-      this.#words.textContent = "For this answer nothing can be shown.";
+      this.#words.textContent = "There is no explanation for this result.";
       return;
     }
     this.#map?.remove(); // two quick presses
-    this.#map = drawing(heat, this.#image.querySelector("img"));
+    this.#map = drawing(map, this.#image.querySelector("img"));
     this.#image.append(this.#map);
     this.#button.setAttribute("aria-pressed", "true");
     const name = this.#record.result.display_name;
-    this.#words.textContent = `The warmer a place on the photo, the more it speaks for “${name}”. Most of it lies ${where}.`;
+    this.#words.textContent = `Warm colours mark the areas that support “${name}”. ${where}`;
   }
 
   #hide() {
@@ -69,20 +69,20 @@ class Explanation {
   }
 }
 
-/** Return in words where the warm cells lie, or null where there are none. */
-export function placeOf(heat) {
-  const warm = heat.flatMap((row, y) => row.map((value, x) => ({ x, y, value }))).filter((cell) => cell.value >= WARM);
+/** Return a sentence that says where the warm cells are, or null if there are none. */
+export function locationOf(map) {
+  const warm = map.flatMap((row, y) => row.map((value, x) => ({ x, y, value }))).filter((cell) => cell.value >= WARM);
   if (warm.length === 0) return null;
-  if (warm.length > WIDE * heat.length * heat[0].length) return "all over the photo";
+  if (warm.length > WIDE * map.length * map[0].length) return "They are spread across the photo.";
   const total = warm.reduce((sum, cell) => sum + cell.value, 0);
   const middle = (axis, length) =>
     warm.reduce((sum, cell) => sum + (cell[axis] + 0.5) * cell.value, 0) / total / length;
-  const [x, y] = [middle("x", heat[0].length), middle("y", heat.length)];
+  const [x, y] = [middle("x", map[0].length), middle("y", map.length)];
   const rows = thirdOf(y, "upper", "lower");
   const columns = thirdOf(x, "left", "right");
-  if (!rows && !columns) return "in the middle";
-  if (rows && columns) return `in the ${rows} ${columns}`;
-  return rows ? `in the ${rows} part` : `on the ${columns}`;
+  if (!rows && !columns) return "Most are in the centre.";
+  if (rows && columns) return `Most are in the ${rows} ${columns}.`;
+  return rows ? `Most are in the ${rows} part.` : `Most are on the ${columns}.`;
 }
 
 function thirdOf(place, first, last) {
@@ -90,7 +90,7 @@ function thirdOf(place, first, last) {
   return place > 0.64 ? last : "";
 }
 
-function drawing(heat, photo) {
+function drawing(map, photo) {
   const canvas = h("canvas", { class: "heat", "aria-hidden": "true" });
   // The proportions of the photo: then the same `object-fit` lays both over each other.
   const scale = SIDE / Math.max(photo.naturalWidth, photo.naturalHeight);
@@ -98,20 +98,20 @@ function drawing(heat, photo) {
   canvas.height = Math.max(1, Math.round(photo.naturalHeight * scale));
   const context = contextOf(canvas);
   context.imageSmoothingQuality = "high";
-  context.drawImage(cells(heat), 0, 0, canvas.width, canvas.height);
+  context.drawImage(cells(map), 0, 0, canvas.width, canvas.height);
   return canvas;
 }
 
-function cells(heat) {
+function cells(map) {
   const small = document.createElement("canvas");
-  [small.width, small.height] = [heat[0].length, heat.length];
+  [small.width, small.height] = [map[0].length, map.length];
   const image = new ImageData(small.width, small.height);
-  for (const [place, value] of heat.flat().entries()) image.data.set(colourOf(value / 100), 4 * place);
+  for (const [place, value] of map.flat().entries()) image.data.set(colourOf(value / 100), 4 * place);
   contextOf(small).putImageData(image, 0, 0);
   return small;
 }
 
 // From yellow to red, and from clear to covering: it differs from green also for those who see no red.
-function colourOf(heat) {
-  return [255, Math.round(225 - 190 * heat), Math.round(60 - 40 * heat), Math.round(200 * heat ** 1.2)];
+function colourOf(value) {
+  return [255, Math.round(225 - 190 * value), Math.round(60 - 40 * value), Math.round(200 * value ** 1.2)];
 }

@@ -1,10 +1,10 @@
-// "Is this right?": one press, or two and the true name. May be changed at any time.
+// "Is this correct?": one press, or two and the true name. May be changed at any time.
 
 import { announce } from "./announcer.js";
 import { labels, sendFeedback } from "./api.js";
 import { button, freshId, h, icon } from "./dom.js";
 
-const NOT_THIS = { label: "", display_name: "Something else, or I do not know" };
+const NOT_THIS = { label: "", display_name: "Something else, or I don't know" };
 
 /** `record` has `id`, `result`, `feedback`; `onFeedback({correct, label, display_name})` is told what was saved. */
 export function feedbackView(record, { onFeedback }) {
@@ -33,7 +33,7 @@ class Feedback {
     const { result } = this.#record;
     const questionId = freshId("question");
     const yes = button("Yes", { iconName: "check", onclick: () => this.#save({ correct: true }, result) });
-    const no = button(result.is_sure ? "No" : "Yes, tell us", {
+    const no = button(result.is_sure ? "No" : "Choose the condition", {
       iconName: result.is_sure ? "cross" : null,
       onclick: () => this.#choose(),
     });
@@ -41,7 +41,11 @@ class Feedback {
       h(
         "div",
         { class: "ask" },
-        h("p", { class: "small-head", id: questionId }, result.is_sure ? "Is this right?" : "Do you know what it is?"),
+        h(
+          "p",
+          { class: "small-head", id: questionId },
+          result.is_sure ? "Is this correct?" : "Do you know the condition?",
+        ),
         h("div", { class: "buttons", role: "group", "aria-labelledby": questionId }, result.is_sure ? yes : null, no),
       ),
     );
@@ -66,7 +70,7 @@ class Feedback {
       h(
         "fieldset",
         {},
-        h("legend", { class: "small-head" }, "What is it?"),
+        h("legend", { class: "small-head" }, "Which condition is it?"),
         h(
           "div",
           { class: "condition-list" },
@@ -78,7 +82,7 @@ class Feedback {
         "div",
         { class: "buttons" },
         h("button", { type: "submit", class: "button primary" }, "Save"),
-        button("Never mind", { className: "quiet", onclick: () => this.#back() }),
+        button("Cancel", { className: "quiet", onclick: () => this.#back() }),
       ),
     );
     this.#show(form);
@@ -105,23 +109,21 @@ class Feedback {
     this.#record.feedback = { correct, label, display_name: name };
     this.#onFeedback(this.#record.feedback);
     this.#thank({ focus: true });
-    announce("Thank you. Your answer is saved.");
+    announce("Thank you. Your feedback is saved.");
   }
 
   #thank({ focus = false } = {}) {
     const { correct, display_name: name } = this.#record.feedback;
     const change = button("Change", { className: "quiet", onclick: () => this.#ask({ focus: true }) });
-    const other = name ? `it is ${name}` : "it is something else";
-    const words = `Thank you. You say ${correct ? "this is right" : other}.`;
+    const other = name ?? "something else";
+    const words = `Thank you. Your feedback: ${correct ? "correct" : other}.`;
     this.#show(h("p", { class: "thanks" }, icon("check"), h("span", {}, words), change));
     if (focus) change.focus();
   }
 
   #trouble(problem) {
     const isGone = problem?.status === 404 || problem?.status === 409;
-    const words = isGone
-      ? "This answer is too old to be commented on. Thank you all the same."
-      : "That could not be saved. Please try again.";
+    const words = isGone ? "This result is too old for feedback." : "Your feedback could not be saved. Try again.";
     const retry = button("Try again", { onclick: () => this.#back() });
     this.#show(h("p", { class: "thanks" }, icon("alert"), h("span", {}, words), isGone ? null : retry));
     announce(words);

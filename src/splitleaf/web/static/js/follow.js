@@ -1,8 +1,8 @@
 // Following a prediction until it is final: by events, or by asking where events do not come through.
 
 import { isFinal, openEvents, read } from "./api.js";
+import { aborted, pause } from "./concurrency.js";
 import { Problem } from "./problems.js";
-import { aborted, pause } from "./waiting.js";
 
 const SILENCE_MS = 12_000; // a proxy that holds events back looks like this
 const BROKEN_STREAMS = 3;

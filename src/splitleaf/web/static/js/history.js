@@ -3,7 +3,7 @@
 import { announce } from "./announcer.js";
 import { answerView, chipsOf, inWords, titleOf, toneOf } from "./answer.js";
 import { button, byId, h, icon } from "./dom.js";
-import { amend, forget, forgetAll, onElsewhere, recall } from "./memory.js";
+import { amend, forget, forgetAll, onElsewhere, recall } from "./history-store.js";
 
 export class History {
   #isOnCard;
@@ -29,7 +29,7 @@ export class History {
     dialog.returnValue = "";
     forgetAll();
     this.refresh();
-    announce("The history is cleared.");
+    announce("History cleared.");
     byId("intake").focus();
   }
 
@@ -62,7 +62,7 @@ export class History {
     row.remove();
     byId("history").hidden = !neighbour;
     (neighbour?.querySelector("summary") ?? byId("intake")).focus();
-    announce("Removed from the history.");
+    announce("Removed from history.");
   }
 }
 

@@ -5,9 +5,9 @@ import { Card } from "./card.js";
 import { byId, calmScroll } from "./dom.js";
 import { loadGuide } from "./guide.js";
 import { History } from "./history.js";
+import { amend, remember } from "./history-store.js";
 import { askForPhoto, openIntake } from "./intake.js";
-import { Journey } from "./journey.js";
-import { amend, remember } from "./memory.js";
+import { Submission } from "./submission.js";
 
 const cards = new Map(); // element -> Card, in the order on the page
 let counter = 0;
@@ -19,8 +19,8 @@ const history = new History({
 
 const hooks = {
   onAnswer(card) {
-    const { id, result } = card.journey.prediction;
-    const record = { id, at: new Date().toISOString(), keepsake: card.journey.keepsake, result, feedback: null };
+    const { id, result } = card.submission.prediction;
+    const record = { id, at: new Date().toISOString(), keepsake: card.submission.keepsake, result, feedback: null };
     remember(record);
     return record;
   },
@@ -28,24 +28,24 @@ const hooks = {
     amend(card.record.id, { feedback: card.record.feedback });
   },
   isAlone: () => cards.size === 1,
-  onRemove: putAway,
+  onRemove: removeCard,
   onOtherPhoto: askForPhoto,
 };
 
 function receive(files) {
   const fresh = files.map((file) => {
     counter += 1;
-    return new Card(new Journey(file), counter, hooks);
+    return new Card(new Submission(file), counter, hooks);
   });
   for (const card of fresh) cards.set(card.element, card);
   byId("cards").prepend(...fresh.map((card) => card.element));
   arrange();
   announce(fresh.length === 1 ? "One photo added." : `${fresh.length} photos added.`);
-  for (const card of fresh) card.journey.start();
+  for (const card of fresh) card.submission.start();
   calmScroll(fresh[0].element);
 }
 
-function putAway(card) {
+function removeCard(card) {
   const neighbour = card.element.nextElementSibling ?? card.element.previousElementSibling;
   drop(card);
   arrange();
@@ -54,17 +54,17 @@ function putAway(card) {
 }
 
 function drop(card) {
-  card.journey.cancel();
-  card.journey.release();
+  card.submission.cancel();
+  card.submission.release();
   cards.delete(card.element);
   card.element.remove();
 }
 
-function putAllAway() {
+function removeAllCards() {
   for (const card of [...cards.values()]) drop(card);
   arrange();
   byId("intake").focus();
-  announce("All photos are put away. Their answers are in the list below.");
+  announce("All photos removed. Their results are in the list below.");
 }
 
 function arrange() {
@@ -73,12 +73,12 @@ function arrange() {
   byId("photos-title").textContent = cards.size === 1 ? "Your photo" : "Your photos";
   byId("tips").hidden = !isEmpty;
   byId("clear-photos").hidden = cards.size < 2;
-  byId("intake-title").textContent = isEmpty ? "Show us a leaf" : "Show us another leaf";
+  byId("intake-title").textContent = isEmpty ? "Check a tomato leaf" : "Check another leaf";
   document.body.classList.toggle("has-photos", !isEmpty);
   history.refresh();
 }
 
-byId("clear-photos").addEventListener("click", putAllAway);
+byId("clear-photos").addEventListener("click", removeAllCards);
 openIntake(receive);
 await loadGuide(); // photos may come in meanwhile
 arrange();

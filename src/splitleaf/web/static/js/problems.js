@@ -18,83 +18,79 @@ const OTHER_PHOTO = "other";
 const TRY_AGAIN = "again";
 
 const FRESH_PHOTO = "Take the photo again, or choose another one.";
-const KINDS = "Please send a JPEG, PNG, WebP, HEIC or AVIF photo.";
+const KINDS = "Send a JPEG, PNG, WebP, HEIC or AVIF photo.";
 
 const WORDS = {
-  image_empty: ["This file is empty", `It may not have been copied completely. ${FRESH_PHOTO}`, OTHER_PHOTO],
+  image_empty: ["This file is empty", `The file may not have been copied completely. ${FRESH_PHOTO}`, OTHER_PHOTO],
   image_corrupt: ["This photo is damaged", `It cannot be read. ${FRESH_PHOTO}`, OTHER_PHOTO],
   image_truncated: [
     "Part of this photo is missing",
-    "It seems that it was not saved or downloaded completely. Open it on your device to load it fully, then send it again.",
+    "The photo may not have been saved or downloaded completely. Open it on your device to load all of it, then send it again.",
     OTHER_PHOTO,
   ],
   image_too_small: [
     "This photo is too small",
-    "There is too little to see on it. Send the original, not a thumbnail.",
+    "It shows too little detail. Send the original, not a thumbnail.",
     OTHER_PHOTO,
   ],
   image_too_many_pixels: [
     "This image is too large",
-    "Make it smaller, or take a normal photo of one leaf.",
+    "Reduce its size, or take a normal photo of one leaf.",
     OTHER_PHOTO,
   ],
   image_bad_aspect: [
     "This image is too long and narrow",
-    "Panoramas cannot be read. Take a normal photo of one leaf.",
+    "Panoramas are not supported. Take a normal photo of one leaf.",
     OTHER_PHOTO,
   ],
-  image_animated: ["This image moves", "Send a single still photo instead.", OTHER_PHOTO],
+  image_animated: ["This image is animated", "Send a single still photo instead.", OTHER_PHOTO],
   image_too_complex: ["This image cannot be read safely", FRESH_PHOTO, OTHER_PHOTO],
   metadata_too_large: [
-    "This file carries too much besides the photo",
-    "Save a copy without extra data, or take a new photo.",
+    "This file contains too much extra data",
+    "Save a copy without metadata, or take a new photo.",
     OTHER_PHOTO,
   ],
-  unsupported_media_type: ["This is not a photo we can read", KINDS, OTHER_PHOTO],
+  unsupported_media_type: ["This file type is not supported", KINDS, OTHER_PHOTO],
   payload_too_large: [
-    "This file is too big",
-    "Photos may have up to 10 MB. Make it smaller, or take it at a lower resolution.",
+    "This file is too large",
+    "The limit is 10 MB. Reduce the photo's size, or take it at a lower resolution.",
     OTHER_PHOTO,
   ],
-  overloaded: [
-    "Many photos are waiting just now",
-    "Nothing is wrong with yours. Please try again in a minute.",
-    TRY_AGAIN,
-  ],
-  rate_limited: ["That was a lot of photos", "Please wait a moment before you send more.", TRY_AGAIN],
-  no_model_ready: ["We are not quite ready", "The service is starting. Please try again in a minute.", TRY_AGAIN],
-  unavailable: [
-    "The service is resting for a moment",
-    "Nothing is wrong with your photo. Please try again in a minute.",
-    TRY_AGAIN,
-  ],
+  overloaded: ["The service is busy", "Your photo is fine. Try again in a minute.", TRY_AGAIN],
+  rate_limited: ["Too many photos at once", "Wait a moment before you send more.", TRY_AGAIN],
+  no_model_ready: ["The service is starting", "Try again in a minute.", TRY_AGAIN],
+  unavailable: ["The service is temporarily unavailable", "Your photo is fine. Try again in a minute.", TRY_AGAIN],
   offline: ["You are offline", "Your photo is still here. Connect to the internet, then try again.", TRY_AGAIN],
   unreachable: [
     "The service cannot be reached",
     "Check your connection, then try again. Your photo is still here.",
     TRY_AGAIN,
   ],
-  expired: ["That took too long", "Too many photos were waiting. Please try again.", TRY_AGAIN],
+  expired: ["This took too long", "Too many photos were waiting. Try again.", TRY_AGAIN],
   inference_failed: [
-    "The photo could not be judged",
-    "That is our fault, not yours. Try again, or take another photo.",
+    "The photo could not be analysed",
+    "The problem is with the service, not with your photo. Try again, or use another photo.",
     TRY_AGAIN,
   ],
-  timed_out: ["That took too long", "Too many photos were waiting. Please try again.", TRY_AGAIN],
-  not_found: ["This photo is no longer there", "It waited too long. Please send it again.", TRY_AGAIN],
-  prediction_not_found: ["This photo is no longer there", "It waited too long. Please send it again.", TRY_AGAIN],
+  timed_out: ["This took too long", "Too many photos were waiting. Try again.", TRY_AGAIN],
+  not_found: ["This photo is no longer available", "It waited too long. Send it again.", TRY_AGAIN],
+  prediction_not_found: ["This photo is no longer available", "It waited too long. Send it again.", TRY_AGAIN],
   request_timeout: [
-    "Sending took too long",
-    "The connection is slow. Move to where it is better, then try again.",
+    "The upload took too long",
+    "Your connection is slow. Move to a place with better reception, then try again.",
     TRY_AGAIN,
   ],
-  incomplete_body: ["The connection broke off", "The photo did not arrive completely. Please try again.", TRY_AGAIN],
+  incomplete_body: ["The connection was interrupted", "The photo did not arrive completely. Try again.", TRY_AGAIN],
 };
-const UNEXPECTED = ["Something went wrong", "That is our fault, not yours. Please try again.", TRY_AGAIN];
+const UNEXPECTED = [
+  "Something went wrong",
+  "The problem is with the service, not with your photo. Try again.",
+  TRY_AGAIN,
+];
 
 const MOMENTARY = {
-  overloaded: "Many photos are waiting just now",
-  rate_limited: "A short rest, that was a lot of photos",
+  overloaded: "The service is busy",
+  rate_limited: "Too many photos at once",
   no_model_ready: "The service is starting",
   offline: "You are offline",
   unreachable: "The service cannot be reached",
@@ -107,8 +103,8 @@ export function explain(problem) {
 }
 
 /** Return the short reason shown while the page waits to try again by itself. */
-export function reasonToWait(problem) {
-  return MOMENTARY[problem.code] ?? "The service is resting for a moment";
+export function reasonToRetry(problem) {
+  return MOMENTARY[problem.code] ?? "The service is temporarily unavailable";
 }
 
 /** Build the Problem for a response that is not a success; any body and no body are both fine. */

@@ -1,24 +1,24 @@
 // One photo's way from the file to the answer. Knows nothing of the page: it tells its states.
 
 import { cancel, isFinal, newSendingKey, submit } from "./api.js";
+import { ConcurrencyLimit, isAbort, pause } from "./concurrency.js";
 import { follow } from "./follow.js";
 import { prepareImage } from "./images.js";
 import { Problem } from "./problems.js";
-import { isAbort, Lane, pause } from "./waiting.js";
 
 // Browsers open six connections to a server at most; three photos leave room for everything else.
-const sending = new Lane(3);
-const preparing = new Lane(1); // a decoded 48 MP photo takes 200 MB
+const sending = new ConcurrencyLimit(3);
+const preparing = new ConcurrencyLimit(1); // a decoded 48 MP photo takes 200 MB
 
 const TRIES = 6;
 
 /**
  * Dispatches "change" when `phase` or what belongs to it has changed:
  * preparing, waiting (for its turn), uploading (`progress` 0..1), queued, running,
- * resting (`problem`, `restUntil`: tries again by itself), answered (`prediction`),
+ * retrying (`problem`, `retryAt`: tries again by itself), answered (`prediction`),
  * failed (`problem`), canceled.
  */
-export class Journey extends EventTarget {
+export class Submission extends EventTarget {
   phase = "preparing";
   progress = 0;
   /** @type {string | null} */
@@ -29,14 +29,14 @@ export class Journey extends EventTarget {
   prediction = null;
   /** @type {Problem | null} */
   problem = null;
-  restUntil = 0;
+  retryAt = 0;
 
   #file;
   #image = null;
   #key = "";
   #stop = new AbortController();
   /** @type {(value?: any) => void} */
-  #hurry = () => {};
+  #retryNow = () => {};
 
   constructor(file) {
     super();
@@ -58,10 +58,10 @@ export class Journey extends EventTarget {
     this.prediction = null;
     this.problem = null;
     try {
-      await this.#travel(this.#stop.signal);
+      await this.#process(this.#stop.signal);
     } catch (error) {
-      if (isAbort(error)) this.#become("canceled");
-      else this.#become("failed", { problem: error instanceof Problem ? error : new Problem("unexpected") });
+      if (isAbort(error)) this.#enter("canceled");
+      else this.#enter("failed", { problem: error instanceof Problem ? error : new Problem("unexpected") });
     }
   }
 
@@ -73,8 +73,8 @@ export class Journey extends EventTarget {
   }
 
   /** End the rest before the next try. */
-  hurry() {
-    this.#hurry();
+  retryNow() {
+    this.#retryNow();
   }
 
   release() {
@@ -82,17 +82,17 @@ export class Journey extends EventTarget {
     this.preview = null;
   }
 
-  async #travel(signal) {
+  async #process(signal) {
     if (!this.#image) await this.#prepare(signal);
-    this.#become("waiting");
+    this.#enter("waiting");
     await sending.run(async () => {
-      this.prediction = await this.#patiently(() => this.#send(signal), signal);
-      await this.#arrive(signal);
+      this.prediction = await this.#withRetries(() => this.#send(signal), signal);
+      await this.#awaitResult(signal);
     }, signal);
   }
 
   async #prepare(signal) {
-    this.#become("preparing");
+    this.#enter("preparing");
     const { image, preview, keepsake } = await preparing.run(() => prepareImage(this.#file), signal);
     this.#image = image;
     this.preview = preview;
@@ -100,56 +100,56 @@ export class Journey extends EventTarget {
   }
 
   #send(signal) {
-    this.#become("uploading", { progress: 0 });
+    this.#enter("uploading", { progress: 0 });
     return submit(this.#image, {
       key: this.#key,
       signal,
-      onProgress: (progress) => this.#become("uploading", { progress }),
+      onProgress: (progress) => this.#enter("uploading", { progress }),
     });
   }
 
-  async #arrive(signal) {
+  async #awaitResult(signal) {
     const onUpdate = (prediction) =>
-      this.#become(prediction.status === "running" ? "running" : "queued", { prediction });
+      this.#enter(prediction.status === "running" ? "running" : "queued", { prediction });
     if (!isFinal(this.prediction)) {
       onUpdate(this.prediction);
       this.prediction = await follow(this.prediction.id, { signal, onUpdate });
     }
     const { status, error } = this.prediction;
-    if (status === "succeeded") this.#become("answered");
-    else if (status === "canceled") this.#become("canceled");
+    if (status === "succeeded") this.#enter("answered");
+    else if (status === "canceled") this.#enter("canceled");
     else throw new Problem(status === "expired" ? "expired" : (error?.code ?? "unexpected"), { detail: error?.detail });
   }
 
-  async #patiently(attempt, signal) {
+  async #withRetries(attempt, signal) {
     for (let tries = 1; ; tries += 1) {
       try {
         return await attempt();
       } catch (problem) {
         const passes = problem instanceof Problem && problem.retryAfterS !== null;
         if (!passes || tries >= TRIES) throw problem;
-        await this.#rest(problem, tries, signal);
+        await this.#waitToRetry(problem, tries, signal);
       }
     }
   }
 
-  async #rest(problem, tries, signal) {
+  async #waitToRetry(problem, tries, signal) {
     const isLost = problem.code === "offline" || problem.code === "unreachable";
     const seconds = isLost ? problem.retryAfterS * tries : Math.max(1, problem.retryAfterS);
     const hurried = new Promise((resolve) => {
-      this.#hurry = resolve;
+      this.#retryNow = resolve;
     });
-    addEventListener("online", this.#hurry, { once: true });
-    this.#become("resting", { problem, restUntil: Date.now() + seconds * 1000 });
+    addEventListener("online", this.#retryNow, { once: true });
+    this.#enter("retrying", { problem, retryAt: Date.now() + seconds * 1000 });
     try {
       await Promise.race([pause(seconds * 1000, signal), hurried]);
     } finally {
-      removeEventListener("online", this.#hurry);
+      removeEventListener("online", this.#retryNow);
       this.problem = null;
     }
   }
 
-  #become(phase, details = {}) {
+  #enter(phase, details = {}) {
     Object.assign(this, details, { phase });
     this.dispatchEvent(new Event("change"));
   }

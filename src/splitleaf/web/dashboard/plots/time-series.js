@@ -9,12 +9,12 @@ const POWERS = [-3, -2, -1, 0, 1, 2, 3, 4, 5, 6];
 const EVIDENCE_SHOWN = 6; // powers of ten; beyond that it makes no difference to anybody
 
 /** Return both plots for the courses of one metric. */
-export function coursePlots(courses, metric, subject, armIndex) {
+export function timeSeriesPlots(courses, metric, subject, armIndex) {
   const lines = courses.filter((one) => one.looks.length).map((one) => ({ ...one, index: armIndex(one.arm) }));
   if (!lines.length) return [];
   if (lines.every(({ looks }) => looks.every(({ value, log10_e: evidence }) => value === null && !evidence))) {
     return [
-      note(`Difference in ${metric.title.toLowerCase()} over time`, "There are too few data for an interval yet."),
+      note(`Difference in ${metric.title.toLowerCase()} over time`, "There is not enough data for an interval yet."),
     ];
   }
   return [differencePlot(lines, metric, subject), evidencePlot(lines, metric, subject)];
@@ -26,14 +26,14 @@ function differencePlot(lines, metric, subject) {
   const scale = isShare ? 100 : 1;
   const rows = rowsOf(lines).filter((row) => row.value !== null);
   const title = `Difference in ${metric.title.toLowerCase()} over time`;
-  if (!rows.length) return note(title, "There are too few data for an interval yet.");
+  if (!rows.length) return note(title, "There is not enough data for an interval yet.");
   const last = rows.at(-1);
   const margin = metric.is_primary ? subject.margin * (metric.better === "higher" ? -1 : 1) : 0;
   const [low, high] = frame(rows, margin, scale);
   return plotFigure({
     title,
-    note: `Candidate minus control; ${metric.better} is better. The band holds the true difference at all moments together, so it may be looked at as often as one likes.`,
-    summary: `The last look saw ${show(last.value)}, between ${show(last.low)} and ${show(last.high)}.`,
+    note: `Candidate minus control; ${metric.better} is better. The band contains the true difference at all times together, so it is valid at any number of looks.`,
+    summary: `At the last look: ${show(last.value)}, between ${show(last.low)} and ${show(last.high)}.`,
     legend: legendOf(lines),
     draw: (Plot, space) => ({
       x: timeAxis(lines[0].looks[0].at_ms, endOf(lines), space),
@@ -48,7 +48,12 @@ function differencePlot(lines, metric, subject) {
         ...lines.flatMap((line) => bandOf(Plot, line, rows, scale)),
         Plot.ruleY([0], { stroke: "var(--ink)", strokeWidth: 1.5 }),
         margin !== 0 &&
-          limit(Plot, { y: margin * scale, word: "margin of “not worse”", tone: "var(--series-2)", below: margin < 0 }),
+          limit(Plot, {
+            y: margin * scale,
+            word: "non-inferiority margin",
+            tone: "var(--series-2)",
+            below: margin < 0,
+          }),
         Plot.tip(
           rows,
           Plot.pointerX({
@@ -87,7 +92,7 @@ function bandOf(Plot, { arm, index }, rows, scale) {
   ];
 }
 
-/** Return what of the axis is shown: the first looks, whose intervals are as wide as a barn, may reach beyond. */
+/** Return what of the axis is shown: the first looks, whose intervals are very wide, may extend beyond it. */
 function frame(rows, margin, scale) {
   const later = rows.slice(Math.floor(rows.length / 4));
   const values = [0, margin * scale, ...later.flatMap((row) => [row.low * scale, row.high * scale])];
@@ -107,8 +112,8 @@ function evidencePlot(lines, metric, subject) {
   const bottom = Math.min(-1, ...rows.map((row) => Math.max(row.log10_e, -3)));
   return plotFigure({
     title: `Evidence of a difference in ${metric.title.toLowerCase()}`,
-    note: `The e-value: a bet against “no difference”. Luck alone brings it above ${number(1 / subject.alpha, 0)} in at most ${number(subject.alpha * 100, 0)} of 100 experiments.`,
-    summary: `The last look saw an e-value of ${evidence(last.log10_e)}, against the ${number(1 / subject.alpha, 0)} that are wanted.`,
+    note: `The e-value measures the evidence against “no difference”. By chance alone, it exceeds ${number(1 / subject.alpha, 0)} in at most ${number(subject.alpha * 100, 0)} of 100 experiments.`,
+    summary: `At the last look, the e-value was ${evidence(last.log10_e)}. The threshold is ${number(1 / subject.alpha, 0)}.`,
     legend: legendOf(lines),
     draw: (Plot, space) => ({
       x: timeAxis(lines[0].looks[0].at_ms, endOf(lines), space),
@@ -127,7 +132,7 @@ function evidencePlot(lines, metric, subject) {
             { x: "at", y: "log10_e", stroke: colour(index), strokeWidth: 2.5, curve: "step-after" },
           ),
         ),
-        limit(Plot, { y: threshold, word: `enough: ${number(1 / subject.alpha, 0)}`, tone: "var(--series-1)" }),
+        limit(Plot, { y: threshold, word: `threshold: ${number(1 / subject.alpha, 0)}`, tone: "var(--series-1)" }),
         Plot.tip(
           rows,
           Plot.pointerX({

@@ -35,7 +35,7 @@ export function pause(milliseconds, signal) {
 }
 
 /** Lets at most `width` tasks run at once, in the order in which they came. */
-export class Lane {
+export class ConcurrencyLimit {
   #free;
   /** @type {{resolve: (value?: any) => void}[]} */
   #waiting = [];
