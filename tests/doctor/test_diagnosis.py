@@ -115,11 +115,11 @@ DIGEST = "a" * 64
 @pytest.mark.parametrize(
     ("settings", "check", "level", "words"),
     [
-        ({"API__HOST": "0.0.0.0"}, "limits", "warning", "nothing bounds one client"),
+        ({"API__HOST": "0.0.0.0"}, "limits", "warning", "nothing limits a single client"),
         ({"API__HOST": "0.0.0.0", "API__FORWARDED_ALLOW_IPS": "10.0.0.7"}, "limits", "note", "only the proxy"),
         ({"API__FORWARDED_ALLOW_IPS": "*"}, "forwarded addresses", "warning", "is believed"),
         ({"API__FORWARDED_ALLOW_IPS": "10.0.0.7, 0.0.0.0/0"}, "forwarded addresses", "warning", "is believed"),
-        ({"ADMIN_WRITE_KEYS": '["my own key"]'}, "keys", "problem", "no SHA-256"),
+        ({"ADMIN_WRITE_KEYS": '["my own key"]'}, "keys", "problem", "not SHA-256"),
         ({"SECRET": "short"}, "secrets", "problem", "at least 16"),
         ({"REDIS_URL": "redis://broker.invalid"}, "broker", "problem", "does not answer"),
     ],
@@ -196,7 +196,7 @@ def test_why_a_broker_refuses_is_said_in_plain_words(broker: BrokerServer, words
 def test_missing_replicas_are_found(broker: BrokerServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SPLITLEAF_QUEUE__REPLICAS", "1")
     found = findings()["broker replicas"]
-    assert (found.level, "nothing is accepted" in found.detail) == ("problem", True)
+    assert (found.level, "no image is accepted" in found.detail) == ("problem", True)
 
 
 async def test_a_running_embedded_broker_that_was_made_to_evict_is_found(place: Path) -> None:
@@ -310,7 +310,7 @@ def test_where_there_is_no_runtime_the_digests_are_looked_at_all_the_same(
     folder = add_version(place / "models", "v1")
     find_spec = importlib.util.find_spec
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "onnxruntime" else find_spec(name))
-    assert "no runtime here" in findings()["model v1"].detail
+    assert "no runtime is installed" in findings()["model v1"].detail
     (folder / "artifact/model.onnx").write_bytes(b"not a network")
     assert findings()["model v1"].level == "problem"
 

@@ -27,5 +27,5 @@ def test_a_folder_nobody_used_is_free_and_not_made_by_asking(tmp_path: Path) -> 
 
 def test_a_file_in_the_place_of_the_folder_is_one_clear_error(tmp_path: Path) -> None:
     (tmp_path / "data").touch()
-    with pytest.raises(ConfigurationError, match="cannot be made"), held(tmp_path / "data"):
+    with pytest.raises(ConfigurationError, match="cannot be created"), held(tmp_path / "data"):
         pass

@@ -32,7 +32,7 @@ def test_processes_that_start_together_share_one_secret(tmp_path: Path) -> None:
 
 def test_an_empty_secret_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "secret.key").touch()
-    with pytest.raises(ConfigurationError, match="holds no secret"):
+    with pytest.raises(ConfigurationError, match="does not contain a secret"):
         read_secret(Settings(data_dir=tmp_path))
 
 

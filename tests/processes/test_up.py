@@ -90,7 +90,7 @@ def test_a_port_that_is_taken_is_refused_in_one_line(models: Path, tmp_path: Pat
         port = other.getsockname()[1]
         refused = start("--models", str(models), "--data", str(tmp_path / "data"), "--port", str(port))
     assert refused.returncode == 2
-    assert f"port {port} is taken" in refused.stderr
+    assert f"port {port} is in use" in refused.stderr
     assert refused.stderr.count("\n") == 1
 
 

@@ -1,4 +1,4 @@
-"""A backup as a file: a tar with a table of contents in front, in which every part has its digest."""
+"""The file of a backup: a tar file that begins with a table of contents, which has a digest of each part."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from splitleaf.registry.digests import sha256_file
 CONTENTS: Final = "contents.json"
 FORMAT: Final = 1
 MOST_OF_A_LINE: Final = 300_000_000
-"""The largest image that a version may ask for, waiting for its answer: 4,096 x 4,096 x 3 float32, as base64."""
+"""The largest waiting image: 4,096 x 4,096 x 3 float32, as base64."""
 _MOST_OF_CONTENTS: Final = 16_000_000
 _MOST_OF_A_TEXT: Final = 4_096
 
 
 class ArchiveWriter:
-    """Gathers the parts in a folder beside the target, then writes the file, which appears whole or not at all."""
+    """Collects the parts in a folder next to the target, then writes the file in one step."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -33,7 +33,7 @@ class ArchiveWriter:
 
     @contextmanager
     def lines(self, name: str) -> Iterator[Callable[[Any], None]]:
-        """Give what keeps one record as a line of JSON."""
+        """Yield a function that writes one record as a line of JSON."""
         self._counts[name] = 0
         with gzip.open(self._folder / name, "wt", encoding="utf-8", compresslevel=5) as file:
 
@@ -44,14 +44,14 @@ class ArchiveWriter:
             yield keep
 
     def count(self, name: str) -> int:
-        """Return how many lines a part has."""
+        """Return the number of lines of a part."""
         return self._counts[name]
 
     def add_text(self, name: str, content: str) -> None:
         (self._folder / name).write_text(content, encoding="utf-8")
 
     def write(self, target: Path, facts: dict[str, Any], folders: dict[str, Path]) -> None:
-        """Write the tar; `folders` are taken along as they are, under their names."""
+        """Write the tar file; `folders` are copied into it under their names."""
         parts, files = sorted(self._folder.iterdir()), dict(_files(folders))
         contents = {
             **facts,
@@ -71,19 +71,19 @@ class ArchiveWriter:
 
 
 class ArchiveReader:
-    """A backup that was unpacked into a folder and found to be whole: what its table lists, and nothing else."""
+    """A backup, unpacked into a folder and verified: the files of its table of contents, and no others."""
 
     def __init__(self, source: Path, folder: Path) -> None:
-        """Raise `InvalidArtifact` (`invalid_backup`) for what is none, or is damaged."""
+        """Raise `InvalidArtifact` (`invalid_backup`) for a file that is not a backup, or is damaged."""
         self._folder = folder
         self._source = source
         try:
-            # Not compressed, as it was written: of a compressed one nobody knows how large it is.
+            # Never compressed: the size of a compressed file is not known before it is unpacked.
             with tarfile.open(source, "r:") as tar:
                 self.contents = _read_contents(tar)
                 _unpack(tar, folder, self._digests())
         except (OSError, tarfile.TarError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise InvalidArtifact(f"{source} is no backup: {error}", code="invalid_backup") from error
+            raise InvalidArtifact(f"{source} is not a backup: {error}", code="invalid_backup") from error
         for name, digest in self._digests().items():
             if not (folder / name).is_file() or sha256_file(folder / name) != digest:
                 raise _damaged(source, name)
@@ -92,12 +92,12 @@ class ArchiveReader:
                 raise _damaged(source, name)
 
     def _digests(self) -> dict[str, str]:
-        """Return every file's digest, as the table has it."""
+        """Return the digests of all files from the table of contents."""
         parts = {name: part["sha256"] for name, part in self.contents["parts"].items()}
         return {**parts, **self.contents["files"]}
 
     def lines(self, name: str) -> Iterator[Any]:
-        """Yield the records of a part. Raises `InvalidArtifact` for what no backup has."""
+        """Yield the records of a part. Raises `InvalidArtifact` for a part that is missing or invalid."""
         if name not in self.contents["parts"]:
             raise _damaged(self._source, name)
         try:
@@ -120,32 +120,32 @@ class ArchiveReader:
 
 
 def _read_contents(tar: tarfile.TarFile) -> dict[str, Any]:
-    """Return the table, which comes first. Raises `ValueError` and what it is not asked for."""
+    """Return the table of contents, which comes first. Raises `ValueError`, or as parsing does, for another file."""
     first = tar.next()
     if first is None or first.name != CONTENTS or not first.isreg() or first.size > _MOST_OF_CONTENTS:
-        raise ValueError("its table of contents is missing")
+        raise ValueError("the table of contents is missing")
     file = tar.extractfile(first)
     contents: dict[str, Any] = json.loads(file.read(first.size)) if file else {}
     if contents.get("format") != FORMAT:
-        raise ValueError(f"it is of another format: {contents.get('format')}")
+        raise ValueError(f"the format is unknown: {contents.get('format')}")
     if not isinstance(contents["schema"], str | None):
-        raise TypeError("it names no schema")
+        raise TypeError("the schema is missing")
     return contents
 
 
 def _unpack(tar: tarfile.TarFile, folder: Path, listed: Collection[str]) -> None:
-    """Unpack the files that are listed, and no other. Raises `ValueError` for one that is no plain file."""
+    """Unpack the listed files and no others. Raises `ValueError` for one that is not a regular file."""
     for member in tar:
         if member.name not in listed:
             continue
         # Earlier releases kept links as links.
         if not (member.isreg() or member.issym() or member.islnk()) or member.issparse():
-            raise ValueError(f"{member.name} is no plain file")
+            raise ValueError(f"{member.name} is not a regular file")
         tar.extract(member, folder, filter="data")
 
 
 def _files(folders: dict[str, Path]) -> Iterator[tuple[str, Path]]:
-    """Yield every file of the folders with its name in the archive; a folder may be a single file, too."""
+    """Yield every file of the folders with its name in the archive. A folder may be a single file."""
     for name, folder in folders.items():
         for path in [folder] if folder.is_file() else sorted(folder.rglob("*")):
             if path.is_file():
@@ -153,7 +153,7 @@ def _files(folders: dict[str, Path]) -> Iterator[tuple[str, Path]]:
 
 
 def _damaged(source: Path, name: str) -> InvalidArtifact:
-    return InvalidArtifact(f"{source} is damaged: {name} is not what was written", code="invalid_backup")
+    return InvalidArtifact(f"{source} is damaged: the digest of {name} does not match", code="invalid_backup")
 
 
 def _write_tar(file: IO[bytes], contents: dict[str, Any], parts: list[Path], files: dict[str, Path]) -> None:

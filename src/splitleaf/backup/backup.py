@@ -1,8 +1,8 @@
-"""An installation -> one file -> another one: the database, the broker's unfinished work, the models, the secret.
+"""Back up an installation to one file and restore it: database, unfinished work of the broker, models, secret.
 
-Work moves on while it is read: from waiting to final, from final to recorded. It is read in that order and the
-database last, so nothing slips through between; what was read twice is told by its id when it is put back. Dead
-letters come from work and may become work again, so they are read before it and after it.
+Work moves on while it is read: from waiting to final, from final to recorded. The backup reads in that order, and the
+database last, so it misses nothing. What it reads twice is recognized by its id at the restore. Dead letters come from
+work and can become work again, so they are read both before and after it.
 """
 
 from __future__ import annotations
@@ -36,18 +36,18 @@ from splitleaf.settings import Settings
 
 TASKS, STATES, LETTERS, ROWS, SECRET = "tasks.gz", "states.gz", "letters.gz", "rows.gz", "secret"
 MODELS = "models"
-_EMPTY = "a backup is restored into an empty installation"
+_EMPTY = "restore a backup into an empty installation"
 
 
 @dataclass(slots=True)
 class Account:
-    """What was taken along, or put back."""
+    """What a backup contains, or a restore has restored."""
 
     rows: int = 0
     tasks: int = 0
-    """Accepted and without a final state."""
+    """Accepted, without a final state."""
     states: int = 0
-    """Final and not yet recorded."""
+    """Final, not recorded yet."""
     letters: int = 0
     models: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -55,9 +55,9 @@ class Account:
 
 
 def back_up(settings: Settings, target: Path, *, with_models: bool = True) -> tuple[Path, Account]:
-    """Write a backup and return its file; a folder gets one that is named after the time.
+    """Write a backup and return its file. In a folder, the file is named after the time.
 
-    The system may run meanwhile. Raises `DependencyDown` when broker or database do not answer.
+    The system may keep running. Raises `DependencyDown` when the broker or the database does not answer.
     """
     now_ms = SystemClock().now_ms()
     if target.is_dir():
@@ -76,10 +76,10 @@ def back_up(settings: Settings, target: Path, *, with_models: bool = True) -> tu
 
 
 def restore(settings: Settings, source: Path, *, with_models: bool = True) -> Account:
-    """Put a backup into an empty installation that does not run.
+    """Restore a backup into an empty installation that is not running.
 
-    Raises `InvalidArtifact` (`invalid_backup`) before anything is written, and `Conflict` (`not_empty`) when
-    there is something already.
+    Raises `InvalidArtifact` (`invalid_backup`) before anything is written, and `Conflict` (`not_empty`) if the
+    installation is not empty.
     """
     with _scratch(source.parent) as folder:
         reader, account = ArchiveReader(source, folder), Account()
@@ -92,7 +92,7 @@ def restore(settings: Settings, source: Path, *, with_models: bool = True) -> Ac
 
 @contextlib.contextmanager
 def _scratch(beside: Path) -> Iterator[Path]:
-    """Give a folder beside the backup: there is room for it, which `/tmp` of a container may not have."""
+    """Yield a temporary folder next to the backup, because `/tmp` of a container can be too small."""
     try:
         folder = tempfile.TemporaryDirectory(prefix=".splitleaf-", dir=beside)
     except OSError as error:
@@ -120,7 +120,7 @@ async def _save_work(settings: Settings, writer: ArchiveWriter) -> None:
 async def _kept(
     letters: AsyncIterator[SavedLetter], keep: Callable[[dict[str, object]], None], known: Collection[str]
 ) -> AsyncIterator[SavedLetter]:
-    """Keep the letters of tasks that are not known yet, and yield them."""
+    """Write the letters of tasks that are not known yet, and yield them."""
     async for letter in letters:
         if letter.task_id not in known:
             keep(write_letter(letter))
@@ -128,7 +128,7 @@ async def _kept(
 
 
 def _save_rows(settings: Settings, writer: ArchiveWriter) -> str | None:
-    """Return the schema that the rows are of."""
+    """Return the schema of the rows."""
     with contextlib.closing(_database(settings)) as database, writer.lines(ROWS) as keep:
         schema = database.schema()
         for row in database.rows() if schema else ():
@@ -149,14 +149,14 @@ def _require_records(reader: ArchiveReader, source: Path) -> None:
             try:
                 read(line)
             except (ValueError, TypeError, LookupError, AttributeError, SplitleafError) as error:
-                detail = f"{source}: a record of {name} is wrong: {error}"
+                detail = f"{source}: a record of {name} is invalid: {error}"
                 raise InvalidArtifact(detail, code="invalid_backup") from error
 
 
 async def _restore(settings: Settings, reader: ArchiveReader, account: Account) -> None:
     async with _work(settings) as (queue, archive):
         if not await archive.is_empty():
-            raise Conflict(f"the broker has work in it; {_EMPTY}", code="not_empty")
+            raise Conflict(f"the broker contains work; {_EMPTY}", code="not_empty")
         await asyncio.to_thread(_restore_rows, settings, reader, account)
         _restore_secret(settings, reader, account)
         await _restore_states(settings, reader, account)
@@ -170,13 +170,13 @@ def _restore_rows(settings: Settings, reader: ArchiveReader, account: Account) -
     schema = reader.contents["schema"]
     with contextlib.closing(_database(settings)) as database:
         if not database.is_empty():
-            raise Conflict(f"the database has rows; {_EMPTY}", code="not_empty")
+            raise Conflict(f"the database contains rows; {_EMPTY}", code="not_empty")
         if schema:
             account.rows = database.fill(((name, row) for name, row in reader.lines(ROWS)), schema)
 
 
 async def _restore_states(settings: Settings, reader: ArchiveReader, account: Account) -> None:
-    """Record what the recorder had not come to. What the database has already is skipped by its id."""
+    """Record the final states that were not recorded. Those that the database has are skipped by their ids."""
     documents = [line.encode() for line in reader.lines(STATES)]
     account.states = len(documents)
     with contextlib.closing(new_store(settings)) as store:
@@ -186,7 +186,7 @@ async def _restore_states(settings: Settings, reader: ArchiveReader, account: Ac
 
 
 async def _restore_tasks(settings: Settings, queue: RedisJobQueue, reader: ArchiveReader, account: Account) -> None:
-    """Accept the work anew. What became final while the backup was made is left out."""
+    """Accept the tasks again. Those that became final during the backup are left out."""
     with contextlib.closing(new_store(settings)) as store:
         for line in reader.lines(TASKS):
             task = read_task(line)
@@ -196,22 +196,22 @@ async def _restore_tasks(settings: Settings, queue: RedisJobQueue, reader: Archi
 
 
 def _restore_secret(settings: Settings, reader: ArchiveReader, account: Account) -> None:
-    """Without the same secret, every visitor would be another one to the experiments."""
+    """Restore the secret: without it, every visitor becomes a new unit of the experiments."""
     secret = reader.text(SECRET)
     if not keep_secret(settings, secret):
         account.notes.append(
-            "the secret of this installation is another one: visitors may change their version, and logins end; "
-            "give it the backup's (the member `secret` of the file) to avoid that"
+            "this installation has a different secret: visitors may change their version, and sessions end; "
+            "to avoid that, set the secret of the backup (the member `secret` of the file)"
         )
 
 
 def _restore_models(models_dir: Path, reader: ArchiveReader, account: Account) -> None:
-    """Put back the versions that are not there; one that is there is never overwritten."""
+    """Restore the versions that are missing. An existing one is never overwritten."""
     models_dir.mkdir(parents=True, exist_ok=True)
     for path in sorted(reader.folder(MODELS).glob("*")) if reader.folder(MODELS).is_dir() else ():
         place = models_dir / path.name
         if place.exists():
-            account.notes.append(f"{place} is there already, and was left as it is")
+            account.notes.append(f"{place} exists already and was not changed")
         elif path.is_dir():
             shutil.copytree(path, place)
             account.models.append(path.name)
@@ -242,7 +242,7 @@ def _database(settings: Settings) -> SqlArchive:
 
 
 class _SavedFeed:
-    """`OutcomeFeed` of a backup's final states."""
+    """An `OutcomeFeed` of the final states in a backup."""
 
     def __init__(self, documents: Sequence[bytes]) -> None:
         self._left = [FeedEntry(str(place), decode_state(one)) for place, one in enumerate(documents)]

@@ -1,4 +1,4 @@
-"""What the doctor looks at in the broker, and in what works through it."""
+"""Checks of the broker, the workers and the queue."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ FULL_SHARE: Final = 0.8
 
 
 def check_broker(settings: Settings) -> Iterator[Finding]:
-    """Can it be reached, does it keep what it is given, and who gets at it?"""
+    """Check that the broker can be reached, is durable and has a password."""
     url = _url(settings)
     if url is None:
         from splitleaf.jobs.server_programs import choose_server
 
         program = choose_server(settings.data_dir / EMBEDDED_FOLDER)
-        yield Finding("broker", "ok", f"embedded ({program.release}); for `splitleaf up` alone")
+        yield Finding("broker", "ok", f"embedded ({program.release}); only `splitleaf up` uses it")
         return
     facts = asyncio.run(_facts(url))
     yield Finding("broker", "ok", f"version {facts.get('valkey_version') or facts.get('redis_version', 'unknown')}")
@@ -39,22 +39,22 @@ def check_broker(settings: Settings) -> Iterator[Finding]:
 
 
 def check_clock(settings: Settings) -> Iterator[Finding]:
-    """Deadlines are the broker's, times of records this machine's."""
+    """Compare the clocks: the broker's sets deadlines, this machine's dates records."""
     if not settings.redis_url:
         return
     try:
         skew_ms = asyncio.run(_skew_ms(check_broker_url(settings.redis_url)))
     except SplitleafError:
-        return  # the check before has said why
+        return  # `check_broker` has reported why
     if abs(skew_ms) > MOST_SKEW_MS:
-        detail = f"the broker's clock is {skew_ms / 1000:+.1f} s from this machine's: deadlines and records do not fit"
-        yield Finding("clock", "problem", detail, "run a time service (NTP) on both")
+        detail = f"the broker's clock differs by {skew_ms / 1000:+.1f} s: deadlines and recorded times do not match"
+        yield Finding("clock", "problem", detail, "synchronize both clocks, for example with NTP")
     else:
-        yield Finding("clock", "ok", "that of the broker and this machine's agree")
+        yield Finding("clock", "ok", "the clocks of the broker and of this machine agree")
 
 
 def check_work(settings: Settings) -> Iterator[Finding]:
-    """Who works, and what nobody has done."""
+    """Check the workers, the dead letters and the backlog of the recorder."""
     url = _url(settings)
     if url is None:
         return
@@ -65,20 +65,20 @@ def check_work(settings: Settings) -> Iterator[Finding]:
         yield Finding(
             "records",
             "problem",
-            f"{unrecorded} outcomes wait to be recorded",
-            "is a controller running, and the database up?",
+            f"{unrecorded} outcomes are not recorded yet",
+            "check that a controller is running and that the database is up",
         )
 
 
 def _url(settings: Settings) -> str | None:
-    """Return where the broker is; None for an embedded one that does not run."""
+    """Return the broker's URL; None for an embedded one that is not running."""
     if settings.redis_url:
         return check_broker_url(settings.redis_url)
     return running_broker_url(settings.data_dir) if is_in_use(settings.data_dir) else None
 
 
 async def _facts(url: str) -> Mapping[str, str]:
-    """Return what the broker says of itself."""
+    """Return the broker's `INFO`."""
     from splitleaf.jobs.redis.address import parse_address
     from splitleaf.jobs.redis.connection import check_server
     from splitleaf.jobs.redis.discovery import connect
@@ -86,7 +86,7 @@ async def _facts(url: str) -> Mapping[str, str]:
 
     try:
         async with asyncio.timeout(WITHIN_S):
-            # Without its memory, of which there is more to say.
+            # Without its memory, which has checks of its own.
             connection = await connect(parse_address(url), lambda facts: check_server({**facts, "maxmemory": "0"}))
     except OSError as error:
         raise translate_error(error) from error
@@ -100,7 +100,7 @@ async def _skew_ms(url: str) -> int:
 
     client, clock = RedisClient(url, timeout_s=WITHIN_S), SystemClock()
     try:
-        await client.call("PING")  # connects: only the round trip itself may be in the measure
+        await client.call("PING")  # connects, so that only the round trip is measured
         before_ms = clock.now_ms()
         seconds, microseconds = await client.call("TIME")
         middle_ms = (before_ms + clock.now_ms()) / 2
@@ -128,29 +128,34 @@ async def _look(settings: Settings, url: str) -> tuple[Sequence[WorkerReport], S
 def _of_memory(facts: Mapping[str, str]) -> Iterator[Finding]:
     policy, most = facts.get("maxmemory_policy"), int(facts.get("maxmemory", "0"))
     if policy != "noeviction":
-        yield Finding("broker memory", "problem", f"{policy} throws work away", "set maxmemory-policy noeviction")
+        yield Finding(
+            "broker memory",
+            "problem",
+            f"the eviction policy {policy} deletes accepted work",
+            "set maxmemory-policy noeviction",
+        )
     elif not most:
-        advice = "set maxmemory, so that a full broker refuses work in place of the system ending it"
-        yield Finding("broker memory", "note", "no bound is set", advice)
+        advice = "set maxmemory; a full broker then rejects work, and the system does not end it"
+        yield Finding("broker memory", "note", "no limit is set", advice)
     elif int(facts.get("used_memory", "0")) > FULL_SHARE * most:
         used = int(facts["used_memory"]) / most
-        yield Finding("broker memory", "warning", f"{used:.0%} of maxmemory is used", "look at `GET /admin/api/queue`")
+        yield Finding("broker memory", "warning", f"{used:.0%} of maxmemory is used", "see `GET /admin/api/queue`")
 
 
 def _of_durability(facts: Mapping[str, str]) -> Iterator[Finding]:
     if facts.get("aof_enabled") != "1":
         yield Finding("broker durability", "warning", "a restart loses accepted work", "set appendonly yes")
     elif facts.get("aof_last_write_status", "ok") != "ok":
-        yield Finding("broker durability", "problem", "its last write failed", "is its disk full? see its log")
+        yield Finding("broker durability", "problem", "the last write failed", "check its disk and its log")
 
 
 def _of_replicas(settings: Settings, facts: Mapping[str, str]) -> Iterator[Finding]:
     wanted, there = settings.queue.replicas, int(facts.get("connected_slaves", "0"))
     if there < wanted:
-        detail = f"{there} replicas follow it and SPLITLEAF_QUEUE__REPLICAS wants {wanted}: nothing is accepted"
+        detail = f"SPLITLEAF_QUEUE__REPLICAS is {wanted} and {there} replicas are connected: no image is accepted"
         yield Finding("broker replicas", "problem", detail, "start the missing replicas, or lower the setting")
     elif wanted and there == wanted:
-        detail = f"{there} replicas follow it, as many as are waited for: without one of them nothing is accepted"
+        detail = f"{there} replicas are connected, exactly as many as required: if one fails, no image is accepted"
         yield Finding("broker replicas", "warning", detail, "add a replica")
 
 
@@ -163,16 +168,18 @@ def _of_access(url: str) -> Iterator[Finding]:
         yield Finding(
             "broker access",
             "problem",
-            "it is reached over the network without a password: whoever reaches it reads and changes everything",
-            "give it a user as deploy/secrets/make_secrets.py does, and put the password into SPLITLEAF_REDIS_URL",
+            "it is on the network without a password: anyone who can reach it can read and change everything",
+            "add a user as deploy/secrets/make_secrets.py does; put its password into SPLITLEAF_REDIS_URL",
         )
 
 
 def _of_workers(workers: Sequence[WorkerReport]) -> Iterator[Finding]:
     if not workers:
-        yield Finding("workers", "problem", "none has reported within the last seconds", "start `splitleaf worker`")
+        yield Finding(
+            "workers", "problem", "no worker has reported in the last few seconds", "start `splitleaf worker`"
+        )
         return
-    yield Finding("workers", "ok", f"{len(workers)} at work")
+    yield Finding("workers", "ok", f"{len(workers)} running")
     failed = {
         version: status
         for worker in workers
@@ -180,11 +187,13 @@ def _of_workers(workers: Sequence[WorkerReport]) -> Iterator[Finding]:
         if status.startswith("failed")
     }
     for version, status in failed.items():
-        yield Finding(f"worker of {version}", "problem", status, "`splitleaf models verify` says more; import it again")
+        yield Finding(
+            f"worker of {version}", "problem", status, "run `splitleaf models verify` for details, then import it again"
+        )
 
 
 def _of_queues(depths: Sequence[QueueDepth]) -> Iterator[Finding]:
     for version, letters in sorted({one.version: one.dead_letters for one in depths}.items()):
         if letters:
-            advice = f"see `GET /admin/api/dead-letters?version={version}`; retry or discard them"
-            yield Finding("dead letters", "warning", f"{letters} images took down workers of {version}", advice)
+            advice = f"list them with `GET /admin/api/dead-letters?version={version}`, then retry or discard them"
+            yield Finding("dead letters", "warning", f"{letters} images ended workers of {version}", advice)

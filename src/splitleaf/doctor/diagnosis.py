@@ -1,4 +1,4 @@
-"""What `splitleaf doctor` looks at. Each check names what is wrong and what to do."""
+"""All checks of `splitleaf doctor`. Each finding says what is wrong and what to do about it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from splitleaf.core.errors import SplitleafError
 from splitleaf.doctor.broker import check_broker, check_clock, check_work
 from splitleaf.doctor.database import check_database, check_keys
 from splitleaf.doctor.findings import Finding, Level
-from splitleaf.doctor.ingress import check_door, check_port, check_secrets
+from splitleaf.doctor.ingress import check_ingress, check_port, check_secrets
 from splitleaf.registry.catalogue import VersionFolder
 from splitleaf.registry.digests import verify_version
 from splitleaf.settings import Settings, read_settings
@@ -22,13 +22,16 @@ NO_FREE_BYTES = 100_000_000
 
 
 def diagnose() -> list[Finding]:
-    """Look at everything; a check that breaks is a finding, too."""
+    """Run all checks. A check that fails to run is a finding, too."""
     python = Finding("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}")
     try:
         settings = read_settings()
     except SplitleafError as error:
-        return [python, Finding("settings", "problem", error.detail, "`splitleaf doctor --settings` lists all")]
-    findings = [python, Finding("settings", "ok", "all known and valid")]
+        return [
+            python,
+            Finding("settings", "problem", error.detail, "list all settings with `splitleaf doctor --settings`"),
+        ]
+    findings = [python, Finding("settings", "ok", "all are known and valid")]
     for check in CHECKS:
         findings += _guarded(check, settings)
     return findings
@@ -40,7 +43,7 @@ def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings)
         return list(check(settings))
     except SplitleafError as error:
         return [Finding(name, "problem", error.detail)]
-    except Exception as error:  # noqa: BLE001 - the doctor must not fall ill itself
+    except Exception as error:  # noqa: BLE001 - a check that fails must not end the others
         return [Finding(name, "problem", f"{type(error).__name__}: {error}")]
 
 
@@ -69,21 +72,25 @@ def check_models(settings: Settings) -> Iterator[Finding]:
             yield Finding(f"model {one.version}", "ok", how)
     champion = read_repository(settings.models_dir).aliases.get(CHAMPION)
     served = default_alias(settings.models_dir, CHAMPION)
-    advice = '[aliases] champion = "v1" in repository.toml, or `splitleaf models alias champion v1`'
+    advice = 'set [aliases] champion = "v1" in repository.toml, or run `splitleaf models alias champion v1`'
     if not champion:
-        yield Finding("champion", "warning", f"repository.toml names none; the first version answers: {served}", advice)
+        yield Finding(
+            "champion", "warning", f"repository.toml names none, so the first version answers: {served}", advice
+        )
     elif champion not in [one.version for one in folders if one.state == "imported"]:
         yield Finding("champion", "problem", f"repository.toml names {champion}, which is not imported", advice)
 
 
 def _verified(settings: Settings, folders: Sequence[VersionFolder]) -> tuple[dict[str, str], str]:
-    """Return version -> what is wrong (empty: nothing), and what was looked at."""
+    """Return version -> problem (empty if there is none), and what was checked."""
     if importlib.util.find_spec("onnxruntime") is not None:
         from splitleaf.installation.verification import verify
 
-        return verify(settings.models_dir, []), "digests match, golden images answered"
-    # An API's image has no runtime.
-    return {one.version: _damage(one) for one in folders}, "digests match; not loaded, for there is no runtime here"
+        return verify(settings.models_dir, []), "digests match; golden images are answered as recorded"
+    # The API's container image has no runtime.
+    return {
+        one.version: _damage(one) for one in folders
+    }, "digests match; not loaded, because no runtime is installed here"
 
 
 def _damage(folder: VersionFolder) -> str:
@@ -96,11 +103,11 @@ def _damage(folder: VersionFolder) -> str:
 
 
 def check_disk(settings: Settings) -> Iterator[Finding]:
-    """Is there room for what is recorded?"""
+    """Check the free disk space."""
     folder = settings.data_dir if settings.data_dir.exists() else settings.data_dir.resolve().parent
     free = shutil.disk_usage(folder).free
     level: Level = "ok" if free > FEW_FREE_BYTES else "warning" if free > NO_FREE_BYTES else "problem"
-    yield Finding("disk", level, f"{free / 1e9:.1f} GB free", "" if level == "ok" else f"make room in {folder}")
+    yield Finding("disk", level, f"{free / 1e9:.1f} GB free", "" if level == "ok" else f"free disk space in {folder}")
 
 
 def check_import_environment(settings: Settings) -> Iterator[Finding]:
@@ -109,7 +116,7 @@ def check_import_environment(settings: Settings) -> Iterator[Finding]:
     try:
         find_import_python(settings.import_python)
     except SplitleafError:
-        yield Finding("import environment", "note", "not installed; only imports of Keras files need it")
+        yield Finding("import environment", "note", "not installed; you need it only to import Keras files")
     else:
         yield Finding("import environment", "ok", "found")
 
@@ -121,7 +128,7 @@ CHECKS: Final[tuple[Callable[[Settings], Iterator[Finding]], ...]] = (
     check_work,
     check_database,
     check_keys,
-    check_door,
+    check_ingress,
     check_secrets,
     check_disk,
     check_import_environment,

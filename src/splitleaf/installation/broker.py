@@ -36,16 +36,16 @@ def queue_limits(settings: Settings) -> QueueLimits:
 
 
 def require_broker_url(settings: Settings) -> str:
-    """Return the broker's URL; only `splitleaf up` brings a broker of its own."""
+    """Return the broker's URL. Raises `ConfigurationError` without one: only `splitleaf up` has an embedded broker."""
     if not settings.redis_url:
-        raise ConfigurationError("SPLITLEAF_REDIS_URL is not set; `splitleaf up` brings a broker of its own")
+        raise ConfigurationError("SPLITLEAF_REDIS_URL is not set; only `splitleaf up` has an embedded broker")
     return check_broker_url(settings.redis_url)
 
 
 async def greet_broker(url: str) -> None:
-    """Look at the broker once, at a role's start.
+    """Connect to the broker once, when a role starts.
 
-    Raises `ConfigurationError` for one with which no role can work. One that does not answer may come later.
+    Raises `ConfigurationError` for a server that roles cannot use. A broker that does not answer may start later.
     """
     client = RedisClient(url, timeout_s=GREETING_S)
     try:
@@ -58,7 +58,7 @@ async def greet_broker(url: str) -> None:
 
 @contextlib.asynccontextmanager
 async def reached_broker(settings: Settings) -> AsyncIterator[str]:
-    """Give the URL of the installation's broker; an embedded one that does not run is started for so long."""
+    """Yield the URL of the installation's broker. An embedded one that is not running is started meanwhile."""
     if settings.redis_url:
         yield check_broker_url(settings.redis_url)
     elif is_in_use(settings.data_dir):
@@ -75,7 +75,7 @@ async def reached_broker(settings: Settings) -> AsyncIterator[str]:
 
 
 def installed_broker_url(settings: Settings) -> str:
-    """Return the URL of the installation's broker. Raises `DependencyDown` where an embedded one does not run."""
+    """Return the URL of the installation's broker. Raises `DependencyDown` if it is embedded and not running."""
     if settings.redis_url:
         return check_broker_url(settings.redis_url)
     return running_broker_url(settings.data_dir)
@@ -86,7 +86,7 @@ def running_broker_url(data_dir: Path) -> str:
     socket = data_dir.absolute() / EMBEDDED_FOLDER / "broker.sock"
     if not socket.exists():
         raise DependencyDown(
-            f"no broker runs: {socket} is not there; start the system with `splitleaf up`, or name its folder "
+            f"the broker is not running ({socket} does not exist); start it with `splitleaf up`, or name its folder "
             "with --data",
             code="server_unreachable",
         )
@@ -94,12 +94,12 @@ def running_broker_url(data_dir: Path) -> str:
 
 
 def check_broker_url(url: str) -> str:
-    """Return the URL; raise `ConfigurationError`, which does not repeat a password, unless it can be read."""
+    """Return the URL. Raises `ConfigurationError` for an invalid one; the message does not contain the password."""
     try:
         parse_address(url)
     except ValueError as error:
         raise ConfigurationError(
-            "SPLITLEAF_REDIS_URL cannot be read; it is like redis://host:6379/0, rediss://..., unix:///path "
+            "SPLITLEAF_REDIS_URL is invalid; use redis://host:6379/0, rediss://..., unix:///path "
             "or redis+sentinel://host,host,host/name",
             code="invalid_broker_url",
         ) from error

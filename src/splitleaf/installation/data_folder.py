@@ -1,4 +1,4 @@
-"""The data folder: made for its owner alone, and used by one running system at a time."""
+"""The data folder: only its owner can read it, and one running system uses it at a time."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ LOCK_NAME = "up.lock"
 
 
 def make_data_dir(data_dir: Path) -> None:
-    """Make the folder if there is none. Raises `ConfigurationError` when that cannot be."""
+    """Create the folder if it does not exist. Raises `ConfigurationError` when that fails."""
     try:
         data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise ConfigurationError(
-            f"the data folder {data_dir.absolute()} cannot be made: {error.strerror}", code="data_unusable"
+            f"the data folder {data_dir.absolute()} cannot be created: {error.strerror}", code="data_unusable"
         ) from error
 
 
 @contextmanager
 def held(data_dir: Path) -> Iterator[None]:
-    """Keep the folder for this process. The lock goes with the process, however it ends.
+    """Lock the folder for this process. The lock ends with the process, even if the process is killed.
 
     Raises `ConfigurationError` when another process holds it, or when it cannot be written to.
     """
@@ -44,7 +44,7 @@ def held(data_dir: Path) -> Iterator[None]:
 
 
 def is_in_use(data_dir: Path) -> bool:
-    """Tell whether a running `splitleaf up` holds the folder."""
+    """Return whether a running `splitleaf up` holds the folder."""
     try:
         descriptor = os.open(data_dir / LOCK_NAME, os.O_RDONLY)
     except OSError:
@@ -65,7 +65,7 @@ def _lock(descriptor: int, data_dir: Path) -> None:
         owner = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
         raise ConfigurationError(
             f"{data_dir.absolute()} is in use by another `splitleaf up` (process {owner}); "
-            "stop that one, or name another folder with --data",
+            "stop it, or name another folder with --data",
             code="data_in_use",
         ) from None
     os.ftruncate(descriptor, 0)

@@ -1,4 +1,4 @@
-"""Kept images as the settings describe them."""
+"""The archive of kept images, built from settings."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ _DAY_MS = 86_400_000
 
 
 def new_archive(settings: Settings) -> ImageArchive | None:
-    """Return where images are kept; None where they are not."""
+    """Return the archive for new images; None if images are not kept."""
     return DirectoryImageArchive(_folder(settings)) if settings.retention.enabled else None
 
 
 def kept_archive(settings: Settings) -> ImageArchive | None:
-    """Return where images lie, also when this process was not told that some are kept; None where none do."""
+    """Return the archive of images that exist, even if this process does not keep any; None without an archive."""
     folder = _folder(settings)
     return DirectoryImageArchive(folder) if settings.retention.enabled or folder.is_dir() else None
 

@@ -1,4 +1,4 @@
-"""The repository of versions as a process meets it at its start."""
+"""Checks of the repository of versions when a process starts."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ def require_repository(models_dir: Path) -> None:
     place = models_dir.absolute()
     if not models_dir.is_dir():
         raise ConfigurationError(
-            f"there is no models folder at {place}; name one with --models or SPLITLEAF_MODELS_DIR", code="no_models"
+            f"the models folder {place} does not exist; name it with --models or SPLITLEAF_MODELS_DIR", code="no_models"
         )
     if not os.access(models_dir, os.R_OK | os.X_OK):
         raise ConfigurationError(f"the models folder {place} cannot be read by this user", code="no_models")
 
 
 def default_alias(models_dir: Path, alias: str) -> str:
-    """Return where an alias points that was never moved: what `repository.toml` names.
+    """Return the version of an alias that was never moved: the one that `repository.toml` names.
 
-    Where that names no champion, it is the first imported version, so that a folder with one model answers.
+    If it names no champion, this is the first imported version, so a folder with a single model works.
     """
     named = read_repository(models_dir).aliases.get(alias, "")
     if named or alias != CHAMPION:
@@ -34,7 +34,7 @@ def default_alias(models_dir: Path, alias: str) -> str:
 
 
 def unserved_versions(models_dir: Path) -> list[str]:
-    """Return a sentence on each version that no worker can serve: what is wrong, and what to do."""
+    """Return a sentence for each version that no worker can serve: the problem and the solution."""
     folders = Catalogue(models_dir).scan()
     if not folders:
         return [f"There is no version in {models_dir.absolute()}; see `splitleaf models import --help`."]

@@ -1,4 +1,4 @@
-"""Secrets of an installation: given by the operator, or made once and kept in the data folder."""
+"""Secrets of an installation: set by the operator, or created once in the data folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SHORTEST = 16
 def read_secret(settings: Settings) -> bytes:
     """Return the installation's secret; all API replicas must share it.
 
-    Raises `ConfigurationError` when one is given but too short to be a secret.
+    Raises `ConfigurationError` for one that is too short.
     """
     given = settings.secret.get_secret_value()
     if settings.secret_file is not None:
@@ -34,7 +34,7 @@ def read_secret(settings: Settings) -> bytes:
 
 
 def keep_secret(settings: Settings, secret: str) -> bool:
-    """Make this the installation's secret, where it is kept in the data folder; tell whether it is the secret now."""
+    """Make this the installation's secret if it is stored in the data folder; return whether it is the secret now."""
     if settings.secret_file is not None or settings.secret.get_secret_value():
         return read_secret(settings).decode() == secret
     path = settings.data_dir / SECRET_NAME
@@ -55,18 +55,18 @@ def _fresh() -> str:
 
 
 def _kept(path: Path, fresh: Callable[[], str] = _fresh) -> str:
-    """Return what the file holds, making it first if there is none; safe when several processes do so."""
+    """Return the content of the file, which is created if it is missing. Several processes may do so at once."""
     make_data_dir(path.parent)
     if not path.exists():
         _make(path, fresh())
     kept = _read(path)
     if len(kept) < _SHORTEST:
-        raise ConfigurationError(f"{path} holds no secret; remove it, and a new one is made")
+        raise ConfigurationError(f"{path} does not contain a secret; remove it to have a new one created")
     return kept
 
 
 def _make(path: Path, secret: str) -> None:
-    """The file appears whole or not at all: nobody may read the empty beginning of a secret."""
+    """Create the file in one step: no process may read a part of a secret."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
@@ -74,7 +74,7 @@ def _make(path: Path, secret: str) -> None:
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
     except OSError as error:
-        raise ConfigurationError(f"no secret can be kept in {path}: {error.strerror}") from error
+        raise ConfigurationError(f"the secret cannot be stored in {path}: {error.strerror}") from error
     finally:
         draft.unlink(missing_ok=True)
 

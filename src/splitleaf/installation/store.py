@@ -1,4 +1,4 @@
-"""The outcome store as the settings describe it."""
+"""The outcome store, built from settings."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ TRY_AGAIN_S: Final = 2.0
 
 
 def new_store(settings: Settings) -> OutcomeStore:
-    """Return the store; its database need not answer yet."""
-    # Imported here: it takes a third of a second, which other parts of the start can use.
+    """Return the store. Its database does not have to answer yet."""
+    # Imported here because it takes a third of a second, during which other parts can start.
     from splitleaf.outcomes.sql import SqlOutcomeStore
 
     if not settings.database_url:
@@ -28,14 +28,14 @@ def new_store(settings: Settings) -> OutcomeStore:
 
 
 async def migrate_when_it_answers(store: OutcomeStore, tried: asyncio.Event, again_s: float = TRY_AGAIN_S) -> None:
-    """Bring the database up to date, however late it comes; `tried` is set after the first attempt."""
+    """Migrate the database as soon as it answers; `tried` is set after the first attempt."""
     while True:
         try:
             await asyncio.to_thread(store.migrate)
         except DependencyDown as error:
             log.warning("not_migrated_yet", detail=error.detail, retry_in_s=again_s)
         except Exception:
-            # Of a newer release, for example. Images are answered all the same.
+            # For example, its schema belongs to a newer release. Images are still answered.
             log.exception("not_migrated")
             return
         else:

@@ -12,7 +12,7 @@ from splitleaf.registry.catalogue import Catalogue
 
 
 def verify(models_dir: Path, versions: Collection[str]) -> dict[str, str]:
-    """Load versions as a worker would, each in a capped child; return version -> what is wrong (empty: nothing)."""
+    """Load versions as a worker does, each in a sandboxed child; return version -> problem (empty if there is none)."""
     require_repository(models_dir)
     folders = {one.version: one for one in Catalogue(models_dir).scan()}
     results: dict[str, str] = {}

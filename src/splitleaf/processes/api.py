@@ -35,7 +35,7 @@ def run_api(parent_fd: int | None) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, but signals are handled by the role, which also watches its parent."""
+    """uvicorn without its signal handlers: the role handles signals and watches its parent process."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -1,4 +1,4 @@
-"""What the API stands on: opened in order, closed in the reverse order."""
+"""The services of the API, opened in order and closed in reverse order."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ KEEPING_NICENESS = 10
 
 @dataclass(frozen=True, slots=True)
 class ApiObservers:
-    """Who is told of what happens in this process."""
+    """Callbacks for metrics and traces of this process."""
 
     tracer: Tracer = NO_TRACER
     accepted: Callable[[Task], None] = lambda _task: None
@@ -63,7 +63,7 @@ class ApiObservers:
 async def open_services(
     settings: Settings, is_draining: Callable[[], bool], observers: ApiObservers
 ) -> AsyncIterator[ApiServices]:
-    """Open everything that the API stands on, and close it in order."""
+    """Open the services of the API, and close them in reverse order."""
     secrets, clock = derive_secrets(read_secret(settings)), SystemClock()
     url, limits = require_broker_url(settings), queue_limits(settings)
     await greet_broker(url)
@@ -149,7 +149,7 @@ async def _start_intake(settings: Settings) -> PooledIntake:
 async def _keeping(
     settings: Settings, archive: ImageArchive, on_done: Callable[[bool], None]
 ) -> AsyncIterator[ImageKeeping]:
-    """Keep images with a decoding child of their own, which gives way to those that answers wait for."""
+    """Keep images with a separate decoding process, of lower priority than those that requests wait for."""
     limits = ImageLimits(max_bytes=settings.api.max_upload_bytes, niceness=KEEPING_NICENESS)
     async with _closing(await PooledIntake.start(limits, 1)) as intake:
         keeping = ImageKeeping(intake, archive, settings.retention.max_side, on_done)
@@ -177,8 +177,8 @@ async def _kept_fresh(monitor: ServingMonitor, store: OutcomeStore) -> AsyncIter
     tried = asyncio.Event()
 
     async def keep() -> None:
-        # Once, so that nobody is answered by a default while the aliases are in tables of an older form. But a database
-        # that is down at the start must not keep the pages from coming up.
+        # Wait for the first attempt to migrate: until then aliases cannot be read and the default version answers.
+        # Do not wait longer: the pages have to load even if the database is down.
         await tried.wait()
         while monitor.snapshot.problems:
             await monitor.refresh()

@@ -1,4 +1,4 @@
-"""The controller role: writes what happened to the database, once each, guards the experiments, fills the review."""
+"""The controller role: records outcomes, guards experiments and fills the review queue."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def _control(settings: Settings, parent_fd: int | None) -> None:
 async def _measured(
     settings: Settings, url: str, feed: OutcomeFeed, store: OutcomeStore
 ) -> AsyncIterator[ControllerMetrics | None]:
-    """Look at the broker, and for drift, on behalf of all processes, where metrics are asked for."""
+    """Measure the broker and drift for all processes, if metrics are enabled."""
     instruments = start_metrics(settings)
     if instruments is None:
         yield None

@@ -26,8 +26,8 @@ from splitleaf.telemetry.logs import configure_logs
 log = structlog.get_logger(__name__)
 
 SLOW_AFTER_S = 10.0
-RECORDER_AFTER_S = 3.0
-"""The controller starts after this time even when no image can be answered yet."""
+CONTROLLER_AFTER_S = 3.0
+"""The controller starts after this time even if no image can be answered yet."""
 GRACE_S = 30.0
 
 
@@ -49,11 +49,11 @@ class _Up:
         self._settings = settings
         self._port = port
         self._stop = asyncio.Event()
-        self._hopeless = ""
+        self._failed_role = ""
         self._supervisor: Supervisor | None = None
 
     async def run(self) -> None:
-        """Run until told to stop. Raises `ConfigurationError` when a role cannot run with these settings."""
+        """Run until a signal arrives. Raises `ConfigurationError` if a role cannot run with these settings."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal)
@@ -65,20 +65,20 @@ class _Up:
             await self._start_roles(self._supervisor)
             await self._stop.wait()
         finally:
-            self._say("Stopping ... (Ctrl-C again: at once)")
+            self._say("Stopping ... (press Ctrl-C again to stop at once)")
             await self._supervisor.stop(GRACE_S)
             if broker:
                 await broker.stop()
-        if self._hopeless:
-            raise ConfigurationError(f"the {self._hopeless} cannot run with these settings", code="role_failed")
+        if self._failed_role:
+            raise ConfigurationError(f"the {self._failed_role} cannot run with these settings", code="role_failed")
 
     async def _start_roles(self, supervisor: Supervisor) -> None:
-        """Start what answers images first: the record of the answers can follow a moment later."""
+        """Start the roles that answer images first; recording the answers can start later."""
         await supervisor.start("api", "worker")
-        greeting = asyncio.create_task(self._greet_when_ready())
-        await asyncio.wait({greeting}, timeout=RECORDER_AFTER_S)
+        announcement = asyncio.create_task(self._announce_when_ready())
+        await asyncio.wait({announcement}, timeout=CONTROLLER_AFTER_S)
         await supervisor.start("controller")
-        await greeting
+        await announcement
 
     def _on_signal(self) -> None:
         if self._stop.is_set() and self._supervisor:
@@ -86,7 +86,7 @@ class _Up:
         self._stop.set()
 
     def _give_up(self, child: Child) -> None:
-        self._hopeless = child.name
+        self._failed_role = child.name
         self._stop.set()
 
     async def _start_broker(self) -> EmbeddedBroker | None:
@@ -105,29 +105,29 @@ class _Up:
         }
         keys = [*self._settings.admin_write_keys, admin_key]
         environment[f"{PREFIX}ADMIN_WRITE_KEYS"] = "[" + ",".join(f'"{key}"' for key in keys) + "]"
-        # In this order they are stopped: no new work, then the work that is there, then its record.
+        # The order of stopping: first new work ends, then work in progress, then its recording.
         roles = ("api", "worker", "controller")
         return [Child(role, (role,), environment | self._metrics_port(place)) for place, role in enumerate(roles)]
 
     def _metrics_port(self, place: int) -> dict[str, str]:
-        """Return the setting that gives each role a port of its own for its metrics."""
+        """Return the setting of a role's metrics port: each role has its own."""
         first = self._settings.metrics.port
         return {f"{PREFIX}METRICS__PORT": str(first + place)} if first else {}
 
-    async def _greet_when_ready(self) -> None:
-        """Greet as soon as images are answered; say what is missing where that takes long, or can never be."""
+    async def _announce_when_ready(self) -> None:
+        """Say when images can be answered. If that takes long, or cannot happen, say what is missing."""
         loop = asyncio.get_running_loop()
-        slow_at, is_told = loop.time() + SLOW_AFTER_S, False
+        slow_at, is_warned = loop.time() + SLOW_AFTER_S, False
         is_empty = not Catalogue(self._settings.models_dir).imported()
         while not self._stop.is_set():
             problems = await ask_ready(self._settings.api.host, self._port)
             if problems == ():
                 self._say("", "  Splitleaf is ready.", *self._unserved(), *self._addresses())
                 return
-            if not is_told and (loop.time() > slow_at or (problems and is_empty)):
-                is_told = True
+            if not is_warned and (loop.time() > slow_at or (problems and is_empty)):
+                is_warned = True
                 why = ", ".join(problems) if problems else "the API does not answer yet"
-                advice = self._unserved() or ["  `splitleaf doctor` looks for causes."]
+                advice = self._unserved() or ["  Run `splitleaf doctor` to find the cause."]
                 self._say("", f"  Not ready: {why}.", *advice, *self._addresses())
             await asyncio.sleep(0.05)
 
@@ -142,18 +142,18 @@ class _Up:
         return (*lines, "", "  Stop with Ctrl-C.", "")
 
     def _say(self, *lines: str) -> None:
-        print("\n".join(lines), flush=True)  # noqa: T201 - a person is watching
+        print("\n".join(lines), flush=True)  # noqa: T201 - for the person at the terminal
 
 
 def _port(settings: Settings, *, fixed: bool) -> int:
-    """Return the port asked for or, where nobody asked, the next free one."""
+    """Return the requested port or, if none was requested, the next free one."""
     edge = settings.api
     if fixed or f"{PREFIX}API__PORT" in os.environ:
         require_free(edge.host, edge.port)
         return edge.port
     port = next_free(edge.host, edge.port)
     if port != edge.port:
-        log.warning("port_taken", asked=edge.port, taking=port)
+        log.warning("port_in_use", requested=edge.port, port=port)
     return port
 
 

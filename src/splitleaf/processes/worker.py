@@ -98,7 +98,7 @@ def _traces(provider: TracerProvider | None) -> Sequence[WorkObserver]:
 
 
 class _Presence:
-    """Keeps the versions in step with the repository, and the directory in step with the versions."""
+    """Reloads versions when the repository changes, and reports them to the worker directory."""
 
     def __init__(
         self,
@@ -162,7 +162,7 @@ def _wanted(settings: Settings, catalogue: Catalogue) -> Callable[[], Sequence[V
 
 
 def _abort(reason: str) -> None:
-    """End at once, without clean-up: a thread that hangs in native code cannot be stopped otherwise."""
+    """End the process without clean-up: a thread that hangs in native code cannot be stopped in another way."""
     log.critical("worker_aborted", reason=reason)
     sys.stderr.flush()
     os._exit(EXIT_HUNG)

@@ -1,4 +1,4 @@
-"""Ties a process to the one that started it: when the starter is gone, the started must not live on."""
+"""Ends a process when its parent ends."""
 
 from __future__ import annotations
 

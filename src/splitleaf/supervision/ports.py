@@ -12,25 +12,25 @@ PORTS_TRIED = 20
 
 
 def require_free(host: str, port: int) -> None:
-    """Raise `ConfigurationError` saying why one cannot listen there."""
+    """Raise `ConfigurationError` if a server cannot listen there."""
     if (number := _bind_error(host, port)) == 0:
         return
     if number == errno.EADDRINUSE:
         raise ConfigurationError(
-            f"port {port} is taken; choose another with --port or SPLITLEAF_API__PORT", code="port_taken"
+            f"port {port} is in use; choose another one with --port or SPLITLEAF_API__PORT", code="port_taken"
         )
     raise ConfigurationError(f"cannot listen on {host}:{port}: {os.strerror(number)}", code="port_unusable")
 
 
 def next_free(host: str, first: int) -> int:
-    """Return the first free port from `first` on. Raises `ConfigurationError` when many are taken."""
+    """Return the first free port from `first` on. Raises `ConfigurationError` if the next `PORTS_TRIED` are in use."""
     for port in range(first, first + PORTS_TRIED):
         number = _bind_error(host, port)
         if number == 0:
             return port
         if number != errno.EADDRINUSE:
             require_free(host, port)
-    raise ConfigurationError(f"ports {first} to {first + PORTS_TRIED - 1} are taken", code="port_taken")
+    raise ConfigurationError(f"ports {first} to {first + PORTS_TRIED - 1} are in use", code="port_taken")
 
 
 def is_free(host: str, port: int) -> bool:

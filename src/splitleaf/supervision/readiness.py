@@ -1,4 +1,4 @@
-"""Asking a running API whether it is ready, with no HTTP library: importing one takes longer than the answer."""
+"""Asks a running API whether it is ready. No HTTP library: importing one takes longer than the request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def reachable(host: str) -> str:
 
 
 async def ask_ready(host: str, port: int) -> tuple[str, ...] | None:
-    """Return what keeps it from being ready (empty: nothing), or None when no Splitleaf answers there."""
+    """Return why it is not ready (empty if it is), or None if no Splitleaf answers there."""
     try:
         answer = await asyncio.wait_for(_ask(reachable(host), port), _WITHIN_S)
         head, _, text = answer.partition(b"\r\n\r\n")

@@ -1,4 +1,4 @@
-"""Running one role until it is told to stop."""
+"""Runs one role until it is stopped."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ log = structlog.get_logger(__name__)
 
 ALIVE_S = 2.0
 THREADS = 64
-"""More than the connections that a process has to its database; they are started when they are needed."""
+"""More than the database connections of a process. Threads start when they are needed."""
 GC_THRESHOLDS = (5_000, 10, 10)
 
 
 def run_role(main: Coroutine[Any, Any, None], alive_file: Path | None = None) -> None:
-    """Run a role's coroutine on uvloop. `alive_file` is touched as long as the event loop turns."""
-    # What a role has loaded by now stays for good: no collection need look through it again. Requests leave few
-    # cycles behind, so that looking for them less often costs little memory and saves a part of each request.
+    """Run a role's coroutine on uvloop. `alive_file` is touched while the event loop runs."""
+    # What a role has loaded by now stays in memory, so collections can skip it. Requests leave few reference cycles, so
+    # less frequent collections cost little memory and save time in each request.
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
@@ -34,8 +34,8 @@ def run_role(main: Coroutine[Any, Any, None], alive_file: Path | None = None) ->
 
 
 async def _with_threads(main: Coroutine[Any, Any, None]) -> None:
-    # By default there are four more than processors. A database that hangs would hold them all, and names of hosts, for
-    # example the broker's, are looked up in them, too.
+    # The default is the number of processors plus four. A database that hangs would block them all, and host names, for
+    # example the broker's, are resolved in these threads, too.
     asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(THREADS))
     await main
 

@@ -1,4 +1,4 @@
-"""Child processes kept alive: started, restarted when they die, stopped in order."""
+"""Starts child processes, restarts those that end, and stops them in order."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ import structlog
 log = structlog.get_logger(__name__)
 
 EXIT_SETTINGS = 2
-"""The exit status of `splitleaf` for settings that cannot work."""
+"""The exit status of `splitleaf` for invalid settings."""
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 3.0
 SETTLED_AFTER_S = 3.0
-"""A child that lived so long had started well: whatever killed it, the next one starts at once."""
+"""After this time a child counts as started: when it ends, the next one starts after the shortest pause."""
 
 
 @dataclass(slots=True)
 class Child:
-    """A role that must be running."""
+    """A role that the supervisor keeps running."""
 
     name: str
     arguments: Sequence[str]
@@ -35,21 +35,21 @@ class Child:
 
 
 class Supervisor:
-    """Runs `splitleaf ROLE` processes that end when this one does, even if it is killed."""
+    """Runs `splitleaf ROLE` processes. They end with this process, even if it is killed."""
 
     def __init__(
         self,
         children: Sequence[Child],
-        on_hopeless: Callable[[Child], None] = lambda _child: None,
+        on_invalid_settings: Callable[[Child], None] = lambda _child: None,
         program: Sequence[str] = (sys.executable, "-m", "splitleaf"),
     ) -> None:
-        """`on_hopeless` is told of a child that ended because of its settings: no restart would help it."""
+        """`on_invalid_settings` is called for a child that ended because of its settings: a restart would not help."""
         self._program = program
-        self._on_hopeless = on_hopeless
+        self._on_invalid_settings = on_invalid_settings
         self._children = list(children)
         self._watchers: list[asyncio.Task[None]] = []
         self._stopping = False
-        # Children hold the reading end: it closes when this process ends, however it ends.
+        # Children hold the reading end. It reaches its end of file when this process ends, even if it is killed.
         self._alive_read, self._alive_write = os.pipe()
 
     async def start(self, *names: str) -> None:
@@ -60,9 +60,9 @@ class Supervisor:
                 self._watchers.append(asyncio.create_task(self._watch(child)))
 
     async def stop(self, grace_s: float) -> None:
-        """Stop the children one after another, in the order given, each within the grace time."""
+        """Stop the children one after another, in their order; each has the grace time to stop."""
         self._stopping = True
-        # First of all nobody may start a child again.
+        # First, so that no watcher starts a child again.
         for watcher in self._watchers:
             watcher.cancel()
         await asyncio.gather(*self._watchers, return_exceptions=True)
@@ -72,7 +72,7 @@ class Supervisor:
         os.close(self._alive_read)
 
     def kill(self) -> None:
-        """End the children at once; what they had in hand is done again at the next start."""
+        """Kill the children. Their unfinished work is done again after the next start."""
         self._stopping = True
         for child in self._children:
             if child.process is not None and child.process.returncode is None:
@@ -89,7 +89,7 @@ class Supervisor:
             env=dict(child.environment),
             pass_fds=(self._alive_read,),
             stdin=asyncio.subprocess.DEVNULL,
-            # Ctrl-C goes to the whole terminal group; the order of stopping is this process's business.
+            # Ctrl-C signals the whole process group, but this process decides the order in which children stop.
             start_new_session=True,
         )
 
@@ -102,7 +102,7 @@ class Supervisor:
             if self._stopping:
                 return
             if code == EXIT_SETTINGS:
-                self._on_hopeless(child)
+                self._on_invalid_settings(child)
                 return
             if loop.time() - started_at > SETTLED_AFTER_S:
                 pause_s = FIRST_PAUSE_S

@@ -1,5 +1,6 @@
-"""What operators see of a running system: metrics for Prometheus and traces for OpenTelemetry.
+"""Observability of a running system: logs, metrics for Prometheus and traces for OpenTelemetry.
 
-Nothing here is imported unless it is switched on, and nothing that serves knows it: each door calls a plain function
-that it was given. Metrics name versions, so they have a listener of their own that the public never reaches.
+The libraries of metrics and traces are imported only if they are enabled. The code that serves requests does not know
+this package: it calls functions that it was given. Metrics name versions, so they have their own listener, which the
+public cannot reach.
 """

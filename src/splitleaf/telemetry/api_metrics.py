@@ -1,4 +1,4 @@
-"""What an API process counts."""
+"""Metrics of an API process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from splitleaf.telemetry.instruments import Instruments
 
 
 class ApiMetrics:
-    """Requests and problems, accepted images, who was assigned what."""
+    """Requests and problems, accepted images, assignments."""
 
     def __init__(self, instruments: Instruments) -> None:
         self._model = instruments.model
@@ -50,7 +50,7 @@ class ApiMetrics:
             self._problems.labels(self._model, facts.problem).inc()
 
     def accepted(self, task: Task) -> None:
-        """Count an image that will reach a final state."""
+        """Count an accepted image."""
         context = task.context
         self._accepted.labels(self._model, task.version, task.priority.name.lower()).inc()
         self._intake.labels(self._model, task.version).observe(context.intake_ms / 1000)
@@ -60,11 +60,11 @@ class ApiMetrics:
             self._fallbacks.labels(self._model, context.experiment, context.fallback).inc()
 
     def kept(self, is_kept: bool) -> None:
-        """Count an image that was to be kept."""
+        """Count an image that was kept, or could not be."""
         self._kept.labels(self._model, "kept" if is_kept else "given_up").inc()
 
     def looked(self, serving: Serving) -> None:
-        """Take over what the monitor sees."""
+        """Set the gauges from the monitor's snapshot."""
         self._is_ready.labels(self._model).set(not serving.problems)
         known = serving.manifests.keys() | serving.failed
         failed = serving.failed - serving.ready

@@ -1,4 +1,4 @@
-"""What a controller counts, and what it sees in the broker on behalf of all."""
+"""Metrics of a controller, and of the broker on behalf of all processes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = structlog.get_logger(__name__)
 SAMPLE_S = 2.0
 DRIFT_S = 300.0
 DRIFT_RETRY_S = 5.0
-"""At a first start the database is migrated a moment later."""
+"""At the first start, the database is migrated a moment later."""
 
 
 class ControllerMetrics:
@@ -50,7 +50,7 @@ class ControllerMetrics:
         self._drifting: set[tuple[Gauge, tuple[str, ...]]] = set()
 
     def recorded(self, states: Sequence[JobState]) -> None:
-        """Count what was written down."""
+        """Count recorded outcomes."""
         for state in states:
             context, is_shadow = state.context, state.priority is Priority.SHADOW
             version, role = state.served_version or state.version, "shadow" if is_shadow else "primary"
@@ -60,7 +60,7 @@ class ControllerMetrics:
                 self._exposures.labels(*of, state.status.value).inc()
 
     async def keep_looking(self, queue: JobQueue, feed: OutcomeFeed, directory: WorkerDirectory) -> None:
-        """Look at the broker for ever."""
+        """Measure the broker until cancelled."""
         while True:
             try:
                 self.looked(await queue.depths())
@@ -73,7 +73,7 @@ class ControllerMetrics:
             await asyncio.sleep(SAMPLE_S)
 
     def looked(self, depths: Sequence[QueueDepth]) -> None:
-        """Take over the depths of all streams."""
+        """Set the gauges of all streams."""
         for one in depths:
             of = (self._model, one.version, one.priority.name.lower())
             self._waiting.labels(*of).set(one.waiting)
@@ -83,7 +83,7 @@ class ControllerMetrics:
             self._dead.labels(self._model, one.version).set(one.dead_letters)
 
     async def keep_watching(self, watch: Callable[[], Sequence[DriftReport]]) -> None:
-        """Look for drift for ever. `watch` may block."""
+        """Measure drift until cancelled. `watch` may block."""
         while True:
             pause_s = DRIFT_S
             try:
@@ -92,12 +92,12 @@ class ControllerMetrics:
                 log.debug("drift_not_watched", detail=error.detail)
                 pause_s = DRIFT_RETRY_S
             except Exception:
-                # Whatever it is: an old figure must not stand for ever.
+                # Whatever the reason is, an old value must not stay.
                 log.exception("drift_not_watched")
             await asyncio.sleep(pause_s)
 
     def watched(self, reports: Sequence[DriftReport]) -> None:
-        """Take over the newest windows, and forget the versions that answer no more."""
+        """Set the gauges from the newest windows, and remove versions that no longer answer."""
         present: set[tuple[Gauge, tuple[str, ...]]] = set()
         for one in reports:
             of = (self._model, one.version)

@@ -1,4 +1,4 @@
-"""Traces, where the standard variables of OpenTelemetry name a collector."""
+"""Exports traces, if the standard variables of OpenTelemetry name a collector."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ ENDPOINTS: Final = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_EN
 
 @contextmanager
 def traces(role: str, *, decides: bool = False) -> Iterator[TracerProvider | None]:
-    """Yield what exports this role's spans, and send what is left at the end; None where no collector is named.
+    """Yield the provider of this role's spans, and flush it at the end; None if no collector is named.
 
-    `decides`: this role decides what is traced. The library is imported only where it is used.
+    `decides`: this role decides what is traced. The library is imported only if it is used.
     """
     if not any(os.environ.get(name) for name in ENDPOINTS):
         yield None

@@ -1,4 +1,4 @@
-"""The listener for Prometheus, where one is asked for."""
+"""The listener for Prometheus, if metrics are enabled."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def start_metrics(settings: Settings) -> Instruments | None:
-    """Listen, and return what makes this process's metrics; None where nobody asked for any.
+    """Listen, and return the instruments of this process; None if metrics are not enabled.
 
-    The library is imported here and not before: a process without metrics does not pay for it.
+    The library is imported here, so a process without metrics does not load it.
     Raises `ConfigurationError` (`port_taken`).
     """
     asked = settings.metrics

@@ -1,4 +1,4 @@
-"""Logging: JSON lines in containers, readable lines on a terminal. Never images, raw unit ids or keys."""
+"""Logging: JSON lines in containers, readable lines on a terminal. Logs never contain images, unit ids or keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def configure_logs(settings: Settings, role: str) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
     ]
-    # Not rich's tracebacks: they print local variables, and those are keys and images.
+    # Not the tracebacks of rich: they print local variables, which can hold keys and images.
     tail: list[Any] = (
         [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
         if console

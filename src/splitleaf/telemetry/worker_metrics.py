@@ -1,4 +1,4 @@
-"""What a worker counts."""
+"""Metrics of a worker."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from splitleaf.worker.loop import BatchFacts
 
 
 class WorkerMetrics:
-    """Batches and their phases, failures by reason, results that came second, what was recovered."""
+    """Batches and their phases, failures by reason, fenced results, recovered tasks."""
 
     def __init__(self, instruments: Instruments) -> None:
         self._model = instruments.model
@@ -35,7 +35,7 @@ class WorkerMetrics:
         self._loaded = instruments.gauge("version_loaded", "1: ready; 0: it could not be loaded.", ("version",))
 
     def finished(self, facts: BatchFacts) -> None:
-        """Count a batch whose results were handed in."""
+        """Count a finished batch."""
         first = facts.completions[0]
         of = (self._model, first.served_version)
         self._sizes.labels(*of).observe(len(facts.completions))
@@ -50,12 +50,12 @@ class WorkerMetrics:
                 self._failures.labels(*of, failure.code).inc()
 
     def recovered(self, recovery: Recovery) -> None:
-        """Count what a round of recovery did."""
+        """Count the tasks of a round of recovery."""
         for what in ("handed_back", "dead_lettered", "expired"):
             self._recovered.labels(self._model, what).inc(getattr(recovery, what))
 
     def loaded(self, statuses: Mapping[str, str]) -> None:
-        """Take over which versions are loaded; those that went away go here, too."""
+        """Set the gauge of loaded versions, and remove those that are gone."""
         self._loaded.clear()
         for version, status in statuses.items():
             self._loaded.labels(self._model, version).set(status.startswith("ready"))
