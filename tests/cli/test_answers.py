@@ -27,9 +27,9 @@ def test_failures_and_accuracy_are_told_apart_from_the_answers(capsys: pytest.Ca
     told = capsys.readouterr()
     assert told.out == ""
     assert told.err.splitlines() == [
-        "interrupted: 3 of 4 images were asked for",
+        "interrupted after 3 of 4 images",
         "1 of 4 images could not be classified",
-        "1 of 3 right: accuracy 0.3333",
+        "1 of 3 correct: accuracy 0.3333",
     ]
 
 

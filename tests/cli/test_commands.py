@@ -56,11 +56,11 @@ def test_an_alias_moves_and_the_first_move_can_be_undone(place: Path) -> None:
 
 
 def test_a_split_is_set_shown_ended_and_remembered(place: Path) -> None:
-    assert said("routing", "show") == "no split is in force; the champion v1 answers everybody"
-    assert said("routing", "set", "v1=90%", "v2=10") == "revision 1 is in force: v1 90 %, v2 10 %"
+    assert said("routing", "show") == "no split is active; the champion v1 answers all images"
+    assert said("routing", "set", "v1=90%", "v2=10") == "revision 1 is active: v1 90 %, v2 10 %"
     assert json.loads(said("routing", "show", "--json")) == {"champion": "v1", "shares": {"v1": 90.0, "v2": 10.0}}
     assert said("routing", "clear").startswith("the split has ended")
-    assert said("routing", "clear") == "no split was in force"
+    assert said("routing", "clear") == "no split was active"
     assert [one["shares"] for one in json.loads(said("routing", "history", "--json"))] == [{}, {"v1": 90, "v2": 10}]
 
 
@@ -148,4 +148,4 @@ def test_a_version_answers_files_here_without_a_server(place: Path) -> None:
     first, second = json.loads(result.stdout)
     assert (first["label"], first["error_code"]) == ("green", None)
     assert (second["label"], second["error_code"]) == (None, "unsupported_media_type")
-    assert "1 of 2 right: accuracy 0.5000" in result.stderr
+    assert "1 of 2 correct: accuracy 0.5000" in result.stderr

@@ -44,7 +44,7 @@ def refused(kind: type[SplitleafError], code: str, *words: str) -> SplitleafErro
 
 
 def test_a_plan_becomes_a_draft_that_is_listed_and_shown(place: Path) -> None:
-    assert said("list") == "there is no experiment"
+    assert said("list") == "there are no experiments"
     line = "v2-against-v1: draft  (ab: control v1, candidate v2; shadows v3)"
     assert said("create", "plan.toml", "--why", "a look") == line
     assert said("list") == line

@@ -30,7 +30,7 @@ def test_a_key_is_printed_alone_so_that_a_script_can_keep_it(data: Path) -> None
     assert made.exit_code == 0, made.stderr
     key = made.stdout.strip()
     assert is_key(key)
-    assert "shown this once" in made.stderr
+    assert "not shown again" in made.stderr
     assert key not in "".join(path.read_bytes().decode("latin-1") for path in data.iterdir() if path.is_file())
     store = SqlOutcomeStore(f"sqlite:///{data / 'outcomes.sqlite3'}")
     (record,), (entry,) = store.api_keys(), store.audit_log()

@@ -1,4 +1,4 @@
-"""The command line. Commands import what they need when they run, so that starting stays quick."""
+"""The command line. Commands import what they need when they run, so that it starts quickly."""
 
 from __future__ import annotations
 
@@ -36,26 +36,26 @@ app = typer.Typer(
     name="splitleaf",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    # Plain help: it is there in a third of the time, and never cuts a default short on 80 columns.
+    # Plain help: it takes a third of the time and never truncates a default value.
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("up", short_help="Run everything on this machine.")(serving.up)
 app.command("api", short_help="Run the HTTP API and the page.")(serving.api)
 app.command("worker", short_help="Run an inference worker.")(serving.worker)
-app.command("controller", short_help="Run the writer of outcomes and guard of experiments.")(serving.controller)
-app.add_typer(models.app, name="models", short_help="Import, list, check and name versions.")
-app.add_typer(routing.app, name="routing", short_help="Split the visitors between versions.")
+app.command("controller", short_help="Record outcomes and guard experiments.")(serving.controller)
+app.add_typer(models.app, name="models", short_help="Import, list, verify and alias versions.")
+app.add_typer(routing.app, name="routing", short_help="Split the traffic between versions.")
 app.add_typer(experiments.app, name="experiments", short_help="Find out which version is better.")
-app.add_typer(review.app, name="review", short_help="Label images, and see how far that is.")
-app.add_typer(labels.app, name="labels", short_help="Labels from and to files.")
-app.add_typer(keys.app, name="keys", short_help="Make, list and revoke keys of the admin API.")
-app.command("report", short_help="Say which version is better, and how sure that is.")(report.report)
-app.command("simulate", short_help="Watch a whole experiment in a minute.")(simulation.simulate)
+app.add_typer(review.app, name="review", short_help="Label images and show the progress.")
+app.add_typer(labels.app, name="labels", short_help="Import and export labels.")
+app.add_typer(keys.app, name="keys", short_help="Create, list and revoke keys of the admin API.")
+app.command("report", short_help="Show which version is better, and how certain that is.")(report.report)
+app.command("simulate", short_help="Simulate a whole experiment in a minute.")(simulation.simulate)
 app.command("predict", short_help="Classify images and print the answers.")(predict.predict)
 app.command("backup", short_help="Write the installation to one file.")(backup.backup)
-app.command("restore", short_help="Put a backup into an empty installation.")(backup.restore)
-app.command("doctor", short_help="Look for what is wrong and say what to do.")(doctor.doctor)
+app.command("restore", short_help="Restore a backup into an empty installation.")(backup.restore)
+app.command("doctor", short_help="Find problems and suggest solutions.")(doctor.doctor)
 
 
 def _print_version(wanted: bool) -> None:
@@ -72,12 +72,12 @@ def root(
 ) -> None:
     """Serve versioned image classifiers and find out, soundly, which version is better.
 
-    Exit status: 0 done; 1 failed, or found something wrong; 2 wrong command line or setting; 70 a bug; 130 Ctrl-C.
+    Exit status: 0 success; 1 failure, or a problem was found; 2 invalid command line or setting; 70 a bug; 130 Ctrl-C.
     """
 
 
 def main() -> None:
-    """Run the command line; whatever goes wrong is one line, not a traceback."""
+    """Run the command line. Every error is one line, not a traceback."""
     try:
         app()
     except SplitleafError as error:
@@ -89,7 +89,7 @@ def main() -> None:
         reason = " ".join(str(error).split())
         _complain(
             f"{type(error).__name__}: {reason} [internal_error]; "
-            "SPLITLEAF_LOG_LEVEL=debug shows where; please report it"
+            "this is a bug: please report it, with the output of SPLITLEAF_LOG_LEVEL=debug"
         )
         sys.exit(EXIT_BUG)
 

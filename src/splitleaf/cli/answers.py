@@ -1,4 +1,4 @@
-"""Answers as a table, CSV or JSON on stdout; what is said about them on stderr."""
+"""Prints answers as a table, CSV or JSON to stdout, and a summary to stderr."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ def print_answers(answers: Sequence[Answer], output: str) -> None:
 
 
 def print_summary(answers: Sequence[Answer], asked: int, *, labelled: bool) -> None:
-    """Say on stderr what a reader of the answers must know: failures, an early end, the accuracy."""
+    """Print failures, an interruption and the accuracy to stderr."""
     failed = sum(answer.failed for answer in answers)
     if len(answers) < asked:
-        typer.echo(f"interrupted: {len(answers)} of {asked} images were asked for", err=True)
+        typer.echo(f"interrupted after {len(answers)} of {asked} images", err=True)
     if failed:
         typer.echo(f"{failed} of {asked} images could not be classified", err=True)
     if labelled and answers:
         right = sum(answer.label == answer.truth for answer in answers)
-        typer.echo(f"{right} of {len(answers)} right: accuracy {right / len(answers):.4f}", err=True)
+        typer.echo(f"{right} of {len(answers)} correct: accuracy {right / len(answers):.4f}", err=True)
 
 
 def write_truth(answers: Sequence[Answer], file: Path) -> None:
-    """Write what the images' folders say of each prediction, as `splitleaf labels import` reads it."""
+    """Write the folders' names as labels of the predictions, in the format of `splitleaf labels import`."""
     with file.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(("prediction_id", "label"))
@@ -65,7 +65,7 @@ def _print_table(answers: Sequence[Answer]) -> None:
     table = Table("File", "Condition", header_style="bold", box=None, pad_edge=False)
     table.add_column("Confidence", justify="right", no_wrap=True)
     for answer in answers:
-        # Text, not markup: a file's name may hold anything.
+        # Text, not markup: a file name can contain markup.
         name = Text(str(answer.path), overflow="fold")
         if answer.failed:
             table.add_row(name, Text(answer.error_detail or answer.error_code or "", "red"), "")
@@ -74,5 +74,5 @@ def _print_table(answers: Sequence[Answer]) -> None:
         if not answer.is_sure:
             condition.append(" (not sure)", "yellow")
         table.add_row(name, condition, f"{answer.confidence:.2f} %")
-    # A file or a pipe has no width: there, one image is one line.
+    # A file or a pipe has no width: each image is one line.
     Console(width=None if sys.stdout.isatty() else _WIDE_ENOUGH).print(table)

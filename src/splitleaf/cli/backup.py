@@ -14,37 +14,37 @@ from splitleaf.cli.options import AsJson, Data, Repository, given_settings
 if TYPE_CHECKING:
     from splitleaf.backup.backup import Account
 
-WithoutModels = Annotated[bool, typer.Option("--without-models", help="Leave the repository of versions out.")]
+WithoutModels = Annotated[bool, typer.Option("--without-models", help="Leave out the repository of versions.")]
 
 
 def backup(
-    target: Annotated[Path, typer.Argument(help="A folder, which gets a file named after the time, or a file.")],
+    target: Annotated[Path, typer.Argument(help="A file, or a folder; in a folder, the file is named after the time.")],
     without_models: WithoutModels = False,
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write database, unfinished work, models and secret to one file. The system may run meanwhile.
+    """Write database, unfinished work, models and secret to one file. The system may keep running.
 
-    Whoever has the file can decide which version a visitor gets, and read every outcome: keep it as you keep a key.
+    Protect the file like a key: it contains the secret and all outcomes.
     """
     from splitleaf.backup.backup import back_up
     from splitleaf.core.errors import ConfigurationError
 
     if not target.is_dir() and not target.parent.is_dir():
-        raise ConfigurationError(f"there is no folder {target.parent}", code="backup_unwritable")
+        raise ConfigurationError(f"the folder {target.parent} does not exist", code="backup_unwritable")
     path, account = back_up(given_settings(models, data), target, with_models=not without_models)
     _report(account, as_json, f"backed up to {path}", {"file": str(path), "bytes": path.stat().st_size})
 
 
 def restore(
-    source: Annotated[Path, typer.Argument(help="What `splitleaf backup` has written.")],
+    source: Annotated[Path, typer.Argument(help="A file that `splitleaf backup` has written.")],
     without_models: WithoutModels = False,
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Put a backup into an empty installation that does not run."""
+    """Restore a backup into an empty installation that is not running."""
     from splitleaf.backup.backup import restore as put_back
 
     account = put_back(given_settings(models, data), source, with_models=not without_models)

@@ -1,4 +1,4 @@
-"""`splitleaf doctor`: what is wrong with this installation."""
+"""`splitleaf doctor`: finds problems of this installation."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ _SIGNS = {"ok": ("✓", "green"), "note": ("·", "blue"), "warning": ("!", "yell
 
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
-    strict: Annotated[bool, typer.Option("--strict", help="Exit status 1 for a warning, too.")] = False,
-    settings: Annotated[bool, typer.Option("--settings", help="List every setting and leave.")] = False,
+    strict: Annotated[bool, typer.Option("--strict", help="Exit with status 1 for a warning, too.")] = False,
+    settings: Annotated[bool, typer.Option("--settings", help="List all settings and exit.")] = False,
 ) -> None:
-    """Look for what is wrong and say what to do. Exit status 1 when there is a problem."""
+    """Find problems and suggest solutions. The exit status is 1 if there is a problem."""
     if settings:
         _print_settings()
         return

@@ -1,4 +1,4 @@
-"""`splitleaf experiments ...`: from a plan to a verdict."""
+"""`splitleaf experiments ...`: the life of an experiment, from its plan to the decision."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ app = typer.Typer(
 )
 
 Key = Annotated[str, typer.Argument(help="The experiment's key.")]
-PlanFile = Annotated[Path, typer.Argument(help="The plan: TOML, or JSON.")]
+PlanFile = Annotated[Path, typer.Argument(help="The plan, in TOML or JSON.")]
 
 
 @app.command("create", short_help="Create a draft from a plan.")
 def create(
     plan: PlanFile, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
-    """Create a draft from a plan; it decides nothing before it is started."""
+    """Create a draft from a plan. It has no effect until you start it."""
     from splitleaf.flows.run_experiment import create_experiment
 
     wanted = _read(plan)
     _change(models, data, as_json, lambda here: create_experiment(here.store, wanted, here.change(why), here.clock))
 
 
-@app.command("edit", short_help="Give an experiment another plan.")
+@app.command("edit", short_help="Replace the plan of an experiment.")
 def edit(plan: PlanFile, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
-    """Give an experiment the plan of a file; what would spoil its results is refused once it runs."""
+    """Replace the plan of an experiment. After its start, changes that would invalidate its results are refused."""
     from splitleaf.flows.run_experiment import edit_experiment
 
     wanted = _read(plan)
@@ -54,15 +54,15 @@ def edit(plan: PlanFile, why: Why = "", models: Repository = None, data: Data = 
 
 @app.command("list")
 def list_command(models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
-    """List the experiments; the one that was changed last comes last."""
+    """List the experiments; the last one that was changed comes last."""
     with open_installation(models, data) as here:
         records = here.store.experiments()
-    print_records(records, as_json, shape=_shape, line=_line, empty="there is no experiment")
+    print_records(records, as_json, shape=_shape, line=_line, empty="there are no experiments")
 
 
-@app.command("show", short_help="Show one: its plan, counts and story.")
+@app.command("show", short_help="Show the plan, the counts and the history of one.")
 def show(key: Key, models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
-    """Show one: its plan, revisions, counts and story, and what the controller waits for."""
+    """Show the plan, revisions, counts and history of an experiment, and what the controller waits for."""
     from splitleaf.api.admin.control import control_of
     from splitleaf.api.admin.experiment_schemas import (
         AuditSchema,
@@ -108,26 +108,26 @@ def _echo_control(control: ExperimentControlSchema) -> None:
         typer.echo(f"guardrail {guardrail.state}  {tell(guardrail)}")
 
 
-@app.command("size", short_help="Say how many images and days it takes.")
+@app.command("size", short_help="Calculate how many images and days it takes.")
 def size(
-    baseline: Annotated[float, typer.Argument(help="What the control achieves, as a share: 0.9 is 90 %.")],
-    mde: Annotated[float, typer.Argument(help="Smallest difference to be noticed, as a share.")],
+    baseline: Annotated[float, typer.Argument(help="The accuracy of the control, as a share: 0.9 is 90 %.")],
+    mde: Annotated[float, typer.Argument(help="Smallest difference to detect, as a share.")],
     discordance: Annotated[
         float | None, typer.Option(help="Share of images on which exactly one version is right.")
     ] = None,
     disagreement: Annotated[
-        float | None, typer.Option(help="Share of images on which versions thought to be alike disagree.")
+        float | None, typer.Option(help="Share of images on which two similar versions disagree.")
     ] = None,
     share: Annotated[float, typer.Option(help="The candidate's share in a live split.")] = 0.5,
-    alpha: Annotated[float, typer.Option(help="Probability of a false verdict.")] = 0.05,
-    power: Annotated[float, typer.Option(help="Probability of noticing the difference.")] = 0.8,
-    per_day: Annotated[float | None, typer.Option(help="Images a day; those of the last 24 hours.")] = None,
+    alpha: Annotated[float, typer.Option(help="Probability of a false positive.")] = 0.05,
+    power: Annotated[float, typer.Option(help="Probability of detecting the difference.")] = 0.8,
+    per_day: Annotated[float | None, typer.Option(help="Images a day; by default those of the last 24 hours.")] = None,
     mistaken: Annotated[float, typer.Option(help="Share of the labels that are expected to be wrong.")] = 0.0,
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say how many images, labels and days it takes: in a live split, and in a shadow experiment."""
+    """Calculate how many images, labels and days an experiment takes: in a live split and in a shadow experiment."""
     from dataclasses import asdict
 
     from splitleaf.flows.size_experiment import Question, size_experiment
@@ -149,12 +149,12 @@ def size(
 
 
 def _days(size: Size) -> str:
-    return "no images came in the last 24 hours" if size.days is None else f"{size.days} days"
+    return "there were no images in the last 24 hours" if size.days is None else f"{size.days} days"
 
 
-@app.command("metrics", short_help="List what can decide and be guarded.")
+@app.command("metrics", short_help="List the metrics.")
 def metrics(as_json: AsJson = False) -> None:
-    """List the metrics: what each is, whether more is better, and what it may be in an experiment."""
+    """List the metrics: what each measures, which direction is better, and its roles in an experiment."""
     from splitleaf.api.admin.experiment_schemas import MetricSchema
     from splitleaf.experiments.metrics import METRICS
 
@@ -167,17 +167,17 @@ def metrics(as_json: AsJson = False) -> None:
     )
 
 
-@app.command("start", short_help="Start it, once its versions are loaded.")
+@app.command("start", short_help="Start it if its versions are loaded.")
 def start(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
-    """Start, once every version that the plan names is loaded by a worker."""
+    """Start an experiment. Workers must have loaded all versions of the plan."""
     from splitleaf.local.experiments import start_experiment
 
     _change(models, data, as_json, lambda here: start_experiment(here, key, why))
 
 
-@app.command("pause", short_help="Assign nobody for a while.")
+@app.command("pause", short_help="Suspend the assignment.")
 def pause(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
-    """Assign nobody for a while; everybody is answered as if there were no experiment."""
+    """Suspend the assignment. Images are answered as if there were no experiment."""
     from splitleaf.flows.run_experiment import pause_experiment
 
     _change(models, data, as_json, lambda here: pause_experiment(here.store, key, here.change(why), here.clock))
@@ -185,29 +185,31 @@ def pause(key: Key, why: Why = "", models: Repository = None, data: Data = None,
 
 @app.command("resume")
 def resume(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
-    """Go on with the same units."""
+    """Resume the assignment of the same units."""
     from splitleaf.local.experiments import resume_experiment
 
     _change(models, data, as_json, lambda here: resume_experiment(here, key, why))
 
 
-@app.command("ramp", short_help="Give the candidates more units.")
+@app.command("ramp", short_help="Assign more units to the candidates.")
 def ramp(
     key: Key,
     shares: Annotated[
-        list[str] | None, typer.Argument(help="VARIANT=PERCENT of all units, in place of a stage.")
+        list[str] | None, typer.Argument(help="VARIANT=PERCENT of all units, instead of a stage.")
     ] = None,
-    stage: Annotated[int | None, typer.Option(help="A later stage of the plan's ramp, from 0; the next one.")] = None,
+    stage: Annotated[
+        int | None, typer.Option(help="A later stage of the plan's ramp, from 0; by default the next one.")
+    ] = None,
     why: Why = "",
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Give the candidates more units: the next stage of the ramp, a named one, or shares."""
+    """Assign more units to the candidates: the next stage of the ramp, another one, or shares."""
     from splitleaf.flows import run_experiment as flow
 
     if shares and stage is not None:
-        raise typer.BadParameter("name either --stage or shares")
+        raise typer.BadParameter("give either --stage or shares")
     if shares:
         percentages = parse_shares(shares, "VARIANT")
 
@@ -224,25 +226,25 @@ def ramp(
 
 @app.command("stop")
 def stop(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
-    """End the assignment for good; then promote or reject."""
+    """End the assignment permanently; then promote or reject."""
     from splitleaf.flows.run_experiment import stop_experiment
 
     _change(models, data, as_json, lambda here: stop_experiment(here.store, key, here.change(why), here.clock))
 
 
-@app.command("promote", short_help="Point the champion at the winner.")
+@app.command("promote", short_help="Make the winner the champion.")
 def promote(
     key: Key,
-    variant: Annotated[str, typer.Argument(help="The variant that won, or the version of a shadow.")],
+    variant: Annotated[str, typer.Argument(help="The variant, or the version of a shadow.")],
     against_evidence: Annotated[
-        bool, typer.Option("--against-evidence", help="Although the report does not speak for it; say --why.")
+        bool, typer.Option("--against-evidence", help="Promote without the support of the report; requires --why.")
     ] = False,
     why: Why = "",
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Point the champion at the version of a variant or shadow, on the report's verdict; `rollback` undoes it."""
+    """Make the version of a variant or shadow the champion. Needs the report's verdict; `rollback` undoes it."""
     from splitleaf.flows.run_experiment import promote_variant
     from splitleaf.flows.weigh_promotion import weigh_promotion
     from splitleaf.local.experiments import judge_here
@@ -264,15 +266,15 @@ def promote(
 
 @app.command("reject")
 def reject(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
-    """Decide against the candidates; nothing moves."""
+    """Decide against the candidates. The champion stays."""
     from splitleaf.flows.run_experiment import reject_experiment
 
     _change(models, data, as_json, lambda here: reject_experiment(here.store, key, here.change(why), here.clock))
 
 
-@app.command("rollback", short_help="Take everything back at once.")
+@app.command("rollback", short_help="Undo everything at once.")
 def rollback(key: Key, why: Why = "", models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
-    """Take everything back at once: a running experiment's units, or a promotion."""
+    """Undo everything at once: the assignment of a running experiment, or a promotion."""
     from splitleaf.flows.run_experiment import roll_back_experiment
 
     _change(models, data, as_json, lambda here: roll_back_experiment(here.store, key, here.change(why), here.clock))

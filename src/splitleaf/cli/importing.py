@@ -39,7 +39,7 @@ def import_model_files(
     replace: Annotated[bool, typer.Option("--replace", help="Import again what is imported already.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Turn Keras files into served versions, proved equal to the original."""
+    """Turn model files into served versions, and verify that they match the originals."""
     from splitleaf.core.errors import ConfigurationError
     from splitleaf.importing.labels import parse_labels
     from splitleaf.importing.preprocessing import parse_preprocessing
@@ -81,7 +81,7 @@ def quantize(
     models: Repository = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a version in 8-bit integers, if the labelled images allow it; say what that costs and brings."""
+    """Make an 8-bit version if its accuracy on labelled images allows it; report the cost and the benefit."""
     from splitleaf.importing.quantization import QuantizationRequest, quantize_version
     from splitleaf.settings import read_settings
 
@@ -159,7 +159,7 @@ def _print_page(report: ImportReport) -> None:
 
 
 class _Progress:
-    """A line that says which step of which version is under way; nothing where nobody watches."""
+    """Shows the current step of a version on a terminal."""
 
     def __init__(self) -> None:
         from rich.console import Console

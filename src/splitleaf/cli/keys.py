@@ -1,4 +1,4 @@
-"""`splitleaf keys ...`: who may use the admin API."""
+"""`splitleaf keys ...`: keys of the admin API."""
 
 from __future__ import annotations
 
@@ -17,26 +17,27 @@ if TYPE_CHECKING:
 DAY_MS: Final = 86_400_000
 
 app = typer.Typer(
-    name="keys", help="Make, list and revoke keys of the admin API.", no_args_is_help=True, rich_markup_mode=None
+    name="keys", help="Create, list and revoke keys of the admin API.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @app.command("create")
 def create(
-    name: Annotated[str, typer.Argument(help="Whose it is, or what for.")],
-    scope: Annotated[Scope, typer.Option(help="What it may do; each holds those before it.")] = Scope.READ,
+    name: Annotated[str, typer.Argument(help="The owner or the purpose of the key.")],
+    scope: Annotated[Scope, typer.Option(help="What it permits; each scope includes those before it.")] = Scope.READ,
     days: Annotated[
-        float | None, typer.Option(min=0.001, help="Days until it ends by itself; without it, when it is revoked.")
+        float | None,
+        typer.Option(min=0.001, help="Days until it expires; without it, the key is valid until you revoke it."),
     ] = None,
     why: Why = "",
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and print it. It is kept nowhere: this is the only time that it is shown."""
+    """Create a key and print it. It is not stored: this is the only time that it is shown."""
     from splitleaf.flows.manage_keys import create_key
 
     if not 1 <= len(name) <= 100:
-        raise typer.BadParameter("the name has 1 to 100 characters")
+        raise typer.BadParameter("the name must have 1 to 100 characters")
     with open_services(data) as here:
         expires_ms = None if days is None else here.clock.now_ms() + round(days * DAY_MS)
         key, record = create_key(here.store, name, scope, expires_ms, here.change(why), here.clock)
@@ -44,30 +45,30 @@ def create(
             typer.echo(json.dumps({"key": key, **_shape(record)}, ensure_ascii=False))
             return
         typer.echo(key)
-        typer.echo(f"{_line(record)}\nkeep it now: it is shown this once", err=True)
+        typer.echo(f"{_line(record)}\nstore it now: it is not shown again", err=True)
         warn_if_idle(here)
 
 
-@app.command("list", short_help="List the keys that were made here.")
+@app.command("list", short_help="List the keys of this installation.")
 def list_command(
-    every: Annotated[bool, typer.Option("--all", help="Those that are revoked or over, too.")] = False,
+    every: Annotated[bool, typer.Option("--all", help="Include revoked and expired keys.")] = False,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the keys that were made here, newest first; those of the settings are not among them."""
+    """List the keys of this installation, newest first, without those of the settings."""
     with open_services(data) as here:
         now_ms = here.clock.now_ms()
         records = [one for one in here.store.api_keys() if every or one.is_in_force(now_ms)]
-    print_records(records, as_json, shape=_shape, line=_line, empty="there is no key", err=True)
+    print_records(records, as_json, shape=_shape, line=_line, empty="there are no keys", err=True)
 
 
 @app.command("revoke")
 def revoke(
-    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, or the beginning of it.")],
+    key_id: Annotated[str, typer.Argument(metavar="ID", help="The key's id, or its beginning.")],
     why: Why = "",
     data: Data = None,
 ) -> None:
-    """End a key for good; every replica obeys within two seconds."""
+    """Revoke a key permanently. All replicas follow within two seconds."""
     from splitleaf.flows.manage_keys import revoke_key
 
     with open_services(data) as here:
@@ -78,7 +79,7 @@ def revoke(
 
 
 def _find(records: Sequence[KeyRecord], beginning: str) -> KeyRecord:
-    """Return the key whose id begins so. Raises `NotFound` unless it is one."""
+    """Return the key whose id begins like this. Raises `NotFound` unless there is exactly one."""
     from splitleaf.core.errors import NotFound
 
     found = [one for one in records if beginning and one.key_id.startswith(beginning)]
@@ -94,7 +95,9 @@ def _line(record: KeyRecord) -> str:
     def since(word: str, epoch_ms: int | None) -> str:
         return "" if epoch_ms is None else f", {word} {as_rfc3339(epoch_ms)}"
 
-    times = since("made", record.created_ms) + since("ends", record.expires_ms) + since("revoked", record.revoked_ms)
+    times = (
+        since("created", record.created_ms) + since("expires", record.expires_ms) + since("revoked", record.revoked_ms)
+    )
     used = since("last used", record.last_used_ms) or ", never used"
     return f"{record.key_id}  {record.scope}  {record.name}{times}{used}"
 

@@ -1,4 +1,4 @@
-"""`splitleaf labels ...`: what is true of images, from and to files."""
+"""`splitleaf labels ...`: imports and exports labels."""
 
 from __future__ import annotations
 
@@ -23,22 +23,23 @@ class Winner(StrEnum):
     NONE = "none"
 
 
-app = typer.Typer(name="labels", help="Labels from and to files.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(name="labels", help="Import and export labels.", no_args_is_help=True, rich_markup_mode=None)
 
 
 @app.command("import")
 def import_command(
     file: Annotated[Path, typer.Argument(help="CSV with the columns prediction_id, label and, if wanted, author.")],
-    author: Annotated[str, typer.Option(help="Whose labels those are that name nobody; this user's.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what is wrong and import nothing.")] = False,
+    author: Annotated[str, typer.Option(help="Author of labels without one; by default this user.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Report errors and import nothing.")] = False,
     prefer: Annotated[
-        Winner, typer.Option(help="Who wins where a line contradicts what somebody said; none: they wait.")
+        Winner,
+        typer.Option(help="Which label wins if a line contradicts an existing one; none: both stay until you decide."),
     ] = Winner.NONE,
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Import all labels of a file or, when one line is wrong, none."""
+    """Import all labels of a file or, if a line is invalid, none."""
     from splitleaf.flows.import_labels import import_labels
 
     text = _read(file)
@@ -60,7 +61,7 @@ def import_command(
             for fault in done.faults:
                 typer.echo(f"line {fault.line}: {fault.message}")
             what = "would be imported" if dry_run else "imported"
-            typer.echo(f"{done.imported} of {done.lines} labels {what}, {done.unchanged} are there already")
+            typer.echo(f"{done.imported} of {done.lines} labels {what}, {done.unchanged} exist already")
             _echo_conflicts(done, prefer)
         warn_if_idle(here)
     if done.faults:
@@ -72,23 +73,24 @@ def _echo_conflicts(done: LabelImport, prefer: Winner) -> None:
         typer.echo(f"line {one.line}: {one.label} contradicts {one.standing} of {one.author}")
     if count := len(done.conflicts):
         told = {
-            Winner.NONE: "wait for a decision: `splitleaf review disputes`, or --prefer",
-            Winner.IMPORT: "are decided for the file",
-            Winner.EXPERT: "are decided for what stood",
+            Winner.NONE: "wait for a decision: see `splitleaf review disputes`, or use --prefer",
+            Winner.IMPORT: "are settled in favor of the file",
+            Winner.EXPERT: "are settled in favor of the existing labels",
         }
-        typer.echo(f"{count} labels contradict what others said; they {told[prefer]}")
+        typer.echo(f"{count} labels contradict existing ones; they {told[prefer]}")
 
 
-@app.command("export", short_help="Write the labels that count as CSV.")
+@app.command("export", short_help="Export labels as CSV.")
 def export(
     experiment: Annotated[
-        str | None, typer.Option(help="Its key, or an empty one for images of no experiment; all labels.")
+        str | None,
+        typer.Option(help="The experiment's key; empty: images without an experiment; by default all labels."),
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="A file; the terminal or pipe unless given.")] = None,
+    output: Annotated[Path | None, typer.Option(help="The file; by default stdout.")] = None,
     models: Repository = None,
     data: Data = None,
 ) -> None:
-    """Write the labels that count as CSV: of experts, audits and imports."""
+    """Export the labels that count as CSV: those of experts, audits and imports."""
     from splitleaf.flows.import_labels import export_labels
     from splitleaf.flows.run_experiment import require_known
 

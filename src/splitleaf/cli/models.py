@@ -22,9 +22,9 @@ from splitleaf.cli.options import (
 if TYPE_CHECKING:
     from splitleaf.registry.catalogue import VersionFolder
 
-app = typer.Typer(name="models", help="The versions in the repository.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(name="models", help="Versions in the repository.", no_args_is_help=True, rich_markup_mode=None)
 app.command("import", short_help="Turn Keras files into served versions.")(import_model_files)
-app.command("quantize", short_help="Make a version in 8-bit integers.")(quantize)
+app.command("quantize", short_help="Make an 8-bit version of a version.")(quantize)
 
 
 @app.command("list")
@@ -40,7 +40,7 @@ def list_command(models: Repository = None, as_json: AsJson = False) -> None:
         typer.echo(json.dumps([_record(one) for one in found], indent=2))
         return
     if not found:
-        typer.echo(f"there is no version in {place}; see `splitleaf models import --help`", err=True)
+        typer.echo(f"there are no versions in {place}; see `splitleaf models import --help`", err=True)
         return
     from rich.console import Console
     from rich.table import Table
@@ -75,11 +75,11 @@ def show_command(
 
 @app.command("verify", short_help="Check digests and golden images of versions.")
 def verify_command(
-    versions: Annotated[list[str] | None, typer.Argument(help="Versions; without any, all.")] = None,
+    versions: Annotated[list[str] | None, typer.Argument(help="Versions; by default all.")] = None,
     models: Repository = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check digests, load each version and let it answer its golden images. Exit status 1 when one fails."""
+    """Check digests, load each version and classify its golden images. The exit status is 1 if a version fails."""
     from splitleaf.installation.verification import verify
 
     place = repository_dir(models)
@@ -90,7 +90,7 @@ def verify_command(
         for version, problem in results.items():
             typer.echo(f"{version}: {problem or 'ok'}")
         if not results:
-            typer.echo(f"there is no imported version in {place}", err=True)
+            typer.echo(f"there are no imported versions in {place}", err=True)
     if any(results.values()):
         raise typer.Exit(1)
 
@@ -98,9 +98,11 @@ def verify_command(
 @app.command("alias")
 def alias_command(
     alias: Annotated[str, typer.Argument(help="For example champion.")],
-    version: Annotated[str | None, typer.Argument(help="Where it shall point; without it, show where it does.")] = None,
+    version: Annotated[
+        str | None, typer.Argument(help="The version to point it at; without it, the command shows the current one.")
+    ] = None,
     why: Why = "",
-    rollback: Annotated[bool, typer.Option("--rollback", help="Point it at the version it named before.")] = False,
+    rollback: Annotated[bool, typer.Option("--rollback", help="Point it at its earlier version.")] = False,
     models: Repository = None,
     data: Data = None,
 ) -> None:
@@ -118,14 +120,14 @@ def alias_command(
         warn_if_idle(here)
 
 
-@app.command("history", short_help="Show where an alias pointed when, and why.")
+@app.command("history", short_help="Show the history of an alias.")
 def history_command(
     alias: Annotated[str, typer.Argument(help="The alias.")] = "champion",
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show where an alias pointed when, who moved it and why; newest first."""
+    """Show the versions of an alias over time, who changed it and why; newest first."""
     from splitleaf.core.clock import as_rfc3339
 
     with open_installation(models, data) as here:

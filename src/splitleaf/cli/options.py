@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Repository = Annotated[Path | None, typer.Option("--models", help="The repository of versions.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Data = Annotated[Path | None, typer.Option("--data", help="The data folder, as given to `splitleaf up`.")]
-Why = Annotated[str, typer.Option("--why", help="The reason; kept with the change.")]
+Why = Annotated[str, typer.Option("--why", help="The reason; stored with the change.")]
 
 _Record = TypeVar("_Record")
 

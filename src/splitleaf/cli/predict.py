@@ -1,4 +1,4 @@
-"""`splitleaf predict`: files and folders, by a running server or by one version here."""
+"""`splitleaf predict`: classifies files and folders, with a running server or with a version in this process."""
 
 from __future__ import annotations
 
@@ -27,34 +27,34 @@ class Format(StrEnum):
 
 
 def predict(
-    paths: Annotated[list[Path], typer.Argument(help="Images, or folders that hold images.")],
-    url: Annotated[str, typer.Option(help="A running Splitleaf.")] = "http://127.0.0.1:8000",
+    paths: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
+    url: Annotated[str, typer.Option(help="URL of a running Splitleaf.")] = "http://127.0.0.1:8000",
     version: Annotated[
-        str | None, typer.Option(help="Compute with this version here, in place of asking a server.")
+        str | None, typer.Option(help="Classify with this version in this process, without a server.")
     ] = None,
     models: Annotated[Path | None, typer.Option(help="The repository of versions (with --version).")] = None,
     output: Annotated[Format, typer.Option("--format", "-f", help="How to print the answers.")] = Format.TABLE,
     as_json: Annotated[bool, typer.Option("--json", help="Same as --format json.")] = False,
     labelled: Annotated[
-        bool, typer.Option("--labelled", help="The folder's name is the truth: print the accuracy at the end.")
+        bool, typer.Option("--labelled", help="The folder's name is the true label: print the accuracy at the end.")
     ] = False,
     truth: Annotated[
         Path | None, typer.Option(help="With --labelled: write the folders' names as labels, for `labels import`.")
     ] = None,
-    unit: Annotated[str, typer.Option(help="Who asks: one unit is always answered alike.")] = "splitleaf-cli",
-    units: Annotated[
-        bool, typer.Option("--units", help="Each image is asked for by a unit of its own, as in a set of photos.")
-    ] = False,
-    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Images under way at once.")] = 8,
+    unit: Annotated[
+        str, typer.Option(help="The unit that sends the images; an experiment assigns each unit to one variant.")
+    ] = "splitleaf-cli",
+    units: Annotated[bool, typer.Option("--units", help="Send each image as a separate unit.")] = False,
+    concurrency: Annotated[int, typer.Option(min=1, max=64, help="Images in flight at once.")] = 8,
 ) -> None:
     """Classify images and print the answers.
 
-    One that fails does not stop the others: it is printed with its reason, and the exit status is 1.
+    An image that fails does not stop the others: it is printed with the reason, and the exit status is 1.
     """
     from splitleaf.cli.answers import print_answers, print_summary, write_truth
 
     if truth is not None and (not labelled or version is not None):
-        raise typer.BadParameter("it is for the answers of a server to labelled images", param_hint="--truth")
+        raise typer.BadParameter("use it with --labelled and a server, without --version", param_hint="--truth")
     images = collect_images(paths)
     answers: dict[Path, Answer] = {}
 
@@ -79,14 +79,14 @@ def predict(
 
 
 def _unit_of(unit: str, *, each: bool) -> Callable[[Path], str]:
-    """Return who asks for an image. A unit's name is of a few letters, which a path is not: so its digest."""
+    """Return the unit of an image. The name of a unit is limited to a few characters, so it is a digest of the path."""
     if not each:
         return lambda _path: unit
     return lambda path: f"{unit}-{hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()}"
 
 
 def _with_progress(ask: Callable[[Callable[[Answer], None]], None], answers: dict[Path, Answer], total: int) -> bool:
-    """Fill `answers` while a bar on stderr shows how many there are; return False when Ctrl-C ended it."""
+    """Fill `answers` and show the progress on stderr. Return False after Ctrl-C."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

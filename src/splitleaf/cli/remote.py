@@ -1,4 +1,4 @@
-"""Asking a running Splitleaf over HTTP."""
+"""Sends images to a running Splitleaf over HTTP."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ def ask_server(
     concurrency: int,
     on_answer: Callable[[Answer], None],
 ) -> None:
-    """Send every image, in the name of its unit; each answer is told as it comes.
+    """Send every image with its unit; call `on_answer` for each answer as it arrives.
 
-    A server that is busy is asked again after the time it names. Raises `DependencyDown` when there is no
+    A busy server is asked again after the time that it names. Raises `DependencyDown` if there is no
     Splitleaf at `url`, and `ConfigurationError` when `url` is not one.
     """
     asyncio.run(_ask_all(_address(url), images, unit, concurrency, on_answer))
 
 
 def _address(url: str) -> str:
-    """Return the URL with its scheme, which people leave out."""
+    """Return the URL with a scheme, which people often leave out."""
     full = url if "://" in url else f"http://{url}"
     try:
         parsed = httpx.URL(full)
     except httpx.InvalidURL as error:
         raise ConfigurationError(f"--url {url}: {error}", code="invalid_url") from error
     if parsed.scheme not in ("http", "https") or not parsed.host:
-        raise ConfigurationError(f"--url {url} is not like http://127.0.0.1:8000", code="invalid_url")
+        raise ConfigurationError(f"--url {url} is invalid; use a URL like http://127.0.0.1:8000", code="invalid_url")
     return full
 
 
@@ -71,13 +71,13 @@ async def _require_server(client: httpx.AsyncClient, url: str) -> None:
         is_ours = response.is_success and response.json() == {"status": "alive"}
     except httpx.TransportError as error:
         raise DependencyDown(
-            f"nothing answers at {url}; start it with `splitleaf up`, or name a version to compute here: --version v1",
+            f"no server answers at {url}; start one with `splitleaf up`, or classify without a server: --version v1",
             code="server_unreachable",
         ) from error
     except ValueError:
         is_ours = False
     if not is_ours:
-        raise DependencyDown(f"what answers at {url} is not Splitleaf; check --url", code="server_unreachable")
+        raise DependencyDown(f"the server at {url} is not Splitleaf; check --url", code="server_unreachable")
 
 
 async def _ask(client: httpx.AsyncClient, path: Path, unit: str) -> Answer:

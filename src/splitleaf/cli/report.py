@@ -1,4 +1,4 @@
-"""`splitleaf report`: what is known of an experiment by now."""
+"""`splitleaf report`: the report on an experiment."""
 
 from __future__ import annotations
 
@@ -14,13 +14,15 @@ NOT_SOUND = 1
 
 def report(
     key: Annotated[str, typer.Argument(help="The experiment's key.")],
-    html: Annotated[Path | None, typer.Option(help="Write a page of its own to this file, with all plots.")] = None,
+    html: Annotated[
+        Path | None, typer.Option(help="Write the report with all plots to this file, as a self-contained page.")
+    ] = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say which version is better, how sure that is, what is missing and what to do.
+    """Show which version is better, how certain that is, what is missing and what to do next.
 
-    Exit status 1 also when the experiment is not sound: then its numbers mean nothing.
+    The exit status is also 1 if the experiment is not sound: its numbers are then not valid.
     """
     from splitleaf.local.experiments import judge_here
 

@@ -1,4 +1,4 @@
-"""`splitleaf review ...`: images for experts, in a terminal."""
+"""`splitleaf review ...`: labels images in a terminal."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
     from splitleaf.outcomes.reviews import ReviewCount
 
 app = typer.Typer(
-    name="review", help="Label images, and see how far that is.", no_args_is_help=True, rich_markup_mode=None
+    name="review", help="Label images and show the progress.", no_args_is_help=True, rich_markup_mode=None
 )
 
 Item = Annotated[str, typer.Argument(help="The prediction's id.")]
-Expert = Annotated[str, typer.Option(help="Who labels; this user.")]
-Experiment = Annotated[str, typer.Option(help="Its key; without it, images of no experiment.")]
+Expert = Annotated[str, typer.Option(help="The expert who labels; by default this user.")]
+Experiment = Annotated[str, typer.Option(help="The experiment's key; by default images without an experiment.")]
 
 
 @app.command("next", short_help="Get the next image to label.")
 def next_command(
     experiment: Experiment = "",
     expert: Expert = "",
-    opinions: Annotated[int, typer.Option(min=1, max=5, help="Experts who are to label each image.")] = 1,
+    opinions: Annotated[int, typer.Option(min=1, max=5, help="Number of experts who label each image.")] = 1,
     image: Annotated[Path | None, typer.Option(help="Write the image to this file, as JPEG.")] = None,
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
 ) -> None:
-    """Get the next image to label; blind: not which version said what."""
+    """Get the next image to label. Labelling is blind: the versions' answers are not shown by version."""
     from splitleaf.flows.review_images import Request
     from splitleaf.flows.run_experiment import require_known
 
@@ -46,7 +46,7 @@ def next_command(
         if as_json:
             typer.echo(json.dumps([_record(task) for task in tasks], ensure_ascii=False))
         elif not tasks:
-            typer.echo("there is nothing to label at present")
+            typer.echo("there are no images to label at present")
         else:
             typer.echo(_line(tasks[0]))
 
@@ -54,7 +54,7 @@ def next_command(
 @app.command("image")
 def image(
     item: Item,
-    file: Annotated[Path, typer.Argument(help="Where to write it, as JPEG.")],
+    file: Annotated[Path, typer.Argument(help="The file to write, as JPEG.")],
     models: Repository = None,
     data: Data = None,
 ) -> None:
@@ -63,19 +63,19 @@ def image(
         file.write_bytes(here.review.image(checked(item)))
 
 
-@app.command("label", short_help="Say what an image shows.")
+@app.command("label", short_help="Label an image.")
 def label(
     item: Item,
     label: Annotated[str | None, typer.Argument(help="The class that the image shows.")] = None,
-    cannot_tell: Annotated[bool, typer.Option("--cannot-tell", help="You looked, and cannot say.")] = False,
-    skip: Annotated[bool, typer.Option("--skip", help="Leave it to somebody else.")] = False,
+    cannot_tell: Annotated[bool, typer.Option("--cannot-tell", help="You cannot tell what the image shows.")] = False,
+    skip: Annotated[bool, typer.Option("--skip", help="Leave the image to another expert.")] = False,
     expert: Expert = "",
     models: Repository = None,
     data: Data = None,
 ) -> None:
-    """Say what an image shows; said again, it replaces what you said before."""
+    """Label an image. A new label replaces your earlier one."""
     if sum((label is not None, cannot_tell, skip)) != 1:
-        raise typer.BadParameter("name a label, --cannot-tell or --skip")
+        raise typer.BadParameter("give one of: a label, --cannot-tell, --skip")
     from splitleaf.flows.review_images import Word
 
     with open_installation(models, data) as here:
@@ -91,17 +91,17 @@ def label(
 def undo(
     item: Item, expert: Expert = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
-    """Take back what you said of an image, or that you skipped it."""
+    """Undo your label of an image, or that you skipped it."""
     with open_installation(models, data) as here:
         task = here.review.undo(checked(item), expert or here.actor)
         typer.echo(json.dumps(_record(task), ensure_ascii=False) if as_json else _line(task))
 
 
-@app.command("progress", short_help="Say how far the images are labelled.")
+@app.command("progress", short_help="Show how many images are labelled.")
 def progress(
     experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
-    """Say how far the images are labelled, by the reason why they are to be."""
+    """Show how many images are labelled, by the reason for which they were selected."""
     from dataclasses import asdict
 
     from splitleaf.flows.run_experiment import require_known
@@ -109,14 +109,14 @@ def progress(
     with open_installation(models, data) as here:
         require_known(here.store, experiment)
         counts = here.store.count_reviews(experiment)
-    print_records(counts, as_json, shape=asdict, line=_progress_line, empty="there is nothing to label")
+    print_records(counts, as_json, shape=asdict, line=_progress_line, empty="there are no images to label")
 
 
 @app.command("agreement")
 def agreement(
     experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
-    """Say how far experts agree on images that several labelled."""
+    """Show how far experts agree on the same images."""
     from splitleaf.flows.measure_agreement import compare_experts
     from splitleaf.flows.run_experiment import require_known
 
@@ -131,18 +131,18 @@ def agreement(
     for pair in found.pairs:
         one = pair.agreement
         kappa = "not defined" if one.kappa is None else f"{one.kappa:.3f}"
-        typer.echo(f"{pair.first}, {pair.second}: {one.agreed} of {one.items} alike, kappa {kappa}")
+        typer.echo(f"{pair.first}, {pair.second}: {one.agreed} of {one.items} agree, kappa {kappa}")
     for item in found.contested:
         typer.echo(f"contested: {item}")
     if not found.pairs:
-        typer.echo("no image has the labels of two experts")
+        typer.echo("no image has labels of two experts")
 
 
 @app.command("disputes", short_help="List labels that contradict each other.")
 def disputes(
     experiment: Experiment = "", models: Repository = None, data: Data = None, as_json: AsJson = False
 ) -> None:
-    """List images whose labels contradict each other, and who said what."""
+    """List images whose labels contradict each other, with all labels and authors."""
     from splitleaf.api.admin.review_schemas import DisputeSchema
     from splitleaf.flows.run_experiment import require_known
     from splitleaf.flows.settle_labels import list_disputes
@@ -167,28 +167,28 @@ def settle(
     models: Repository = None,
     data: Data = None,
 ) -> None:
-    """Decide what an image shows, whatever was said of it."""
+    """Decide the label of an image, whatever labels it has."""
     from splitleaf.flows.settle_labels import settle_label
 
     with open_installation(models, data) as here:
         settle_label(here.store, checked(item), label, expert or here.actor, here.labels, here.clock)
-        typer.echo(f"{item}: {label}, decided")
+        typer.echo(f"{item}: settled as {label}")
         warn_if_idle(here)
 
 
-@app.command("discard", short_help="Delete a kept image for good.")
+@app.command("discard", short_help="Delete a kept image permanently.")
 def discard(
     item: Item,
-    why: Annotated[str, typer.Option("--why", help="The reason; kept in the audit log.")],
+    why: Annotated[str, typer.Option("--why", help="The reason; stored in the audit log.")],
     models: Repository = None,
     data: Data = None,
 ) -> None:
-    """Delete a kept image for good, for example when its owner asks."""
+    """Delete a kept image permanently, for example when its owner asks."""
     from splitleaf.flows.discard_image import discard_image
 
     with open_installation(models, data) as here:
         done = discard_image(here.store, here.images, checked(item), here.actor, why, here.clock)
-    typer.echo(f"{item}: {'deleted' if done else 'there is no image'}")
+    typer.echo(f"{item}: {'deleted' if done else 'no image is kept'}")
 
 
 def checked(item: str) -> str:
@@ -196,7 +196,7 @@ def checked(item: str) -> str:
     from splitleaf.core.ids import is_prediction_id
 
     if not is_prediction_id(item):
-        raise NotFound(f"{item[:40]!r} is not a prediction's id", code="prediction_not_found")
+        raise NotFound(f"{item[:40]!r} is not the id of a prediction", code="prediction_not_found")
     return item
 
 

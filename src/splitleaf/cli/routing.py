@@ -1,4 +1,4 @@
-"""`splitleaf routing ...`: the static split between versions."""
+"""`splitleaf routing ...`: a static traffic split between versions."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from splitleaf.outcomes.events import RoutingRevision
 
 app = typer.Typer(
-    name="routing", help="Split the visitors between versions.", no_args_is_help=True, rich_markup_mode=None
+    name="routing", help="Split the traffic between versions.", no_args_is_help=True, rich_markup_mode=None
 )
 
 
 @app.command("show")
 def show(models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
-    """Show who answers."""
+    """Show which versions answer."""
     from splitleaf.local.routing import find_alias, find_split
 
     with open_installation(models, data) as here:
@@ -29,46 +29,46 @@ def show(models: Repository = None, data: Data = None, as_json: AsJson = False) 
     if as_json:
         typer.echo(json.dumps({"champion": champion, "shares": shares}))
     elif not shares:
-        typer.echo(f"no split is in force; the champion {champion} answers everybody")
+        typer.echo(f"no split is active; the champion {champion} answers all images")
     else:
         typer.echo(f"{sentence(shares)}; the champion is {champion}")
 
 
-@app.command("set", short_help="Put a split in force.")
+@app.command("set", short_help="Activate a split.")
 def set_command(
     shares: Annotated[list[str], typer.Argument(help="VERSION=PERCENT, for example v1=50 v2=50.")],
     why: Why = "",
     models: Repository = None,
     data: Data = None,
 ) -> None:
-    """Put a split in force; it is sticky by visitor, and as few as possible change their version."""
+    """Activate a split. Each visitor keeps a version, and as few visitors as possible change theirs."""
     from splitleaf.local.routing import set_split
 
     percentages = parse_shares(shares, "VERSION")
     with open_installation(models, data) as here:
         revision = set_split(here, percentages, why)
-        typer.echo(f"revision {revision.revision} is in force: {sentence(_percentages(revision))}")
+        typer.echo(f"revision {revision.revision} is active: {sentence(_percentages(revision))}")
         warn_if_idle(here)
 
 
 @app.command("clear")
 def clear(why: Why = "", models: Repository = None, data: Data = None) -> None:
-    """End the split: the champion answers everybody."""
+    """End the split: the champion answers all images."""
     from splitleaf.local.routing import clear_split
 
     with open_installation(models, data) as here:
         ended = clear_split(here, why)
-        typer.echo("the split has ended; the champion answers everybody" if ended else "no split was in force")
+        typer.echo("the split has ended; the champion answers all images" if ended else "no split was active")
         if ended:
             warn_if_idle(here)
 
 
 @app.command("history")
 def history(models: Repository = None, data: Data = None, as_json: AsJson = False) -> None:
-    """Show all splits, newest first."""
+    """List all splits, newest first."""
     with open_installation(models, data) as here:
         revisions = here.store.routing_history()
-    print_records(revisions, as_json, shape=_record, line=_line, empty="there has been no split")
+    print_records(revisions, as_json, shape=_record, line=_line, empty="there were no splits")
 
 
 def _line(revision: RoutingRevision) -> str:

@@ -7,22 +7,22 @@ from typing import Annotated
 
 import typer
 
-ParentFd = Annotated[int | None, typer.Option(hidden=True, help="Pipe that closes when the starting process ends.")]
+ParentFd = Annotated[int | None, typer.Option(hidden=True, help="Pipe that closes when the parent process ends.")]
 
 
 def up(
-    host: Annotated[str | None, typer.Option(help="Address to listen on; 127.0.0.1 unless given.")] = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on; by default 127.0.0.1.")] = None,
     port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="Port; without it 8000 or the next free one.")
+        int | None, typer.Option(min=0, max=65535, help="Port; by default 8000 or the next free one.")
     ] = None,
-    models: Annotated[Path | None, typer.Option(help="The repository of versions; ./models unless given.")] = None,
+    models: Annotated[Path | None, typer.Option(help="The repository of versions; by default ./models.")] = None,
     data: Annotated[
-        Path | None, typer.Option(help="Folder of the embedded broker, database and keys; ./data unless given.")
+        Path | None, typer.Option(help="Folder of the embedded broker, database and keys; by default ./data.")
     ] = None,
 ) -> None:
     """Run everything on this machine: broker, database, worker, API and page.
 
-    Runs until Ctrl-C; a second Ctrl-C ends it without waiting for open work.
+    Press Ctrl-C to stop, and again to stop without waiting for work in progress.
     """
     from splitleaf.processes.up import run_up
 
@@ -32,8 +32,8 @@ def up(
 def api(parent_fd: ParentFd = None) -> None:
     """Run the HTTP API and the page.
 
-    Set by the environment: a broker (SPLITLEAF_REDIS_URL), SPLITLEAF_API__HOST, SPLITLEAF_API__PORT and the rest of
-    `splitleaf doctor --settings`.
+    Settings come from the environment: a broker (SPLITLEAF_REDIS_URL), SPLITLEAF_API__HOST, SPLITLEAF_API__PORT and the
+    others that `splitleaf doctor --settings` lists.
     """
     from splitleaf.processes.api import run_api
 
@@ -43,8 +43,8 @@ def api(parent_fd: ParentFd = None) -> None:
 def worker(parent_fd: ParentFd = None) -> None:
     """Run an inference worker.
 
-    Set by the environment: a broker (SPLITLEAF_REDIS_URL), SPLITLEAF_MODELS_DIR and the rest of
-    `splitleaf doctor --settings`.
+    Settings come from the environment: a broker (SPLITLEAF_REDIS_URL), SPLITLEAF_MODELS_DIR and the others
+    that `splitleaf doctor --settings` lists.
     """
     from splitleaf.processes.worker import run_worker
 
@@ -52,10 +52,10 @@ def worker(parent_fd: ParentFd = None) -> None:
 
 
 def controller(parent_fd: ParentFd = None) -> None:
-    """Run the controller, which writes outcomes to the database, once each, and guards the experiments.
+    """Run the controller, which records outcomes in the database and guards experiments.
 
-    Set by the environment: a broker (SPLITLEAF_REDIS_URL), SPLITLEAF_DATABASE_URL and the rest of
-    `splitleaf doctor --settings`.
+    Settings come from the environment: a broker (SPLITLEAF_REDIS_URL), SPLITLEAF_DATABASE_URL and the others
+    that `splitleaf doctor --settings` lists.
     """
     from splitleaf.processes.controller import run_controller
 

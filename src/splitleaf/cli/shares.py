@@ -1,4 +1,4 @@
-"""Shares as a person writes and reads them."""
+"""Parses and formats shares of traffic."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 
 def parse_shares(shares: Sequence[str], noun: str) -> dict[str, float]:
-    """Read `NAME=PERCENT` each; `noun` is what the names are of."""
+    """Parse `NAME=PERCENT` pairs; `noun` says what a name is."""
     parsed: dict[str, float] = {}
     for share in shares:
         name, _, percent = share.partition("=")

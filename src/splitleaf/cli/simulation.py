@@ -1,4 +1,4 @@
-"""`splitleaf simulate`: a whole experiment, here and now."""
+"""`splitleaf simulate`: a whole experiment on this machine."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 
 def simulate(
-    scenario: Annotated[
-        str, typer.Argument(help="better, ramp, errors, slow or wrong: what is to be found out about v2.")
-    ] = "better",
-    images: Annotated[int | None, typer.Option(min=1, help="At most so many; enough for the end unless given.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Another one: other leaves and visitors.")] = 1,
-    clients: Annotated[int, typer.Option(min=1, max=256, help="Visitors at a time.")] = 16,
+    scenario: Annotated[str, typer.Argument(help="better, ramp, errors, slow or wrong: how v2 differs.")] = "better",
+    images: Annotated[
+        int | None, typer.Option(min=1, help="At most this many images; by default enough for a verdict.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The seed of the images and visitors.")] = 1,
+    clients: Annotated[int, typer.Option(min=1, max=256, help="Concurrent visitors.")] = 16,
     keep: Annotated[
-        Path | None, typer.Option(help="Folder to leave versions, database and logs in; thrown away unless given.")
+        Path | None, typer.Option(help="Folder for versions, database and logs; by default they are deleted.")
     ] = None,
     photos: Annotated[
-        Path | None, typer.Option(help="Folder of class folders: real photos for real versions, each once.")
+        Path | None, typer.Option(help="Folder of class folders: real photos for real versions, each used once.")
     ] = None,
     control: Annotated[str, typer.Option(help="With --photos: the version that answers.")] = "v1",
-    candidate: Annotated[str, typer.Option(help="With --photos: the version that scores unseen.")] = "v2",
+    candidate: Annotated[str, typer.Option(help="With --photos: the shadow version.")] = "v2",
     models: Repository = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run a whole experiment in a minute: two real versions, the real system, visitors whose images' truth is known.
+    """Run a whole experiment in a minute: two real versions, the real system, visitors whose images have known labels.
 
-    Starts a Splitleaf of its own and stops it at the end; nothing of yours is touched.
+    Starts a separate Splitleaf and stops it at the end. Your installation is not touched.
     """
     from splitleaf.simulation.director import FieldTest, Wishes, simulate
     from splitleaf.simulation.scenarios import SCENARIOS
@@ -45,7 +45,7 @@ def simulate(
     field = None
     if photos is not None:
         if scenario != "better":
-            raise typer.BadParameter("--photos belong to the scenario `better`; the others make their versions")
+            raise typer.BadParameter("--photos works only with the scenario `better`; the others create their versions")
         field = FieldTest(repository_dir(models), photos, control, candidate)
     wishes = Wishes(SCENARIOS[scenario], seed, images, clients, keep, field)
     findings = simulate(wishes, lambda line: typer.echo(line, err=as_json))
@@ -57,7 +57,7 @@ def simulate(
         typer.echo(
             f"To look at it in the dashboard: splitleaf up --models {keep}/models --data {keep}/data"
             if keep and photos is None
-            else "Nothing of it is left; with --keep FOLDER it can be looked at in the dashboard."
+            else "Everything was deleted; to look at it in the dashboard, use --keep FOLDER."
         )
 
 

@@ -1,1 +1,1 @@
-"""Words that everybody shares: ids, clock, errors, predictions. Imports nothing of ours."""
+"""Concepts that all packages share: ids, clock, errors, predictions. Imports no other package of Splitleaf."""

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Final, Protocol
 
 MOST_SKEW_MS: Final = 60_000
-"""Between the clocks of two hosts. A stored time that is further ahead was written before a clock went back."""
+"""The most by which clocks of two hosts differ. A stored time further ahead was written before a clock went back."""
 
 
 class Clock(Protocol):

@@ -1,4 +1,4 @@
-"""Files of strangers: only plain ones are opened, and no more is read of them than was asked for."""
+"""Reads untrusted files: only regular ones, and only up to a limit."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 
 
 def open_plain(path: Path) -> BufferedReader:
-    """Open a file for reading. Raises `OSError` for what is none: a FIFO would wait for ever, a device never end."""
-    # Looked at before it is opened, for opening alone does something to some devices.
+    """Open a regular file. Raises `OSError` for any other: a FIFO would block, and a device never ends."""
+    # Checked before it is opened, because opening has side effects on some devices.
     _require_plain(path.stat(), path)
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -23,7 +23,7 @@ def open_plain(path: Path) -> BufferedReader:
 
 
 def read_plain(path: Path, most_bytes: int) -> bytes:
-    """Return a file's bytes. Raises `OSError` for what is no plain file, or is longer."""
+    """Return the bytes of a file. Raises `OSError` if it is not a regular file, or is longer."""
     with open_plain(path) as file:
         data = file.read(most_bytes + 1)
     if len(data) > most_bytes:

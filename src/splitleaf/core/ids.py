@@ -1,4 +1,4 @@
-"""Identifiers. All are opaque: nothing about a version or a client can be read from one."""
+"""Identifiers. All are opaque: they reveal nothing about a version or a client."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _PREDICTION_ID = re.compile(r"[a-z2-7]{26}")
 
 
 def new_prediction_id() -> str:
-    """Return a fresh id: 128 random bits as 26 characters of lower-case base32."""
+    """Return a new id: 128 random bits as 26 characters of lower-case base32."""
     return _base32(secrets.token_bytes(16))
 
 

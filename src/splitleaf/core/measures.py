@@ -1,4 +1,4 @@
-"""What is measured of each image beside its label, so that drift can be seen."""
+"""Measurements of each image, from which drift is detected."""
 
 from __future__ import annotations
 

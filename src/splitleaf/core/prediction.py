@@ -1,4 +1,4 @@
-"""A prediction: one image's journey to one answer."""
+"""A prediction: one image and its answer."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class PredictionStatus(StrEnum):
 
 
 class Origin(StrEnum):
-    """How an image came, as far as a request shows it; a program that poses as a browser passes for one."""
+    """The origin of an image, as the request shows it. A program that imitates a browser counts as one."""
 
     PAGE = "page"
     """A browser sent it from a page of this host."""
     UNIT = "unit"
-    """A program that names its units."""
+    """A program that sends a unit with each image."""
     API = "api"
     """Any other call of the API."""
     PREDICT = "predict"
@@ -45,13 +45,13 @@ class LabelScore:
 
 
 class Verdict(StrEnum):
-    """How an answer is meant to be taken."""
+    """How to interpret an answer."""
 
     SURE = "sure"
     UNSURE = "unsure"
     """The image is of the right kind, but no label stands out."""
     UNFAMILIAR = "unfamiliar"
-    """The image is unlike all that the version knows: no label means anything."""
+    """The image is out of distribution: no label is meaningful."""
 
 
 MAP_SIDE: Final = 10
@@ -75,7 +75,7 @@ class Classification:
     heat: bytes = b""
     """Class activation map of the best label: `MAP_SIDE` rows of as many values from 0 to 255; empty: not offered."""
     measures: tuple[float, ...] = ()
-    """What drift is looked for in: `core.measures.MEASURES`, as far as the version has them."""
+    """The measurements for drift detection: those of `core.measures.MEASURES` that the version has."""
 
     @property
     def verdict(self) -> Verdict:
@@ -90,7 +90,7 @@ class Classification:
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """Why a prediction failed, in words that may be shown to the public."""
+    """Why a prediction failed, in a text for the public."""
 
     code: str
     detail: str

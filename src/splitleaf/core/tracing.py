@@ -1,4 +1,4 @@
-"""Spans, as far as the inside needs to know of them. What exports them is in `telemetry.traces`."""
+"""The interface of tracing. `telemetry.traces` implements it."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Final, Protocol
 
 
 class Span(Protocol):
-    """A piece of work that somebody may look at later."""
+    """A span: a unit of work in a trace."""
 
     @property
     def traceparent(self) -> str:
-        """Its place in the trace (W3C Trace Context), for whoever goes on with the work; empty: nobody traces."""
+        """The span's context (W3C Trace Context), for the next process; empty without tracing."""
         ...
 
     def name(self, name: str) -> None:
-        """Call it otherwise than it was called when it began."""
+        """Change the name of the span."""
         ...
 
     def describe(self, **attributes: str | float) -> None:
@@ -45,7 +45,7 @@ class _NoSpan:
 class _NoTracer:
     _nothing: AbstractContextManager[Span] = nullcontext(_NoSpan())
 
-    def span(self, name: str, *, parent: str = "") -> AbstractContextManager[Span]:  # noqa: ARG002 - nobody traces
+    def span(self, name: str, *, parent: str = "") -> AbstractContextManager[Span]:  # noqa: ARG002 - no tracing
         return self._nothing
 
 
