@@ -220,7 +220,7 @@ async def test_a_backup_is_not_mixed_with_what_is_there(source: Settings, tmp_pa
     busy = installation(tmp_path / "busy")
     async with queue_of(busy) as queue:
         await submit(queue, [task()])
-    with pytest.raises(Conflict, match="the broker has work"):
+    with pytest.raises(Conflict, match="the broker contains work"):
         await asyncio.to_thread(restore, busy, path)
 
 
@@ -230,7 +230,7 @@ async def test_versions_that_are_there_are_left_alone(source: Settings, target: 
     mine = (target.models_dir / "v1/model.toml").read_bytes()
     account = await asyncio.to_thread(restore, target, path)
     assert account.models == []
-    assert "is there already" in account.notes[0]
+    assert "exists already" in account.notes[0]
     assert (target.models_dir / "v1/model.toml").read_bytes() == mine
 
 
@@ -248,7 +248,7 @@ async def test_another_secret_of_the_settings_is_said(source: Settings, target: 
     given = target.model_copy(update={"secret_file": tmp_path / "secret"})
     (tmp_path / "secret").write_text("another secret, long enough", encoding="ascii")
     account = await asyncio.to_thread(restore, given, path)
-    assert "the secret of this installation is another one" in account.notes[0]
+    assert "this installation has a different secret" in account.notes[0]
 
 
 def rewritten(path: Path, change: Callable[[dict[str, bytes]], None], *, sign: bool = True) -> Path:

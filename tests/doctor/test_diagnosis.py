@@ -78,7 +78,7 @@ def test_a_damaged_version_and_a_champion_that_is_not_there_are_problems(place: 
     ("variable", "value", "check", "words"),
     [
         ("SPLITLEAF_REDIS_URL", "redis://127.0.0.1:1", "broker", "does not answer"),
-        ("SPLITLEAF_REDIS_URL", "http://127.0.0.1", "broker", "cannot be read"),
+        ("SPLITLEAF_REDIS_URL", "http://127.0.0.1", "broker", "is invalid"),
         ("SPLITLEAF_DATABASE_URL", "postgresql://127.0.0.1:1/x", "database", "does not answer"),
         ("SPLITLEAF_DATABASE_URL", "mysql://127.0.0.1/x", "database", "must begin with"),
         ("SPLITLEAF_API__PROT", "1", "settings", "SPLITLEAF_API__PROT"),
@@ -117,8 +117,8 @@ DIGEST = "a" * 64
     [
         ({"API__HOST": "0.0.0.0"}, "limits", "warning", "nothing limits a single client"),
         ({"API__HOST": "0.0.0.0", "API__FORWARDED_ALLOW_IPS": "10.0.0.7"}, "limits", "note", "only the proxy"),
-        ({"API__FORWARDED_ALLOW_IPS": "*"}, "forwarded addresses", "warning", "is believed"),
-        ({"API__FORWARDED_ALLOW_IPS": "10.0.0.7, 0.0.0.0/0"}, "forwarded addresses", "warning", "is believed"),
+        ({"API__FORWARDED_ALLOW_IPS": "*"}, "forwarded addresses", "warning", "are trusted"),
+        ({"API__FORWARDED_ALLOW_IPS": "10.0.0.7, 0.0.0.0/0"}, "forwarded addresses", "warning", "are trusted"),
         ({"ADMIN_WRITE_KEYS": '["my own key"]'}, "keys", "problem", "not SHA-256"),
         ({"SECRET": "short"}, "secrets", "problem", "at least 16"),
         ({"REDIS_URL": "redis://broker.invalid"}, "broker", "problem", "does not answer"),
