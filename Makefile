@@ -97,7 +97,7 @@ MINUTES = 60
 soak: $(VENV)/.dev ## Small faults at 70 % load, memory and all sampled to build/soak: make soak MINUTES=60
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(SOAK)
 
-fuzz: $(VENV)/.dev ## Hand damaged files, images and requests to every door, 2,000 of each (some minutes)
+fuzz: $(VENV)/.dev ## Fuzz every interface with damaged files, images and requests, 2,000 of each (some minutes)
 	$(BIN)/python -m tests.fuzz $(FUZZ)
 
 audit: $(VENV)/.dev ## Ask the vulnerability database about every locked version

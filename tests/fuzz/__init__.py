@@ -1,4 +1,4 @@
-"""Whatever strangers may hand in, damaged by chance: it is taken or refused in our words, and nothing crashes.
+"""Fuzz tests: damaged files and random requests must be accepted or refused with one of our errors, and nothing may crash.
 
-`python -m tests.fuzz [--cases N] [--seed N] [--only NAME]`; `make fuzz` is 2,000 cases of each.
+`python -m tests.fuzz [--cases N] [--seed N] [--only NAME]`. `make fuzz` runs 2,000 cases per target.
 """

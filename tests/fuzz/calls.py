@@ -1,12 +1,13 @@
-"""The HTTP interface, public and admin, by its own document: schemathesis makes the requests, one call leads to the next.
+"""Fuzzes the public and the admin API from their OpenAPI document: schemathesis generates the requests.
 
-Checked is that nothing answers with a status of 500 and up, that each problem is a problem document, and that no status
-is answered that the document does not know.
+The run is stateful: path parameters mostly take values that earlier responses returned. It checks that no response has a
+status of 500 or above, that each problem is a problem document, and that the document declares every status.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import random
 import tempfile
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import schemathesis
@@ -25,31 +27,69 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from splitleaf.api.http.protocol import ProblemProtocol
+from splitleaf.core.prediction import MAP_SIDE
 from tests.api.served import WRITE_KEY, Served
+from tests.experiments.plans import table
 from tests.images.corpus.mutations import mutants
+from tests.outcomes.facts import failed_outcome, outcome
 
 UNSENT = frozenset({"content-length", "transfer-encoding", "host", "connection"})
 _KNOWN_TO_ALL = frozenset({400, 401, 403, 404, 405, 408, 413, 415, 422, 431})
-"""Refusals that any request may get, whatever it asks for."""
+"""Refusals that any request may get."""
+_EXPERIMENTS = ("leaf", "leaf-2", "leaf-3")
+RECORDED = [
+    *(outcome(experiment="leaf", variant="control", heat=base64.b64encode(bytes(MAP_SIDE**2)).decode()) for _ in "ab"),
+    *(outcome(experiment="leaf", variant="candidate", assigned_version="v2", served_version="v2") for _ in "ab"),
+    failed_outcome(),
+]
+"""Predictions that the API reads from the outcome store. They are final: an event stream about them ends."""
 
 
 @dataclass
 class Findings:
-    """What was answered."""
+    """The statuses of all responses, and the faults."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
 
 
+@dataclass
+class Known:
+    """Values of path parameters that exist, so that one request leads to the next."""
+
+    values: dict[str, list[str]] = field(
+        default_factory=lambda: (
+            {"version": ["v1", "v2"], "alias": ["champion"]}
+            | {key: [one.prediction_id for one in RECORDED] for key in ("id", "prediction_id")}
+        )
+    )
+
+    def pick(self, name: str, choice: int) -> str | None:
+        """Return an existing value for most choices; None to keep the generated one."""
+        values = self.values.get(name)
+        return values[choice % len(values)] if values and choice % 10 else None
+
+    def learn(self, response: httpx.Response) -> None:
+        """Remember what a request has created."""
+        if response.status_code != 201:
+            return
+        match response.request.url.path:
+            case "/admin/api/experiments":
+                self.values.setdefault("key", []).append(response.json()["key"])
+            case "/admin/api/keys":
+                self.values.setdefault("key_id", []).append(response.json()["record"]["id"])
+
+
 @contextmanager
 def served_api() -> Iterator[str]:
-    """Serve the API over parts in memory by the real HTTP server, in a thread; give its address."""
+    """Serve both APIs from parts in memory with the real HTTP server, in a thread. Yield the base URL."""
     with tempfile.TemporaryDirectory(prefix="slz") as folder:
         ready, ports = threading.Event(), []
         servers: list[uvicorn.Server] = []
 
         async def serve() -> None:
             made = await Served(Path(folder)).start()
+            made.store.record_outcomes(RECORDED)
             config = uvicorn.Config(made.app, port=0, http=ProblemProtocol, ws="none", lifespan="off", log_config=None)
             servers.append(uvicorn.Server(config))
             running = asyncio.create_task(servers[0].serve())
@@ -70,13 +110,15 @@ def served_api() -> Iterator[str]:
 
 
 def fuzz_calls(url: str, cases: int, number: int, *, admin: bool) -> Findings:
-    """Send requests that the document describes, and some that it does not."""
+    """Send requests that match the document, and some that do not."""
     document = httpx.get(f"{url}/openapi.json", timeout=60).json()
     paths = {path: calls for path, calls in document["paths"].items() if path.startswith("/admin/") == admin}
     schema = schemathesis.openapi.from_dict({**document, "paths": paths})
     operations = [one.ok() for one in schema.get_all_operations()]
     findings, client = Findings(), httpx.Client(base_url=url, timeout=30)
-    known: list[str] = []
+    known = Known()
+    if admin:
+        _prepare(client, known)
     strategies = [one.as_strategy() for one in operations]
 
     @seed(number)
@@ -87,26 +129,34 @@ def fuzz_calls(url: str, cases: int, number: int, *, admin: bool) -> Findings:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(st.one_of(strategies), st.integers(0, 9))
+    @given(st.one_of(strategies), st.integers(0, 999))
     def send(case: Any, choice: int) -> None:
-        _send(client, case, known if choice else [], findings, admin=admin)
+        _send(client, case, known, choice, findings, admin=admin)
 
     send()
     client.close()
     return findings
 
 
-def _send(client: httpx.Client, case: Any, known: list[str], findings: Findings, *, admin: bool) -> None:
-    """Send one request; where it asks for something by an id, mostly for one that is there."""
+def _prepare(client: httpx.Client, known: Known) -> None:
+    """Create the experiments that the admin API is asked about."""
+    for name in _EXPERIMENTS:
+        body = {"plan": table(key=name, layer=name), "reason": "fuzz"}
+        known.learn(client.post("/admin/api/experiments", json=body, headers={"Authorization": f"Bearer {WRITE_KEY}"}))
+
+
+def _send(client: httpx.Client, case: Any, known: Known, choice: int, findings: Findings, *, admin: bool) -> None:
+    """Send one request, with path parameters that mostly exist."""
     given = case.as_transport_kwargs(base_url=str(client.base_url))
     url, headers = (
         given["url"],
         {name: value for name, value in (given["headers"] or {}).items() if name.lower() not in UNSENT},
     )
-    if known and case.path_parameters:
+    existing = {name: known.pick(name, choice) for name in case.path_parameters or {}}
+    if any(existing.values()):
         url = case.path
         for name, value in case.path_parameters.items():
-            url = url.replace(f"{{{name}}}", known[-1] if name in ("id", "prediction_id") else str(value) or "x")
+            url = url.replace(f"{{{name}}}", existing[name] or quote(str(value), safe="") or "x")
     if admin:
         headers["Authorization"] = f"Bearer {WRITE_KEY}"
     body = {name: given[name] for name in ("json", "data", "files") if given.get(name)}
@@ -118,8 +168,7 @@ def _send(client: httpx.Client, case: Any, known: list[str], findings: Findings,
         findings.statuses[0] += 1  # no client can send that
         return
     findings.statuses[response.status_code] += 1
-    if response.status_code == 202 and "id" in response.json():
-        known.append(response.json()["id"])
+    known.learn(response)
     findings.faults += _faults_of(case, response)
 
 

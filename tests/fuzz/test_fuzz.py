@@ -31,6 +31,12 @@ def test_no_public_call_is_answered_as_the_document_does_not_say(api: str) -> No
     assert findings.statuses.total() >= 60
 
 
+def test_no_admin_call_is_answered_as_the_document_does_not_say(api: str) -> None:
+    findings = fuzz_calls(api, 80, 1, admin=True)
+    assert findings.faults == []
+    assert findings.statuses[200] >= 10
+
+
 def test_damaged_images_over_http_are_accepted_or_refused_with_a_code(api: str) -> None:
     findings = fuzz_images(api, 100, 3)
     assert findings.faults == []
