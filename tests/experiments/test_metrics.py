@@ -8,7 +8,7 @@ import pytest
 
 from splitleaf.analysis.report import Report
 from splitleaf.core.errors import Unprocessable
-from splitleaf.experiments.metrics import METRICS, Exceedance, Mean, Role, Truth, list_metrics
+from splitleaf.experiments.metrics import METRICS, Exceedance, Mean, Role, Truth
 from splitleaf.experiments.plan import Plan
 from splitleaf.flows.guard_candidate import tell
 from splitleaf.flows.judge_experiment import judge_experiment
@@ -79,7 +79,7 @@ def test_a_plan_takes_a_metric_for_what_it_may_be_and_for_nothing_else(name: str
                 plan_of(**changes)
 
 
-@pytest.mark.parametrize("name", list_metrics(Role.PRIMARY))
+@pytest.mark.parametrize("name", [one.name for one in METRICS.values() if Role.PRIMARY in one.roles])
 def test_a_report_decides_by_each_metric_that_may_decide_and_says_it_in_its_words(name: str) -> None:
     for plan in (plan_of(primary=primary_of(name)), shadow_plan(primary=primary_of(name))):
         if plan.mode == "shadow" and METRICS[name].shadows != "compared" and name != "accuracy":
@@ -97,7 +97,7 @@ def test_a_report_shows_every_metric_that_is_no_mere_guardrail() -> None:
     assert shown == {one.name for one in METRICS.values() if one.roles != {Role.GUARDRAIL}}
 
 
-@pytest.mark.parametrize("name", list_metrics(Role.GUARDRAIL))
+@pytest.mark.parametrize("name", [one.name for one in METRICS.values() if Role.GUARDRAIL in one.roles])
 def test_controller_and_report_come_to_the_same_evidence_on_each_guardrail(name: str) -> None:
     plan = plan_of(guardrails=[{"metric": name, **threshold(name)}])
     experiment = Synthetic(plan, FULL).run(1500)

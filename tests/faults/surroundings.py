@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from splitleaf.jobs.server_programs import find_server
 from tests.outcomes.servers import NoPostgresHere, find_binaries
 from tests.support.clocks import find_faketime
+from tests.support.server_programs import find_server
 
 _FILLER: Final = "filler"
 

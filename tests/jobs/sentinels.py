@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from splitleaf.jobs.server_programs import find_server
+from tests.support.server_programs import find_server
 
 NAME = "broker"
 _REPLICATION = """

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from splitleaf.jobs.server_programs import find_server
+from tests.support.server_programs import find_server
 
 
 @dataclass

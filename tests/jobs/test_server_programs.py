@@ -10,7 +10,8 @@ from splitleaf.core.errors import ConfigurationError
 from splitleaf.jobs import server_programs
 from splitleaf.jobs.embedded import EmbeddedBroker
 from splitleaf.jobs.redis.client import RedisClient
-from splitleaf.jobs.server_programs import NOTE, Release, choose_server, find_server, writer_of
+from splitleaf.jobs.server_programs import NOTE, Release, choose_server, writer_of
+from tests.support.server_programs import find_server
 
 
 @pytest.fixture

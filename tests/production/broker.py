@@ -10,8 +10,8 @@ from pathlib import Path
 
 import redis
 
-from splitleaf.jobs.server_programs import find_server
 from tests.production.door import ROOT, load, replace_text
+from tests.support.server_programs import find_server
 from tests.system.running import free_port
 
 

@@ -15,13 +15,13 @@ from splitleaf.api.security.sessions import SESSION_HEADER
 from splitleaf.backup.backup import back_up
 from splitleaf.core.prediction import PredictionStatus
 from splitleaf.jobs.redis import RedisJobConsumer, RedisJobQueue
-from splitleaf.jobs.server_programs import find_server
 from splitleaf.settings import Settings
 from tests.experiments.plans import RAMP, table
 from tests.jobs.tasks import classified, task
 from tests.production.broker import Broker, start_broker
 from tests.support.images import jpeg
 from tests.support.repositories import add_version
+from tests.support.server_programs import find_server
 from tests.system.running import RunningSystem, start_system
 
 pytestmark = pytest.mark.slow

@@ -7,14 +7,13 @@ import time
 
 import numpy as np
 
-from splitleaf.analysis.classes import compare_recalls, count_pairs, estimate_recalls
+from splitleaf.analysis.classes import compare_recalls, count_pairs
 from splitleaf.analysis.guardrails import LEAST_FAILURES
 from splitleaf.statistics import mcnemar, ratio
 from splitleaf.statistics.calibration import measure_reliability
 from splitleaf.statistics.disagreement import UNLABELLED_PART
 from splitleaf.statistics.eprocess import EProcess, log_path
 from splitleaf.statistics.exceedance import threshold_ms
-from splitleaf.statistics.fixed_horizon import z_statistic
 from splitleaf.statistics.grouping import total
 from splitleaf.statistics.power import images_needed
 from splitleaf.statistics.proportions import RARE, log_e_value
@@ -22,6 +21,7 @@ from splitleaf.statistics.quantiles import estimate_quantile, rank_bounds
 from splitleaf.statistics.records import Floats
 from splitleaf.statistics.sequences import compare, planned_variance
 from tests.statistics.differences import ALPHA, LOOKS, draw_arms, is_outside
+from tests.statistics.fixed_horizon import z_statistic
 from tests.statistics.readings import Bools, Reading, at_least, at_most, first_look, share_of_runs
 
 ONE_SIDED = EProcess(is_one_sided=True)
@@ -222,7 +222,7 @@ def whole_report(rows: int, seed: int) -> list[Reading]:
             estimate_quantile(ascending, quantile)
         _ = measure_reliability(confidence[mask], right[mask]).calibration_error
     count_pairs(control, candidate, 10)
-    estimate_recalls(count_pairs(truth, control, 10))
+    count_pairs(truth, control, 10)
     compare_recalls(truth, control, candidate, 10, planned_images=rows)
     seconds = time.perf_counter() - started
     return [at_most("15", f"all statistics of a report over {rows:,} exposures in memory", seconds, 5.0, "s")]

@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from splitleaf.statistics.fixed_horizon import z_statistic
 from splitleaf.statistics.power import images_needed
 from splitleaf.statistics.records import ArmTotals, Floats
 from splitleaf.statistics.sequences import (
@@ -20,6 +19,7 @@ from splitleaf.statistics.sequences import (
     planned_variance,
     score_difference,
 )
+from tests.statistics.fixed_horizon import z_statistic
 from tests.statistics.readings import Bools, Reading, at_least, at_most, first_look, share_of_runs
 
 ALPHA = 0.05

@@ -1,7 +1,4 @@
-"""The ordinary interval and p-value: right for one look that was planned beforehand, wrong for any further one.
-
-They stand in a report only beside the anytime-valid ones, and in the tests as the reference that fails.
-"""
+"""Textbook methods for a single look that was planned in advance. They are the reference that fails at further looks."""
 
 from __future__ import annotations
 
@@ -12,7 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from splitleaf.statistics.records import Floats, Interval
-from splitleaf.statistics.special import normal_cdf, normal_quantile, student_cdf, student_quantile
+from splitleaf.statistics.special import (
+    binomial_cdf,
+    chi_square_tail,
+    normal_cdf,
+    normal_quantile,
+    student_cdf,
+    student_quantile,
+)
 
 Pair = tuple[float, float]
 """(control, candidate)."""
@@ -64,3 +68,16 @@ def z_statistic(
     difference = b / np.maximum(m, 1) - a / np.maximum(n, 1)
     z: Floats = np.where((spread > 0) & (n > 0) & (m > 0), difference / np.where(spread > 0, spread, 1), 0.0)
     return z
+
+
+def mcnemar_p_value(only_control_right: int, only_candidate_right: int) -> float:
+    """Return McNemar's exact two-sided p-value."""
+    fewer = min(only_control_right, only_candidate_right)
+    return min(1.0, 2 * binomial_cdf(fewer, only_control_right + only_candidate_right, 0.5))
+
+
+def chi_square_p_value(counts: ArrayLike, shares: ArrayLike) -> float:
+    """Return Pearson's chi-square p-value; counts and shares (arms,)."""
+    seen, expected = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)
+    expected = expected / expected.sum() * seen.sum()
+    return chi_square_tail(float(((seen - expected) ** 2 / expected).sum()), seen.size - 1)

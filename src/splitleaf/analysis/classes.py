@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from splitleaf.statistics.mcnemar import PairedCounts, compare_paired, pairs_design_effect
-from splitleaf.statistics.proportions import estimate_rate
-from splitleaf.statistics.records import Difference, Estimate
+from splitleaf.statistics.records import Difference
 
 Counts = NDArray[np.int64]
 
@@ -32,12 +31,6 @@ def count_pairs(rows: ArrayLike, columns: ArrayLike, classes: int) -> Counts:
     first, second = np.asarray(rows, dtype=np.int64), np.asarray(columns, dtype=np.int64)
     counts: Counts = np.bincount(first * classes + second, minlength=classes**2).reshape(classes, classes)
     return counts
-
-
-def estimate_recalls(confusion: Counts, alpha: float = 0.05) -> list[Estimate]:
-    """Return each class's recall with an exact confidence sequence that holds for that class by itself."""
-    right = np.diagonal(confusion)
-    return [estimate_rate(int(r), int(n - r), alpha) for r, n in zip(right, confusion.sum(axis=1), strict=True)]
 
 
 def compare_recalls(

@@ -25,7 +25,7 @@ from splitleaf.installation.broker import queue_limits, reached_broker
 from splitleaf.installation.data_folder import make_data_dir
 from splitleaf.installation.secrets import keep_secret, read_secret
 from splitleaf.installation.store import new_store
-from splitleaf.jobs.archive import SavedLetter, read_letter, read_task, write_letter, write_task
+from splitleaf.jobs.archive import SavedLetter, WorkArchive, read_letter, read_task, write_letter, write_task
 from splitleaf.jobs.messages import decode_state
 from splitleaf.jobs.queue import FeedEntry, SubmitOutcome
 from splitleaf.jobs.redis import RedisJobQueue, RedisWorkArchive
@@ -225,7 +225,7 @@ def _model_paths(models_dir: Path, versions: Sequence[str]) -> dict[str, Path]:
 
 
 @contextlib.asynccontextmanager
-async def _work(settings: Settings) -> AsyncIterator[tuple[RedisJobQueue, RedisWorkArchive]]:
+async def _work(settings: Settings) -> AsyncIterator[tuple[RedisJobQueue, WorkArchive]]:
     limits = queue_limits(settings)
     async with reached_broker(settings) as url:
         queue = RedisJobQueue(url, limits)

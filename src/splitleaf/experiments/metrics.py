@@ -272,11 +272,6 @@ METRICS: Final[Mapping[str, MetricSpec]] = MappingProxyType({one.name: one for o
 """By name, in the order in which a report has them."""
 
 
-def list_metrics(role: Role) -> tuple[str, ...]:
-    """Return the names of the metrics that may be this."""
-    return tuple(one.name for one in METRICS.values() if role in one.roles)
-
-
 def metric_of(*roles: Role) -> tuple[AfterValidator, WithJsonSchema]:
     """Return what makes a text a metric that may be one of these, for pydantic."""
     allowed = [name for name, one in METRICS.items() if one.roles.intersection(roles)]

