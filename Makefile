@@ -1,4 +1,4 @@
-# Two commands do all the set-up: `make up` and `make test`.
+# `make up` and `make test` set up everything that they need.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -18,7 +18,7 @@ $(UV): requirements/bootstrap.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	@touch $@
 
-# The serving environment alone; `.dev` has the tools of the developers too.
+# The serving environment; `.dev` adds the developers' tools.
 $(VENV)/.serve: $(UV) requirements/serve.txt pyproject.toml
 	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/serve.txt
 	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
@@ -34,15 +34,15 @@ $(IMPORT_VENV)/.ready: $(UV) requirements/import.txt pyproject.toml
 	$(UV) pip install --quiet --python $(IMPORT_VENV)/bin/python --no-deps --require-hashes -r requirements/import-nodeps.txt
 	@touch $@
 
-up: $(VENV)/.serve ## Install what is missing and run everything on this machine; prints the page's address
+up: $(VENV)/.serve ## Install what is missing and run everything on this machine
 	$(BIN)/splitleaf up
 
 import-env: $(IMPORT_VENV)/.ready ## Install Keras and TensorFlow (about 2 GB) for `splitleaf models import`
 
-test: $(VENV)/.dev ## Run all tests (those that need what this machine lacks say that they are skipped)
+test: $(VENV)/.dev ## Run all tests; those that this machine cannot run are skipped
 	$(BIN)/python -m pytest
 
-test-fast: $(VENV)/.dev ## Run the tests that take less than a few seconds each
+test-fast: $(VENV)/.dev ## Run the fast tests
 	$(BIN)/python -m pytest -m "not slow and not browser and not importer"
 
 check: lint types contracts docs pages prose ## Lint, types, import contracts, dependencies, dead code, links and English of the documentation
@@ -90,24 +90,24 @@ bench-statistics: $(VENV)/.dev ## Measure the error rates of the statistics by s
 	$(BIN)/python -m benchmarks.statistics
 
 SEEDS = 20
-chaos: $(VENV)/.dev ## Break everything under load by seeded schedules and check every promise: make chaos SEEDS=20
+chaos: $(VENV)/.dev ## Inject faults under load by seeded schedules and check all guarantees: make chaos SEEDS=20
 	$(BIN)/python -m tests.faults --seeds $(SEEDS) $(CHAOS)
 
 MINUTES = 60
-soak: $(VENV)/.dev ## Small faults at 70 % load, memory and all sampled to build/soak: make soak MINUTES=60
+soak: $(VENV)/.dev ## Run with small faults at 70 % load and sample resources to build/soak: make soak MINUTES=60
 	$(BIN)/python -m tests.faults.soak --minutes $(MINUTES) $(SOAK)
 
 fuzz: $(VENV)/.dev ## Fuzz every interface with damaged files, images and requests, 2,000 of each (some minutes)
 	$(BIN)/python -m tests.fuzz $(FUZZ)
 
-audit: $(VENV)/.dev ## Ask the vulnerability database about every locked version
+audit: $(VENV)/.dev ## Check all locked versions for known vulnerabilities
 	$(BIN)/python scripts/audit.py
 
 dist: $(VENV)/.dev ## Build the wheel, reproducibly, to dist/
 	rm -rf dist
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) $(UV) build --quiet --wheel --no-build-isolation --python $(BIN)/python
 
-sbom: $(VENV)/.dev ## Write bills of materials (CycloneDX 1.6) of what is installed where, to build/sbom
+sbom: $(VENV)/.dev ## Write a bill of materials (CycloneDX 1.6) for each environment to build/sbom
 	@mkdir -p build/sbom
 	@for part in serve api worker import; do \
 	    $(BIN)/cyclonedx-py requirements requirements/$$part.txt --pyproject pyproject.toml --sv 1.6 \
@@ -119,14 +119,14 @@ $(TRAINING_VENV)/.ready: $(UV) training/requirements.txt
 	$(UV) pip install --quiet --python $(TRAINING_VENV)/bin/python -r training/requirements.txt
 	@touch $@
 
-# PHOTOS holds `train` and `test`, each a folder of class folders, and perhaps `train_extra_144px` with further ones. What was
-# cut off goes on where it stopped.
+# PHOTOS contains `train` and `test`, each a folder of class folders, and optionally `train_extra_144px`. An interrupted
+# training resumes.
 train: $(TRAINING_VENV)/.ready ## Train both versions into training/runs: make train PHOTOS=DIR
 	$(TRAINING_VENV)/bin/python -m training.train --recipe v2 $(TRAIN_WITH) --out training/runs/v2 $(TEACHERS)
 	$(TRAINING_VENV)/bin/python -m training.train --recipe v1 $(TRAIN_WITH) --out training/runs/v1 \
 	    $(or $(TEACHERS),--teacher training/runs/v2)
 
-teachers: $(TRAINING_VENV)/.ready ## Train what `make train` is then taught by, on a GPU: make teachers PHOTOS=DIR
+teachers: $(TRAINING_VENV)/.ready ## Train the teachers of `make train`, on a GPU: make teachers PHOTOS=DIR
 	$(TRAIN_TEACHER) --out training/runs/teacher1 --seed 1
 	$(TRAIN_TEACHER) --out training/runs/teacher2 --seed 2 --strength 0.6
 	$(TRAIN_TEACHER) --out training/runs/teacher3 --seed 3
@@ -148,13 +148,13 @@ tune: $(TRAINING_VENV)/.ready ## Fine-tune a pretrained network into training/ru
 	$(TRANSFER) fit $(TUNE_WITH) --chunks $(LAST) --cool $(COOL) && \
 	$(TRANSFER) export $(TUNE_WITH) && wait
 
-# RUN is v2's training run, which has the photos that it trained on and those that it held back.
+# RUN is v2's training run, with its training photos and its held-out photos.
 RUN = training/runs/v2
 int8: $(VENV)/.dev $(IMPORT_VENV)/.ready ## Make models/v2-int8 of models/v2: make int8 PHOTOS=DIR
 	$(BIN)/splitleaf models quantize v2 --as v2-int8 --calibration $(RUN)/reference --held $(RUN)/held \
 	    --evaluate $(PHOTOS)/test
 
-lock: $(UV) ## Bring the lock files in step with pyproject.toml (UPGRADE=1: to the newest versions)
+lock: $(UV) ## Update the lock files from pyproject.toml (UPGRADE=1: to the newest versions)
 	PATH="$(BIN):$$PATH" sh scripts/lock.sh
 
 clean: ## Remove environments and caches (never models or data)

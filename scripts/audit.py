@@ -1,7 +1,7 @@
 """Ask the vulnerability database about every locked version: `python scripts/audit.py`.
 
 Exit status 1 when a version is known to be vulnerable. Where the database cannot be reached the audit did not happen;
-that is said, and no failure: a build must not depend on somebody else's server.
+the script says so and does not fail: a build must not depend on an external server.
 """
 
 from __future__ import annotations
