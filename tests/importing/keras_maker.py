@@ -47,6 +47,21 @@ def _other(value: Any, rng: np.random.Generator) -> Any:
     return rng.normal(0, 6 if value.shape[-1] == CLASSES else 0.4, value.shape)
 
 
+def nested(keras: Any, images: Any) -> Any:
+    """Return a classifier with an adapted normalization in an inner model, as EfficientNet has it."""
+    layers = keras.layers
+    scaling = layers.Normalization()
+    scaling.adapt(images)
+    inside = layers.Input((SIDE, SIDE, 3))
+    inner = keras.Model(inside, layers.Conv2D(8, 3, activation="relu")(scaling(inside)))
+    model = keras.Sequential([
+        layers.Input((SIDE, SIDE, 3)), inner, layers.GlobalAveragePooling2D(), layers.Dense(CLASSES, "softmax"),
+    ])  # fmt: skip
+    kernel, bias = model.layers[-1].get_weights()
+    model.layers[-1].set_weights([kernel * 6, bias])
+    return model
+
+
 def trap(folder: Path, tf_keras: Any) -> None:
     """Save a model whose Lambda leaves a file when its code runs."""
     sprung = folder / "sprung"
@@ -69,12 +84,14 @@ def main(folder: Path) -> None:
     np.save(folder / "images.npy", images)
     old, new = network(tf_keras.layers, tf_keras, images), network(keras.layers, keras, images)
     steady = network(keras.layers, keras, images, random=False)
+    inner = nested(keras, images)
     saves: dict[str, tuple[Any, Any]] = {
         "keras2.h5": (old, old.save),
         "keras2.keras": (old, old.save),
         "tensorflow2": (old, lambda path: old.save(path, save_format="tf")),
         "keras3.h5": (new, new.save),
         "keras3.keras": (new, new.save),
+        "inner3.h5": (inner, inner.save),
         "export3": (steady, lambda path: steady.export(path, verbose=False)),
         "random3": (new, lambda path: new.export(path, verbose=False)),
     }

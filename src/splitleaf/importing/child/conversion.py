@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .refusals import Refused
+from .weights import check_weights
 
 OPSET = 18
 _BATCH = 16
@@ -42,6 +43,8 @@ def convert(source: Path, loader: str, target: Path, size: Size | None) -> dict[
     spec = tf.TensorSpec([None, *original.shape], tf.float32, name="image")
     concrete = tf.function(lambda image: tf.identity(original.run(image), name="scores")).get_concrete_function(spec)
     frozen = _freeze(concrete)
+    if loader != "savedmodel":
+        check_weights(source, loader.partition("-")[2], frozen.graph)
     inputs = [tensor.name for tensor in frozen.inputs if tensor.dtype != tf.resource]
     model, _ = tf2onnx.convert.from_graph_def(
         frozen.graph.as_graph_def(),
@@ -114,6 +117,7 @@ def _load_keras(source: Path, loader: str) -> tuple[Callable[[Any], Any], list[A
     options = {} if (generation, container) == ("keras2", "h5") else {"safe_mode": True}
     with _readable(source, container) as path:
         model = framework.models.load_model(path, compile=False, **options)
+    _finalize_state(model)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise Refused(
             "not_a_classifier",
@@ -126,6 +130,13 @@ def _load_keras(source: Path, loader: str) -> tuple[Callable[[Any], Any], list[A
         return answer[0] if isinstance(answer, list | tuple) else answer
 
     return run, list(image.shape), _dtype_name(image.dtype), _classes(list(scores.shape))
+
+
+def _finalize_state(model: Any) -> None:
+    """Let layers derive values from their loaded weights; the H5 loader of Keras 3 forgets those of inner models."""
+    for layer in model._flatten_layers():  # noqa: SLF001 - Keras 2 and 3 have no public way through inner models
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
 
 
 def _readable(source: Path, container: str) -> Any:
