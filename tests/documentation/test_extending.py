@@ -19,17 +19,16 @@ from PIL import Image
 
 import splitleaf.jobs
 from splitleaf.api.http.problem_codes import CODES
-from splitleaf.cli.images import SUFFIXES as CLI_SUFFIXES
 from splitleaf.core.arrays import read_arrays
 from splitleaf.core.errors import EngineFailed, InvalidArtifact
 from splitleaf.engine.loading import load_classifier
 from splitleaf.engine.runtime import FloatBatch, Runtime
 from splitleaf.engine.runtimes import RUNTIMES
+from splitleaf.images.files import SUFFIXES
 from splitleaf.images.formats import ImageFormat, sniff
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.rasters import open_raster
 from splitleaf.images.refusals import Refusal
-from splitleaf.importing.images import SUFFIXES as IMPORT_SUFFIXES
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.worker.versions import VersionPool
 from tests.images.corpus import HOSTILE, ODD
@@ -63,7 +62,7 @@ def test_a_format_is_recognised_guarded_decoded_offered_and_documented(kind: Ima
     assert open_raster(valid[0].data, kind, ImageLimits()).pixels(gray=False).ndim == 3
     refused = {case.code for case in HOSTILE if not case.is_big and is_of_kind(case.data)}
     assert {"image_truncated", "image_too_many_pixels"} <= refused
-    assert f".{kind}" in CLI_SUFFIXES & IMPORT_SUFFIXES
+    assert f".{kind}" in SUFFIXES
     page = (ROOT / "src/splitleaf/web/static/index.html").read_text(encoding="utf-8")
     assert f"image/{kind}" in re.findall(r'id="picker".*?accept="([^"]+)"', page, re.DOTALL)[0].split(",")
     accepted = (ROOT / "docs/reference/images.md").read_text(encoding="utf-8").split("## ")[1]

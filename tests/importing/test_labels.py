@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,23 @@ from tests.importing.refusing import refused
 def test_every_customary_form_of_a_labels_file_is_understood(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     assert parse_labels(str(tmp_path / name)).names == ("late", "early", "healthy")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_a_labels_file_is_read_alike_in_every_encoding_that_says_what_it_is(
+    tmp_path: Path, encoding: str, end: str
+) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_bytes(end.join(["स्वस्थ", "Blätter", "mosaic"]).encode(encoding))
+    assert parse_labels(str(path)).names == ("स्वस्थ", "Blätter", "mosaic")
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-16-le"])
+def test_a_labels_file_in_an_encoding_that_can_only_be_guessed_is_refused(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / "labels.txt").write_bytes("Blätter\nmosaic\n".encode(encoding))
+    with refused("invalid_labels", "save it as UTF-8"):
+        parse_labels(str(tmp_path / "labels.txt"))
 
 
 def test_labels_may_be_named_on_the_command_line() -> None:
@@ -75,6 +93,14 @@ def test_folders_find_their_outputs_by_their_words_and_then_by_the_answers() -> 
 
 def test_folders_that_share_no_word_with_any_output_are_not_matched_by_name() -> None:
     assert match_by_name(["a", "healthy"], ["Late blight", "Healthy"], np.zeros((2, 2), dtype=np.int64)) is None
+
+
+def test_folders_find_their_outputs_in_any_script() -> None:
+    names, answers = ("स्वस्थ", "पछेती झुलसा", "रतुआ"), np.zeros((3, 3), np.int64)
+    assert match_by_name(["रतुआ", "स्वस्थ", "पछेती_झुलसा"], names, answers) == (2, 0, 1)
+    assert canonical("पछेती_झुलसा", names) == "पछेती झुलसा"
+    # Folders of macOS are named in decomposed characters.
+    assert canonical(unicodedata.normalize("NFD", "Blätter"), ["Blätter", "Rost"]) == "Blätter"
 
 
 def test_an_output_is_given_to_one_folder_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,33 @@ def test_images_without_labels_are_refused(source: Path, models: Path, tmp_path:
         import_model(request(source, models, evaluate=tmp_path / "empty"))
     with refused("no_images"):
         import_model(request(source, models, golden=tmp_path / "empty", **LABELS))
+
+
+def test_what_systems_leave_in_folders_is_no_class_and_no_image(source: Path, models: Path, photos: Path) -> None:
+    for hidden in (".ipynb_checkpoints", "__MACOSX", ".Trash-1000"):
+        shutil.copytree(photos / "red", photos / hidden)
+    shutil.copytree(photos / "red", photos / "blue/.thumbnails")
+    (photos / "red/Thumbs.db").write_bytes(b"not an image")
+    (photos / "red/._0.png").write_bytes(b"not an image")
+    report = import_model(request(source, models, evaluate=photos))
+    assert sorted(report.manifest.labels) == sorted(NAMES)
+    assert report.refused_images == 0
+    assert report.manifest.evaluation is not None
+    assert report.manifest.evaluation.accuracy == 1.0
+
+
+def test_a_folder_of_train_and_val_is_no_folder_of_classes(source: Path, models: Path, photos: Path) -> None:
+    shutil.copytree(photos, photos.parent / "data/train")
+    shutil.copytree(photos, photos.parent / "data/val")
+    with refused("no_labelled_images", "parts of a data set and not classes: give one of them, for example"):
+        import_model(request(source, models, evaluate=photos.parent / "data"))
+
+
+def test_a_labels_file_with_another_count_is_refused(source: Path, models: Path) -> None:
+    (source.parent / "labels.txt").write_text("blue\ngreen\n")
+    with refused("labels_do_not_fit", "labels.txt names 2 labels; the network has 3 outputs"):
+        import_model(request(source, models))
+    import_model(request(source, models, **LABELS))  # `--labels` overrules it
 
 
 def test_more_folders_than_outputs_are_refused(source: Path, models: Path, photos: Path) -> None:

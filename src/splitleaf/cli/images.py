@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from splitleaf.core.errors import NotFound
-
-SUFFIXES = frozenset({".jpg", ".jpeg", ".jpe", ".png", ".webp", ".heic", ".heif", ".avif", ".mpo"})
+from splitleaf.images.files import SUFFIXES, find_image_files
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +43,7 @@ def collect_images(paths: Sequence[Path]) -> list[Path]:
     images: dict[Path, None] = {}
     for path in paths:
         if path.is_dir():
-            inside = (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-            images.update(dict.fromkeys(sorted(inside)))
+            images.update(dict.fromkeys(find_image_files(path)))
         elif path.is_file():
             images[path] = None
         else:

@@ -14,9 +14,11 @@ from splitleaf.core.errors import ImportRefused, RejectedInput
 from splitleaf.core.files import read_plain
 from splitleaf.core.preprocessing import InputSpec
 from splitleaf.images.decoded import decode_image
+from splitleaf.images.files import find_image_files, is_hidden
 
 MAX_BYTES = 64 << 20
-SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".heic", ".heif", ".avif"})
+_SPLITS = frozenset({"train", "training", "val", "valid", "validation", "test", "testing", "eval"})
+"""Names of folders that hold a part of a data set each, not a class."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +52,15 @@ class LabelledImages:
 
 def read_labelled_folder(folder: Path) -> LabelledImages:
     """List the images in a folder of class folders. Raises `ImportRefused`."""
-    classes = [path for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
-    by_class = {path.name: _images_in(path) for path in classes}
-    by_class = {name: paths for name, paths in by_class.items() if paths}
+    inside = sorted(folder.iterdir()) if folder.is_dir() else []
+    classes = [path for path in inside if path.is_dir() and not is_hidden(Path(path.name))]
+    by_class = {path.name: found for path in classes if (found := find_image_files(path))}
+    if by_class and all(name.lower() in _SPLITS for name in by_class):
+        raise ImportRefused(
+            f"{folder} contains {', '.join(by_class)}, which are parts of a data set and not classes: "
+            f"give one of them, for example {folder / next(iter(by_class))}",
+            code="no_labelled_images",
+        )
     if len(by_class) < 2:
         raise ImportRefused(f"{folder} is not a folder of class folders with images in them", code="no_labelled_images")
     names = tuple(by_class)
@@ -63,7 +71,7 @@ def read_labelled_folder(folder: Path) -> LabelledImages:
 
 def find_images(folder: Path, limit: int) -> tuple[Path, ...]:
     """Return up to `limit` images below a folder, evenly spread over it. Raises `ImportRefused`."""
-    found = [path for path in sorted(folder.rglob("*")) if _is_image(path)] if folder.is_dir() else []
+    found = find_image_files(folder)
     if not found:
         raise ImportRefused(f"there are no images in {folder}", code="no_images")
     places = np.linspace(0, len(found) - 1, min(limit, len(found))).astype(int)
@@ -86,11 +94,3 @@ def read_all(paths: Sequence[Path], spec: InputSpec) -> list[NDArray[np.generic]
     """Return the images as the API would hand them over, without those that are refused at upload."""
     read = (read_tensors(path, [spec]) for path in paths)
     return [tensors[0] for tensors in read if tensors is not None]
-
-
-def _images_in(folder: Path) -> list[Path]:
-    return [path for path in sorted(folder.rglob("*")) if _is_image(path)]
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES and path.is_file() and not path.name.startswith(".")

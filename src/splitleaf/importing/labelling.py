@@ -25,18 +25,21 @@ class Labelling:
     """The repository's labels, whose spelling others are brought to."""
 
     def stated(self, classes: int) -> tuple[StatedLabels, ...]:
-        """Return every list of labels that fits the network, most binding first. Raises `ImportRefused`."""
-        stated = [
-            self.given,
-            StatedLabels(self.draft, MANIFEST_NAME),
-            labels_beside(self.source),
-            StatedLabels(self.known, "repository.toml"),
-        ]
-        if self.given and len(self.given.names) != classes:
-            raise ImportRefused(
-                f"{len(self.given.names)} labels are given; the network has {classes} outputs",
-                code="labels_do_not_fit",
-            )
+        """Return every list of labels that fits the network, most binding first.
+
+        Raises `ImportRefused` if labels of this version (not of the repository) have another count.
+        """
+        of_version = (
+            [self.given] if self.given else [StatedLabels(self.draft, MANIFEST_NAME), labels_beside(self.source)]
+        )
+        for one in of_version:
+            if one is not None and one.names and len(one.names) != classes:
+                raise ImportRefused(
+                    f"{one.origin} names {len(one.names)} labels; the network has {classes} outputs",
+                    code="labels_do_not_fit",
+                )
+        # The repository's labels need not be those of every version in it.
+        stated = [*of_version, StatedLabels(self.known, "repository.toml")]
         return tuple(one for one in stated if one is not None and one.names and len(one.names) == classes)
 
     def choose(self, classes: int, selection: Selection | None) -> tuple[tuple[str, ...], str]:

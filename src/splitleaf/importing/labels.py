@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,17 +57,28 @@ def labels_beside(source: Path) -> StatedLabels | None:
 def read_labels_file(path: Path) -> tuple[str, ...]:
     """Read labels in the order of the outputs.
 
-    Understands a JSON list, `{"name": index}` (`class_indices`), `{"0": "name"}`, one name a line, and
-    Teachable Machine's `0 name` a line. Raises `ImportRefused`.
+    Understands a JSON list, `{"name": index}` (`class_indices`), `{"0": "name"}`, one name a line, and Teachable
+    Machine's `0 name` a line; in UTF-8 or, with a byte order mark, UTF-16. Raises `ImportRefused`.
     """
     try:
-        text = read_plain(path, _MAX_BYTES).decode("utf-8", errors="replace")
+        text = _decode(read_plain(path, _MAX_BYTES))
         names = _from_json(json.loads(text)) if path.suffix == ".json" else _from_lines(text)
+    except UnicodeError as error:
+        raise ImportRefused(f"{path.name} is not UTF-8: save it as UTF-8", code="invalid_labels") from error
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise ImportRefused(f"{path.name} does not list labels in a known form", code="invalid_labels") from error
     if len(set(names)) != len(names):
         raise ImportRefused(f"{path.name} names a label twice", code="invalid_labels")
     return names
+
+
+def _decode(data: bytes) -> str:
+    """Raises `UnicodeError`."""
+    has_utf16_mark = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    text = data.decode("utf-16" if has_utf16_mark else "utf-8-sig")
+    if "\0" in text:
+        raise UnicodeError("UTF-16 without a byte order mark")
+    return text
 
 
 def _from_json(found: object) -> tuple[str, ...]:
@@ -91,9 +104,10 @@ def _in_order(by_index: dict[int, str]) -> tuple[str, ...]:
 
 
 def words(name: str) -> frozenset[str]:
-    """Return a name's words: `Tomato_YellowLeaf-Curl` has tomato, yellow, leaf, curl."""
-    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
-    return frozenset(re.findall(r"[a-z0-9]+", spaced.lower()))
+    """Return a name's words in any script: `Tomato_YellowLeaf-Curl` has tomato, yellow, leaf, curl."""
+    spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", name)).casefold()
+    # Letters, marks (vowel signs, accents) and numbers make words; everything else separates them.
+    return frozenset("".join(one if unicodedata.category(one)[0] in "LMN" else " " for one in spaced).split())
 
 
 def similarity(one: str, other: str) -> float:
