@@ -14,7 +14,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from splitleaf.api.http import problems
 from splitleaf.api.http.bodies import receive_bounded
 from splitleaf.api.http.middleware import RequestFacts, RequestMiddleware
-from splitleaf.api.public.calls import Call, public_calls
+from splitleaf.api.public.call import Call
+from splitleaf.api.public.calls import public_calls
 from splitleaf.api.public.health import Health
 from splitleaf.api.public.predictions import Predictions
 from splitleaf.api.public.reference import reference_routes

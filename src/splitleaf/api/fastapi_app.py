@@ -16,7 +16,7 @@ from splitleaf import __version__
 from splitleaf.api.admin.router import admin_router
 from splitleaf.api.http import problems
 from splitleaf.api.openapi import OpenApiDocument, document_calls
-from splitleaf.api.public.calls import Call
+from splitleaf.api.public.call import Call
 from splitleaf.api.services import ApiServices
 from splitleaf.core.errors import SplitleafError
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 
 from splitleaf import __version__
 from splitleaf.api.http.problem_docs import problem
-from splitleaf.api.public.calls import Call
+from splitleaf.api.public.call import Call
 from splitleaf.api.public.schemas import FeedbackBody
 from splitleaf.api.schemas import ProblemSchema
 from splitleaf.api.security.sessions import SESSION_COOKIE

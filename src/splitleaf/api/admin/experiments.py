@@ -34,6 +34,7 @@ CacheControl = Annotated[
 def add_experiments(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
     """Add the routes under `/experiments`, and `/audit`."""
     _add_reading(router, services, may_read)
+    _add_planning_and_audit(router, services, may_read)
     keeper = ReportKeeper(services.store, services.clock, services.desk, services.limits.prediction_ttl_s)
     _add_report(router, keeper, may_read)
     _add_plans(router, services, may_write)
@@ -80,6 +81,10 @@ def _add_reading(router: APIRouter, services: ApiServices, may_read: Any) -> Non
         await asyncio.to_thread(flow.find_experiment, store, key)
         found = list(await asyncio.to_thread(store.exposures_after, key, after, limit))
         return schemas.ExposuresSchema(exposures=found, next=found[-1].number if found else after)
+
+
+def _add_planning_and_audit(router: APIRouter, services: ApiServices, may_read: Any) -> None:
+    store = services.store
 
     @router.get("/metrics", dependencies=[may_read], summary="List the metrics that can decide or guard an experiment")
     async def list_metrics() -> schemas.MetricsSchema:

@@ -45,8 +45,9 @@ def add_review(router: APIRouter, services: ApiServices, may_read: Any, may_writ
     _add_queue(router, services, review, may_read, may_write)
     _add_labels(router, services, review, may_write)
     _add_disputes(router, services, may_read, may_write)
-    _add_numbers(router, services, may_read)
-    _add_files(router, services, may_read, may_write)
+    _add_statistics(router, services, may_read)
+    _add_import(router, services, may_write)
+    _add_export(router, services, may_read)
     _add_images(router, services, may_write)
 
 
@@ -116,7 +117,7 @@ def _add_disputes(router: APIRouter, services: ApiServices, may_read: Any, may_w
         return schemas.ReviewLabelSchema.of(made)
 
 
-def _add_numbers(router: APIRouter, services: ApiServices, may_read: Any) -> None:
+def _add_statistics(router: APIRouter, services: ApiServices, may_read: Any) -> None:
     store = services.store
 
     @router.get("/review/progress", dependencies=[may_read], summary="Count labelled and unlabelled images")
@@ -142,7 +143,7 @@ def _add_numbers(router: APIRouter, services: ApiServices, may_read: Any) -> Non
         return schemas.ResponsesSchema(experiment=key, responses=counts)
 
 
-def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_write: Any) -> None:
+def _add_import(router: APIRouter, services: ApiServices, may_write: Any) -> None:
     store, clock = services.store, services.clock
 
     @router.post(
@@ -171,6 +172,10 @@ def _add_files(router: APIRouter, services: ApiServices, may_read: Any, may_writ
             after = {"imported": done.imported, "contradicting": len(done.conflicts), "prefer": prefer}
             await _note(services, actor, "import", "labels", after, reason or "label file")
         return schemas.LabelImportSchema.of(done)
+
+
+def _add_export(router: APIRouter, services: ApiServices, may_read: Any) -> None:
+    store = services.store
 
     @router.get(
         "/labels/export",

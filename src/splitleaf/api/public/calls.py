@@ -2,64 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
-
-from pydantic import BaseModel
-from starlette.requests import Request
-from starlette.responses import Response
+from typing import Final
 
 from splitleaf.api.http.problem_docs import RETRY_AFTER
 from splitleaf.api.public import examples, schemas
+from splitleaf.api.public.call import UPLOAD, Call, Success, header_parameter, json_body, path_id, query_parameter
 from splitleaf.api.public.health import Health
 from splitleaf.api.public.predictions import Predictions
 from splitleaf.api.public.problem_page import problem_page
 
-Handler = Callable[[Request], Awaitable[Response]]
-
-_IMAGE: Final = {"type": "string", "format": "binary"}
-_UPLOAD: Final = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {"schema": {"type": "object", "required": ["file"], "properties": {"file": _IMAGE}}},
-            "image/*": {"schema": _IMAGE},
-            "application/octet-stream": {"schema": _IMAGE},
-        },
-    }
-}
 _UPLOAD_PROBLEMS: Final = (400, 408, 413, 415, 422, 429, 500, 503)
 _LOCATION: Final = {"Location": {"description": "Address of the prediction.", "schema": {"type": "string"}}}
 _APPLIED: Final = {
     "Preference-Applied": {"description": "The granted wait, as `wait=N`.", "schema": {"type": "string"}}
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Success:
-    """A successful response."""
-
-    schema: type[BaseModel]
-    text: str
-    example: Mapping[str, Any]
-    headers: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One route: its handler and its documentation."""
-
-    method: str
-    path: str
-    handler: Handler
-    name: str
-    """Operation id, from which generated clients take their names."""
-    summary: str
-    success: dict[int, Success]
-    problems: tuple[int, ...] = ()
-    extra: dict[str, Any] = field(default_factory=dict)
-    tag: str = "Predictions"
 
 
 def public_calls(predictions: Predictions, health: Health) -> list[Call]:
@@ -95,23 +51,23 @@ def _create(predictions: Predictions) -> Call:
             202: Success(schemas.PredictionSchema, "Accepted; see `Location`.", examples.QUEUED, _LOCATION | _APPLIED),
         },
         _UPLOAD_PROBLEMS,
-        _UPLOAD
+        UPLOAD
         | {
             "parameters": [
-                _header("Prefer", "`wait=N`: wait up to N seconds for the result.", "wait=10"),
-                _header(
+                header_parameter("Prefer", "`wait=N`: wait up to N seconds for the result.", "wait=10"),
+                header_parameter(
                     "Idempotency-Key",
                     "A retry with the same key and image returns the same prediction.",
                     "b9c1a7e2-5f04-4d0b-9f4e-2f6f0d3c8a11",
                     r"^[\x21-\x7e]{1,255}$",
                 ),
-                _header(
+                header_parameter(
                     "Splitleaf-Unit",
                     "Pseudonym of the client, such as a device or a person. Browsers get a cookie instead.",
                     "device-17",
                     r"^[\x21-\x7e]{1,200}$",
                 ),
-                _query(
+                query_parameter(
                     "priority",
                     "`batch` predictions are processed after `interactive` ones.",
                     {"type": "string", "enum": ["interactive", "batch"], "default": "interactive"},
@@ -132,8 +88,10 @@ def _read(predictions: Predictions) -> Call:
         (400, 404, 500, 503),
         {
             "parameters": [
-                _id(),
-                _query("wait", "Seconds to wait for a final state.", {"type": "integer", "minimum": 0, "default": 0}),
+                path_id(),
+                query_parameter(
+                    "wait", "Seconds to wait for a final state.", {"type": "integer", "minimum": 0, "default": 0}
+                ),
             ]
         },
     )
@@ -152,7 +110,7 @@ def _cancel(predictions: Predictions) -> Call:
             )
         },
         (404, 500, 503),
-        {"parameters": [_id()]},
+        {"parameters": [path_id()]},
     )
 
 
@@ -166,7 +124,10 @@ def _follow(predictions: Predictions) -> Call:
         {},
         (404, 500, 503),
         {
-            "parameters": [_id(), _header("Last-Event-ID", "The last event that the client received.", "queued")],
+            "parameters": [
+                path_id(),
+                header_parameter("Last-Event-ID", "The last event that the client received.", "queued"),
+            ],
             "responses": {
                 "200": {
                     "description": "The events `queued`, `running` and `done`. Their data is the prediction.",
@@ -192,7 +153,7 @@ def _send_feedback(predictions: Predictions) -> Call:
             )
         },
         (400, 404, 408, 409, 413, 415, 422, 429, 500, 503),
-        {"parameters": [_id()], "requestBody": _json_body(schemas.FeedbackBody, examples.FEEDBACK)},
+        {"parameters": [path_id()], "requestBody": json_body(schemas.FeedbackBody, examples.FEEDBACK)},
     )
 
 
@@ -211,7 +172,7 @@ def _explain(predictions: Predictions) -> Call:
             )
         },
         (404, 409, 500, 503),
-        {"parameters": [_id()]},
+        {"parameters": [path_id()]},
     )
 
 
@@ -224,7 +185,7 @@ def _predict(predictions: Predictions) -> Call:
         "Classify an image in one request",
         {200: Success(schemas.SimpleAnswerSchema, "The answer.", examples.SIMPLE_ANSWER)},
         _UPLOAD_PROBLEMS,
-        _UPLOAD,
+        UPLOAD,
     )
 
 
@@ -281,21 +242,3 @@ def _problem_call() -> Call:
         {"parameters": [parameter | {"example": "image_too_small"}], "responses": {"200": meaning}},
         tag="Problems",
     )
-
-
-def _id() -> dict[str, Any]:
-    return {"name": "id", "in": "path", "required": True, "schema": {"type": "string"}, "example": examples.ID}
-
-
-def _header(name: str, text: str, example: str, pattern: str = r"^[\x20-\x7e]*$") -> dict[str, Any]:
-    schema = {"type": "string", "pattern": pattern}
-    return {"name": name, "in": "header", "description": text, "schema": schema, "example": example}
-
-
-def _query(name: str, text: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "description": text, "schema": schema}
-
-
-def _json_body(model: type[BaseModel], named: Mapping[str, Any]) -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{model.__name__}"}
-    return {"required": True, "content": {"application/json": {"schema": schema, "examples": dict(named)}}}
