@@ -95,10 +95,10 @@ def test_a_promotion_that_was_taken_back_is_told_as_past(place: Path) -> None:
     store.close()
     said("stop", "v2-against-v1")
     promotion = ("promote", "v2-against-v1", "candidate")
-    assert "Too little is known yet" in refused(Conflict, "against_evidence", *promotion).detail
+    assert "There is not enough data yet" in refused(Conflict, "against_evidence", *promotion).detail
     refused(Unprocessable, "reason_missing", *promotion, "--against-evidence")
     told = said(*promotion, "--against-evidence", "--why", "it is cheaper")
-    assert told.startswith("verdict not_enough_data: Too little is known yet to compare v2 with v1.\n")
+    assert told.startswith("verdict not_enough_data: There is not enough data yet to compare v2 with v1.\n")
     assert "promoted, revision 1, candidate won" in told
     assert "promote  by" in said("show", "v2-against-v1")
     assert "rolled_back, revision 1, candidate had won" in said("rollback", "v2-against-v1")

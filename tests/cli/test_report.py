@@ -76,7 +76,7 @@ def test_an_experiment_that_is_not_sound_has_a_status_of_its_own(tmp_path: Path)
     write(tmp_path / "data", lost={"candidate": 0.6})
     result = run("v2-against-v1", "--data", str(tmp_path / "data"))
     assert result.exit_code == 1
-    assert "Nothing can be said of v2" in result.stdout
+    assert "There is no conclusion about v2" in result.stdout
 
 
 def test_an_unknown_experiment_is_an_error(data: Path) -> None:

@@ -230,7 +230,7 @@ async def test_what_users_call_wrong_fires_the_guardrail_of_feedback(scene: Scen
         scene.store.record_feedback(said)
     controller.look(scene.now_ms)
     assert scene.state[0] == "rolled_back"
-    assert "units said to be wrong" in scene.store.audit_log("experiment/leaf")[0].reason
+    assert "units reported as wrong" in scene.store.audit_log("experiment/leaf")[0].reason
 
 
 async def test_an_opinion_that_overtakes_its_outcome_is_read_with_it(scene: Scene) -> None:

@@ -66,13 +66,13 @@ def test_a_worse_candidate_is_called_worse_and_is_to_be_rolled_back() -> None:
     assert row(report, "error_rate").verdict is Verdict.WORSE
     assert report.guardrails[0].is_fired
     assert report.statement.verdict is Verdict.HARMFUL
-    assert report.statement.headline == "v2 does harm: it is failing more often than v1."
+    assert report.statement.headline == "v2 is harmful: it is failing more often than v1."
     assert report.statement.certainty.startswith("The guardrail error_rate has fired: ")
     assert report.statement.concerns[0].startswith("v2 is failing more often than v1. ")
     assert "rollback" in report.statement.next_steps[0]
     roll_back_experiment(experiment.store, plan.key, HAND, experiment.clock)
     assert judge(experiment).statement.next_steps == [
-        "It was rolled back: everybody is answered as before. A new experiment is a new key."
+        "Rolled back: all users are answered as before. A new experiment needs a new key."
     ]
 
 
@@ -80,15 +80,15 @@ def test_equal_versions_are_undecided_and_more_images_are_asked_for() -> None:
     report = judge(Synthetic(plan_of(), World(error_rate={"v1": 0.05, "v2": 0.05})).run(2000))
     assert report.statement.verdict is Verdict.UNDECIDED
     assert any("more images" in one for one in report.statement.missing)
-    assert "The plan asks for 4,000 images; 2,000 have come." in report.statement.missing
-    assert report.statement.next_steps == ["Let it run. Looking at it as often as you like spoils nothing."]
+    assert "The plan asks for 4,000 images; 2,000 have arrived." in report.statement.missing
+    assert report.statement.next_steps == ["Let it run. You can look at the report as often as you like."]
 
 
 def test_equal_versions_are_equivalent_once_the_interval_lies_within_the_margin() -> None:
     primary = {"metric": "confidence", "direction": "increase", "margin": 0.02}
     report = judge(Synthetic(plan_of(primary=primary), World()).run(3000))
     assert report.statement.verdict is Verdict.EQUIVALENT
-    assert report.statement.headline == "v2 is as sure of its answers as v1, to within 2 points."
+    assert report.statement.headline == "v2 is as confident as v1, to within 2 points."
 
 
 def test_a_loss_within_the_margin_is_no_reason_to_roll_back() -> None:
@@ -111,7 +111,7 @@ def test_a_loss_that_may_be_larger_than_the_margin_is_told_and_not_decided() -> 
     report = judge(Synthetic(plan_of(primary=primary), World(error_rate={"v1": 0.02, "v2": 0.07})).run(1500))
     assert report.statement.verdict is Verdict.UNDECIDED
     assert report.statement.headline == (
-        "v2 is failing more often than v1; whether by more than 5 points is not decided yet."
+        "v2 is failing more often than v1; it is not yet clear whether by more than 5 points."
     )
 
 
@@ -140,7 +140,7 @@ def test_versions_that_hardly_disagree_are_equivalent_and_no_label_is_asked_for(
         assert found.most_difference < 0.01
         assert report.statement.verdict is Verdict.EQUIVALENT
         assert report.statement.headline == "v2 is as accurate as v1, to within 1 points."
-        assert "without any label" in report.statement.certainty
+        assert "even without labels" in report.statement.certainty
         assert not any("abel" in step for step in report.statement.next_steps)
 
 
@@ -148,7 +148,7 @@ def test_an_empty_queue_is_not_to_be_labelled_but_more_images_are_to_come() -> N
     report = judge(Synthetic(shadow_plan(), ALIKE).run(700))
     assert report.statement.verdict is Verdict.NOT_ENOUGH_DATA
     assert not any("queue" in step for step in report.statement.next_steps)
-    assert any("more images and no label" in one for one in report.statement.missing)
+    assert any("more images without labels" in one for one in report.statement.missing)
 
 
 def test_what_the_plan_asks_for_is_not_asked_for_again_once_it_has_come() -> None:
@@ -164,8 +164,8 @@ def test_good_news_of_a_harmful_candidate_is_no_concern() -> None:
     world = World(error_rate={"v1": 0.01, "v2": 0.2}, confidence={"v1": -0.3})
     statement = judge(Synthetic(plan, world).run(1500)).statement
     assert statement.verdict is Verdict.HARMFUL
-    assert "Apart from that: v2 is surer of its answers than v1." in statement.certainty
-    assert not any("surer" in one for one in statement.concerns)
+    assert "Apart from that: v2 is more confident than v1." in statement.certainty
+    assert not any("more confident" in one for one in statement.concerns)
 
 
 def test_evidence_is_called_evidence_and_more_than_a_million_is_not_counted() -> None:
@@ -185,7 +185,7 @@ def test_with_two_candidates_confidence_and_evidence_are_what_both_together_ask_
     report = judge(Synthetic(plan, world).run(1500))
     assert [one.alpha for one in metric(report, "error_rate").arms] == [None, 0.025, 0.025]
     assert "97.5 % confidence" in report.statement.certainty
-    assert "; 40 is asked for" in report.statement.certainty
+    assert ", and the threshold is 40" in report.statement.certainty
 
 
 def test_few_failures_give_no_interval_but_exact_evidence_counts() -> None:
@@ -320,7 +320,7 @@ def test_a_dearer_candidate_is_a_concern_beside_its_accuracy() -> None:
     world = World(accuracy={"v1": 0.86, "v2": 0.94}, cost_factor={"v2": 1.5}, labels_disagreements=True)
     report = judge(Synthetic(shadow_plan(), world).run(1500))
     assert report.statement.verdict is Verdict.BETTER
-    assert any("dearer to run" in one for one in report.statement.concerns)
+    assert any("more expensive to run" in one for one in report.statement.concerns)
     found = row(report, "cost_ms", "v2").difference
     assert found is not None
     assert found.low <= 10 <= found.high
@@ -397,8 +397,8 @@ def test_an_a_a_experiment_that_differs_is_a_fault_of_the_set_up() -> None:
     plan = plan_of(mode="aa", variants=variants, primary={"metric": "confidence", "direction": "increase"})
     report = judge(Synthetic(plan, World(accuracy={"v1": 0.9})).run(1500))
     assert report.statement.verdict is Verdict.UNDECIDED
-    assert report.statement.headline == "Whether candidate is surer of its answers than control is not decided yet."
-    assert report.statement.next_steps[0].startswith("Nothing speaks against the set-up")
+    assert report.statement.headline == "It is not yet clear whether candidate is more confident than control."
+    assert report.statement.next_steps[0].startswith("The check shows no problem")
     assert check(report, "aa") == "ok"
 
 
@@ -531,12 +531,12 @@ def test_a_one_sided_question_asks_for_less_evidence_and_says_so() -> None:
     assert wide is not None
     assert narrow is not None
     assert narrow.high - narrow.low < 0.95 * (wide.high - wide.low)
-    assert "with 90 % confidence (95 % to either side) however often one looks" in one.statement.certainty
+    assert "with 90 % confidence (95 % to either side) at any number of looks" in one.statement.certainty
 
 
 def test_a_plan_that_will_hardly_be_decided_in_time_says_so() -> None:
     world = World(error_rate={"v1": 0.1, "v2": 0.1})
     futile = judge(Synthetic(plan_of(planned_n=2_000, mde=0.005), world).run(1_500))
     open_still = judge(Synthetic(plan_of(planned_n=2_000, mde=0.005), world).run(500))
-    assert any("hardly be decided by the 2,000 images" in one for one in futile.statement.missing)
+    assert any("The 2,000 images of the plan are unlikely to decide it" in one for one in futile.statement.missing)
     assert not any("hardly" in one for one in open_still.statement.missing)

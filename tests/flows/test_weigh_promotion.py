@@ -26,7 +26,7 @@ def test_what_is_undecided_or_worse_speaks_for_control() -> None:
 
 def test_without_an_outcome_nothing_speaks_for_a_shadow() -> None:
     assert weigh(Synthetic(shadow_plan()), "v2") == Evidence(
-        "not_enough_data", "Too little is known yet to compare v2 with v1.", is_for=False
+        "not_enough_data", "There is not enough data yet to compare v2 with v1.", is_for=False
     )
 
 

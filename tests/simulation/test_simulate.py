@@ -47,7 +47,7 @@ def require_nothing_lost(findings: dict[str, Any]) -> None:
     [
         ("errors", "error_rate", "without an answer"),
         ("slow", "slow_rate", "slower than 300 ms"),
-        ("wrong", "feedback_accuracy", "said to be wrong"),
+        ("wrong", "feedback_accuracy", "reported as wrong"),
     ],
 )
 def test_a_bad_candidate_at_one_percent_is_rolled_back_by_itself(name: str, metric: str, harm: str) -> None:

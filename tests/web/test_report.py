@@ -69,7 +69,7 @@ def test_what_people_wrote_is_shown_and_never_obeyed() -> None:
 
 def test_an_experiment_without_outcomes_has_a_page_too() -> None:
     made = page(Synthetic(plan_of()))
-    assert "Too little is known yet to compare v2 with v1." in made
+    assert "There is not enough data yet to compare v2 with v1." in made
     assert "Nothing has been measured yet." in made
 
 

@@ -62,7 +62,7 @@ def judge(difference: Difference, margin: float, *, is_mismatch: bool = False) -
 def headline_of_harm(guardrails: Sequence[str], candidate: str, control: str) -> str:
     """Return what the guardrails that have fired say, in a sentence."""
     worse = " and ".join(METRICS[one].words[1] for one in guardrails)
-    return f"{candidate} does harm: it is {worse} than {control}."
+    return f"{candidate} is harmful: it is {worse} than {control}."
 
 
 def headline(
@@ -74,9 +74,9 @@ def headline(
     """
     better, worse, alike = METRICS[metric].words
     sentences = {
-        Verdict.INVALID: f"Nothing can be said of {candidate}: the experiment is not sound.",
-        Verdict.NOT_ENOUGH_DATA: f"Too little is known yet to compare {candidate} with {control}.",
-        Verdict.UNDECIDED: f"Whether {candidate} is {better} than {control} is not decided yet.",
+        Verdict.INVALID: f"There is no conclusion about {candidate}: the experiment is not sound.",
+        Verdict.NOT_ENOUGH_DATA: f"There is not enough data yet to compare {candidate} with {control}.",
+        Verdict.UNDECIDED: f"It is not yet clear whether {candidate} is {better} than {control}.",
         Verdict.BETTER: f"{candidate} is {better} than {control}.",
         Verdict.WORSE: f"{candidate} is {worse} than {control}.",
         Verdict.NOT_WORSE: f"{candidate} is not {worse} than {control} by more than {margin}.",
@@ -85,7 +85,7 @@ def headline(
     if is_behind and verdict is Verdict.NOT_WORSE:
         return f"{candidate} is {worse} than {control}, but not by more than the {margin} that the margin allows."
     if is_behind and verdict is Verdict.UNDECIDED:
-        return f"{candidate} is {worse} than {control}; whether by more than {margin} is not decided yet."
+        return f"{candidate} is {worse} than {control}; it is not yet clear whether by more than {margin}."
     return sentences[verdict]
 
 

@@ -1,4 +1,4 @@
-"""May the numbers be believed at all?"""
+"""The health of an experiment's data."""
 
 from __future__ import annotations
 

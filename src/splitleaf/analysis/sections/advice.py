@@ -26,9 +26,9 @@ class Situation:
 
 
 _OVER = {
-    "promoted": "It is decided: the winner was promoted. `{cli} rollback {key}` takes that back.",
-    "rejected": "It is decided: the candidates were rejected.",
-    "rolled_back": "It was rolled back: everybody is answered as before. A new experiment is a new key.",
+    "promoted": "Decided: the winner was promoted. To undo the promotion: `{cli} rollback {key}`.",
+    "rejected": "Decided: the candidates were rejected.",
+    "rolled_back": "Rolled back: all users are answered as before. A new experiment needs a new key.",
 }
 
 
@@ -41,13 +41,13 @@ def advise(situation: Situation, health: Health) -> list[str]:
         return [f"Start it: `{cli} start {plan.key}`."]
     if not health.is_sound:
         failed = ", ".join(one.name for one in health.checks if one.status == "failed")
-        pause = [f"Meanwhile assign nobody: `{cli} pause {plan.key}`."] if state == "running" else []
+        pause = [f"Pause the experiment until then: `{cli} pause {plan.key}`."] if state == "running" else []
         return [
-            f"Find out why the check `{failed}` fails; docs/explanation/statistics.md says what that means.",
+            f"Find out why the check `{failed}` fails. docs/explanation/statistics.md explains it.",
             *pause,
         ]
     if situation.has_fired and state != "stopped":
-        return [f"Roll back, if the controller has not yet: `{cli} rollback {plan.key}`."]
+        return [f"Roll back, unless the controller has done so: `{cli} rollback {plan.key}`."]
     if plan.mode == "aa":
         return _advise_aa(situation)
     return _BY_VERDICT[situation.verdict](situation)
@@ -55,8 +55,10 @@ def advise(situation: Situation, health: Health) -> list[str]:
 
 def _advise_aa(situation: Situation) -> list[str]:
     if situation.verdict in (Verdict.BETTER, Verdict.WORSE, Verdict.HARMFUL):
-        return ["Both arms are of one version: find out what else treats them differently before any A/B experiment."]
-    return ["Nothing speaks against the set-up. Let it run to its planned images, then stop it."]
+        return [
+            "Both arms run the same version. Find out what else differs between them before you run an A/B experiment."
+        ]
+    return ["The check shows no problem. Let the experiment run to its planned images, then stop it."]
 
 
 def _take(situation: Situation) -> list[str]:
@@ -65,13 +67,13 @@ def _take(situation: Situation) -> list[str]:
         stop = [] if situation.state == "stopped" else [f"End this one: `splitleaf experiments stop {key}`."]
         return [
             *stop,
-            f"Show {arm.version} to a few: an experiment of mode `ab` with it as candidate and a ramp from 1 %.",
-            f"Or, where its errors and times are known well: `splitleaf experiments promote {key} {arm.version}`.",
+            f"Run {arm.version} live: an experiment of mode `ab` with it as candidate and a ramp from 1 %.",
+            f"Or, if its error rate and latency are known: `splitleaf experiments promote {key} {arm.version}`.",
         ]
     promote = f"`splitleaf experiments promote {key} {arm.name}`"
     if situation.state == "stopped":
         return [f"Promote it: {promote}."]
-    ramp = [f"Go on with the ramp: `splitleaf experiments ramp {key}`."] if situation.stages_left else []
+    ramp = [f"Continue the ramp: `splitleaf experiments ramp {key}`."] if situation.stages_left else []
     return (
         [*ramp, f"Or stop and promote it: `splitleaf experiments stop {key}`, then {promote}."]
         if ramp
@@ -93,31 +95,31 @@ def _drop(situation: Situation) -> list[str]:
 
 def _choose(situation: Situation) -> list[str]:
     return [
-        "This measure alone does not decide: look at the others below, and take the version that you prefer.",
+        "The primary metric does not decide. Compare the other metrics, and choose the version that you prefer.",
         *_take(situation),
     ]
 
 
 def _accept(situation: Situation) -> list[str]:
     return [
-        "It is not worse than the margin allows: take it if something else speaks for it, such as its speed.",
+        "It is not worse than the margin allows. Choose it if it has another advantage, such as its speed.",
         *_take(situation),
     ]
 
 
 def _wait(situation: Situation) -> list[str]:
     key = situation.plan.key
-    label = ["Label the review queue of the dashboard: disagreements first."]
+    label = ["Label the images in the dashboard's review queue, disagreements first."]
     needs_labels = situation.plan.primary.spec.truth is Truth.EXPERTS and not situation.is_labelled
     steps = label if needs_labels else []
     if situation.state == "paused":
-        return [*steps, f"Go on: `splitleaf experiments resume {key}`."]
+        return [*steps, f"Resume: `splitleaf experiments resume {key}`."]
     if situation.state == "stopped":
         return [
             *steps,
-            f"If that does not decide it, reject: `splitleaf experiments reject {key}`; a larger one may follow.",
+            f"If that does not decide it, reject: `splitleaf experiments reject {key}`. Then plan a larger one.",
         ]
-    return [*steps, "Let it run. Looking at it as often as you like spoils nothing."]
+    return [*steps, "Let it run. You can look at the report as often as you like."]
 
 
 _BY_VERDICT = {

@@ -1,4 +1,4 @@
-"""May the numbers be believed? Each check says what it found in a sentence."""
+"""Checks of an experiment's data. Each says what it found in a sentence."""
 
 from __future__ import annotations
 
@@ -101,13 +101,13 @@ def _count_units(
 
 def _judge_split(split: Sequence[SplitCount], log_e: float) -> _Finding:
     if len({one.arm for one in split}) < 2:
-        return _Finding("ok", "One variant answers everybody: there is no split that could be off.")
+        return _Finding("ok", "One variant answers all units, so there is no split to check.")
     if not any(one.units for one in split):
-        return _Finding("unknown", "No unit has come yet.")
+        return _Finding("unknown", "There are no units yet.")
     told = _tell_counts(split)
     if log_e >= -math.log(ratio.ALPHA):
-        return _Finding("failed", f"Units did not come as the shares say: {told}. Some were lost, or counted twice.")
-    return _Finding("ok", f"Units came as the shares say: {told}.")
+        return _Finding("failed", f"The units do not match the shares: {told}. Some were lost or counted twice.")
+    return _Finding("ok", f"The units match the shares: {told}.")
 
 
 def _tell_counts(counts: Sequence[SplitCount]) -> str:
@@ -152,14 +152,14 @@ def _count_responses(frame: Frame, said: Sequence[LabelledImage]) -> tuple[list[
 
 def _judge_responses(rates: Sequence[ResponseRate], is_uneven: bool, *, decides: bool) -> _Finding:
     if not any(one.responding for one in rates):
-        return _Finding("unknown", "No user has said anything yet.")
+        return _Finding("unknown", "There is no user feedback yet.")
     told = ", ".join(f"{one.arm} {100 * one.responding / max(one.units, 1):.1f} %" for one in rates)
     if is_uneven:
         return _Finding(
             "failed" if decides else "warning",
-            f"The arms' units do not answer equally often ({told}): users' word cannot be compared between them.",
+            f"Units give feedback at different rates ({told}), so the feedback of the arms cannot be compared.",
         )
-    return _Finding("ok", f"Units that said something: {told}.")
+    return _Finding("ok", f"Units with feedback: {told}.")
 
 
 def _judge_fallbacks(frame: Frame, share: float) -> _Finding:
@@ -167,7 +167,9 @@ def _judge_fallbacks(frame: Frame, share: float) -> _Finding:
         return _Finding("unknown", "There is no exposure yet.")
     summary = f"{100 * share:.2f} % of the exposures were answered by another version than the assigned one."
     if share > MOST_FALLBACKS:
-        return _Finding("warning", f"{summary} They count against the assigned one; see that it is loaded everywhere.")
+        return _Finding(
+            "warning", f"{summary} They count against the assigned version. Check that all workers have loaded it."
+        )
     return _Finding("ok", summary)
 
 
@@ -178,28 +180,28 @@ def _judge_cancellations(frame: Frame) -> _Finding:
     """
     counts, log_e = _count_units(frame, frame.rows.is_canceled, ratio.CONCENTRATION_OF_FEW)
     if not any(one.units for one in counts):
-        return _Finding("ok", "Nobody took an image back.")
+        return _Finding("ok", "No predictions were cancelled.")
     told = _tell_counts(counts)
     if log_e >= -math.log(ratio.ALPHA):
         return _Finding(
             "failed",
-            f"Clients do not take images back equally often in each arm: {told}. Those that stay cannot be compared.",
+            f"Clients cancel at different rates in the arms: {told}. The remaining units cannot be compared.",
         )
-    return _Finding("ok", f"Units that took their first image back, as often in each arm: {told}.")
+    return _Finding("ok", f"Units that cancelled their first image, at the same rate in each arm: {told}.")
 
 
 def _judge_units(frame: Frame) -> _Finding:
     units, images = int(frame.is_first.sum()), int(frame.shown.sum())
     told = f"{images:,} images came from {units:,} units."
     if not units:
-        return _Finding("unknown", "No unit has come yet.")
+        return _Finding("unknown", "There are no units yet.")
     if units >= LEAST_UNITS or images < LEAST_IMAGES:
         return _judge_heaviest(frame, told)
     whose = "one unit" if units == 1 else f"only {units} units"
     return _Finding(
         "warning",
-        f"All {images:,} images came from {whose}, and units are what is counted: they may all be of one kind. Let "
-        "each grower have a unit: the page's cookie, the header `Splitleaf-Unit`, or `splitleaf predict --units`.",
+        f"All {images:,} images came from {whose}, and comparisons count units, not images. Give "
+        "each grower a unit: the page's cookie, the header `Splitleaf-Unit`, or `splitleaf predict --units`.",
     )
 
 
@@ -234,11 +236,11 @@ def _count_crossovers(frame: Frame) -> int:
 def _judge_crossovers(frame: Frame, units: int) -> _Finding:
     total = int(frame.is_first.sum())
     if not total:
-        return _Finding("unknown", "No unit has come yet.")
+        return _Finding("unknown", "There are no units yet.")
     if units / total > MOST_CROSSOVERS:
         return _Finding(
             "warning",
-            f"{units:,} of {total:,} units were seen in two arms: what one arm does reaches the other, and "
+            f"{units:,} of {total:,} units were seen in two arms. One arm affects the other, and "
             "differences look smaller than they are.",
         )
     return _Finding("ok", f"{units:,} of {total:,} units were seen in two arms.")
@@ -283,20 +285,20 @@ def _judge_halves(frame: Frame) -> _Finding:
     if found.log_e_value >= -math.log(ratio.ALPHA):
         return _Finding(
             "failed",
-            f"Two halves of control's units differ in confidence by {100 * found.value:.1f} points, though one version "
-            "answers both: something groups the units that the analysis does not know of.",
+            f"Two halves of control's units differ in confidence by {100 * found.value:.1f} points, although one "
+            "version answers both. Something unknown to the analysis groups the units.",
         )
-    return _Finding("ok", "Two halves of control's units look alike.")
+    return _Finding("ok", "The two halves of control's units agree.")
 
 
 def _judge_truth(asked: Sequence[LabelledImage], dissenters: Sequence[Dissenter]) -> _Finding:
     if not asked:
         return _Finding("unknown", "No image is labelled yet.")
     contested = sum(one.is_contested for one in asked)
-    summary = f"Experts label {contested:,} of {len(asked):,} images differently."
+    summary = f"Experts disagree on {contested:,} of {len(asked):,} images."
     if dissenters:
         told = ", ".join(f"{one.author} on {one.against:,} of {one.compared:,}" for one in dissenters)
-        summary += f" Against the others: {told}. Decide between them: `splitleaf review disputes`."
+        summary += f" Against the others: {told}. To decide: `splitleaf review disputes`."
     is_much = bool(dissenters) or contested > MOST_CONTESTED * len(asked)
     return _Finding("warning" if is_much else "ok", summary)
 

@@ -23,7 +23,7 @@ _OVER: Final = frozenset({"promoted", "rejected", "rolled_back"})
 """States after which nothing more is wanted."""
 _FAR: Final = 0.1
 """That versions differ by less than so much is worth telling."""
-_UNSOUND: Final = "The numbers below are shown, but mean nothing until the failed check is explained."
+_UNSOUND: Final = "The numbers below are not reliable until the failed check is explained."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Findings:
     arms: Sequence[ArmSpec]
     health: Health
     metrics: Sequence[Metric]
-    """The primary one in front, if there is anything to reckon it from."""
+    """The primary one in front, if there is data for it."""
     guardrails: Sequence[GuardrailState]
     agreements: Sequence[Agreement]
     images: int
@@ -109,18 +109,20 @@ def _is_behind(primary: Metric | None, row: ArmMeasure | None) -> bool:
 
 def _certainty(findings: Findings, primary: Metric | None, row: ArmMeasure | None) -> str:
     if primary is None or row is None or row.log10_e is None:
-        return "There is nothing to reckon from yet."
+        return "There is no data to compare yet."
     bound = _tell_bound(findings, row)
     level = row.alpha or findings.plan.alpha
-    evidence = f"the e-value against no difference is {tell_evidence(row.log10_e)}; {1 / level:,.3g} is asked for"
+    evidence = (
+        f"the e-value against no difference is {tell_evidence(row.log10_e)}, and the threshold is {1 / level:,.3g}"
+    )
     if row.difference is None:
-        return f"No interval can be given yet; {evidence}.{bound}"
+        return f"There is no interval yet; {evidence}.{bound}"
     sure = f"{100 * (1 - level):.4g} %"
     sided = f" ({100 * (1 - level / 2):.4g} % to either side)" if findings.plan.primary.one_sided else ""
     low, high = _signed(row.difference.low, primary), _signed(row.difference.high, primary)
     return (
         f"Difference {_signed(row.difference.value, primary)}, between {low} and {high} with {sure} confidence{sided} "
-        f"however often one looks; {evidence}.{bound}"
+        f"at any number of looks; {evidence}.{bound}"
     )
 
 
@@ -134,8 +136,8 @@ def _tell_bound(findings: Findings, row: ArmMeasure) -> str:
         return ""
     apart = sum(one.images for one in found.disagreements)
     return (
-        f" They disagree on {apart:,} of {found.images:,} images, so without any label their accuracies are known to "
-        f"differ by at most {100 * found.most_difference:.2g} points."
+        f" They disagree on {apart:,} of {found.images:,} images, so even without labels, their accuracies are known "
+        f"to differ by at most {100 * found.most_difference:.2g} points."
     )
 
 
@@ -150,7 +152,7 @@ def _missing(findings: Findings, row: ArmMeasure | None, verdict: Verdict) -> It
     unlabelled = _unlabelled(findings.agreements, arm)
     if _needs_labels(findings):
         if row is None:
-            yield "Labels by experts, and a shadow or an audit share that gives them something to be compared by."
+            yield "Labels by experts, and a shadow or an audit share to compare them on."
         elif verdict is Verdict.NOT_ENOUGH_DATA and _agreement(findings, arm) is not None:
             yield f"At least {LEAST_DISCORDANT} units with labelled images on which exactly one version is right."
         elif verdict is Verdict.NOT_ENOUGH_DATA:
@@ -159,11 +161,11 @@ def _missing(findings: Findings, row: ArmMeasure | None, verdict: Verdict) -> It
             yield f"Labels: {unlabelled:,} images on which the versions disagree have none yet."
         yield from _without_labels(findings, arm)
     elif verdict is Verdict.NOT_ENOUGH_DATA:
-        yield f"At least {LEAST_OF_EACH} units of either outcome in each arm."
+        yield f"At least {LEAST_OF_EACH} units with each outcome in each arm."
     if row and row.images_needed:
         yield from _tell_needed(findings, arm, row.images_needed)
     if findings.images < findings.plan.planned_n:
-        yield f"The plan asks for {findings.plan.planned_n:,} images; {findings.images:,} have come."
+        yield f"The plan asks for {findings.plan.planned_n:,} images; {findings.images:,} have arrived."
 
 
 def _tell_needed(findings: Findings, arm: str, needed: int) -> Iterator[str]:
@@ -175,8 +177,8 @@ def _tell_needed(findings: Findings, arm: str, needed: int) -> Iterator[str]:
     yield f"About {needed:,} more images{_where(findings, arm)}."
     if come >= planned / 2 and planned - come < needed / 2:
         yield (
-            f"It will hardly be decided by the {planned:,} images of the plan: stop, or plan anew with more images "
-            "or a larger difference that matters."
+            f"The {planned:,} images of the plan are unlikely to decide it: stop, or plan a new experiment with more "
+            "images or a larger minimum detectable effect."
         )
 
 
@@ -189,7 +191,7 @@ def _without_labels(findings: Findings, arm: str) -> Iterator[str]:
     needed = items_needed(share, margin, alpha=findings.plan.alpha) if share < margin / 2 else None
     if needed is not None and needed > found.images:
         yield (
-            f"Or about {needed - found.images:,} more images and no label: versions that disagree on "
+            f"Or about {needed - found.images:,} more images without labels: versions that disagree on "
             f"{100 * share:.2g} % are then known to be within {100 * margin:g} points."
         )
 
@@ -227,8 +229,8 @@ def _tell_fired(rail: GuardrailState) -> str:
     candidate = f"{rail.candidate_bad:,} of {rail.candidate_units:,} units {bad}"
     return (
         f"The guardrail {rail.metric} has fired: {candidate}, against control's {rail.control_bad:,} of "
-        f"{rail.control_units:,}. The e-value is {tell_evidence(rail.log10_e)}; from {1 / rail.alpha:,.0f} on it "
-        "fires, however often one looks."
+        f"{rail.control_units:,}. The e-value is {tell_evidence(rail.log10_e)}; the guardrail fires "
+        f"at {1 / rail.alpha:,.0f}, at any number of looks."
     )
 
 

@@ -73,7 +73,7 @@ function arrange() {
   byId("photos-title").textContent = cards.size === 1 ? "Your photo" : "Your photos";
   byId("tips").hidden = !isEmpty;
   byId("clear-photos").hidden = cards.size < 2;
-  byId("intake-title").textContent = isEmpty ? "Check a tomato leaf" : "Check another leaf";
+  byId("intake-title").textContent = isEmpty ? "Check a leaf" : "Check another leaf";
   document.body.classList.toggle("has-photos", !isEmpty);
   history.refresh();
 }
