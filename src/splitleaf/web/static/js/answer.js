@@ -24,7 +24,7 @@ export function percent(confidence) {
 }
 
 /** Tell whether the photo is of another kind than the service knows. Answers remembered from before have no verdict. */
-export function isUnfamiliar(result) {
+function isUnfamiliar(result) {
   return result.verdict === "unfamiliar";
 }
 

@@ -70,7 +70,7 @@ class Explanation {
 }
 
 /** Return a sentence that says where the warm cells are, or null if there are none. */
-export function locationOf(map) {
+function locationOf(map) {
   const warm = map.flatMap((row, y) => row.map((value, x) => ({ x, y, value }))).filter((cell) => cell.value >= WARM);
   if (warm.length === 0) return null;
   if (warm.length > WIDE * map.length * map[0].length) return "They are spread across the photo.";
