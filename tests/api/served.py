@@ -31,9 +31,9 @@ from splitleaf.registry.catalogue import Catalogue
 from tests.support.clocks import HandClock
 from tests.support.memory_queue import (
     MemoryBroker,
-    MemoryControlDesk,
     MemoryDeadLetters,
     MemoryJobQueue,
+    MemoryLeaderElection,
     MemoryRateLimiter,
     MemoryWorkerDirectory,
 )
@@ -85,7 +85,7 @@ class Served:
         self.services = ApiServices(
             intake=SimpleIntake(),
             queue=MemoryJobQueue(self.broker),
-            desk=MemoryControlDesk(self.broker),
+            election=MemoryLeaderElection(self.broker),
             dead_letters=MemoryDeadLetters(self.broker),
             store=self.store,
             monitor=monitor,

@@ -11,7 +11,7 @@ from splitleaf.flows.run_experiment import Hand, create_experiment, start_experi
 from splitleaf.outcomes.store import OutcomeStore
 from tests.api.served import READ_KEY, Served, code
 from tests.experiments.plans import RAMP, plan
-from tests.support.memory_queue import MemoryControlDesk
+from tests.support.memory_queue import MemoryLeaderElection
 
 ANN = Hand("ann", "to find out")
 LONG_S = 3_600.0
@@ -25,12 +25,12 @@ def start(store: OutcomeStore, clock: Clock) -> None:
 
 async def test_it_tells_what_an_experiment_waits_for_and_who_says_so(served: Served) -> None:
     start(served.store, served.clock)
-    desk = MemoryControlDesk(served.broker)
-    controller = ExperimentGuardian(served.store, desk, served.clock, "controller-1")
+    election = MemoryLeaderElection(served.broker)
+    controller = ExperimentGuardian(served.store, election, served.clock, "controller-1")
     await controller.renew()
-    controller.look(await desk.settled_ms())
+    controller.look(await election.settled_ms())
     # The broker here goes by the real clock, and a busy machine may take longer than a lease to answer.
-    await desk.lead("controller-1", LONG_S, controller._statement)
+    await election.lead("controller-1", LONG_S, controller._statement)
     async with served.client(READ_KEY) as client:
         one = (await client.get("/admin/api/experiments/leaf/control")).json()
         everything = (await client.get("/admin/api/control")).json()
@@ -61,8 +61,8 @@ async def test_it_says_so_when_nobody_leads(served: Served) -> None:
 
 async def test_an_experiment_that_the_leader_has_not_seen_yet_is_told_as_such(served: Served) -> None:
     start(served.store, served.clock)
-    desk = MemoryControlDesk(served.broker)
-    await desk.lead("controller-1", LONG_S, write_watch(ControlWatch("controller-1", served.clock.now_ms())))
+    election = MemoryLeaderElection(served.broker)
+    await election.lead("controller-1", LONG_S, write_watch(ControlWatch("controller-1", served.clock.now_ms())))
     async with served.client(READ_KEY) as client:
         one = (await client.get("/admin/api/experiments/leaf/control")).json()
     assert (one["leader"], one["watch"], one["summary"]) == (

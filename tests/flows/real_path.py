@@ -24,9 +24,9 @@ from tests.jobs.tasks import classified, failed
 from tests.support.clocks import HandClock
 from tests.support.memory_queue import (
     MemoryBroker,
-    MemoryControlDesk,
     MemoryJobConsumer,
     MemoryJobQueue,
+    MemoryLeaderElection,
     MemoryOutcomeFeed,
 )
 from tests.support.stores import EmptyStore
@@ -76,11 +76,11 @@ class RealPath:
         self._rng = np.random.default_rng(self.seed)
         self.clock, self.store = HandClock(), EmptyStore()
         self.broker = MemoryBroker(clock=self.clock)
-        self.desk = MemoryControlDesk(self.broker)
+        self.election = MemoryLeaderElection(self.broker)
         self._queue, self._feed = MemoryJobQueue(self.broker), MemoryOutcomeFeed(self.broker)
         self._worker = MemoryJobConsumer(self.broker)
         self._recorder = Recorder(self._feed, self.store)
-        self._guardian = ExperimentGuardian(self.store, self.desk, self.clock, "first")
+        self._guardian = ExperimentGuardian(self.store, self.election, self.clock, "first")
         self._due: list[tuple[float, int, Claim]] = []
         self._held: list[Claim] = []
         self._numbers = itertools.count()
@@ -107,7 +107,7 @@ class RealPath:
                     return
 
     async def report(self) -> Report:
-        return judge_experiment(self.store, self.plan.key, self.clock, await self.desk.settled_ms())
+        return judge_experiment(self.store, self.plan.key, self.clock, await self.election.settled_ms())
 
     async def _arrive(self, tick: int) -> None:
         crowd = self.crowd
@@ -164,4 +164,4 @@ class RealPath:
         while self.broker.feed:
             await self._recorder.record_once(0)
         await self._guardian.renew()
-        self._guardian.look(await self.desk.settled_ms())
+        self._guardian.look(await self.election.settled_ms())

@@ -31,7 +31,7 @@ from splitleaf.outcomes.store import OutcomeStore
 from tests.experiments.plans import plan, shadow_plan
 from tests.outcomes.facts import NOW_MS, failed_outcome, feedback, outcome
 from tests.support.clocks import HandClock
-from tests.support.memory_queue import MemoryBroker, MemoryControlDesk
+from tests.support.memory_queue import MemoryBroker, MemoryLeaderElection
 from tests.support.stores import EmptyStore
 
 ANN = Hand("ann", "to find out")
@@ -50,7 +50,7 @@ class Scene:
         self.store = store
         self.clock = HandClock()
         self.broker = MemoryBroker(clock=self.clock)
-        self.desk = MemoryControlDesk(self.broker)
+        self.election = MemoryLeaderElection(self.broker)
         self._visitors = 0
 
     def start(self, **changes: Any) -> None:
@@ -60,7 +60,7 @@ class Scene:
         start_experiment(self.store, made.key, READY, ANN, self.clock)
 
     async def controller(self, name: str = "first") -> ExperimentGuardian:
-        made = ExperimentGuardian(self.store, self.desk, self.clock, name)
+        made = ExperimentGuardian(self.store, self.election, self.clock, name)
         await made.renew()
         return made
 
@@ -494,7 +494,7 @@ async def test_what_the_leader_sees_can_be_read_by_others(scene: Scene) -> None:
     scene.visit(100, good)
     watch = only(controller.look(scene.now_ms))
     await controller.renew()
-    said = read_watch(await scene.desk.statement())
+    said = read_watch(await scene.election.statement())
     assert said is not None
     assert said.leader == "first"
     assert said.of("leaf") == watch

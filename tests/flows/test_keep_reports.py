@@ -10,7 +10,7 @@ from splitleaf.flows.judge_experiment import RECORDING_S
 from splitleaf.flows.keep_reports import ReportKeeper
 from splitleaf.flows.run_experiment import pause_experiment
 from splitleaf.outcomes.exposures import Exposures
-from tests.support.memory_queue import MemoryBroker, MemoryControlDesk
+from tests.support.memory_queue import MemoryBroker, MemoryLeaderElection
 from tests.support.stores import EmptyStore
 from tests.support.synthetic import HAND, StandingClock, Synthetic, plan_of
 
@@ -28,7 +28,7 @@ class CountingStore(EmptyStore):
         return super().exposures(experiment, before_ms=before_ms, with_images=with_images)
 
 
-class Desk(MemoryControlDesk):
+class Election(MemoryLeaderElection):
     """Says what the test sets, or nothing."""
 
     def __init__(self, settled_ms: int | None = None) -> None:
@@ -44,7 +44,7 @@ class Desk(MemoryControlDesk):
 async def test_a_report_is_made_once_for_what_is_known_and_anew_when_more_is() -> None:
     store = CountingStore()
     experiment = Synthetic(plan_of(), store=store).run(200)
-    keeper, key = ReportKeeper(store, experiment.clock, Desk(ALL), TTL_S), experiment.plan.key
+    keeper, key = ReportKeeper(store, experiment.clock, Election(ALL), TTL_S), experiment.plan.key
     first = await asyncio.gather(*(keeper.report(key) for _ in range(5)))
     assert store.made == 1
     assert len(set(first)) == 1
@@ -58,7 +58,7 @@ async def test_new_outcomes_wait_a_moment_and_a_persons_step_does_not() -> None:
     store = CountingStore()
     experiment = Synthetic(plan_of(), store=store).run(200)
     clock = StandingClock(experiment.clock.now_ms())
-    keeper, key = ReportKeeper(store, clock, Desk(ALL), TTL_S), experiment.plan.key
+    keeper, key = ReportKeeper(store, clock, Election(ALL), TTL_S), experiment.plan.key
     await keeper.report(key)
     experiment.run(10)
     await keeper.report(key)
@@ -70,7 +70,7 @@ async def test_new_outcomes_wait_a_moment_and_a_persons_step_does_not() -> None:
 async def test_a_current_report_does_not_wait() -> None:
     store = CountingStore()
     experiment = Synthetic(plan_of(), store=store).run(200)
-    keeper, key = ReportKeeper(store, StandingClock(), Desk(ALL), TTL_S), experiment.plan.key
+    keeper, key = ReportKeeper(store, StandingClock(), Election(ALL), TTL_S), experiment.plan.key
     await keeper.report(key)
     experiment.run(10)
     assert Report.model_validate_json(await keeper.report(key, is_current=True)).newest_outcome == 210
@@ -82,7 +82,7 @@ async def test_a_report_is_kept_for_ten_times_the_processor_time_that_it_took() 
     store = CountingStore()
     experiment = Synthetic(plan_of(), store=store).run(200)
     clock, processor = StandingClock(), iter((100.0, 101.5, 200.0, 200.1))
-    keeper, key = ReportKeeper(store, clock, Desk(ALL), TTL_S, lambda: next(processor)), experiment.plan.key
+    keeper, key = ReportKeeper(store, clock, Election(ALL), TTL_S, lambda: next(processor)), experiment.plan.key
     await keeper.report(key)
     experiment.run(10)
     clock.set(clock.now_ms() + 14_000)
@@ -95,25 +95,25 @@ async def test_a_report_is_kept_for_ten_times_the_processor_time_that_it_took() 
 
 async def test_there_is_no_report_on_nothing() -> None:
     with pytest.raises(NotFound):
-        await ReportKeeper(EmptyStore(), StandingClock(), Desk(ALL), TTL_S).report("nothing")
+        await ReportKeeper(EmptyStore(), StandingClock(), Election(ALL), TTL_S).report("nothing")
 
 
 async def test_what_is_younger_than_a_prediction_under_way_waits_for_it_and_then_comes_in() -> None:
     store = CountingStore()
     experiment = Synthetic(plan_of(), store=store).run(200)
-    desk = Desk(experiment.clock.now_ms() - 99_500)
-    keeper, key = ReportKeeper(store, experiment.clock, desk, TTL_S), experiment.plan.key
+    election = Election(experiment.clock.now_ms() - 99_500)
+    keeper, key = ReportKeeper(store, experiment.clock, election, TTL_S), experiment.plan.key
     assert Report.model_validate_json(await keeper.report(key)).newest_outcome == 100
     experiment.clock.set(experiment.clock.now_ms() + 10_000)
-    desk.said_ms = experiment.clock.now_ms()
+    election.said_ms = experiment.clock.now_ms()
     assert Report.model_validate_json(await keeper.report(key)).newest_outcome == 200
     experiment.clock.set(experiment.clock.now_ms() + 10_000)
-    desk.said_ms = experiment.clock.now_ms()
+    election.said_ms = experiment.clock.now_ms()
     await keeper.report(key)
     assert store.made == 2, "nothing is new"
 
 
 async def test_without_the_broker_what_may_be_under_way_is_told_by_the_clock() -> None:
     experiment = Synthetic(plan_of()).run(200)
-    keeper, key = ReportKeeper(experiment.store, experiment.clock, Desk(), TTL_S), experiment.plan.key
+    keeper, key = ReportKeeper(experiment.store, experiment.clock, Election(), TTL_S), experiment.plan.key
     assert Report.model_validate_json(await keeper.report(key)).newest_outcome == 199 - TTL_S - RECORDING_S

@@ -13,10 +13,10 @@ from splitleaf.core.errors import ConfigurationError
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.rates import RateLimiter
 from splitleaf.jobs.redis import (
-    RedisControlDesk,
     RedisDeadLetters,
     RedisJobConsumer,
     RedisJobQueue,
+    RedisLeaderElection,
     RedisOutcomeFeed,
     RedisRateLimiter,
     RedisWorkerDirectory,
@@ -24,10 +24,10 @@ from splitleaf.jobs.redis import (
 from tests.jobs.servers import BrokerServer
 from tests.support.memory_queue import (
     MemoryBroker,
-    MemoryControlDesk,
     MemoryDeadLetters,
     MemoryJobConsumer,
     MemoryJobQueue,
+    MemoryLeaderElection,
     MemoryOutcomeFeed,
     MemoryRateLimiter,
     MemoryWorkerDirectory,
@@ -106,9 +106,9 @@ class Parts:
     def rates(self) -> RateLimiter:
         return self.rates_of(self.queue())
 
-    def desk(self) -> RedisControlDesk:
-        desk: RedisControlDesk = self._made("desk")
-        return desk
+    def election(self) -> RedisLeaderElection:
+        election: RedisLeaderElection = self._made("election")
+        return election
 
     def directory(self) -> RedisWorkerDirectory:
         directory: RedisWorkerDirectory = self._made("directory")
@@ -127,7 +127,7 @@ def redis_parts(url: str, limits: QueueLimits = FAST) -> Parts:
             "consumer": RedisJobConsumer,
             "feed": RedisOutcomeFeed,
             "directory": RedisWorkerDirectory,
-            "desk": RedisControlDesk,
+            "election": RedisLeaderElection,
         }
         return kinds[kind](url, limits)
 
@@ -147,7 +147,7 @@ def memory_parts(limits: QueueLimits = FAST) -> Parts:
             "queue": MemoryJobQueue,
             "feed": MemoryOutcomeFeed,
             "directory": MemoryWorkerDirectory,
-            "desk": MemoryControlDesk,
+            "election": MemoryLeaderElection,
         }
         return kinds[kind](broker)
 

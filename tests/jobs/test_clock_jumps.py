@@ -86,15 +86,15 @@ async def test_a_client_is_not_locked_out_when_the_clock_goes_back(faked: FakedB
 
 
 async def test_a_dead_leader_is_followed_when_the_clock_goes_back(faked: FakedBroker) -> None:
-    desk = faked.parts.desk()
-    assert await desk.lead("ann", 0.3, "all is well")
+    election = faked.parts.election()
+    assert await election.lead("ann", 0.3, "all is well")
     faked.jump(-HOUR_S)
 
     async def leads() -> bool:
-        return await desk.lead("bob", 0.3)
+        return await election.lead("bob", 0.3)
 
     await until(leads)
-    assert await desk.statement() == ""
+    assert await election.statement() == ""
 
 
 async def test_a_dead_worker_is_not_thought_alive_when_the_clock_goes_back(

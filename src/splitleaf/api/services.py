@@ -16,7 +16,7 @@ from splitleaf.flows.serving import ServingMonitor
 from splitleaf.images.archive import ImageArchive
 from splitleaf.images.intake import ImageIntake
 from splitleaf.jobs.admission import Admission
-from splitleaf.jobs.control import ControlDesk
+from splitleaf.jobs.leader_election import LeaderElection
 from splitleaf.jobs.queue import DeadLetters, JobQueue, Task
 from splitleaf.outcomes.store import OutcomeStore
 
@@ -49,7 +49,7 @@ class ApiServices:
     intake: ImageIntake
     queue: JobQueue
     dead_letters: DeadLetters
-    desk: ControlDesk
+    election: LeaderElection
     store: OutcomeStore
     monitor: ServingMonitor
     clock: Clock

@@ -28,7 +28,7 @@ from splitleaf.experiments.watch import (
 from splitleaf.flows.guard_candidate import tell
 from splitleaf.flows.run_experiment import Hand, ramp_to_stage, roll_back_experiment
 from splitleaf.flows.watch_experiment import ExperimentWatcher
-from splitleaf.jobs.control import ControlDesk
+from splitleaf.jobs.leader_election import LeaderElection
 from splitleaf.outcomes.experiments import OPEN_STATES, ExperimentRecord
 from splitleaf.outcomes.store import OutcomeStore
 
@@ -44,9 +44,9 @@ PERIOD_S: Final = 0.25
 class ExperimentGuardian:
     """Leads if it can, and while it leads looks after every open experiment."""
 
-    def __init__(self, store: OutcomeStore, desk: ControlDesk, clock: Clock, name: str) -> None:
+    def __init__(self, store: OutcomeStore, election: LeaderElection, clock: Clock, name: str) -> None:
         self._store = store
-        self._desk = desk
+        self._election = election
         self._clock = clock
         self._name = name
         self._leads_until = 0.0
@@ -63,12 +63,12 @@ class ExperimentGuardian:
         # Apart: to read everything after a start may take longer than the lease lasts.
         await asyncio.gather(self._keep_lease(stop), self._keep_looking(stop))
         with contextlib.suppress(SplitleafError):
-            await self._desk.resign(self._name)
+            await self._election.resign(self._name)
 
     async def renew(self) -> bool:
         """Take or renew the lease; raise `DependencyDown` when the broker is silent."""
         asked_at = self._clock.monotonic()
-        if await self._desk.lead(self._name, LEASE_S, self._statement):
+        if await self._election.lead(self._name, LEASE_S, self._statement):
             # Counted from before the question: the broker's lease never ends earlier than this one.
             self._leads_until = asked_at + LEASE_S
         else:
@@ -78,7 +78,7 @@ class ExperimentGuardian:
     def look(self, settled_ms: int) -> Sequence[ExperimentWatch]:
         """Look at every open experiment once and do what its numbers ask for. For one thread at a time.
 
-        `settled_ms` as the desk says it: up to there all predictions are recorded.
+        `settled_ms` as the election says it: up to there all predictions are recorded.
         """
         if not self._is_migrated:
             self._store.migrate()
@@ -133,7 +133,7 @@ class ExperimentGuardian:
         while not stop.is_set():
             if self.leads:
                 try:
-                    await asyncio.to_thread(self.look, await self._desk.settled_ms())
+                    await asyncio.to_thread(self.look, await self._election.settled_ms())
                 except SplitleafError as error:
                     log.warning("not_guarded", detail=error.detail)
                 except Exception:

@@ -11,7 +11,7 @@ from splitleaf.core.errors import SplitleafError
 from splitleaf.experiments.plan import Plan
 from splitleaf.experiments.reading import parse_plan
 from splitleaf.flows.run_experiment import find_experiment
-from splitleaf.jobs.control import ControlDesk
+from splitleaf.jobs.leader_election import LeaderElection
 from splitleaf.outcomes.events import FeedbackSource
 from splitleaf.outcomes.experiments import RatedExposure
 from splitleaf.outcomes.store import OutcomeStore
@@ -25,10 +25,10 @@ RECORDING_S: Final = 60.0
 """Beyond its time to live, so long after its acceptance every prediction is recorded, while the broker is there."""
 
 
-async def ask_settled(desk: ControlDesk, clock: Clock, ttl_s: float) -> int:
+async def ask_settled(election: LeaderElection, clock: Clock, ttl_s: float) -> int:
     """Return the moment before which no prediction is still to come: as the broker says, else by the clock."""
     try:
-        return await desk.settled_ms()
+        return await election.settled_ms()
     except SplitleafError:
         return settled_by_clock(clock, ttl_s)
 

@@ -12,7 +12,7 @@ from typing import Final
 from splitleaf.core.clock import Clock
 from splitleaf.flows.judge_experiment import ask_settled, judge_experiment
 from splitleaf.flows.run_experiment import find_experiment
-from splitleaf.jobs.control import ControlDesk
+from splitleaf.jobs.leader_election import LeaderElection
 from splitleaf.outcomes.store import OutcomeStore
 
 Stamp = tuple[int, int, int]
@@ -47,14 +47,14 @@ class ReportKeeper:
         self,
         store: OutcomeStore,
         clock: Clock,
-        desk: ControlDesk,
+        election: LeaderElection,
         ttl_s: float,
         processor_s: Callable[[], float] = time.thread_time,
     ) -> None:
         """`ttl_s` is how long a prediction may take; `processor_s` returns the calling thread's processor time."""
         self._store = store
         self._clock = clock
-        self._desk = desk
+        self._election = election
         self._ttl_s = ttl_s
         self._processor_s = processor_s
         self._kept: dict[str, _Kept] = {}
@@ -66,7 +66,7 @@ class ReportKeeper:
         Raises as `judge_experiment`.
         """
         async with self._turn:
-            settled_ms = await ask_settled(self._desk, self._clock, self._ttl_s)
+            settled_ms = await ask_settled(self._election, self._clock, self._ttl_s)
             return await asyncio.to_thread(self._report, key, settled_ms, is_current)
 
     def _report(self, key: str, settled_ms: int, is_current: bool) -> bytes:

@@ -39,7 +39,7 @@ class ExperimentWatcher:
     def look(self, record: ExperimentRecord, settled_ms: int, now_ms: int) -> ExperimentWatch:
         """Read what is new and return how things stand. Raises `Unprocessable` for a plan of another release.
 
-        All that was created before `settled_ms` must be recorded, as `ControlDesk.settled_ms` promises.
+        All that was created before `settled_ms` must be recorded, as `LeaderElection.settled_ms` promises.
         """
         self._follow(record)
         self._read(settled_ms)

@@ -32,9 +32,9 @@ from splitleaf.jobs.admission import Admission
 from splitleaf.jobs.queue import Task, WorkerDirectory
 from splitleaf.jobs.rates import Rate
 from splitleaf.jobs.redis import (
-    RedisControlDesk,
     RedisDeadLetters,
     RedisJobQueue,
+    RedisLeaderElection,
     RedisRateLimiter,
     RedisWorkerDirectory,
 )
@@ -73,7 +73,7 @@ async def open_services(
         queue = RedisJobQueue(url, limits, expected=lambda: monitor.snapshot.expected, admission=admission)
         await stack.enter_async_context(_closing(queue))
         directory = await stack.enter_async_context(_closing(RedisWorkerDirectory(url, limits)))
-        desk = await stack.enter_async_context(_closing(RedisControlDesk(url, limits)))
+        election = await stack.enter_async_context(_closing(RedisLeaderElection(url, limits)))
         store = stack.enter_context(contextlib.closing(await asyncio.to_thread(new_store, settings)))
         monitor = _new_monitor(settings, store, directory, observers.looked)
         await stack.enter_async_context(_kept_fresh(monitor, store))
@@ -87,7 +87,7 @@ async def open_services(
             intake=intake,
             queue=queue,
             dead_letters=RedisDeadLetters(queue),
-            desk=desk,
+            election=election,
             store=store,
             monitor=monitor,
             clock=clock,

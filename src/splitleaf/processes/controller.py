@@ -19,8 +19,8 @@ from splitleaf.installation.repository import default_alias
 from splitleaf.installation.store import new_store
 from splitleaf.jobs.queue import OutcomeFeed
 from splitleaf.jobs.redis import (
-    RedisControlDesk,
     RedisJobQueue,
+    RedisLeaderElection,
     RedisOutcomeFeed,
     RedisWorkerDirectory,
     new_worker_name,
@@ -52,12 +52,12 @@ async def _control(settings: Settings, parent_fd: int | None) -> None:
     async with contextlib.AsyncExitStack() as stack:
         store = await asyncio.to_thread(new_store, settings)
         stack.callback(store.close)
-        feed, desk = RedisOutcomeFeed(url, limits), RedisControlDesk(url, limits)
+        feed, election = RedisOutcomeFeed(url, limits), RedisLeaderElection(url, limits)
         stack.push_async_callback(feed.close)
-        stack.push_async_callback(desk.close)
+        stack.push_async_callback(election.close)
         metrics = await stack.enter_async_context(_measured(settings, url, feed, store))
         recorder = Recorder(feed, store, metrics.recorded) if metrics else Recorder(feed, store)
-        guardian = ExperimentGuardian(store, desk, SystemClock(), new_worker_name())
+        guardian = ExperimentGuardian(store, election, SystemClock(), new_worker_name())
         share, images = settings.review.audit_share, new_archive(settings)
         curator = ReviewCurator(store, SystemClock(), share, images=images, retention=retention(settings))
         await asyncio.gather(recorder.run(stop), guardian.run(stop), curator.run(stop))

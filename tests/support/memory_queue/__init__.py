@@ -4,8 +4,8 @@ Held to the ports' promises by the same contract suite as the real one.
 """
 
 from tests.support.memory_queue.around import (
-    MemoryControlDesk,
     MemoryDeadLetters,
+    MemoryLeaderElection,
     MemoryOutcomeFeed,
     MemoryWorkerDirectory,
 )
@@ -16,10 +16,10 @@ from tests.support.memory_queue.rates import MemoryRateLimiter
 
 __all__ = [
     "MemoryBroker",
-    "MemoryControlDesk",
     "MemoryDeadLetters",
     "MemoryJobConsumer",
     "MemoryJobQueue",
+    "MemoryLeaderElection",
     "MemoryOutcomeFeed",
     "MemoryRateLimiter",
     "MemoryWorkerDirectory",

@@ -98,8 +98,8 @@ class MemoryWorkerDirectory:
         self._broker.reports.pop(worker, None)
 
 
-class MemoryControlDesk:
-    """`ControlDesk` in memory."""
+class MemoryLeaderElection:
+    """`LeaderElection` in memory."""
 
     def __init__(self, broker: MemoryBroker) -> None:
         self._broker = broker

@@ -78,4 +78,4 @@ def control_of(key: str, state: str, report: ControlWatch | None) -> ExperimentC
 
 
 async def _leader_report(services: ApiServices) -> ControlWatch | None:
-    return read_watch(await services.desk.statement())
+    return read_watch(await services.election.statement())

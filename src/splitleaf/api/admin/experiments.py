@@ -35,7 +35,7 @@ def add_experiments(router: APIRouter, services: ApiServices, may_read: Any, may
     """Add the routes under `/experiments`, and `/audit`."""
     _add_reading(router, services, may_read)
     _add_planning_and_audit(router, services, may_read)
-    keeper = ReportKeeper(services.store, services.clock, services.desk, services.limits.prediction_ttl_s)
+    keeper = ReportKeeper(services.store, services.clock, services.election, services.limits.prediction_ttl_s)
     _add_report(router, keeper, may_read)
     _add_plans(router, services, may_write)
     _add_steps(router, services, may_write)

@@ -2,18 +2,18 @@
 
 from splitleaf.jobs.redis.archive import RedisWorkArchive
 from splitleaf.jobs.redis.consumer import RedisJobConsumer, new_worker_name
-from splitleaf.jobs.redis.control import RedisControlDesk
 from splitleaf.jobs.redis.dead_letters import RedisDeadLetters
 from splitleaf.jobs.redis.feed import RedisOutcomeFeed
+from splitleaf.jobs.redis.leader_election import RedisLeaderElection
 from splitleaf.jobs.redis.queue import RedisJobQueue
 from splitleaf.jobs.redis.rates import RedisRateLimiter
 from splitleaf.jobs.redis.workers import RedisWorkerDirectory
 
 __all__ = [
-    "RedisControlDesk",
     "RedisDeadLetters",
     "RedisJobConsumer",
     "RedisJobQueue",
+    "RedisLeaderElection",
     "RedisOutcomeFeed",
     "RedisRateLimiter",
     "RedisWorkArchive",

@@ -15,40 +15,40 @@ LONG_S = 60.0
 
 
 async def test_one_leads_and_the_others_are_told_so(parts: Parts) -> None:
-    desk = parts.desk()
-    assert await desk.lead("ann", LONG_S, "all is well")
-    assert not await desk.lead("bob", LONG_S, "I lead")
-    assert await desk.statement() == "all is well"
-    assert await desk.lead("ann", LONG_S, "still well")
-    assert await desk.statement() == "still well"
+    election = parts.election()
+    assert await election.lead("ann", LONG_S, "all is well")
+    assert not await election.lead("bob", LONG_S, "I lead")
+    assert await election.statement() == "all is well"
+    assert await election.lead("ann", LONG_S, "still well")
+    assert await election.statement() == "still well"
 
 
 async def test_who_resigns_makes_room_and_takes_its_words_along(parts: Parts) -> None:
-    desk = parts.desk()
-    assert await desk.lead("ann", LONG_S, "all is well")
-    await desk.resign("bob")
-    assert await desk.statement() == "all is well"
-    await desk.resign("ann")
-    assert await desk.statement() == ""
-    assert await desk.lead("bob", LONG_S)
-    assert await desk.statement() == ""
+    election = parts.election()
+    assert await election.lead("ann", LONG_S, "all is well")
+    await election.resign("bob")
+    assert await election.statement() == "all is well"
+    await election.resign("ann")
+    assert await election.statement() == ""
+    assert await election.lead("bob", LONG_S)
+    assert await election.statement() == ""
 
 
 async def test_a_lease_that_is_not_renewed_lapses_with_what_was_said(parts: Parts) -> None:
-    desk = parts.desk()
-    assert await desk.lead("ann", 0.05, "all is well")
+    election = parts.election()
+    assert await election.lead("ann", 0.05, "all is well")
     deadline = time.monotonic() + 10
-    while not await desk.lead("bob", LONG_S):
+    while not await election.lead("bob", LONG_S):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
-    assert await desk.statement() == ""
-    assert not await desk.lead("ann", LONG_S, "I was asleep")
-    assert await desk.statement() == ""
+    assert await election.statement() == ""
+    assert not await election.lead("ann", LONG_S, "I was asleep")
+    assert await election.statement() == ""
 
 
 async def test_of_many_that_ask_at_once_one_leads(parts: Parts) -> None:
-    desk = parts.desk()
-    answers = await asyncio.gather(*(desk.lead(f"controller-{number}", LONG_S) for number in range(20)))
+    election = parts.election()
+    answers = await asyncio.gather(*(election.lead(f"controller-{number}", LONG_S) for number in range(20)))
     assert sum(answers) == 1
 
 
@@ -67,29 +67,35 @@ async def record(feed: OutcomeFeed, count: int) -> list[JobState]:
 
 
 async def test_all_is_settled_up_to_the_oldest_prediction_that_is_open_or_not_recorded(parts: Parts) -> None:
-    desk, queue, consumer, feed = parts.desk(), parts.queue(), parts.consumer(), parts.feed()
-    began_ms = await desk.settled_ms()
+    election, queue, consumer, feed = parts.election(), parts.queue(), parts.consumer(), parts.feed()
+    began_ms = await election.settled_ms()
     first, second = task("v1"), task("v2")
     for one in (task("v1", priority=Priority.SHADOW), first, second, task("v1", priority=Priority.BATCH)):
         await queue.submit(one)
         await asyncio.sleep(0.003)
     first_ms, second_ms = [await created_ms(queue, one.id) for one in (first, second)]
     assert began_ms <= first_ms < second_ms
-    assert await desk.settled_ms() == first_ms, "it waits"
+    assert await election.settled_ms() == first_ms, "it waits"
     claims = [*await consumer.take({"v1": 8}, 200), *await consumer.take({"v1": 8}, 200)]
-    assert await desk.settled_ms() == first_ms, "it is being worked on"
+    assert await election.settled_ms() == first_ms, "it is being worked on"
     await consumer.finish([classified(one) for one in claims])
-    assert await desk.settled_ms() == first_ms, "it is not recorded"
+    assert await election.settled_ms() == first_ms, "it is not recorded"
     await record(feed, len(claims))
-    assert await desk.settled_ms() == second_ms, "nobody has looked at the other version yet"
+    assert await election.settled_ms() == second_ms, "nobody has looked at the other version yet"
     (last,) = await consumer.take({"v2": 8}, 200)
     await consumer.finish([classified(last)])
     await record(feed, 1)
-    assert await desk.settled_ms() > second_ms
+    assert await election.settled_ms() > second_ms
 
 
 async def test_a_task_that_hangs_ends_one_lease_after_its_deadline_whoever_holds_it(parts: Parts) -> None:
-    desk, queue, hung, other, feed = parts.desk(), parts.queue(), parts.consumer(), parts.consumer(), parts.feed()
+    election, queue, hung, other, feed = (
+        parts.election(),
+        parts.queue(),
+        parts.consumer(),
+        parts.consumer(),
+        parts.feed(),
+    )
     one = task(ttl_ms=100)
     await queue.submit(one)
     claims = await hung.take({"v1": 1}, 200)
@@ -101,19 +107,19 @@ async def test_a_task_that_hangs_ends_one_lease_after_its_deadline_whoever_holds
     (state,) = await record(feed, 1)
     assert (state.status, state.finished_ms) == (PredictionStatus.EXPIRED, state.created_ms + 100)
     assert await hung.finish([classified(one) for one in claims]) == 0
-    assert await desk.settled_ms() > state.created_ms
+    assert await election.settled_ms() > state.created_ms
 
 
 async def test_what_nobody_serves_holds_it_up_until_its_deadline_and_what_nobody_can_read_not_at_all(
     redis: Parts, server: BrokerServer
 ) -> None:
-    desk, queue, feed = redis.desk(), redis.queue(), redis.feed()
+    election, queue, feed = redis.election(), redis.queue(), redis.feed()
     lost = task("nobody", ttl_ms=1)
     await queue.submit(lost)
-    since_ms = await desk.settled_ms()
+    since_ms = await election.settled_ms()
     await asyncio.sleep(2 * FAST.lease_ms / 1_000)
-    await desk.settled_ms()
+    await election.settled_ms()
     (state,) = await record(feed, 1)
     assert (state.id, state.status) == (lost.id, PredictionStatus.EXPIRED)
     server.command("XADD", "{q:nobody}:feed", "*", "d", '{"v":99,"c":1,"p":0,"f":1}')
-    assert await desk.settled_ms() > since_ms
+    assert await election.settled_ms() > since_ms

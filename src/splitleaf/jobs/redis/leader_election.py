@@ -1,4 +1,4 @@
-"""Who leads the controllers, what the leader sees, and what is still under way."""
+"""Leader election and the status of open work, in Redis."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from splitleaf.jobs.redis.broker import RedisBroker, keys_of
 from splitleaf.jobs.redis.scripts import script
 
 _FEED_PAGE: Final = 1_000
-"""Final states that are looked through at once: a few milliseconds of the broker's time."""
+"""Final states to scan in one call, which takes a few milliseconds of the broker's time."""
 
 
-class RedisControlDesk:
-    """`ControlDesk` on two keys that lapse by themselves, and on the queue's streams."""
+class RedisLeaderElection:
+    """`LeaderElection` on two keys with a time to live, and on the queue's streams."""
 
     def __init__(self, url: str, limits: QueueLimits | None = None) -> None:
         limits = limits or QueueLimits()
@@ -38,7 +38,7 @@ class RedisControlDesk:
     async def settled_ms(self) -> int:
         clock = await self._client.call("TIME")
         asked_ms = int(clock[0]) * 1000 + int(clock[1]) // 1000
-        # Each version is looked at later than the clock: what comes in between was created after it.
+        # The clock is read before the versions: tasks that arrive in between were created after it.
         found = await asyncio.gather(*map(self._settled_ms, await self._broker.versions()))
         return min([asked_ms, *found])
 
@@ -56,6 +56,6 @@ class RedisControlDesk:
             settled_ms, is_overdue, place = answer
             found.append(settled_ms)
         if is_overdue:
-            # No worker is there to see to it.
+            # No worker does it.
             await self._broker.look_after(version)
         return min(found)
