@@ -379,13 +379,13 @@ async def test_a_late_task_that_was_shown_as_expired_stays_so_whatever_a_silent_
     await recorded(parts, 1)
 
 
-async def test_sweeping_ends_late_tasks_of_versions_without_a_worker(parts: Parts) -> None:
+async def test_recovery_ends_late_tasks_of_versions_that_no_worker_serves(parts: Parts) -> None:
     queue = parts.queue()
     late = task("nobody-serves-this", ttl_ms=1, side=200)
     await queue.submit(late)
     await queue.submit(task("nobody-serves-this"))
     await asyncio.sleep(0.005)
-    assert await queue.sweep() == 1
+    assert (await parts.consumer().recover(V1)).expired == 1
     (entry,) = await recorded(parts, 1)
     assert (entry.state.id, entry.state.status) == (late.id, PredictionStatus.EXPIRED)
 

@@ -181,10 +181,6 @@ class QueueMachine(RuleBasedStateMachine):
     def read(self, one: Task) -> None:
         self.look(one.id)
 
-    @rule()
-    def sweep(self) -> None:
-        self.run_(self.queue.sweep())
-
     @rule(acknowledged=st.booleans())
     def record(self, acknowledged: bool) -> None:
         entries = self.run_(self.feed.read(5, 0))

@@ -21,14 +21,14 @@ from splitleaf.backup.archive_file import ArchiveReader, ArchiveWriter
 from splitleaf.core.clock import SystemClock, as_rfc3339, as_utc
 from splitleaf.core.errors import ConfigurationError, Conflict, InvalidArtifact, SplitleafError
 from splitleaf.flows.record_outcomes import Recorder
-from splitleaf.installation.broker import queue_limits, reached_broker
+from splitleaf.installation.broker import reached_broker
 from splitleaf.installation.data_folder import make_data_dir
+from splitleaf.installation.queue import QueueClient, new_queue
 from splitleaf.installation.secrets import keep_secret, read_secret
 from splitleaf.installation.store import new_store
-from splitleaf.jobs.archive import SavedLetter, WorkArchive, read_letter, read_task, write_letter, write_task
+from splitleaf.jobs.archive import SavedLetter, read_letter, read_task, write_letter, write_task
 from splitleaf.jobs.messages import decode_state
-from splitleaf.jobs.queue import FeedEntry, SubmitOutcome
-from splitleaf.jobs.redis import RedisJobQueue, RedisWorkArchive
+from splitleaf.jobs.queue import FeedEntry, JobQueue, SubmitOutcome
 from splitleaf.outcomes.sql.dump import SqlArchive
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.repository import REPOSITORY_NAME
@@ -104,7 +104,8 @@ def _scratch(beside: Path) -> Iterator[Path]:
 
 
 async def _save_work(settings: Settings, writer: ArchiveWriter) -> None:
-    async with _work(settings) as (_, archive):
+    async with _work(settings) as work:
+        archive = work.archive
         with writer.lines(LETTERS) as keep_letter:
             found = {letter.task_id async for letter in _kept(archive.letters(), keep_letter, frozenset())}
             with writer.lines(TASKS) as keep:
@@ -154,7 +155,8 @@ def _require_records(reader: ArchiveReader, source: Path) -> None:
 
 
 async def _restore(settings: Settings, reader: ArchiveReader, account: Account) -> None:
-    async with _work(settings) as (queue, archive):
+    async with _work(settings) as work:
+        queue, archive = work.queue, work.archive
         if not await archive.is_empty():
             raise Conflict(f"the broker contains work; {_EMPTY}", code="not_empty")
         await asyncio.to_thread(_restore_rows, settings, reader, account)
@@ -185,7 +187,7 @@ async def _restore_states(settings: Settings, reader: ArchiveReader, account: Ac
             pass
 
 
-async def _restore_tasks(settings: Settings, queue: RedisJobQueue, reader: ArchiveReader, account: Account) -> None:
+async def _restore_tasks(settings: Settings, queue: JobQueue, reader: ArchiveReader, account: Account) -> None:
     """Accept the tasks again. Those that became final during the backup are left out."""
     with contextlib.closing(new_store(settings)) as store:
         for line in reader.lines(TASKS):
@@ -225,14 +227,13 @@ def _model_paths(models_dir: Path, versions: Sequence[str]) -> dict[str, Path]:
 
 
 @contextlib.asynccontextmanager
-async def _work(settings: Settings) -> AsyncIterator[tuple[RedisJobQueue, WorkArchive]]:
-    limits = queue_limits(settings)
+async def _work(settings: Settings) -> AsyncIterator[QueueClient]:
     async with reached_broker(settings) as url:
-        queue = RedisJobQueue(url, limits)
+        client = new_queue(settings, url).client()
         try:
-            yield queue, RedisWorkArchive(queue, limits.dead_letter_ttl_s)
+            yield client
         finally:
-            await queue.close()
+            await client.queue.close()
 
 
 def _database(settings: Settings) -> SqlArchive:

@@ -9,8 +9,9 @@ from typing import Final
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import SplitleafError
 from splitleaf.doctor.findings import Finding
-from splitleaf.installation.broker import EMBEDDED_FOLDER, check_broker_url, queue_limits, running_broker_url
+from splitleaf.installation.broker import EMBEDDED_FOLDER, check_broker_url, running_broker_url
 from splitleaf.installation.data_folder import is_in_use
+from splitleaf.installation.queue import new_queue
 from splitleaf.jobs.queue import QueueDepth, WorkerReport
 from splitleaf.settings import Settings
 
@@ -110,14 +111,8 @@ async def _skew_ms(url: str) -> int:
 
 
 async def _look(settings: Settings, url: str) -> tuple[Sequence[WorkerReport], Sequence[QueueDepth], int]:
-    from splitleaf.jobs.redis import RedisJobQueue, RedisOutcomeFeed, RedisWorkerDirectory
-
-    limits = queue_limits(settings)
-    queue, directory, feed = (
-        RedisJobQueue(url, limits),
-        RedisWorkerDirectory(url, limits),
-        RedisOutcomeFeed(url, limits),
-    )
+    backend = new_queue(settings, url)
+    queue, directory, feed = backend.client().queue, backend.directory(), backend.feed()
     try:
         return await directory.workers(), await queue.depths(), await feed.backlog()
     finally:

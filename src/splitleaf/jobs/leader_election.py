@@ -13,7 +13,10 @@ class LeaderElection(Protocol):
     """
 
     async def lead(self, controller: str, ttl_s: float, statement: str = "") -> bool:
-        """Take or renew the lease and publish a statement. Returns False, and changes nothing, while another one leads."""
+        """Take or renew the lease and publish a statement.
+
+        Returns False, and changes nothing, while another controller leads.
+        """
         ...
 
     async def resign(self, controller: str) -> None:

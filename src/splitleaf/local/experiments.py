@@ -8,7 +8,7 @@ from splitleaf.experiments.watch import ControlWatch, read_watch
 from splitleaf.flows import run_experiment as flow
 from splitleaf.flows.judge_experiment import ask_settled, judge_experiment, settled_by_clock
 from splitleaf.flows.serving import ready_versions
-from splitleaf.jobs.redis import RedisLeaderElection, RedisWorkerDirectory
+from splitleaf.installation.queue import QueueBackend
 from splitleaf.local.services import LocalServices, ask_broker
 from splitleaf.outcomes.experiments import ExperimentRecord
 
@@ -27,13 +27,13 @@ def resume_experiment(here: LocalServices, key: str, reason: str) -> ExperimentR
 
 def _loaded_versions(here: LocalServices) -> frozenset[str]:
     """Return the versions that workers have loaded. Raises `DependencyDown` when no broker answers."""
-    return ready_versions(ask_broker(here.settings, RedisWorkerDirectory, lambda directory: directory.workers()))
+    return ready_versions(ask_broker(here.settings, QueueBackend.directory, lambda directory: directory.workers()))
 
 
 def find_watch(here: LocalServices) -> ControlWatch | None:
     """Return what the leading controller sees; None while there is no leader, or when no broker answers."""
     try:
-        return read_watch(ask_broker(here.settings, RedisLeaderElection, lambda election: election.statement()))
+        return read_watch(ask_broker(here.settings, QueueBackend.election, lambda election: election.statement()))
     except SplitleafError:
         return None
 
@@ -42,7 +42,7 @@ def judge_here(here: LocalServices, key: str) -> Report:
     """Return the report on an experiment. Raises what `judge_experiment` raises."""
     ttl_s = here.settings.api.prediction_ttl_s
     try:
-        settled_ms = ask_broker(here.settings, RedisLeaderElection, lambda one: ask_settled(one, here.clock, ttl_s))
+        settled_ms = ask_broker(here.settings, QueueBackend.election, lambda one: ask_settled(one, here.clock, ttl_s))
     except SplitleafError:
         settled_ms = settled_by_clock(here.clock, ttl_s)
     return judge_experiment(here.store, key, here.clock, settled_ms)

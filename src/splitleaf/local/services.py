@@ -14,12 +14,12 @@ from splitleaf.core.errors import NotFound
 from splitleaf.flows.review_images import ImageReview
 from splitleaf.flows.run_experiment import Hand
 from splitleaf.images.archive import ImageArchive
-from splitleaf.installation.broker import installed_broker_url, queue_limits
+from splitleaf.installation.broker import installed_broker_url
 from splitleaf.installation.data_folder import is_in_use
 from splitleaf.installation.images import kept_archive, review_terms
+from splitleaf.installation.queue import QueueBackend, new_queue
 from splitleaf.installation.repository import require_repository
 from splitleaf.installation.store import new_store
-from splitleaf.jobs.limits import QueueLimits
 from splitleaf.registry.catalogue import Catalogue, known_labels
 from splitleaf.settings import Settings
 
@@ -99,12 +99,12 @@ _Answer = TypeVar("_Answer")
 
 
 def ask_broker(
-    settings: Settings, connect: Callable[[str, QueueLimits], _ClientT], ask: Callable[[_ClientT], Awaitable[_Answer]]
+    settings: Settings, connect: Callable[[QueueBackend], _ClientT], ask: Callable[[_ClientT], Awaitable[_Answer]]
 ) -> _Answer:
     """Ask the broker of an installation one question. Raises `DependencyDown` when there is none to ask."""
 
     async def run() -> _Answer:
-        client = connect(installed_broker_url(settings), queue_limits(settings))
+        client = connect(new_queue(settings, installed_broker_url(settings)))
         try:
             return await ask(client)
         finally:

@@ -23,21 +23,15 @@ from splitleaf.flows.serving import Serving, ServingMonitor
 from splitleaf.images.archive import ImageArchive
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
-from splitleaf.installation.broker import greet_broker, queue_limits, require_broker_url
+from splitleaf.installation.broker import greet_broker, require_broker_url
 from splitleaf.installation.images import new_archive, review_terms
+from splitleaf.installation.queue import new_queue
 from splitleaf.installation.repository import default_alias
 from splitleaf.installation.secrets import read_secret
 from splitleaf.installation.store import migrate_when_it_answers, new_store
 from splitleaf.jobs.admission import Admission
 from splitleaf.jobs.queue import Task, WorkerDirectory
 from splitleaf.jobs.rates import Rate
-from splitleaf.jobs.redis import (
-    RedisDeadLetters,
-    RedisJobQueue,
-    RedisLeaderElection,
-    RedisRateLimiter,
-    RedisWorkerDirectory,
-)
 from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.repository import CHAMPION
@@ -65,15 +59,16 @@ async def open_services(
 ) -> AsyncIterator[ApiServices]:
     """Open the services of the API, and close them in reverse order."""
     secrets, clock = derive_secrets(read_secret(settings)), SystemClock()
-    url, limits = require_broker_url(settings), queue_limits(settings)
+    url = require_broker_url(settings)
     await greet_broker(url)
+    backend = new_queue(settings, url)
     async with contextlib.AsyncExitStack() as stack:
         intake = await stack.enter_async_context(_closing(await _start_intake(settings)))
         admission = Admission(clock, most_in_hand=ImageLimits().max_waiting)
-        queue = RedisJobQueue(url, limits, expected=lambda: monitor.snapshot.expected, admission=admission)
-        await stack.enter_async_context(_closing(queue))
-        directory = await stack.enter_async_context(_closing(RedisWorkerDirectory(url, limits)))
-        election = await stack.enter_async_context(_closing(RedisLeaderElection(url, limits)))
+        client = backend.client(expected=lambda: monitor.snapshot.expected, admission=admission)
+        await stack.enter_async_context(_closing(client.queue))
+        directory = await stack.enter_async_context(_closing(backend.directory()))
+        election = await stack.enter_async_context(_closing(backend.election()))
         store = stack.enter_context(contextlib.closing(await asyncio.to_thread(new_store, settings)))
         monitor = _new_monitor(settings, store, directory, observers.looked)
         await stack.enter_async_context(_kept_fresh(monitor, store))
@@ -85,15 +80,15 @@ async def open_services(
         rates = _client_rates(settings)
         yield ApiServices(
             intake=intake,
-            queue=queue,
-            dead_letters=RedisDeadLetters(queue),
+            queue=client.queue,
+            dead_letters=client.dead_letters,
             election=election,
             store=store,
             monitor=monitor,
             clock=clock,
             secrets=secrets,
             access=access,
-            client_limits=ClientLimits(rates, RedisRateLimiter(queue), access, secrets.unit_pepper),
+            client_limits=ClientLimits(rates, client.rates, access, secrets.unit_pepper),
             limits=_limits(settings),
             images=archive,
             keeping=keeping,

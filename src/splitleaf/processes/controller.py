@@ -13,18 +13,13 @@ from splitleaf.flows.guard_experiments import ExperimentGuardian
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.record_outcomes import Recorder
 from splitleaf.flows.watch_drift import DriftReport, watch_answering
-from splitleaf.installation.broker import greet_broker, queue_limits, require_broker_url
+from splitleaf.installation.broker import greet_broker, require_broker_url
 from splitleaf.installation.images import new_archive, retention
+from splitleaf.installation.queue import QueueBackend, new_queue
 from splitleaf.installation.repository import default_alias
 from splitleaf.installation.store import new_store
 from splitleaf.jobs.queue import OutcomeFeed
-from splitleaf.jobs.redis import (
-    RedisJobQueue,
-    RedisLeaderElection,
-    RedisOutcomeFeed,
-    RedisWorkerDirectory,
-    new_worker_name,
-)
+from splitleaf.jobs.worker_names import new_worker_name
 from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.repository import CHAMPION
@@ -45,17 +40,18 @@ def run_controller(parent_fd: int | None) -> None:
 
 
 async def _control(settings: Settings, parent_fd: int | None) -> None:
-    url, limits = require_broker_url(settings), queue_limits(settings)
+    url = require_broker_url(settings)
     await greet_broker(url)
+    backend = new_queue(settings, url)
     stop = asyncio.Event()
     stop_on_signals(stop.set, parent_fd)
     async with contextlib.AsyncExitStack() as stack:
         store = await asyncio.to_thread(new_store, settings)
         stack.callback(store.close)
-        feed, election = RedisOutcomeFeed(url, limits), RedisLeaderElection(url, limits)
+        feed, election = backend.feed(), backend.election()
         stack.push_async_callback(feed.close)
         stack.push_async_callback(election.close)
-        metrics = await stack.enter_async_context(_measured(settings, url, feed, store))
+        metrics = await stack.enter_async_context(_measured(settings, backend, feed, store))
         recorder = Recorder(feed, store, metrics.recorded) if metrics else Recorder(feed, store)
         guardian = ExperimentGuardian(store, election, SystemClock(), new_worker_name())
         share, images = settings.review.audit_share, new_archive(settings)
@@ -65,7 +61,7 @@ async def _control(settings: Settings, parent_fd: int | None) -> None:
 
 @contextlib.asynccontextmanager
 async def _measured(
-    settings: Settings, url: str, feed: OutcomeFeed, store: OutcomeStore
+    settings: Settings, backend: QueueBackend, feed: OutcomeFeed, store: OutcomeStore
 ) -> AsyncIterator[ControllerMetrics | None]:
     """Measure the broker and drift for all processes, if metrics are enabled."""
     instruments = start_metrics(settings)
@@ -74,8 +70,8 @@ async def _measured(
         return
     from splitleaf.telemetry.controller_metrics import ControllerMetrics
 
-    metrics, limits = ControllerMetrics(instruments), queue_limits(settings)
-    queue, directory = RedisJobQueue(url, limits), RedisWorkerDirectory(url, limits)
+    metrics = ControllerMetrics(instruments)
+    queue, directory = backend.client().queue, backend.directory()
     tasks = [
         asyncio.create_task(metrics.keep_looking(queue, feed, directory)),
         asyncio.create_task(metrics.keep_watching(_drift_watch(settings, store))),

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import SplitleafError
 from splitleaf.engine.loading import load_classifier
-from splitleaf.installation.broker import greet_broker, queue_limits, require_broker_url
+from splitleaf.installation.broker import greet_broker, require_broker_url
+from splitleaf.installation.queue import new_queue
 from splitleaf.jobs.queue import WorkerDirectory, WorkerReport
-from splitleaf.jobs.redis import RedisJobConsumer, RedisWorkerDirectory, new_worker_name
+from splitleaf.jobs.worker_names import new_worker_name
 from splitleaf.registry.catalogue import Catalogue, VersionFolder
 from splitleaf.settings import Settings, read_settings
 from splitleaf.supervision.runner import run_role, stop_on_signals
@@ -48,7 +49,7 @@ def run_worker(parent_fd: int | None) -> None:
 
 
 async def _work(settings: Settings, parent_fd: int | None, provider: TracerProvider | None) -> None:
-    url, limits, clock = require_broker_url(settings), queue_limits(settings), SystemClock()
+    url, clock = require_broker_url(settings), SystemClock()
     await greet_broker(url)
     name = new_worker_name()
     versions = VersionPool(_wanted(settings, Catalogue(settings.models_dir)), load_classifier)
@@ -58,8 +59,8 @@ async def _work(settings: Settings, parent_fd: int | None, provider: TracerProvi
         batch_timeout_s=settings.worker.batch_timeout_s,
         drain_timeout_s=settings.worker.drain_timeout_s,
     )
-    consumer = RedisJobConsumer(url, limits, worker=name)
-    directory = RedisWorkerDirectory(url, limits)
+    backend = new_queue(settings, url)
+    consumer, directory = backend.consumer(name), backend.directory()
     metrics = _metrics(settings)
     observers = [*([metrics] if metrics else []), *_traces(provider)]
     loop = WorkerLoop(consumer, versions, options, clock, _abort, observers=observers)

@@ -97,6 +97,9 @@ class MemoryWorkerDirectory:
     async def remove(self, worker: str) -> None:
         self._broker.reports.pop(worker, None)
 
+    async def close(self) -> None:
+        pass
+
 
 class MemoryLeaderElection:
     """`LeaderElection` in memory."""

@@ -88,15 +88,6 @@ class MemoryJobQueue:
         versions |= {state.version for state in broker.finals.values()}
         return [self._depth(version, priority) for version in sorted(versions) for priority in Priority]
 
-    async def sweep(self) -> int:
-        """End every waiting task whose deadline has passed; return how many."""
-        now_ms = self._broker.clock.now_ms()
-        late = [one for one in self._broker.entries.values() if not one.owner and one.deadline_ms <= now_ms]
-        for entry in late:
-            self._broker.finalize(entry, PredictionStatus.EXPIRED)
-        await self._broker.tell()
-        return len(late)
-
     async def ping(self) -> None:
         return
 

@@ -1,7 +1,7 @@
 """The queue on Redis >= 7.0 or Valkey >= 8: streams, consumer groups, and a few small Lua scripts."""
 
 from splitleaf.jobs.redis.archive import RedisWorkArchive
-from splitleaf.jobs.redis.consumer import RedisJobConsumer, new_worker_name
+from splitleaf.jobs.redis.consumer import RedisJobConsumer
 from splitleaf.jobs.redis.dead_letters import RedisDeadLetters
 from splitleaf.jobs.redis.feed import RedisOutcomeFeed
 from splitleaf.jobs.redis.leader_election import RedisLeaderElection
@@ -18,5 +18,4 @@ __all__ = [
     "RedisRateLimiter",
     "RedisWorkArchive",
     "RedisWorkerDirectory",
-    "new_worker_name",
 ]

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-import socket
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +27,7 @@ from splitleaf.jobs.queue import Claim, Completion, Priority, Recovery
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
 from splitleaf.jobs.redis.client import is_unknown_script, raise_error
 from splitleaf.jobs.redis.scripts import script
+from splitleaf.jobs.worker_names import new_worker_name
 
 log = structlog.get_logger(__name__)
 
@@ -46,11 +44,6 @@ class _Stream:
     version: str
     priority: Priority
     now_ms: int
-
-
-def new_worker_name() -> str:
-    """Return a name that no other worker has or had."""
-    return f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(3)}"
 
 
 class RedisJobConsumer:

@@ -17,7 +17,7 @@ from splitleaf.jobs.queue import FeedEntry
 from splitleaf.jobs.redis.broker import RedisBroker, keys_of
 from splitleaf.jobs.redis.client import raise_error
 from splitleaf.jobs.redis.connection import Command, ErrorReply
-from splitleaf.jobs.redis.consumer import new_worker_name
+from splitleaf.jobs.worker_names import new_worker_name
 
 log = structlog.get_logger(__name__)
 

@@ -132,10 +132,6 @@ class RedisJobQueue:
             ]
         return found
 
-    async def sweep(self) -> int:
-        """End every waiting task whose deadline has passed, also of versions without a worker; return how many."""
-        return sum([(await self.broker.look_after(version))[2] for version in await self.broker.versions()])
-
     async def ping(self) -> None:
         await self.broker.ping()
 
