@@ -1,4 +1,4 @@
-"""Bring the models of a host's folder into the volume that is served, and import those that are bare Keras files.
+"""Copy the models of a host folder into the served volume, and import those that are plain Keras files.
 
     import_models.py FOLDER
 
@@ -25,7 +25,7 @@ def main() -> int:
     source, served = Path(sys.argv[1]), Path(os.environ["SPLITLEAF_MODELS_DIR"])
     for version in take_over(source, served):
         print(f"{version}: taken over from the host's folder", flush=True)
-    # The exit status speaks of single versions; what it printed stands in the log.
+    # The exit status is about single versions; the log has the output.
     subprocess.run([sys.executable, "-m", "splitleaf", "models", "import"], check=False)
     imported = [one.version for one in Catalogue(served).imported()]
     print(f"ready to be served: {', '.join(imported) or 'nothing'}", flush=True)
@@ -33,7 +33,7 @@ def main() -> int:
 
 
 def take_over(source: Path, served: Path) -> list[str]:
-    """Copy the versions that `served` lacks, each whole or not at all, and the repository's own file."""
+    """Copy the versions that `served` lacks, each in one step, and `repository.toml`."""
     taken = []
     for folder in sorted(path for path in source.iterdir() if path.is_dir() and not path.name.startswith(".")):
         if (served / folder.name).exists():

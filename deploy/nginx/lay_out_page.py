@@ -1,4 +1,4 @@
-"""Write the page's files as NGINX serves them, and the security headers as NGINX sends them.
+"""Write the files of the page and the security headers for NGINX.
 
     lay_out_page.py FOLDER
 

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Start PostgreSQL; make the cluster first where there is none. It appears whole or not at all.
+# Start PostgreSQL, and create the cluster first if there is none. It is created in one step.
 set -eu
 home=/var/lib/postgresql
 data=$home/17
@@ -10,7 +10,7 @@ if [ ! -s "$data/PG_VERSION" ]; then
     initdb --pgdata="$home/new" --username=postgres --encoding=UTF8 --locale=C.UTF-8 \
         --auth-local=peer --auth-host=scram-sha-256 --data-checksums
     printf 'host splitleaf splitleaf all scram-sha-256\n' >>"$home/new/pg_hba.conf"
-    # A password of make_secrets.py has no quotes in it.
+    # Passwords of make_secrets.py contain no quotes.
     postgres --single -D "$home/new" -c log_statement=none postgres >/dev/null <<SQL
 CREATE ROLE splitleaf LOGIN PASSWORD '$(cat "$secrets/postgres-password")'
 CREATE DATABASE splitleaf OWNER splitleaf

@@ -1,4 +1,4 @@
-"""Make the secrets of an installation once, each folder with what one service needs and no more.
+"""Create the secrets of an installation once; each folder contains only what one service needs.
 
     make_secrets.py FOLDER              make what is missing
     make_secrets.py FOLDER --admin-key  print the key that opens the admin API
@@ -17,8 +17,8 @@ from pathlib import Path
 
 from splitleaf.core.access import new_key
 
-# What the scripts and the adapters give, by name, so that a stolen password can neither read the configuration nor
-# change it, nor wipe the broker. Tests hold it against the sources and run a whole system as this user.
+# The commands of the scripts and the adapters. A stolen password cannot read or change the configuration, or
+# wipe the broker. Tests compare the list with the sources, and run a whole system as this user.
 COMMANDS = """
     auth blpop del eval evalsha exec exists get hdel hget hincrby hmget hset info lindex llen lpop lpos lpush mget
     multi pexpire ping publish rename rpush sadd select set smembers srem subscribe time type unlink wait xack xadd
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def make_secrets(folder: Path) -> None:
-    """Make every secret that is not there yet. The operator's folder keeps the originals; the others follow it."""
+    """Create every missing secret. The operator's folder has the originals; the others are copies."""
     kept = {
         name: _kept(folder / "operator" / name, new_key if name == ADMIN_KEY.name else _password)
         for name in ("admin-key", "broker-password", "health-password", "postgres-password", "secret")
@@ -68,7 +68,7 @@ def _files(kept: dict[str, str]) -> dict[str, str]:
 def access_list(password: str, health_password: str) -> str:
     """Return the broker's users.
 
-    Nobody can log in as `default`. It keeps all permissions, because the server replays its log of changes as that
+    The user `default` cannot log in. It keeps all permissions, because the server replays its log of changes as that
     user: without them, Redis 7 and Valkey 8 start without every transaction of the log, and so without all that scripts
     wrote (valkey-io/valkey#3983, redis/redis#14541).
     """
@@ -95,7 +95,7 @@ def _kept(path: Path, fresh: Callable[[], str]) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    """The file appears whole. Others may read it: each service has a user of its own, and sees only its own folder."""
+    """Write the file in one step. Others may read it: each service has its own user and sees only its own folder."""
     path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}")
     draft.write_text(text.rstrip("\n") + "\n", encoding="ascii")

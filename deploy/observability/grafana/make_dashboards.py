@@ -85,7 +85,7 @@ SERVING = {
             "Time to answer an upload",
             quantiles("splitleaf_http_request_duration_seconds", where=UPLOADS),
             "s",
-            text="As the API sees it, the client's chosen wait included.",
+            text="As measured by the API, including the wait that the client asked for.",
         ),
         Panel("Requests by status", rate("splitleaf_http_requests_total", "status"), "reqps"),
         Panel("Problems by code", rate("splitleaf_http_problems_total", "code"), "reqps"),
@@ -127,7 +127,7 @@ EXPERIMENTS = {
             "Assigned a second",
             rate("splitleaf_assignments_total", "experiment, variant"),
             "reqps",
-            text="By assigned variant, whoever answered.",
+            text="By assigned variant, whichever version answered.",
         ),
         Panel(
             "Share of each variant",
@@ -137,13 +137,13 @@ EXPERIMENTS = {
                 " / on (experiment) group_left sum by (experiment) (increase(splitleaf_assignments_total[10m]))"
             },
             "percentunit",
-            text="Of ten minutes. Whether a split is right is judged in the report, not here.",
+            text="Over ten minutes. The report, not this panel, judges whether a split is correct.",
         ),
         Panel(
             "Answered by a stand-in",
             rate("splitleaf_fallbacks_total", "experiment, reason"),
             "reqps",
-            text="They count for the variant that was assigned.",
+            text="They count for the assigned variant.",
         ),
         Panel("Exposures by status", rate("splitleaf_exposures_total", "experiment, variant, status"), "reqps"),
     ],
@@ -156,12 +156,12 @@ EXPERIMENTS = {
         Panel(
             "Drift by measure",
             newest("splitleaf_drift_ratio", "version, measure"),
-            text="The newest full window beside training's images; above 1 it differs by more than it may.",
+            text="The newest full window against the training images; above 1, the difference exceeds the limit.",
         ),
         Panel(
             "Windows of drift in a row",
             newest("splitleaf_drift_alarms_in_a_row", "version"),
-            text="One may be one person with one device; from two on somebody is told.",
+            text="One window can be a single person with one device; from two on, an alert fires.",
         ),
     ],
 }
