@@ -56,7 +56,7 @@ def test_a_refusal_says_when_half_of_the_work_will_be_done() -> None:
 
 
 def test_one_client_cannot_have_all_images_prepared() -> None:
-    admission = Admission(HandClock(), most_in_hand=10)
+    admission = Admission(HandClock(), max_preparing=10)
     places = [admission.place(*LANE, "flooder") for _ in range(5)]
     for place in places:
         place.__enter__()

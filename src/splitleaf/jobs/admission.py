@@ -47,7 +47,7 @@ class _Lane:
 
     room: Room
     heard_at: float
-    in_hand: int = 0
+    preparing: int = 0
     """Images on their way to a submit."""
     taken: dict[str, tuple[float, float]] = field(default_factory=dict)
     """Client -> tasks that it has waiting, as far as is known here, and when that was so."""
@@ -55,7 +55,7 @@ class _Lane:
     def left(self, now: float) -> float:
         """Return for how many tasks there is room now."""
         freed = (now - self.heard_at) * 1000 / self.room.task_ms if self.room.task_ms else 0.0
-        return self.room.tasks + freed - self.in_hand
+        return self.room.tasks + freed - self.preparing
 
     def level(self, client: str, now: float) -> float:
         """Return how many tasks the client has waiting: what came longer ago than work waits is done."""
@@ -71,12 +71,12 @@ class _Lane:
 class Admission:
     """Room by version and priority, and each client's share of it. For one event loop."""
 
-    def __init__(self, clock: Clock | None = None, *, most_in_hand: int = 256) -> None:
-        """`most_in_hand`: images that this process may be preparing at once."""
+    def __init__(self, clock: Clock | None = None, *, max_preparing: int = 256) -> None:
+        """`max_preparing`: images that this process may be preparing at once."""
         self._clock = clock or SystemClock()
-        self._most_in_hand = most_in_hand
-        self._in_hand: Counter[str] = Counter()
-        self._all_in_hand = 0
+        self._max_preparing = max_preparing
+        self._preparing: Counter[str] = Counter()
+        self._all_preparing = 0
         self._lanes: dict[tuple[str, Priority], _Lane] = {}
 
     def heard(self, version: str, priority: Priority, room: Room) -> None:
@@ -90,15 +90,15 @@ class Admission:
 
     def check(self, version: str, priority: Priority, client: str) -> None:
         """Raise `Overloaded` where a task of this client would be refused, or would leave too little to others."""
-        if self._in_hand[client] >= GENEROSITY * (self._most_in_hand - self._all_in_hand):
-            raise Overloaded(retry_after_s=retry_after_s(0), bound="in hand")
+        if self._preparing[client] >= GENEROSITY * (self._max_preparing - self._all_preparing):
+            raise Overloaded(retry_after_s=retry_after_s(0), bound="preparing")
         lane = self._lanes.get((version, priority))
         if lane is None:
             return
         now = self._clock.monotonic()
         left = lane.left(now)
         if left < 1:
-            if lane.in_hand == 0 and now - lane.heard_at >= PROBE_S:
+            if lane.preparing == 0 and now - lane.heard_at >= PROBE_S:
                 return
             raise Overloaded(retry_after_s=retry_after_s(lane.room.wait_ms), bound="room")
         if lane.level(client, now) >= GENEROSITY * left:
@@ -111,18 +111,18 @@ class Admission:
         lane = self._lanes.get((version, priority))
         if lane is not None:
             lane.charge(client, self._clock.monotonic())
-            lane.in_hand += 1
-        self._in_hand[client] += 1
-        self._all_in_hand += 1
+            lane.preparing += 1
+        self._preparing[client] += 1
+        self._all_preparing += 1
         try:
             yield
         finally:
-            self._all_in_hand -= 1
-            self._in_hand[client] -= 1
-            if not self._in_hand[client]:
-                del self._in_hand[client]
+            self._all_preparing -= 1
+            self._preparing[client] -= 1
+            if not self._preparing[client]:
+                del self._preparing[client]
             if lane is not None:
-                lane.in_hand -= 1
+                lane.preparing -= 1
 
 
 def retry_after_s(wait_ms: float) -> float:

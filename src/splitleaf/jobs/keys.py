@@ -49,14 +49,14 @@ class VersionKeys:
     aside: bytes = field(init=False)
     """What no task or final state can be read from."""
     workers: bytes = field(init=False)
-    bell: bytes = field(init=False)
+    wakeup: bytes = field(init=False)
     peers: bytes = field(init=False)
 
     def __post_init__(self) -> None:
         prefix = b"{q:" + self.version.encode() + b"}:"
         names = {"prefix": prefix, "streams": tuple(prefix + b"s:%d" % priority for priority in Priority)}
         names |= {"meters": prefix + b"m", "feed": prefix + b"feed", "dead": prefix + b"dead"}
-        names |= {"workers": prefix + b"w", "bell": prefix + b"bell", "peers": prefix + b"peers"}
+        names |= {"workers": prefix + b"w", "wakeup": prefix + b"bell", "peers": prefix + b"peers"}
         names |= {"aside": prefix + b"aside"}
         for name, value in names.items():
             object.__setattr__(self, name, value)

@@ -64,7 +64,7 @@ async def open_services(
     backend = new_queue(settings, url)
     async with contextlib.AsyncExitStack() as stack:
         intake = await stack.enter_async_context(_closing(await _start_intake(settings)))
-        admission = Admission(clock, most_in_hand=ImageLimits().max_waiting)
+        admission = Admission(clock, max_preparing=ImageLimits().max_waiting)
         client = backend.client(expected=lambda: monitor.snapshot.expected, admission=admission)
         await stack.enter_async_context(_closing(client.queue))
         directory = await stack.enter_async_context(_closing(backend.directory()))

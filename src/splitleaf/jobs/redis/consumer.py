@@ -52,34 +52,34 @@ class RedisJobConsumer:
     def __init__(self, url: str, limits: QueueLimits | None = None, *, worker: str | None = None) -> None:
         self._limits = limits or QueueLimits()
         self._broker = RedisBroker(url, self._limits, timeout_s=self._limits.worker_timeout_s)
-        # A primary that was replaced and does not know it has work, too, and no replicas.
+        # A demoted primary that does not know it yet offers work, too, but has no replicas.
         self._client = self._broker.replicated
         self._blocking = self._client.blocking()
         self.worker = worker or new_worker_name()
         self._rotation = Rotation()
-        self._one_take = asyncio.Lock()
-        self._in_hand: dict[str, tuple[str, Priority]] = {}
+        self._take_lock = asyncio.Lock()
+        self._held: dict[str, tuple[str, Priority]] = {}
         self._seen_versions: set[str] = set()
-        self._is_dry = False
-        self._is_unsure = False
+        self._is_known_empty = False
+        self._may_hold_unknown = False
         self._finished_at = 0.0
         self._taken_at: dict[str, float] = {}
 
     async def take(self, caps: Mapping[str, int], block_ms: int) -> Sequence[Claim]:
-        async with self._one_take:
-            await self._greet(caps)
-            if self._is_unsure:
-                await self._return_unknown(caps)
+        async with self._take_lock:
+            await self._register(caps)
+            if self._may_hold_unknown:
+                await self._release_unknown(caps)
             give_up_at = time.monotonic() + block_ms / 1000
             while True:
-                if not self._is_dry and (claims := await self._take_now(caps)):
+                if not self._is_known_empty and (claims := await self._take_now(caps)):
                     return claims
                 left_ms = int((give_up_at - time.monotonic()) * 1000)
                 if left_ms <= 0:
-                    # A bell can be lost with the worker that heard it: the next call looks for itself.
-                    self._is_dry = False
+                    # A wake-up is lost if the worker that received it dies, so the next call looks at the streams.
+                    self._is_known_empty = False
                     return ()
-                if claims := await self._take_at_bell(caps, left_ms):
+                if claims := await self._take_after_wakeup(caps, left_ms):
                     return claims
 
     async def heartbeat(self, claims: Sequence[Claim]) -> None:
@@ -98,42 +98,42 @@ class RedisJobConsumer:
         await self._release([(claim.version, claim.priority, claim.token, claim.task_id) for claim in claims])
 
     async def recover(self, caps: Mapping[str, int]) -> Recovery:
-        """Look after every version, also those that no worker serves at present.
+        """Recover every version, including those that no worker serves at present.
 
-        Tasks whose lease ran out are not claimed here but handed out by `take`, one at a time and before
-        all others, to whichever worker asks first.
+        Tasks with an expired lease are not claimed here. `take` returns them one at a time, before all others, to the
+        first worker that asks.
         """
         await self._serve(caps)
         handed_back = buried = expired = 0
         for version in await self._broker.versions():
             counts = await self._broker.look_after(version)
             handed_back, buried, expired = handed_back + counts[0], buried + counts[1], expired + counts[2]
-        self._is_dry = False
+        self._is_known_empty = False
         return Recovery(dead_lettered=buried, expired=expired, handed_back=handed_back)
 
     async def close(self) -> None:
-        """Give back what is still in hand, and leave the group where nothing is pending."""
+        """Release the held tasks, and leave each consumer group in which nothing is pending."""
         try:
-            held = [(version, priority, token, "") for token, (version, priority) in self._in_hand.items()]
+            held = [(version, priority, token, "") for token, (version, priority) in self._held.items()]
             await self._release(held)
             for version in self._seen_versions:
                 names = keys_of(version)
                 for stream in names.streams:
                     await self._client.run_script(script("leave"), (stream, names.workers), (self.worker,))
         except DependencyDown as error:
-            log.warning("left_without_goodbye", detail=error.detail)
+            log.warning("consumer_not_removed", detail=error.detail)
         finally:
             await self._blocking.close()
             await self._broker.close()
 
-    async def _greet(self, caps: Mapping[str, int]) -> None:
+    async def _register(self, caps: Mapping[str, int]) -> None:
         if new := [version for version in caps if version not in self._seen_versions]:
             await self._serve(caps)
             self._seen_versions.update(new)
-            self._is_dry = False
+            self._is_known_empty = False
 
     async def _serve(self, caps: Mapping[str, int]) -> None:
-        """Tell the broker which versions share this worker, so that none accepts as if it were alone."""
+        """Tell the broker which versions share this worker, so that admission counts the work of all of them."""
         await self._broker.add_versions(list(caps))
         peers = [keys_of(version).peers for version in caps]
         words = [word for version, cap in caps.items() for word in (version, cap)]
@@ -141,21 +141,21 @@ class RedisJobConsumer:
 
     async def _take_now(self, caps: Mapping[str, int]) -> list[Claim]:
         order = self._rotation.order(list(caps))
-        # Until the answers are here, the broker may have given us tasks that we know nothing of.
-        self._is_unsure = True
+        # Until the reply arrives, the broker may have assigned tasks that this process does not know of.
+        self._may_hold_unknown = True
         return await self._taken(order, await self._client.run_script(script("take"), *self._look(order, caps)))
 
-    async def _take_at_bell(self, caps: Mapping[str, int], block_ms: int) -> list[Claim]:
-        """Wait for the bell, and look. The look waits at the broker, behind the bell, and saves whoever waits a way."""
+    async def _take_after_wakeup(self, caps: Mapping[str, int], block_ms: int) -> list[Claim]:
+        """Block until a wake-up, then take. The `take` is already queued behind it, which saves a round trip."""
         order = self._rotation.order(list(caps))
         streams, arguments = self._look(order, caps)
-        bell = ("BLPOP", *(keys_of(version).bell for version in caps), f"{block_ms / 1000:.3f}")
+        wakeup = ("BLPOP", *(keys_of(version).wakeup for version in caps), f"{block_ms / 1000:.3f}")
         look = ("EVALSHA", script("take").digest, len(streams), *streams, *arguments)
-        self._is_unsure = True
-        _, answer = await self._blocking.pipeline([bell, look], block_ms=block_ms)
+        self._may_hold_unknown = True
+        _, answer = await self._blocking.pipeline([wakeup, look], block_ms=block_ms)
         if is_unknown_script(answer):
-            # The broker has forgotten it, and learns it at the next look.
-            self._is_dry = self._is_unsure = False
+            # The broker no longer has the script. The next `take` loads it.
+            self._is_known_empty = self._may_hold_unknown = False
             return []
         return await self._taken(order, raise_error(answer))
 
@@ -166,16 +166,16 @@ class RedisJobConsumer:
         return streams, [*fixed, *(caps[version] for version, _ in order)]
 
     async def _taken(self, order: Sequence[tuple[str, Priority]], answer: Sequence[Any]) -> list[Claim]:
-        self._is_dry = not answer
+        self._is_known_empty = not answer
         if not answer:
-            self._is_unsure = False
+            self._may_hold_unknown = False
             return []
         number, now_ms, _more, entries = answer
         version, priority = order[number - 1]
         place = _Stream(version, priority, now_ms)
         claims = await self._claims(place, entries)
-        self._is_unsure = False
-        self._in_hand |= {claim.token: (claim.version, claim.priority) for claim in claims}
+        self._may_hold_unknown = False
+        self._held |= {claim.token: (claim.version, claim.priority) for claim in claims}
         self._rotation.served(place.version)
         self._taken_at[place.version] = time.monotonic()
         return claims
@@ -195,14 +195,14 @@ class RedisJobConsumer:
         return claims
 
     async def _drop(self, place: _Stream, token: str, table: _Fields, *, is_late: bool) -> None:
-        """End a task that no worker can do: its pixels ran out of time, or are of an unknown format."""
+        """End a task that no worker can process: its pixels have expired or have an unknown format."""
         names = keys_of(place.version)
         fixed = (keys.ANNOUNCEMENTS, self._limits.result_ttl_s * 1000, self.worker, "", 0)
         status = PredictionStatus.EXPIRED if is_late else PredictionStatus.FAILED
         result = b"null" if is_late else encode_failure(_UNREADABLE)
         arguments = (*fixed, int(place.priority), token, table[b"i"], 1, status.value, result)
         await self._client.run_script(script("finish"), (*names.streams, names.meters, names.workers), arguments)
-        self._in_hand.pop(token, None)
+        self._held.pop(token, None)
 
     async def _finish_version(self, version: str, completions: Sequence[Completion]) -> int:
         names = keys_of(version)
@@ -215,18 +215,18 @@ class RedisJobConsumer:
         script_keys = (*names.streams, names.meters, names.workers)
         visible = await self._client.run_script(script("finish"), script_keys, arguments)
         for completion in completions:
-            self._in_hand.pop(completion.claim.token, None)
+            self._held.pop(completion.claim.token, None)
         return int(visible)
 
     def _service_ms(self, version: str, count: int) -> float:
-        """Return this worker's time for one task, batches that overlap in its threads counted once."""
+        """Return this worker's time for one task. Batches that overlap in its threads count once."""
         now = time.monotonic()
         since = max(self._finished_at, self._taken_at.get(version, now))
         self._finished_at = now
         return (now - since) * 1000 / count
 
-    async def _return_unknown(self, caps: Mapping[str, int]) -> None:
-        """Give back what the broker thinks is ours though the answer that named it never came."""
+    async def _release_unknown(self, caps: Mapping[str, int]) -> None:
+        """Release tasks that the broker assigned to this worker in a reply that never arrived."""
         for version in {*caps, *self._seen_versions}:
             for priority, stream in zip(Priority, keys_of(version).streams, strict=True):
                 (pending,) = await self._client.pipeline(
@@ -234,9 +234,9 @@ class RedisJobConsumer:
                 )
                 if isinstance(pending, Exception):
                     continue
-                tokens = [one[0].decode() for one in pending if one[0].decode() not in self._in_hand]
+                tokens = [one[0].decode() for one in pending if one[0].decode() not in self._held]
                 await self._release([(version, priority, token, "") for token in tokens])
-        self._is_unsure = False
+        self._may_hold_unknown = False
 
     async def _release(self, held: Iterable[tuple[str, Priority, str, str]]) -> None:
         held = list(held)
@@ -248,7 +248,7 @@ class RedisJobConsumer:
             arguments += [streams.index(keys_of(version).streams[priority]) + 1, token, task_id]
         await self._client.run_script(script("release"), streams, (self.worker, *arguments))
         for _, _, token, _ in held:
-            self._in_hand.pop(token, None)
+            self._held.pop(token, None)
 
 
 def _place(claim: Claim) -> bytes:

@@ -36,10 +36,10 @@ class RedisOutcomeFeed:
         # What is recorded stays: nothing that a failover could take back.
         self._blocking = self._broker.replicated.blocking()
         self._recorder = recorder or new_worker_name()
-        self._in_hand: set[str] = set()
+        self._held: set[str] = set()
         self._result_ttl_ms = limits.result_ttl_s * 1000
         self._takes_over_at = 0.0
-        self._is_unsure = False
+        self._may_hold_unknown = False
 
     async def read(self, count: int, block_ms: int) -> Sequence[FeedEntry]:
         feeds = [keys_of(version).feed for version in await self._broker.versions()]
@@ -51,19 +51,19 @@ class RedisOutcomeFeed:
         command = ("XREADGROUP", "GROUP", keys.RECORDERS, self._recorder, "COUNT", count)
         block = ("BLOCK", max(1, block_ms)) if block_ms > 0 else ()
         look = (*command, *block, "STREAMS", *feeds, *(b">" for _ in feeds))
-        # Until the answer is here, the broker may have given us entries that we know nothing of. A later answer says
-        # nothing of them: only a look at what is pending does.
-        was_unsure, self._is_unsure = self._is_unsure, True
+        # Until the reply arrives, the broker may have assigned entries that this process does not know of. Later
+        # replies do not contain them; only the pending list does.
+        may_have_held, self._may_hold_unknown = self._may_hold_unknown, True
         (answer,) = await self._blocking.pipeline([look], block_ms=block_ms)
         if isinstance(answer, ErrorReply) and str(answer).startswith("NOGROUP"):
             await self._make_groups(feeds)
             return ()
         entries = raise_error(answer) or ()
-        self._is_unsure = was_unsure
+        self._may_hold_unknown = may_have_held
         return await self._entries(entries)
 
     async def acknowledge(self, entries: Sequence[FeedEntry]) -> None:
-        """Forget entries; what they were read from is kept for the results' time to live from now on."""
+        """Delete recorded entries. Their results expire after the results' time to live from now on."""
         by_feed: dict[bytes, list[str]] = {}
         for entry in entries:
             name, _, token = entry.token.rpartition("/")
@@ -76,7 +76,7 @@ class RedisOutcomeFeed:
         *_, reply = await self._client.pipeline([*commands, ("EXEC",)])
         if isinstance(reply, Exception):
             raise DependencyDown(str(reply)) from reply
-        self._in_hand.difference_update(entry.token for entry in entries)
+        self._held.difference_update(entry.token for entry in entries)
 
     async def backlog(self) -> int:
         lengths = [("XLEN", keys_of(version).feed) for version in await self._broker.versions()]
@@ -87,13 +87,13 @@ class RedisOutcomeFeed:
         await self._broker.close()
 
     async def _overdue(self, feeds: Sequence[bytes], count: int) -> Sequence[FeedEntry]:
-        """Return entries that were read before and never acknowledged: after a lost answer, or a dead recorder's."""
+        """Return entries that were read but never acknowledged, after a lost reply or by a dead recorder."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._takes_over_at:
             return ()
         self._takes_over_at = loop.time() + 1.0
         # Of our own, after a look that was not answered, at once.
-        idle, whose = ((), (self._recorder,)) if self._is_unsure else (("IDLE", _ABANDONED_MS), ())
+        idle, whose = ((), (self._recorder,)) if self._may_hold_unknown else (("IDLE", _ABANDONED_MS), ())
         looks: list[Command] = [("XPENDING", feed, keys.RECORDERS, *idle, "-", "+", count, *whose) for feed in feeds]
         looks += [("XPENDING", feed, keys.RECORDERS, "-", "+", count) for feed in feeds]
         pending = await self._client.pipeline(looks)
@@ -104,13 +104,13 @@ class RedisOutcomeFeed:
         await self._count_anew(dict(zip(feeds, held, strict=True)))
         found: list[Any] = []
         for feed, lost in zip(feeds, pending, strict=True):
-            known = self._in_hand if self._is_unsure else ()
+            known = self._held if self._may_hold_unknown else ()
             tokens = [one[0] for one in lost if f"{feed.decode()}/{one[0].decode()}" not in known]
             if tokens:
-                least_ms = 0 if self._is_unsure else _ABANDONED_MS
+                least_ms = 0 if self._may_hold_unknown else _ABANDONED_MS
                 claim = ("XCLAIM", feed, keys.RECORDERS, self._recorder, least_ms, *tokens)
                 found.append((feed, await self._broker.replicated.call(*claim)))
-        self._is_unsure = False
+        self._may_hold_unknown = False
         return await self._entries(found)
 
     async def _count_anew(self, held: Mapping[bytes, Any]) -> None:
@@ -141,7 +141,7 @@ class RedisOutcomeFeed:
                     await self._set_aside(feed, token, flat)
                 except UnreadableMessage as error:
                     log.warning("outcome_unreadable", entry=name, **error.context)
-        self._in_hand.update(entry.token for entry in entries)
+        self._held.update(entry.token for entry in entries)
         return entries
 
     async def _set_aside(self, feed: bytes, token: bytes, flat: Sequence[bytes]) -> None:

@@ -59,7 +59,7 @@ class RedisJobQueue:
         names = keys_of(task.version)
         size = len(task.tensor.data)
         before: list[Command] = []
-        script_keys = [*names.streams, names.record(task.id), names.meters, names.feed, names.workers, names.bell]
+        script_keys = [*names.streams, names.record(task.id), names.meters, names.feed, names.workers, names.wakeup]
         pixels: Any = task.tensor.data
         if size > self._limits.inline_bytes:
             place = names.pixels(task.id, secrets.token_hex(4))

@@ -24,10 +24,11 @@ local function number_or_null(value)
   return value and string.format('%d', value) or 'null'
 end
 
-local function ring(prefix)
-  local bell = prefix .. 'bell'
-  if redis.pcall('LLEN', bell) == 0 then
-    redis.call('LPUSH', bell, '1')
+-- Workers without work block on this list.
+local function wake_worker(prefix)
+  local wakeup = prefix .. 'bell'
+  if redis.pcall('LLEN', wakeup) == 0 then
+    redis.call('LPUSH', wakeup, '1')
   end
 end
 

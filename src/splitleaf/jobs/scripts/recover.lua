@@ -166,7 +166,7 @@ for i = 1, 3 do
     look_after_hung(prefix, KEYS[i])
     look_after_deadlines(prefix, KEYS[i])
     if suspected > 0 then
-      ring(prefix)
+      wake_worker(prefix)
     end
   end
 end

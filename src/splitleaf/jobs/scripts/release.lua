@@ -18,7 +18,7 @@ for i = 2, #ARGV, 3 do
     if id ~= '' then
       redis.call('HDEL', prefix .. 't:' .. id, 's')
     end
-    ring(prefix)
+    wake_worker(prefix)
     released = released + 1
   end
 end

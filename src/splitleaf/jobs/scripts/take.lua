@@ -93,7 +93,7 @@ local function reply(index, claims, more, prefix)
   announce(channel, started)
   redis.pcall('ZADD', prefix .. 'w', now, consumer)
   if more then
-    ring(prefix)
+    wake_worker(prefix)
   end
   return {index, now, more and 1 or 0, claims}
 end
