@@ -1,4 +1,4 @@
-"""How an image came, as far as its request shows it."""
+"""The origin of an image, as far as its request shows it."""
 
 from __future__ import annotations
 

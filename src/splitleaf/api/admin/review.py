@@ -69,32 +69,32 @@ def _add_queue(
         responses=_JPEG,
     )
     async def show_image(prediction_id: str) -> Response:
-        jpeg = await asyncio.to_thread(review.image, _checked(prediction_id))
+        jpeg = await asyncio.to_thread(review.image, _require_id(prediction_id))
         headers = {"Cache-Control": "private, no-store", "X-Content-Type-Options": "nosniff"}
         return Response(jpeg, media_type="image/jpeg", headers=headers)
 
 
 def _add_labels(router: APIRouter, services: ApiServices, review: flow.ImageReview, may_write: Any) -> None:
     @router.post("/review/items/{prediction_id}/label", summary="Label an image")
-    async def say(prediction_id: str, body: schemas.LabelBody, actor: str = may_write) -> schemas.ReviewLabelSchema:
+    async def label(prediction_id: str, body: schemas.LabelBody, actor: str = may_write) -> schemas.ReviewLabelSchema:
         if (body.label is None) == (body.verdict is None):
             raise Unprocessable("send either `label` or `verdict`", code="invalid_feedback")
-        expert, item = body.expert or actor, _checked(prediction_id)
+        expert, item = body.expert or actor, _require_id(prediction_id)
         if body.verdict == "skip":
             await asyncio.to_thread(review.skip, item, expert)
-            await _note(services, actor, "skip", f"label/{item}", {"expert": expert})
+            await _record_audit(services, actor, "skip", f"label/{item}", {"expert": expert})
             now = as_rfc3339(services.clock.now_ms())
             return schemas.ReviewLabelSchema(id=item, verdict="skip", label=None, expert=expert, said_at=now)
         known = known_labels(services.monitor.folders)
         said = await asyncio.to_thread(review.say, item, flow.Word(expert, body.label), known)
-        await _note(services, actor, "label", f"label/{item}", {"expert": expert, "label": body.label})
+        await _record_audit(services, actor, "label", f"label/{item}", {"expert": expert, "label": body.label})
         return schemas.ReviewLabelSchema.of(said)
 
     @router.post("/review/items/{prediction_id}/undo", summary="Undo a label or a skip")
     async def undo(prediction_id: str, body: schemas.UndoBody, actor: str = may_write) -> schemas.ReviewItemSchema:
-        expert, item = body.expert or actor, _checked(prediction_id)
+        expert, item = body.expert or actor, _require_id(prediction_id)
         task = await asyncio.to_thread(review.undo, item, expert)
-        await _note(services, actor, "undo", f"label/{item}", {"expert": expert})
+        await _record_audit(services, actor, "undo", f"label/{item}", {"expert": expert})
         return schemas.ReviewItemSchema.of(task)
 
 
@@ -110,10 +110,10 @@ def _add_disputes(router: APIRouter, services: ApiServices, may_read: Any, may_w
 
     @router.post("/review/items/{prediction_id}/settle", summary="Settle the label of an image")
     async def settle(prediction_id: str, body: schemas.SettleBody, actor: str = may_write) -> schemas.ReviewLabelSchema:
-        item, known = _checked(prediction_id), known_labels(services.monitor.folders)
+        item, known = _require_id(prediction_id), known_labels(services.monitor.folders)
         who = body.expert or actor
         made = await asyncio.to_thread(settle_label, store, item, body.label, who, known, services.clock)
-        await _note(services, actor, "settle", f"label/{item}", {"expert": who, "label": body.label})
+        await _record_audit(services, actor, "settle", f"label/{item}", {"expert": who, "label": body.label})
         return schemas.ReviewLabelSchema.of(made)
 
 
@@ -152,7 +152,7 @@ def _add_import(router: APIRouter, services: ApiServices, may_write: Any) -> Non
         openapi_extra=_CSV_BODY,
         responses={415: problem(415)},
     )
-    async def take(
+    async def import_file(
         request: Request,
         dry_run: bool = False,
         prefer: Annotated[
@@ -170,7 +170,7 @@ def _add_import(router: APIRouter, services: ApiServices, may_write: Any) -> Non
         )
         if not dry_run:
             after = {"imported": done.imported, "contradicting": len(done.conflicts), "prefer": prefer}
-            await _note(services, actor, "import", "labels", after, reason or "label file")
+            await _record_audit(services, actor, "import", "labels", after, reason or "label file")
         return schemas.LabelImportSchema.of(done)
 
 
@@ -184,7 +184,7 @@ def _add_export(router: APIRouter, services: ApiServices, may_read: Any) -> None
         response_class=StreamingResponse,
         responses=_CSV,
     )
-    async def give(
+    async def export_file(
         experiment: Annotated[
             str | None, Query(max_length=64, description="Key of the experiment. Default: all labels.")
         ] = None,
@@ -202,12 +202,12 @@ def _add_images(router: APIRouter, services: ApiServices, may_write: Any) -> Non
         prediction_id: str, reason: Annotated[Text, Query()], actor: str = may_write
     ) -> schemas.DiscardedImageSchema:
         done = await asyncio.to_thread(
-            discard_image, services.store, services.images, _checked(prediction_id), actor, reason, services.clock
+            discard_image, services.store, services.images, _require_id(prediction_id), actor, reason, services.clock
         )
         return schemas.DiscardedImageSchema(id=prediction_id, discarded=done)
 
 
-async def _note(  # noqa: PLR0917 - who did what to what, and why
+async def _record_audit(  # noqa: PLR0917 - who did what to what, and why
     services: ApiServices, actor: str, action: str, subject: str, after: dict[str, Any], reason: str = "review"
 ) -> None:
     """Record the key in the audit log. The label itself names only the expert."""
@@ -215,7 +215,7 @@ async def _note(  # noqa: PLR0917 - who did what to what, and why
     await asyncio.to_thread(services.store.record_audit, entry)
 
 
-def _checked(prediction_id: str) -> str:
+def _require_id(prediction_id: str) -> str:
     if not is_prediction_id(prediction_id):
         raise NotFound("this prediction does not exist", code="prediction_not_found")
     return prediction_id
