@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from splitleaf.importing.child import inspection
 from splitleaf.importing.child.inspection import inspect
+from splitleaf.importing.child.source import MAX_SOURCE_BYTES
 from tests.importing.files import write_h5
 from tests.importing.refusing import refused
 
@@ -43,6 +43,6 @@ def test_a_file_that_is_not_there_is_called_missing(tmp_path: Path) -> None:
 
 def test_a_file_of_more_than_the_limit_is_refused_unread(tmp_path: Path) -> None:
     path = write_h5(tmp_path / "leaf.h5")
-    os.truncate(path, inspection.MAX_SOURCE_BYTES + 1)  # sparse: takes no room on the disk
+    os.truncate(path, MAX_SOURCE_BYTES + 1)  # sparse: takes no room on the disk
     with refused("too_large", "2,147,483,649 bytes"):
         inspect(path)

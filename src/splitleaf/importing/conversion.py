@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from splitleaf.core.errors import ImportRefused
 from splitleaf.core.files import open_plain
 from splitleaf.engine.runtime import Runtime
-from splitleaf.importing.child import inspection
 from splitleaf.importing.child.refusals import Refused
+from splitleaf.importing.child.source import refuse_non_models
 from splitleaf.importing.evaluation import OutputKind
 from splitleaf.importing.head import Head
 from splitleaf.importing.network import CappedNetwork, OpenedNetwork, open_network
@@ -57,7 +57,7 @@ def convert_source(  # noqa: PLR0917 - what is converted, to where, by whom
     """
     tick("inspecting")
     try:
-        inspection.refuse_non_models(source)
+        refuse_non_models(source)
     except Refused as refusal:
         raise ImportRefused(refusal.message, code=refusal.code) from refusal
     if _is_onnx(source):

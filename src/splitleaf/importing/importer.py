@@ -7,7 +7,6 @@ import shutil
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,23 +17,21 @@ from splitleaf.engine.normalization import normalize
 from splitleaf.importing import golden, parity
 from splitleaf.importing.auxiliary_outputs import baseline_of, write_auxiliary_outputs
 from splitleaf.importing.calibration import CalibrationFit, fit_temperature
-from splitleaf.importing.child.inspection import MAX_SOURCE_BYTES
+from splitleaf.importing.child.source import MAX_SOURCE_BYTES
 from splitleaf.importing.conversion import Network, convert_source, original_answers
+from splitleaf.importing.declarations import read_declarations
 from splitleaf.importing.evaluation import score
 from splitleaf.importing.images import find_images, read_all, read_labelled_folder
 from splitleaf.importing.interpreter import find_import_python
-from splitleaf.importing.labelling import Labelling
 from splitleaf.importing.labels import canonical
-from splitleaf.importing.preprocessing import Origin, assume, complete
 from splitleaf.importing.reference import Reference, fit_reference
 from splitleaf.importing.report import ImportReport
 from splitleaf.importing.request import ImportRequest, Progress, ProgressCallback
 from splitleaf.importing.sandbox import Sandbox, network_is_cut
-from splitleaf.importing.selection import Declared, Selection, select
+from splitleaf.importing.selection import Selection, select
 from splitleaf.importing.statistics import wilson_interval
 from splitleaf.registry.catalogue import is_draft
 from splitleaf.registry.digests import sha256_file, sha256_tree, size_bytes
-from splitleaf.registry.drafts import Draft, PreprocessingDraft, RepositoryDefaults, read_table
 from splitleaf.registry.manifest import (
     MANIFEST_NAME,
     VERSION_PATTERN,
@@ -47,7 +44,6 @@ from splitleaf.registry.manifest import (
 )
 from splitleaf.registry.manifest_writing import format_manifest
 from splitleaf.registry.reports import REPORT_NAME
-from splitleaf.registry.repository import read_repository
 from splitleaf.registry.staging import artifact_folder_name, publish, staged_folder
 
 MAX_PARITY_IMAGES = 1000
@@ -77,9 +73,7 @@ class _Import:
         self._folder = request.models_dir / request.version
         self._sandbox: Sandbox | None = None
         self._check_target()
-        self._defaults: RepositoryDefaults = read_repository(request.models_dir)
-        self._draft = read_table(Draft, self._folder / MANIFEST_NAME) if is_draft(self._folder) else Draft()
-        self._labelling = Labelling(request.labels, self._draft.labels, request.source, self._defaults.labels)
+        self._declarations = read_declarations(request, self._folder)
 
     def run(self) -> ImportReport:
         started = self._clock.monotonic()
@@ -99,7 +93,7 @@ class _Import:
         network = convert_source(
             self._request.source,
             artifact / "model.onnx",
-            self._preprocessing_draft().size,
+            self._declarations.preprocessing_draft().size,
             self._child,
             self._request.limits,
             lambda step: self._progress(Progress(step)),
@@ -109,15 +103,16 @@ class _Import:
 
     def _describe(self, network: Network, staged: Path, artifact: Path, digest: str, started: float) -> ImportReport:
         selection = self._select(network)
-        labels, labels_origin = self._labelling.choose(network.classes, selection)
-        preprocessing, origin = self._preprocessing(network, selection)
+        labels, labels_origin = self._declarations.labelling.choose(network.classes, selection)
+        preprocessing, origin = self._declarations.preprocessing(network, selection)
         calibration = self._calibrate(network, preprocessing, labels)
         temperature = calibration.temperature if calibration else 1.0
         proof = self._prove(network, preprocessing, artifact, selection)
         reference = self._fit_reference(network, preprocessing)
         baseline = baseline_of(reference, network, labels, temperature) if reference else None
         manifest = Manifest(
-            **self._stated_entries(labels, reference.detector.limit if reference else None),
+            **self._declarations.manifest_entries(labels, reference.detector.limit if reference else None),
+            imported_at=as_rfc3339(self._clock.now_ms()),
             labels=labels,
             preprocessing=preprocessing,
             calibration=Calibration(temperature=temperature),
@@ -146,22 +141,6 @@ class _Import:
         (staged / MANIFEST_NAME).write_text(format_manifest(manifest), encoding="utf-8")
         return report
 
-    # What is stated
-
-    def _stated_entries(self, labels: Sequence[str], max_distance: float | None) -> dict[str, Any]:
-        """Return the manifest's entries that people write; of the decision, the distance alone is measured."""
-        names = self._defaults.display_names | self._draft.display_names
-        stated = self._draft if "decision" in self._draft.model_fields_set else self._defaults
-        return {
-            "version": self._request.version,
-            "title": self._draft.title or self._defaults.title,
-            "licence": self._draft.licence or self._defaults.licence,
-            "display_names": {label: name for label, name in names.items() if label in labels},
-            "decision": stated.decision.model_copy(update={"max_distance": max_distance}),
-            "batching": self._draft.batching,
-            "imported_at": as_rfc3339(self._clock.now_ms()),
-        }
-
     def _check_target(self) -> None:
         if not re.fullmatch(VERSION_PATTERN, self._request.version):
             raise ImportRefused(f"{self._request.version!r} is not a name for a version", code="invalid_version")
@@ -184,25 +163,6 @@ class _Import:
             self._sandbox = Sandbox(find_import_python(self._request.import_python), self._request.limits)
         return self._sandbox
 
-    def _preprocessing_draft(self) -> PreprocessingDraft:
-        return self._request.preprocessing.over(self._draft.preprocessing.over(self._defaults.preprocessing))
-
-    def _declared(self, network: Network) -> Declared:
-        declared = self._draft.preprocessing.over(self._defaults.preprocessing)
-        stated = declared.stated().keys() & {"resize", "scale", "mean", "std", "color"}
-        base = complete(self._preprocessing_draft(), network.shape)
-        return Declared(base, self._request.preprocessing, bool(stated), self._labelling.stated(network.classes))
-
-    def _preprocessing(self, network: Network, selection: Selection | None) -> tuple[Preprocessing, Origin]:
-        """Return what the version will do to images, and on whose word."""
-        if self._request.preprocessing.stated():
-            stated = selection.preprocessing if selection else self._declared(network).base
-            return stated, Origin("stated with --preprocessing")
-        if selection is not None:
-            return selection.preprocessing, Origin("chosen on labelled images")
-        is_keras = network.format in {"h5-keras2", "h5-keras3", "keras"}
-        return assume(self._preprocessing_draft(), network.shape, network.layers if is_keras else None)
-
     # What is measured
 
     def _select(self, network: Network) -> Selection | None:
@@ -212,7 +172,7 @@ class _Import:
         return select(
             network.runtime,
             images,
-            self._declared(network),
+            self._declarations.declared(network),
             classes=network.classes,
             output=network.output,
             tick=lambda step, done, total: self._progress(Progress(f"trying preprocessings: {step}", done, total)),

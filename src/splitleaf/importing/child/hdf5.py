@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from . import keras_config
-from .inspection import Inspection
 from .refusals import Refused
+from .source import Inspection
 
 MAX_WEIGHT_BYTES = 4 << 30
 MAX_CONFIG_BYTES = 32 << 20

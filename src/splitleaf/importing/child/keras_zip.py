@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from . import hdf5, keras_config
-from .inspection import Inspection
 from .refusals import Refused
+from .source import Inspection
 
 _MEMBERS = {
     "config.json": hdf5.MAX_CONFIG_BYTES,

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from . import protobuf
-from .inspection import MAX_SOURCE_BYTES, Inspection
 from .refusals import Refused
+from .source import MAX_SOURCE_BYTES, Inspection
 
 STANDARD_DOMAINS = frozenset({"", "ai.onnx"})
 _MAX_DEPTH = 16

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from . import protobuf
 from .allowlist import GRAPH_OPERATIONS, SAVER_OPERATIONS
-from .inspection import MAX_SOURCE_BYTES, Inspection, refuse_non_model
 from .refusals import Refused
+from .source import MAX_SOURCE_BYTES, Inspection, refuse_non_model
 
 _SAVER = re.compile(r"__inference__?traced_(save|restore)(_\d+)?")
 _MAX_FILES = 10_000
