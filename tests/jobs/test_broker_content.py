@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from splitleaf.core.errors import NotFound
 from splitleaf.core.prediction import PredictionStatus
 from splitleaf.jobs.queue import FeedEntry, JobState, Priority, SubmitOutcome, TaskContext, WorkerReport
 from splitleaf.jobs.redis import RedisJobConsumer, RedisJobQueue
@@ -266,6 +267,27 @@ async def test_a_foreign_set_of_versions_or_workers_is_set_aside(redis: Parts) -
     await consumer.recover(CAPS)
     assert await directory.workers() == [report]
     assert len(await consumer.take(CAPS, 200)) == 1
+
+
+@pytest.mark.parametrize("text", ["no JSON", "3", "{}", '{"worker":"w2","versions":3}'])
+async def test_a_malformed_report_hides_no_other_worker(redis: Parts, text: str) -> None:
+    queue, directory = redis.queue(), redis.directory()
+    report = WorkerReport("w1", "host", 17, 1_000, {"v1": "ready"}, {})
+    await directory.report(report, 30)
+    await call(queue, "SADD", "splitleaf:workers", "w2")
+    await call(queue, "SET", "splitleaf:worker:w2", text)
+    assert await directory.workers() == [report]
+
+
+async def test_a_malformed_dead_letter_hides_no_other_and_can_be_discarded(redis: Parts) -> None:
+    queue, letters = redis.queue(), redis.dead_letters()
+    await call(queue, "XADD", "{q:v1}:dead", "1-1", "i", "one", "n", "3", "why", "lease lost", "t", "5")
+    await call(queue, "XADD", "{q:v1}:dead", "2-1", "n", "many")
+    assert [letter.token for letter in await letters.list("v1", 10)] == ["1-1"]
+    with pytest.raises(NotFound):
+        await letters.find("v1", "2-1")
+    await letters.discard("v1", "2-1")
+    assert await call(queue, "XLEN", "{q:v1}:dead") == 1
 
 
 async def _suffer(consumer: RedisJobConsumer) -> None:

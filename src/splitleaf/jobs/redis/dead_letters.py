@@ -6,6 +6,8 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import structlog
+
 from splitleaf.core.errors import NotFound
 from splitleaf.core.ids import new_prediction_id
 from splitleaf.jobs.messages import decode_context, decode_tensor
@@ -13,6 +15,8 @@ from splitleaf.jobs.queue import DeadLetter, Priority, Task
 from splitleaf.jobs.redis.broker import keys_of
 from splitleaf.jobs.redis.connection import Command
 from splitleaf.jobs.redis.queue import RedisJobQueue
+
+log = structlog.get_logger(__name__)
 
 
 class RedisDeadLetters:
@@ -25,10 +29,14 @@ class RedisDeadLetters:
     async def list(self, version: str, limit: int) -> Sequence[DeadLetter]:
         """Return the newest first."""
         entries = await self._client.call("XREVRANGE", keys_of(version).dead, "+", "-", "COUNT", limit)
-        return [_letter(version, token, _fields(flat)) for token, flat in entries]
+        letters = [_letter(version, token, _fields(flat)) for token, flat in entries]
+        return [letter for letter in letters if letter is not None]
 
     async def find(self, version: str, token: str) -> DeadLetter:
-        return _letter(version, token.encode(), await self._fields_of(version, token))
+        letter = _letter(version, token.encode(), await self._fields_of(version, token))
+        if letter is None:
+            raise NotFound("This dead letter cannot be read.", code="dead_letter_not_found")
+        return letter
 
     async def retry(self, version: str, token: str) -> str:
         fields = await self._fields_of(version, token)
@@ -68,12 +76,17 @@ def _fields(flat: Sequence[Any]) -> dict[bytes, bytes]:
     return dict(zip(flat[::2], flat[1::2], strict=True))
 
 
-def _letter(version: str, token: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
-    return DeadLetter(
-        token=token.decode(),
-        task_id=fields[b"i"].decode(),
-        version=version,
-        deliveries=int(fields[b"n"]),
-        reason=fields[b"why"].decode(),
-        died_ms=int(fields[b"t"]),
-    )
+def _letter(version: str, token: bytes, fields: dict[bytes, bytes]) -> DeadLetter | None:
+    """Return a dead letter; None if its fields are malformed."""
+    try:
+        return DeadLetter(
+            token=token.decode(),
+            task_id=fields[b"i"].decode(),
+            version=version,
+            deliveries=int(fields[b"n"]),
+            reason=fields[b"why"].decode(),
+            died_ms=int(fields[b"t"]),
+        )
+    except (ValueError, KeyError):
+        log.warning("dead_letter_unreadable", version=version, entry=token.decode())
+        return None

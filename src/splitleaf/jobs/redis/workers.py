@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, fields, replace
+
+import structlog
 
 from splitleaf.jobs import keys
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.queue import WorkerReport
 from splitleaf.jobs.redis.client import RedisClient, raise_error
 from splitleaf.jobs.redis.scripts import script
+
+log = structlog.get_logger(__name__)
 
 _LONGEST_LIFE_MS = 60_000
 """Of a report, whatever was asked for."""
@@ -39,7 +43,8 @@ class RedisWorkerDirectory:
         texts, *_ = await self._client.pipeline([("MGET", *reports), *caps])
         if gone := [name for name, text in zip(names, raise_error(texts), strict=True) if text is None]:
             await self._client.call("SREM", keys.WORKERS, *gone)
-        return [WorkerReport(**json.loads(text)) for text in texts if text is not None]
+        found = [_read_report(text) for text in texts if text is not None]
+        return [report for report in found if report is not None]
 
     async def remove(self, worker: str) -> None:
         await self._client.call("SREM", keys.WORKERS, worker)
@@ -47,3 +52,16 @@ class RedisWorkerDirectory:
 
     async def close(self) -> None:
         await self._client.close()
+
+
+def _read_report(text: bytes) -> WorkerReport | None:
+    """Return a report; None if it is malformed. Fields of a newer release are ignored."""
+    known = {field.name for field in fields(WorkerReport)}
+    try:
+        table = json.loads(text)
+        report = WorkerReport(**{name: value for name, value in table.items() if name in known})
+        # Read here, so that no caller meets a value of another type.
+        return replace(report, versions=dict(report.versions), digests=dict(report.digests))
+    except (ValueError, TypeError, AttributeError):
+        log.warning("worker_report_unreadable", report=ascii(text[:80]))
+        return None
