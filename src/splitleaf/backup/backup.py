@@ -22,14 +22,12 @@ from splitleaf.core.clock import SystemClock, as_rfc3339, as_utc
 from splitleaf.core.errors import ConfigurationError, Conflict, InvalidArtifact, SplitleafError
 from splitleaf.flows.record_outcomes import Recorder
 from splitleaf.installation.broker import reached_broker
-from splitleaf.installation.data_folder import make_data_dir
 from splitleaf.installation.queue import QueueClient, new_queue
 from splitleaf.installation.secrets import keep_secret, read_secret
-from splitleaf.installation.store import new_store
+from splitleaf.installation.store import new_archive, new_store
 from splitleaf.jobs.archive import SavedLetter, read_letter, read_task, write_letter, write_task
 from splitleaf.jobs.messages import decode_state
 from splitleaf.jobs.queue import FeedEntry, JobQueue, SubmitOutcome
-from splitleaf.outcomes.sql.dump import SqlArchive
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.registry.repository import REPOSITORY_NAME
 from splitleaf.settings import Settings
@@ -130,7 +128,7 @@ async def _kept(
 
 def _save_rows(settings: Settings, writer: ArchiveWriter) -> str | None:
     """Return the schema of the rows."""
-    with contextlib.closing(_database(settings)) as database, writer.lines(ROWS) as keep:
+    with contextlib.closing(new_archive(settings)) as database, writer.lines(ROWS) as keep:
         schema = database.schema()
         for row in database.rows() if schema else ():
             keep(row)
@@ -170,7 +168,7 @@ async def _restore(settings: Settings, reader: ArchiveReader, account: Account) 
 
 def _restore_rows(settings: Settings, reader: ArchiveReader, account: Account) -> None:
     schema = reader.contents["schema"]
-    with contextlib.closing(_database(settings)) as database:
+    with contextlib.closing(new_archive(settings)) as database:
         if not database.is_empty():
             raise Conflict(f"the database contains rows; {_EMPTY}", code="not_empty")
         if schema:
@@ -234,12 +232,6 @@ async def _work(settings: Settings) -> AsyncIterator[QueueClient]:
             yield client
         finally:
             await client.queue.close()
-
-
-def _database(settings: Settings) -> SqlArchive:
-    if not settings.database_url:
-        make_data_dir(settings.data_dir)
-    return SqlArchive(settings.effective_database_url)
 
 
 class _SavedFeed:

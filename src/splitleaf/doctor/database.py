@@ -26,9 +26,8 @@ _DIGEST: Final = re.compile(r"[0-9a-fA-F]{64}")
 
 def check_database(settings: Settings) -> Iterator[Finding]:
     """Check that the database answers, has this release's schema and can be written to. Changes nothing."""
+    from splitleaf.installation.store import new_archive, new_store
     from splitleaf.outcomes.migrations.run import HEAD
-    from splitleaf.outcomes.sql import SqlOutcomeStore
-    from splitleaf.outcomes.sql.dump import SqlArchive
 
     if not settings.database_url and not (settings.data_dir / "outcomes.sqlite3").exists():
         yield Finding("database", "ok", "SQLite; created at the first start")
@@ -41,11 +40,11 @@ def check_database(settings: Settings) -> Iterator[Finding]:
             "free disk space, or correct the folder's permissions: outcomes are not recorded",
         )
     kind = "PostgreSQL" if settings.database_url.startswith("postgres") else "SQLite"
-    with contextlib.closing(SqlArchive(settings.effective_database_url)) as archive:
+    with contextlib.closing(new_archive(settings)) as archive:
         schema = archive.schema()
     yield Finding("database", "ok", f"{kind} answers")
     if schema == HEAD:
-        with contextlib.closing(SqlOutcomeStore(settings.effective_database_url)) as store:
+        with contextlib.closing(new_store(settings)) as store:
             yield from _of_content(settings, store)
     elif schema is None or schema < HEAD:
         advice = "back up, then start any service: it migrates the database"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 
@@ -11,6 +11,9 @@ from splitleaf.core.errors import DependencyDown
 from splitleaf.installation.data_folder import make_data_dir
 from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.settings import Settings
+
+if TYPE_CHECKING:
+    from splitleaf.outcomes.sql.dump import SqlArchive
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +28,15 @@ def new_store(settings: Settings) -> OutcomeStore:
     if not settings.database_url:
         make_data_dir(settings.data_dir)
     return SqlOutcomeStore(settings.effective_database_url)
+
+
+def new_archive(settings: Settings) -> SqlArchive:
+    """Return access to all rows of the database, of any schema."""
+    from splitleaf.outcomes.sql.dump import SqlArchive
+
+    if not settings.database_url:
+        make_data_dir(settings.data_dir)
+    return SqlArchive(settings.effective_database_url)
 
 
 async def migrate_when_it_answers(store: OutcomeStore, tried: asyncio.Event, again_s: float = TRY_AGAIN_S) -> None:
