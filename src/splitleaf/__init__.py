@@ -4,7 +4,7 @@ __all__ = ["__version__"]
 
 
 def __getattr__(name: str) -> str:
-    # Looked up when somebody asks: reading the installed package's metadata would cost each start some milliseconds.
+    # Looked up when someone asks: reading the installed package's metadata would cost each start some milliseconds.
     if name == "__version__":
         from importlib.metadata import version
 

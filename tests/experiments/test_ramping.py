@@ -29,7 +29,7 @@ def stage(**changes: Any) -> StageWatch:
 @pytest.mark.parametrize(
     ("changes", "holds", "step", "line"),
     [
-        ({}, [], RampStep.ADVANCE, "stage 1 of 4 (1 %): goes on to the next stage now"),
+        ({}, [], RampStep.ADVANCE, "stage 1 of 4 (1 %): continues to the next stage now"),
         ({"images": 287}, [], RampStep.WAIT, "stage 1 of 4 (1 %): waiting for 213 more images"),
         ({"images": 499}, [], RampStep.WAIT, "stage 1 of 4 (1 %): waiting for 1 more image"),
         ({"minutes": 58.2}, [], RampStep.WAIT, "stage 1 of 4 (1 %): waiting for 2 more minutes"),
@@ -44,9 +44,9 @@ def stage(**changes: Any) -> StageWatch:
             {"min_minutes": 0.0, "min_images": 0},
             [],
             RampStep.BY_HAND,
-            "stage 1 of 4 (1 %): goes on by hand: the stage names neither min_minutes nor min_n",
+            "stage 1 of 4 (1 %): waits for a manual step: the stage names neither min_minutes nor min_n",
         ),
-        ({"min_minutes": 0.0}, [], RampStep.ADVANCE, "stage 1 of 4 (1 %): goes on to the next stage now"),
+        ({"min_minutes": 0.0}, [], RampStep.ADVANCE, "stage 1 of 4 (1 %): continues to the next stage now"),
         (
             {"stage": 3, "share": 100.0, "next_share": None},
             [],
@@ -63,7 +63,7 @@ def stage(**changes: Any) -> StageWatch:
             {"stages": 0, "share": 0.0, "next_share": None},
             [],
             RampStep.COMPLETE,
-            "nobody is shown a candidate: the plan has no ramp",
+            "no one is shown a candidate: the plan has no ramp",
         ),
     ],
 )

@@ -264,7 +264,7 @@ def test_the_command_line_does_the_same(admin: httpx.Client, system: RunningSyst
     assert run("pause", "by-hand")["state"] == "paused"
     assert run("resume", "by-hand")["state"] == "running"
     deadline = time.monotonic() + 20
-    while "goes on by hand" not in (said := run("show", "by-hand")["control"])["summary"]:
+    while "waits for a manual step" not in (said := run("show", "by-hand")["control"])["summary"]:
         assert time.monotonic() < deadline, said
     assert said["leader"] == admin.get("/control").json()["leader"]
     assert run("rollback", "by-hand")["state"] == "rolled_back"

@@ -1,1 +1,1 @@
-"""Stage 6: outcomes -> report. Pure: frames, sections and verdicts, reckoned by `splitleaf.statistics`."""
+"""Stage 6: outcomes -> report. Pure: frames, sections and verdicts, computed by `splitleaf.statistics`."""

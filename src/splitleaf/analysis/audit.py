@@ -7,7 +7,7 @@ random sample of it, and tell as much as one once all of them are labelled. So o
 sequence covers the truth at every length of the block, hence also at the one that happens to be complete.
 
 D. Horvitz, D. Thompson, JASA 47 (1952), 663-685: an image that was drawn with probability pi stands for 1 / pi
-images. The weights are normalised by their sum (J. Hajek, 1971). Images that nobody can label are taken for what
+images. The weights are normalised by their sum (J. Hajek, 1971). Images that no one can label are taken for what
 they could be at worst, as in `census`.
 """
 
@@ -34,11 +34,11 @@ class Audit:
     images: Sequence[LabelledImage]
     """With the probability of their draw."""
     missing: Mapping[str, float]
-    """By arm, the share of the block of which nobody can tell whether the arm is right."""
+    """By arm, the share of the block of which no one can tell whether the arm is right."""
     drawn: int
     """Images that were drawn so far, in the block or not."""
     given_up: int
-    """Images of the block that nobody could label."""
+    """Images of the block that no one could label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def find_block(bounds: Sequence[int]) -> Block:
 
 
 def weigh(images: Sequence[LabelledImage]) -> Floats:
-    """Return how many images each one stands for, (images,); one that nobody drew stands for itself.
+    """Return how many images each one stands for, (images,); one that no one drew stands for itself.
 
     Raises ValueError for a probability outside (0, 1].
     """

@@ -1,4 +1,4 @@
-"""Labels of (nearly) all images. Nobody chose them by what the versions said, so each stands for itself alone.
+"""Labels of (nearly) all images. No one chose them by what the versions said, so each stands for itself alone.
 
 Images without a label are taken for what they could be at worst, once all wrong and once all right: C. F. Manski,
 "Anatomy of the Selection Problem", Journal of Human Resources 24 (1989), 343-360. So it does not matter why they
@@ -27,14 +27,14 @@ class Census:
     images: Sequence[LabelledImage]
     """Each with the probability 1."""
     missing: Mapping[str, float]
-    """By arm, the share of its answers of which nobody knows whether they are right."""
+    """By arm, the share of its answers of which no one knows whether they are right."""
 
 
 def take_census(frame: Frame, asked: Sequence[LabelledImage]) -> Census | None:
     """Return the labels of all images up to the newest imported one, or up to the newest one where none is imported.
 
     What came later has not had its turn yet. None where an arm lacks more than `MOST_MISSING`: of labels that
-    somebody picked, nobody knows what they stand for.
+    someone picked, no one knows what they stand for.
     """
     if not asked:
         return None

@@ -1,4 +1,4 @@
-"""Whose labels are against everybody else's?
+"""Whose labels are against everyone else's?
 
 Each author is compared with the decision on an image or, without one, with what most others said of it. Who is named
 is against the others more often than `TOLERATED` by an exact bound (`proportions`), for all authors together.
@@ -22,7 +22,7 @@ class Dissenter:
     author: str
     against: int
     compared: int
-    """Images of which somebody else said something, too."""
+    """Images of which someone else said something, too."""
 
 
 def find_dissenters(words: Sequence[Feedback], alpha: float = 0.05) -> list[Dissenter]:

@@ -1,4 +1,4 @@
-"""An experiment's outcomes beside its plan: which arm each belongs to."""
+"""An experiment's outcomes next to its plan: which arm each belongs to."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Frame:
 
     @cached_property
     def shown(self) -> Bools:
-        """Rows that were to be shown to somebody."""
+        """Rows that were to be shown to someone."""
         shown: Bools = self.arm >= 0
         return shown
 

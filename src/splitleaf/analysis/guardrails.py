@@ -1,7 +1,7 @@
 """Evidence of one guardrail against one candidate, continued batch by batch.
 
-The exact e-process of `eprocess` on each unit's first outcome, in the order of creation and without gaps: whoever reads
-the same outcomes, in batches of whatever size, comes to the same evidence.
+The exact e-process of `eprocess` on each unit's first outcome, in the order of creation and without gaps. The same
+outcomes give the same evidence, whatever the size of the batches.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class GuardrailEvidence:
 
     alpha: float
     threshold_ms: float | None = None
-    """For latency: what is slow; None while it is being learnt."""
+    """For latency: what is slow; None while it is being learned."""
     process: EProcess = field(default_factory=lambda: EProcess(is_one_sided=True))
     lessons: tuple[float, ...] = ()
-    """Control's latencies so far, while the threshold is being learnt."""
+    """Control's latencies so far, while the threshold is being learned."""
 
     @property
     def is_proved(self) -> bool:
@@ -69,7 +69,7 @@ class GuardrailEvidence:
         """Return the evidence after further latencies; infinite ones stand for images without an answer.
 
         Those that are not known were longer than given, because the client took the image back: they count where that
-        was too long already, also beside a threshold that was learnt. Where the plan names none, control's first
+        was too long already, also next to a threshold that was learned. Where the plan names none, control's first
         answers give its 95th percentile, and what came up to then is not judged: a threshold must not come from what it
         judges.
         """

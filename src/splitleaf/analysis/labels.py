@@ -46,7 +46,7 @@ def read_labels(outcomes: Iterable[LabelledOutcome]) -> Sequence[LabelledImage]:
 
 
 def answer_of(arm: ArmSpec, image: LabelledImage) -> Answer | None:
-    """Return what was shown to the arm's units, or what a shadow said of everybody's images."""
+    """Return what was shown to the arm's units, or what a shadow said of everyone's images."""
     if arm.role == "shadow":
         return image.answers.get(arm.version)
     return image.shown if image.variant == arm.name else None
@@ -55,7 +55,7 @@ def answer_of(arm: ArmSpec, image: LabelledImage) -> Answer | None:
 def _gather(outcomes: Sequence[LabelledOutcome]) -> LabelledImage | None:
     shown = next((one for one in outcomes if one.role == "primary"), None)
     if shown is None:
-        # Its own outcome is not recorded yet, or was an override: it belongs to no variant that anybody knows of.
+        # Its own outcome is not recorded yet, or was an override: it belongs to no variant that anyone knows of.
         return None
     answers = {one.version: answer for one in outcomes if (answer := _answer(one)) is not None}
     return LabelledImage(

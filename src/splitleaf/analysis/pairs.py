@@ -24,7 +24,7 @@ class Pairs:
 
 
 def find_pairs(frame: Frame) -> dict[str, Pairs]:
-    """Return, by arm, the images that control's version and the arm's both answered, whoever was shown."""
+    """Return, by arm, the images that both control's and the arm's version answered, whichever answer was shown."""
     rows = frame.rows
     if not rows.is_shadow.any():
         return {}

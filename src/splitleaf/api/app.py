@@ -1,4 +1,4 @@
-"""The ASGI application: middleware, then Starlette routes for predictions and pages, then FastAPI for the rest."""
+"""The ASGI application: middleware, Starlette routes for predictions and pages, then FastAPI for all other calls."""
 
 from __future__ import annotations
 

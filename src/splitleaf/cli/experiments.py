@@ -142,7 +142,7 @@ def size(
         typer.echo(f"{name}: {one.images} images ({one.fixed_images} for one look), {one.labels} labels, {_days(one)}")
     if sizing.alike is not None:
         typer.echo(
-            f"shadow of a version that is alike, as quantised or faster ones are (disagrees on "
+            f"shadow of a version that mostly agrees, such as a quantised or faster one (disagrees on "
             f"{100 * sizing.disagreement:g} %): {sizing.alike.images} images, no label, {_days(sizing.alike)}"
         )
     typer.echo("Take the number as planned_n: one that is ten times too large costs up to 1.8 times the labels.")

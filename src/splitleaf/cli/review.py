@@ -46,7 +46,7 @@ def next_command(
         if as_json:
             typer.echo(json.dumps([_record(task) for task in tasks], ensure_ascii=False))
         elif not tasks:
-            typer.echo("there are no images to label at present")
+            typer.echo("there are no images to label currently")
         else:
             typer.echo(_line(tasks[0]))
 

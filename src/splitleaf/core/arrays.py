@@ -1,4 +1,4 @@
-"""Archives of arrays (`.npz`) of strangers, read into no more memory than was allowed."""
+"""Archives of arrays (`.npz`) of untrusted clients, read into no more memory than was allowed."""
 
 from __future__ import annotations
 

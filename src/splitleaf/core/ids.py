@@ -18,7 +18,7 @@ def new_prediction_id() -> str:
 def idempotent_prediction_id(scope: str, key: str) -> str:
     """Return the id that every request with this `Idempotency-Key` in this scope shares.
 
-    Deriving the id makes the queue's set-if-absent submit deduplicate by itself. The form is
+    Deriving the id makes the queue's set-if-absent submit deduplicate on its own. The form is
     that of a random id, so that a reader cannot tell one from the other.
     """
     digest = hashlib.blake2b(f"{len(scope)}:{scope}:{key}".encode(), digest_size=16, person=b"splitleaf-idem")

@@ -38,7 +38,7 @@ class AuxiliaryOutputs:
         table = manifest.insight
         assert table is not None
         self.outputs = tuple(name for name in (table.features_output, table.map_output) if name)
-        """Names of the outputs to fetch besides the scores, in this order."""
+        """Names of the outputs to fetch in addition to the scores, in this order."""
         self._features = table.features if table.features_output else 0
         self._map_shape = table.map_shape
         self._channels_first = table.map_layout == "nchw"

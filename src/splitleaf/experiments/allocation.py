@@ -27,7 +27,7 @@ class Allocation:
 
 
 def first_allocation(percentages: Mapping[str, float]) -> Allocation:
-    """Return the table of a first revision. What the percentages leave of 100 belongs to nobody.
+    """Return the table of a first revision. What the percentages leave of 100 belongs to no one.
 
     Raises `Unprocessable` (`invalid_split`).
     """
@@ -36,7 +36,7 @@ def first_allocation(percentages: Mapping[str, float]) -> Allocation:
 
 
 def next_allocation(present: Allocation, percentages: Mapping[str, float], default: str) -> Allocation:
-    """Return the table of the next revision: slots of the default, or of nobody, are handed over, and no others.
+    """Return the table of the next revision: slots of the default, or of no one, are handed over, and no others.
 
     So a unit that once had a candidate keeps it. Raises `Conflict` (`ramp_refused`) when a candidate would lose
     slots, and `Unprocessable` (`invalid_split`).
@@ -87,7 +87,7 @@ def is_held(ranges: Ranges, layer: str, unit_hash: str) -> bool:
 def is_sampled(salt: str, prediction_id: str, slots: int) -> bool:
     """Tell whether a shadow that gets this many of 10,000 images gets this one.
 
-    The same for all shadows of an experiment, so that they score the same images; anybody can compute later
+    The same for all shadows of an experiment, so that they score the same images; anyone can compute later
     which images should have a shadow's outcome.
     """
     return slots >= SLOTS or slot_of(f"{salt}:shadow", prediction_id) < slots

@@ -1,4 +1,4 @@
-"""Unit -> slot. The same everywhere and for ever: docs/reference/assignment.md has the algorithm and golden vectors.
+"""Unit -> slot. The same everywhere and forever: docs/reference/assignment.md has the algorithm and golden vectors.
 
 blake2b (RFC 7693) because weaker hashes (FNV, CRC) make experiments with related salts depend on each other.
 """

@@ -14,7 +14,7 @@ class State(StrEnum):
     DRAFT = "draft"
     RUNNING = "running"
     PAUSED = "paused"
-    """Nobody is assigned; the experiment keeps its units for when it goes on."""
+    """No one is assigned; the experiment keeps its units for when it continues."""
     STOPPED = "stopped"
     """Over; to be decided on."""
     PROMOTED = "promoted"
@@ -68,7 +68,7 @@ FROZEN: Final = (
     "primary",
     "alpha",
 )
-"""What a plan keeps from the start on: changed after a look at the results, it would spoil them."""
+"""What a plan keeps from the start on: changed after a look at the results, it would invalidate them."""
 
 
 def state_after(state: State, step: Step) -> State:

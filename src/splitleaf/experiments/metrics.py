@@ -26,7 +26,7 @@ class Outcomes(Protocol):
 
     @property
     def is_failed(self) -> Bools:
-        """The assigned version did not answer: nobody did in time, or another one had to."""
+        """The assigned version did not answer: no one did in time, or another one had to."""
 
     @property
     def is_fallback(self) -> Bools: ...
@@ -126,8 +126,8 @@ class MetricSpec:
     bad: str = ""
     """What a guardrail counts, of units: "3 of 60 units ..."; "..." may hold `{threshold_ms}`."""
     shadows: Literal["compared", "alone", "left out"] = "left out"
-    """Whether a version that scores unseen can be compared with control, or only be told of by itself: it waits behind
-    everybody and is shed under load, neither of which is its own doing."""
+    """Whether a version that scores unseen can be compared with control, or only be told of on its own: it waits behind
+    everyone and is shed under load, neither of which is its own doing."""
     is_vital: bool = False
     """Followed over time in every report, whatever decides."""
     caveat: str | None = None

@@ -1,4 +1,4 @@
-"""What an experiment is to find out, and how: its plan, fixed before anybody looks at results."""
+"""What an experiment is to find out, and how: its plan, fixed before anyone looks at results."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Primary(_Entry):
     threshold_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
     """What is slow, for a metric that needs it."""
     one_sided: Literal[True] | None = None
-    """Ask each side by itself: "better", and "worse", each err in `alpha`; without it both together. Needs about a
+    """Ask each side on its own: "better", and "worse", each err in `alpha`; without it both together. Needs about a
     fifth fewer outcomes."""
 
     @property

@@ -12,7 +12,7 @@ def next_step(stage: StageWatch, holds: Sequence[str]) -> tuple[RampStep, tuple[
     """Return what comes next and what the stage still waits for.
 
     A stage is left only when its minimum time *and* number of images are reached and nothing holds it. One that
-    names neither is left by a person: nobody said when it would be safe.
+    names neither is left by a person: no one said when it would be safe.
     """
     if holds:
         return RampStep.HOLD, ()
@@ -41,12 +41,12 @@ def summarize(stage: StageWatch, step: RampStep, waiting_for: Sequence[str], hel
     if stage.stages:
         where = f"stage {stage.stage + 1} of {stage.stages} ({stage.share:g} %)"
     else:
-        where = f"{stage.share:g} % are shown a candidate" if stage.share else "nobody is shown a candidate"
+        where = f"{stage.share:g} % are shown a candidate" if stage.share else "no one is shown a candidate"
     words = {
-        RampStep.ADVANCE: "goes on to the next stage now",
+        RampStep.ADVANCE: "continues to the next stage now",
         RampStep.WAIT: f"waiting for {' and '.join(waiting_for)}",
         RampStep.HOLD: f"held: {'; '.join(held_by)}",
-        RampStep.BY_HAND: "goes on by hand: the stage names neither min_minutes nor min_n",
+        RampStep.BY_HAND: "waits for a manual step: the stage names neither min_minutes nor min_n",
         RampStep.COMPLETE: "the last stage" if stage.stages else "the plan has no ramp",
     }
     return f"{where}: {words[step]}"

@@ -103,7 +103,7 @@ def _of_metrics(plan: Plan) -> Iterator[Fault]:
 
 def _of_ramp(plan: Plan) -> Iterator[Fault]:
     if plan.ramp and plan.mode == "shadow":
-        yield "ramp", "a shadow experiment shows no candidate to anybody, so it has no ramp"
+        yield "ramp", "a shadow experiment shows no candidate to anyone, so it has no ramp"
         return
     before = 0.0
     for index, stage in enumerate(plan.ramp):

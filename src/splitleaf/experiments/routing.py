@@ -1,4 +1,4 @@
-"""Which version answers a unit: an experiment's variant, the split in force, or the champion."""
+"""Which version answers a unit: an experiment's variant, the active split, or the champion."""
 
 from __future__ import annotations
 
@@ -86,16 +86,16 @@ class Routing:
     experiments: tuple[LiveExperiment, ...] = field(default=())
     """The one that started first in front: where layers overlap, it has the unit."""
     earlier: tuple[str, ...] = ()
-    """Champions of before, the newest first: they stand in for one that no worker can load."""
+    """Previous champions, the newest first: fallbacks for a champion that no worker can load."""
 
     @property
     def versions(self) -> frozenset[str]:
-        """Return what the split and the experiments may give a unit, with or without slots at present."""
+        """Return what the split and the experiments may give a unit, with or without slots currently."""
         split = frozenset(self.split.versions if self.split else ())
         return split.union(*(one.versions.values() for one in self.experiments))
 
     def route(self, unit_hash: str) -> Route:
-        """Return the unit's version: the same for as long as the same revisions are in force."""
+        """Return the unit's version: the same for as long as the same revisions are active."""
         for experiment in self.experiments:
             if variant := experiment.variant_of(unit_hash):
                 return experiment.route(variant)

@@ -9,7 +9,7 @@ from pydantic import TypeAdapter
 
 
 class RampStep(StrEnum):
-    """What comes next for the stage in force."""
+    """What comes next for the active stage."""
 
     ADVANCE = "advance"
     """Both minimums are reached and nothing is wrong."""
@@ -20,7 +20,7 @@ class RampStep(StrEnum):
     BY_HAND = "by_hand"
     """Only a person moves it on."""
     COMPLETE = "complete"
-    """The last stage is in force, or the plan has no ramp."""
+    """The last stage is active, or the plan has no ramp."""
 
 
 class GuardrailState(StrEnum):
@@ -34,7 +34,7 @@ class GuardrailState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageWatch:
-    """How far the stage in force is."""
+    """How far the active stage is."""
 
     stage: int
     """From 0."""
@@ -49,7 +49,7 @@ class StageWatch:
     """Since then, pauses left out."""
     min_minutes: float
     images: int
-    """Exposures of the revision in force."""
+    """Exposures of the active revision."""
     min_images: int
 
 
@@ -77,7 +77,7 @@ class GuardrailWatch:
     alpha: float
     """Of this guardrail and candidate: the plan's, divided by the number of candidates."""
     threshold_ms: float | None
-    """Of `slow_rate`; None while it is being learnt."""
+    """Of `slow_rate`; None while it is being learned."""
     control_units: int
     control_bad: int
     candidate_units: int

@@ -1,1 +1,1 @@
-"""One file a journey. Read this folder first."""
+"""One file per flow. Read this folder first."""

@@ -23,9 +23,9 @@ def set_split(  # noqa: PLR0917 - a change, who makes it, and why
     reason: str,
     clock: Clock,
 ) -> RoutingRevision:
-    """Put a split in force. As few units as possible change their version.
+    """Activate a split. As few units as possible change their version.
 
-    Raises `Unprocessable` (`invalid_split`), `NotFound` (`version_not_found`), `Conflict` when somebody else
+    Raises `Unprocessable` (`invalid_split`), `NotFound` (`version_not_found`), `Conflict` when someone else
     changed the split at the same moment or, with `experiments_running`, while an experiment is open.
     """
     for version in percentages:
@@ -44,7 +44,7 @@ def set_split(  # noqa: PLR0917 - a change, who makes it, and why
 
 
 def clear_split(store: OutcomeStore, actor: str, reason: str, clock: Clock) -> RoutingRevision:
-    """End the split: the champion answers everybody. Raises `Conflict` as `set_split` does."""
+    """End the split: the champion answers everyone. Raises `Conflict` as `set_split` does."""
     revision = RoutingRevision(
         _next_number(store.routing()), "", (), b"", actor=actor, reason=reason, created_ms=clock.now_ms()
     )
@@ -88,7 +88,7 @@ def roll_back_alias(  # noqa: PLR0917 - a change, who makes it, and why
 
 
 def require_version(version: str, ready: Collection[str]) -> None:
-    """Raise `NotFound` for a version that nobody can serve."""
+    """Raise `NotFound` for a version that no one can serve."""
     if version not in ready:
         raise NotFound(f"version {version!r} is not loaded by any worker", code="version_not_found")
 

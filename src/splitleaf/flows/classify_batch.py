@@ -19,8 +19,8 @@ _NOTHING = BatchResult((), 0.0, 0.0)
 def classify_batch(claims: Sequence[Claim], classifier: Classifier) -> list[Completion]:
     """Classify the claims, which are all of the classifier's version; never raises.
 
-    When the batch fails as a whole, each image is tried by itself, so that one that the network cannot
-    take spoils no other's answer.
+    When the batch fails as a whole, each image is tried on its own, so that one that the network cannot
+    take invalidates no other's answer.
     """
     try:
         result = classifier.classify([claim.tensor for claim in claims])

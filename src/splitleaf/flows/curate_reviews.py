@@ -1,6 +1,6 @@
 """Recorded outcomes -> what experts should look at; kept images -> gone when their time is over.
 
-Runs beside the recorder. Of several that run, one at a time moves on, and what one does twice is done once.
+Runs next to the recorder. Of several that run, one at a time moves on, and what one does twice is done once.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class ReviewCurator:
         self._salts: dict[str, str] = {"": ""}
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Go on until stopped. What is down is tried again."""
+        """Continue until stopped. What is down is tried again."""
         next_sweep = self._clock.monotonic()
         while not stop.is_set():
             is_full = False
@@ -79,7 +79,7 @@ class ReviewCurator:
     def enrol_once(self) -> int:
         """Look at the outcomes that follow on what was looked at; return how many those were.
 
-        Raises `Conflict` when somebody else did so at the same moment: nothing is written then.
+        Raises `Conflict` when someone else did so at the same moment: nothing is written then.
         """
         place = self._store.review_progress()
         outcomes = self._store.outcomes_after(place, AT_ONCE)
@@ -109,7 +109,7 @@ class ReviewCurator:
                 place = random_place(salt, one.prediction_id)
                 yield _item(one, ReviewReason.AUDIT, place, self._audit_slots / SLOTS)
             if one.is_sure is False:
-                # The least sure one first: these labels say nothing of the whole, and are drawn by nobody.
+                # The least sure one first: these labels say nothing of the whole, and are drawn by no one.
                 yield _item(one, ReviewReason.UNSURE, round((one.confidence or 0.0) * _LARGEST_PLACE))
 
     def _disagreements(self, outcomes: Sequence[Outcome]) -> Iterator[ReviewItem]:

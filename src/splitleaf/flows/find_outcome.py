@@ -1,4 +1,4 @@
-"""A prediction's id -> what was recorded of it, within a time that somebody can wait."""
+"""A prediction's id -> what was recorded of it, within a time that someone can wait."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ THREADS: Final = 4
 class OutcomeFinder:
     """Asks the store in threads of its own, so that a silent database holds up nothing but these.
 
-    A thread that waits for the database cannot be called back. While all of them wait for longer than anybody would,
-    nobody else begins to.
+    A thread that waits for the database cannot be called back. While all of them wait for longer than anyone would,
+    no one else begins to.
     """
 
     def __init__(self, store: OutcomeStore) -> None:

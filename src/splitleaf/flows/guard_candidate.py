@@ -28,7 +28,7 @@ class Trial:
     is_canceled: bool = False
     is_unsure: bool = False
     waited_ms: float = 0.0
-    """Infinite without an answer: nobody gains by failing. Of a canceled image, how long the client had waited."""
+    """Infinite without an answer: no one gains by failing. Of a canceled image, how long the client had waited."""
 
     @classmethod
     def of_exposure(cls, one: Exposure) -> Trial:
@@ -72,7 +72,7 @@ class CandidateGuard:
 
     @property
     def listens(self) -> bool:
-        """Whether it goes by what users say, and not by outcomes."""
+        """Whether it uses feedback of users instead of outcomes."""
         return self._rail.spec.truth is not None
 
     def observe(self, trials: Sequence[Trial], slots: Mapping[int, Mapping[str, int]]) -> None:

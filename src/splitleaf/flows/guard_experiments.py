@@ -1,8 +1,8 @@
 """The leading controller: takes back what harms, ramps on what does not, and tells what it waits for.
 
-Several controllers may run; one leads by a lease. The lease is no fence: a leader that was frozen may wake when another
-one leads. What it then does is a compare-and-swap on the change that it looked at, and what it goes by are facts that
-never change; so the worst that it can do is what the new leader would do, too, or nothing.
+Several controllers may run; one leads by a lease. The lease is not a fence: a frozen leader may resume when another one
+leads. Each of its changes is a compare-and-swap on the state that it read, and its decisions use only append-only
+facts. So it does either what the new leader would do or nothing.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ACTOR: Final = "controller"
 LEASE_S: Final = 3.0
 RENEWAL_S: Final = 0.5
 PERIOD_S: Final = 0.25
-"""Between two looks. The API processes need the rest of the two seconds until nobody is sent to a bad candidate."""
+"""Between two looks. The API processes need the rest of the two seconds until no one is sent to a bad candidate."""
 
 
 class ExperimentGuardian:
@@ -66,7 +66,7 @@ class ExperimentGuardian:
             await self._election.resign(self._name)
 
     async def renew(self) -> bool:
-        """Take or renew the lease; raise `DependencyDown` when the broker is silent."""
+        """Take or renew the lease; raise `DependencyDown` when the broker does not respond."""
         asked_at = self._clock.monotonic()
         if await self._election.lead(self._name, LEASE_S, self._statement):
             # Counted from before the question: the broker's lease never ends earlier than this one.
@@ -100,7 +100,7 @@ class ExperimentGuardian:
         except DependencyDown:
             raise
         except Conflict as error:
-            # Somebody was quicker; the next look is at what they made of it.
+            # Someone was faster; the next look is at what they made of it.
             log.info("overtaken", experiment=record.key, detail=error.detail)
         except Exception:
             # One experiment that cannot be read must not leave all others unguarded.
@@ -137,7 +137,7 @@ class ExperimentGuardian:
                 except SplitleafError as error:
                     log.warning("not_guarded", detail=error.detail)
                 except Exception:
-                    # Whatever it is: the recorder beside this one must go on.
+                    # Whatever it is: the recorder next to this one must continue.
                     log.exception("not_guarded")
             await _stopped(stop, PERIOD_S)
 

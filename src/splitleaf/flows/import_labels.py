@@ -48,7 +48,7 @@ class LineFault:
 
 @dataclass(frozen=True, slots=True)
 class LabelConflict:
-    """A line that contradicts what somebody else said of the image, on which nobody has decided."""
+    """A line that contradicts what someone else said of the image, on which no one has decided."""
 
     line: int
     prediction_id: str
@@ -72,7 +72,7 @@ class LabelImport:
     faults: tuple[LineFault, ...]
     is_dry_run: bool
     conflicts: tuple[LabelConflict, ...] = ()
-    """Decided as preferred; with no preference they wait for somebody to decide."""
+    """Decided as preferred; with no preference they wait for someone to decide."""
 
 
 def import_labels(
@@ -88,8 +88,8 @@ def import_labels(
     """Keep the labels of a file with the columns `prediction_id,label` and, if wanted, `author`, in any order.
 
     `author` stands for lines without one. Of an image that was drawn for the audit, the draw's probability is kept
-    with the label. Where a line contradicts what somebody else said, `prefer` decides for the file or for what stood;
-    with "none" what stood goes on counting, and the image is in dispute. Raises `Unprocessable` (`invalid_labels`)
+    with the label. Where a line contradicts what someone else said, `prefer` decides for the file or for what stood;
+    with "none" what stood continues counting, and the image is in dispute. Raises `Unprocessable` (`invalid_labels`)
     naming the lines when there is a fault, but in a dry run.
     """
     lines, faults = read_lines(text, author)

@@ -23,7 +23,7 @@ MOST_BYTES_IN_HAND: Final = 32_000_000
 
 
 class ImageKeeping:
-    """Whatever goes wrong here, nobody who waits for an answer notices."""
+    """Whatever goes wrong here, no one who waits for an answer notices."""
 
     def __init__(
         self,
@@ -57,7 +57,7 @@ class ImageKeeping:
         return True
 
     async def finish(self) -> None:
-        """Wait for what is in hand."""
+        """Wait for the work in progress."""
         await asyncio.gather(*self._in_hand)
 
     async def _run(self, prediction_id: str, data: bytes, width: int, height: int) -> None:

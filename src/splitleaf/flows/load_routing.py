@@ -1,4 +1,4 @@
-"""The store -> who answers at present: the champion, the split in force, the experiments that run."""
+"""The store -> who answers currently: the champion, the active split, the experiments that run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ log = structlog.get_logger(__name__)
 
 
 def load_routing(store: OutcomeStore, default_champion: str) -> Routing:
-    """Return what is in force; the repository's own default answers where nobody has moved the alias."""
+    """Return what is active; the repository's own default answers where no one has moved the alias."""
     champion = store.aliases().get(CHAMPION, default_champion)
     experiments = tuple(one for found in store.running_experiments() if (one := _live(*found)) is not None)
     named = [one.version for one in store.alias_history(CHAMPION)] + [default_champion]
@@ -32,7 +32,7 @@ def _live(record: ExperimentRecord, revision: RevisionRecord) -> LiveExperiment 
     try:
         plan = parse_plan(record.plan)
     except Unprocessable as error:
-        # Of a newer release: its units are answered as if it did not run, and all else goes on.
+        # Of a newer release: its units are answered as if it did not run, and all else continues.
         log.warning("experiment_unreadable", experiment=record.key, detail=error.detail)
         return None
     return LiveExperiment(

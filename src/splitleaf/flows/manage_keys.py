@@ -13,7 +13,7 @@ from splitleaf.outcomes.keys import KeyRecord, KeyStore
 def create_key(  # noqa: PLR0917 - a change, who makes it, and why
     store: KeyStore, name: str, scope: Scope, expires_ms: int | None, hand: Hand, clock: Clock
 ) -> tuple[str, KeyRecord]:
-    """Return a fresh key, which nobody can show again, and what is kept of it.
+    """Return a fresh key, which no one can show again, and what is kept of it.
 
     Raises `Unprocessable` (`invalid_key`) for one that would be over already.
     """

@@ -1,4 +1,4 @@
-"""What somebody says of an answer -> kept for ever, beside the prediction."""
+"""What someone says of an answer -> kept forever, next to the prediction."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Opinion:
 async def record_feedback(
     store: OutcomeStore, state: JobState, opinion: Opinion, *, author: str, known_labels: Collection[str], now_ms: int
 ) -> Feedback:
-    """Keep an opinion of a finished prediction; a later one of the same author counts in place of it.
+    """Keep an opinion of a finished prediction; a later one of the same author counts instead of it.
 
     Raises `Conflict` (`feedback_impossible`) when there is no answer to judge, `Unprocessable`
     (`invalid_feedback`, `unknown_label`), `DependencyDown` when it cannot be kept.

@@ -84,7 +84,7 @@ class Recorder:
             return self._store.record_outcomes([to_outcome(state) for state in states])
         except DependencyDown:
             raise
-        except Exception as error:  # noqa: BLE001 - one bad document must not keep all others from the store for ever
+        except Exception as error:  # noqa: BLE001 - one bad document must not keep all others from the store forever
             if len(states) > 1:
                 return sum(self._write([state]) for state in states)
             self._set_aside(states[0], error)

@@ -21,7 +21,7 @@ from splitleaf.outcomes.reviews import Claim, ReviewReason, ReviewTurn, TurnKind
 from splitleaf.outcomes.store import OutcomeStore
 
 LEAST_CANDIDATES: Final = 3
-"""Labels that are offered at least, so that one alone does not give away that the versions agree."""
+"""Labels that are offered at least, so that a single one does not reveal that the versions agree."""
 AUDIT_TURNS: Final = 0.25
 """Share of the turns that begin with the audit: behind all disagreements it would never be labelled."""
 _MOST_MISSING: Final = 200
@@ -57,11 +57,11 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ReviewTask:
-    """All that an expert learns of an image besides the image."""
+    """All that an expert learns of an image in addition to the image."""
 
     prediction_id: str
     candidates: tuple[str, ...]
-    """Labels that are likely, in an order that is the same whoever asks and says nothing."""
+    """Likely labels, in an order that is the same for every expert and reveals nothing."""
     leased_until_ms: int
 
 
@@ -128,7 +128,7 @@ class ImageReview:
         return jpeg
 
     def say(self, prediction_id: str, word: Word, known_labels: Collection[str]) -> Feedback:
-        """Keep what an expert says, in place of what they said before.
+        """Keep what an expert says, instead of what they said before.
 
         Of an image that was drawn for the audit it is a label of the audit, with the probability of the draw.
         Raises `NotFound` (`prediction_not_found`), `Unprocessable` (`unknown_label`).

@@ -94,7 +94,7 @@ def start_experiment(
     plan = parse_plan(present.plan)
     _require_versions(plan, ready)
     others = store.experiments()
-    # Who is over holds nothing any more.
+    # An experiment that has ended holds no units.
     taken = [one.held for one in others if one.layer == plan.layer]
     record = _following(
         present,
@@ -113,14 +113,14 @@ def start_experiment(
 
 
 def pause_experiment(store: OutcomeStore, key: str, hand: Hand, clock: Clock) -> ExperimentRecord:
-    """Assign nobody for a while; everybody is answered as if there were no experiment."""
+    """Assign no one for a while; everyone is answered as if there were no experiment."""
     return _step(store, key, Step.PAUSE, hand, clock)
 
 
 def resume_experiment(
     store: OutcomeStore, key: str, ready: Collection[str], hand: Hand, clock: Clock
 ) -> ExperimentRecord:
-    """Go on with the same revision. Raises as the start does."""
+    """Continue with the same revision. Raises as the start does."""
     _require_versions(parse_plan(find_experiment(store, key).plan), ready)
     return _step(store, key, Step.RESUME, hand, clock)
 
@@ -136,7 +136,7 @@ def reject_experiment(store: OutcomeStore, key: str, hand: Hand, clock: Clock) -
 
 
 def ramp_to_stage(store: OutcomeStore, key: str, stage: int, hand: Hand, clock: Clock) -> ExperimentRecord:
-    """Put a later stage of the plan's ramp in force, as a new revision.
+    """Put a later stage of the plan's ramp active, as a new revision.
 
     Raises `Conflict` (`ramp_refused`, `transition_refused`).
     """
@@ -150,7 +150,7 @@ def ramp_to_stage(store: OutcomeStore, key: str, stage: int, hand: Hand, clock: 
 def ramp_to_shares(
     store: OutcomeStore, key: str, shares: Mapping[str, float], hand: Hand, clock: Clock
 ) -> ExperimentRecord:
-    """Put other shares in force, in percent of all units, as a new revision.
+    """Put other shares active, in percent of all units, as a new revision.
 
     Raises `NotFound` (`variant_not_found`), `Unprocessable` (`invalid_split`), `Conflict` as `ramp_to_stage`.
     """
@@ -201,7 +201,7 @@ def promote_variant(  # noqa: PLR0917 - a change, who makes it, and why
 def roll_back_experiment(store: OutcomeStore, key: str, hand: Hand, clock: Clock) -> ExperimentRecord:
     """Take everything back at once: the units of a running experiment, or the promotion of a decided one.
 
-    Raises `Conflict` when the champion was moved by somebody else since the promotion.
+    Raises `Conflict` when the champion was moved by someone else since the promotion.
     """
     present = _present(store, key, hand)
     if present.state != State.PROMOTED:
@@ -238,7 +238,7 @@ def _ramp(  # noqa: PLR0917 - a change, who makes it, and why
     old = Allocation(newest.shares, newest.slots)
     new = next_allocation(old, shares, plan.default)
     if new == old:
-        raise Conflict("these shares are in force already", code="ramp_refused")
+        raise Conflict("these shares are active already", code="ramp_refused")
     record = _following(present, clock, revision=present.revision + 1, stage=stage)
     before, after = {"shares": _percentages(old)}, {"shares": _percentages(new)}
     entry = _entry(present, record, "ramp", hand, before, after)

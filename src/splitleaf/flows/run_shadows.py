@@ -36,7 +36,7 @@ class Accepted:
 
 
 class ShadowRuns:
-    """Whatever goes wrong here, nobody who waits for an answer notices."""
+    """Whatever goes wrong here, no one who waits for an answer notices."""
 
     def __init__(self, intake: ImageIntake, queue: JobQueue, admission: Admission) -> None:
         self._intake = intake
@@ -57,7 +57,7 @@ class ShadowRuns:
         return True
 
     async def finish(self) -> None:
-        """Wait for what is in hand."""
+        """Wait for the work in progress."""
         await asyncio.gather(*self._in_hand)
 
     async def _run(self, accepted: Accepted, shadows: Sequence[Manifest]) -> None:
@@ -77,7 +77,7 @@ class ShadowRuns:
     async def _tensor(self, accepted: Accepted, spec: InputSpec) -> ImageTensor:
         if spec == accepted.spec:
             return accepted.task.tensor
-        # Prepared anew, and only now: one image of two sizes would have made its answer later.
+        # Prepared again, and only now: one image of two sizes would have made its answer later.
         return (await self._intake.decode(accepted.data, [spec])).tensors[0]
 
 

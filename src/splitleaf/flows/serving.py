@@ -40,7 +40,7 @@ class Choice:
     revision: int
     experiment: str = ""
     variant: str = ""
-    """The assigned one, whoever answers: analysis goes by it."""
+    """The assigned version, even if another one answers. The analysis uses it."""
     override: bool = False
     fallback: str = ""
     """Not empty when the assigned version cannot answer and another one does."""
@@ -107,7 +107,7 @@ class Serving:
     def choose_forced(self, experiment: str, variant: str) -> Choice:
         """Return a named variant's version; analysis leaves out what it answers.
 
-        Raises `NotFound` (`variant_not_found`), `NoModelReady` when no worker has it: nobody stands in here.
+        Raises `NotFound` (`variant_not_found`), `NoModelReady` when no worker has it: no one stands in here.
         """
         route = self.routing.force(experiment, variant)
         if route is None:
@@ -124,7 +124,7 @@ class Serving:
         )
 
     def _choose_in_experiment(self, route: Route) -> Choice:
-        """Return the assigned version or who stands in for it: an exposure of the assigned variant all the same."""
+        """Return the assigned version or its fallback. Both are exposures of the assigned variant."""
         able = [one for one in dict.fromkeys((route.version, route.stand_in, self.champion)) if self._can_serve(one)]
         if not able:
             raise NoModelReady
@@ -147,12 +147,12 @@ class Serving:
 
     @property
     def expected(self) -> frozenset[str]:
-        """Return every version that may answer the public at present."""
+        """Return every version that may answer the public currently."""
         return self.routing.versions | {self.champion}
 
     @property
     def explains(self) -> bool:
-        """Whether every version that may answer the public at present offers a heat map."""
+        """Whether every version that may answer the public currently offers a heat map."""
         return all(
             version in self.manifests and self.manifests[version].offers_activation_map for version in self.expected
         )
@@ -228,15 +228,15 @@ class ServingMonitor:
         return self._present
 
     async def refresh(self) -> None:
-        """Ask everybody once; never raises for a part that is down."""
+        """Ask everyone once; never raises for a part that is down."""
         parts = (self._refresh_workers(), self._refresh_versions(), self._refresh_routing())
         for failure in await asyncio.gather(*parts, return_exceptions=True):
             if isinstance(failure, Exception):
-                # Whatever it is: a monitor that ends here would leave an old snapshot in force for ever.
+                # Whatever it is: a monitor that ends here would leave an old snapshot active forever.
                 log.error("refresh_failed", exc_info=failure)
 
     async def run(self, period_s: float) -> None:
-        """Refresh for ever; what decides twice as often, so that an experiment that ended is known to have."""
+        """Refresh forever; what decides twice as often, so that an experiment that ended is known to have."""
         await asyncio.gather(
             self._regularly(self.refresh, period_s), self._regularly(self._refresh_decisions, period_s / 2)
         )

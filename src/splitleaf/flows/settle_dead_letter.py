@@ -1,4 +1,4 @@
-"""An image that took workers down -> tried again or thrown away, by somebody who says why."""
+"""An image that took workers down -> tried again or thrown away, by someone who says why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels that contradict each other -> a list for somebody who decides, and the decision, which then counts.
+"""Labels that contradict each other -> a list for someone who decides, and the decision, which then counts.
 
 Synchronous: called off the event loop.
 """
@@ -22,7 +22,7 @@ MOST_DISPUTES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """An image of which the standing labels differ, and on which nobody has decided."""
+    """An image of which the standing labels differ, and on which no one has decided."""
 
     prediction_id: str
     words: tuple[Feedback, ...]
@@ -39,7 +39,7 @@ def list_disputes(store: OutcomeStore, experiment: str) -> list[Dispute]:
 
 
 def is_disputed(words: Collection[Feedback]) -> bool:
-    """Whether standing labels of one image differ, and nobody has decided."""
+    """Whether standing labels of one image differ, and no one has decided."""
     is_decided = any(one.source is FeedbackSource.ADJUDICATION for one in words)
     return not is_decided and len({one.label for one in words if one.label is not None}) > 1
 
@@ -47,7 +47,7 @@ def is_disputed(words: Collection[Feedback]) -> bool:
 def settle_label(  # noqa: PLR0917 - what, on what, by whom and when
     store: OutcomeStore, prediction_id: str, label: str, author: str, known_labels: Collection[str], clock: Clock
 ) -> Feedback:
-    """Decide what an image shows, whatever anybody said of it; decided again, the later decision counts.
+    """Decide what an image shows, whatever anyone said of it; decided again, the later decision counts.
 
     Raises `NotFound` (`prediction_not_found`), `Unprocessable` (`unknown_label`).
     """

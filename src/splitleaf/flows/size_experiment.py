@@ -1,4 +1,4 @@
-"""How many images, and how many days? A live split beside a paired shadow test, at today's traffic."""
+"""How many images, and how many days? A live split next to a paired shadow test, at today's traffic."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Question:
     discordance: float | None = None
     """Share of images on which exactly one version is right; None: three times the difference."""
     disagreement: float | None = None
-    """Share of images on which versions that are thought to be alike disagree; None: a fifth of the difference."""
+    """Share of images on which versions that probably agree disagree; None: a fifth of the difference."""
     share: float = 0.5
     """Of the candidate, in a live split."""
     alpha: float = 0.05

@@ -29,7 +29,7 @@ from splitleaf.outcomes.store import OutcomeStore
 log = structlog.get_logger(__name__)
 
 RECORDED_WITHIN_S: Final = 0.25
-"""A key that nobody has looked up by then counts as a new one."""
+"""A key that no one has looked up by then counts as a new one."""
 FALLBACK = "fallback"
 """Flag of a prediction that another version answered because its assigned one could not."""
 UNEXPLAINED = "unexplained"
@@ -52,11 +52,11 @@ class Submission:
     priority: Priority = Priority.INTERACTIVE
     origin: Origin = Origin.API
     forced: tuple[str, str] | None = None
-    """An experiment and its variant that is to answer, whoever asks; analysis leaves the prediction out."""
+    """An experiment and the variant that must answer, for any unit. The analysis excludes the prediction."""
     client: str = ""
     """Whose share of the queue it takes: as limits count clients."""
     on_read: Callable[[], None] = lambda: None
-    """Called when nobody needs the data any more, which is long before a client that waits has its answer."""
+    """Called when no one needs the data any more, which is long before a client that waits has its answer."""
 
 
 class ImageSubmission:
@@ -141,7 +141,7 @@ class ImageSubmission:
             return await self._begin(prediction_id, submission, choice, fingerprint)
         except Overloaded:
             # What a version that is too slow turns away is its doing: it must not vanish from the experiment, nor
-            # keep anybody from an answer.
+            # keep anyone from an answer.
             stand_in = choice.stood_in()
             if stand_in is None:
                 raise
@@ -172,7 +172,7 @@ class ImageSubmission:
             return await self._hand_over(task, submission, choice, image)
 
     def _accepted(self, task: Task, submission: Submission, choice: Choice, image: DecodedImage) -> None:
-        """Do what becomes of an upload beside its answer."""
+        """Do what an upload causes in addition to its answer."""
         self._on_accepted(task)
         if self._keeping and not choice.override:
             self._keeping.offer(task.id, submission.data, image)

@@ -103,7 +103,7 @@ def watch_drift(
 
 
 def watch_answering(store: OutcomeStore, folders: Iterable[VersionFolder], routing: Routing) -> Sequence[DriftReport]:
-    """Judge the `NEWEST` windows of each version that answers at present; those that cannot be judged are left out.
+    """Judge the `NEWEST` windows of each version that answers currently; those that cannot be judged are left out.
 
     Blocks; call it off the event loop. Raises `DependencyDown`.
     """

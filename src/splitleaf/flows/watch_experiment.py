@@ -2,7 +2,7 @@
 
 Exposures are taken in the order of their creation, each when nothing older is still to come: in the order of recording
 a slower arm's outcomes would be missing among the others, and that would look like evidence. So a controller that
-starts anew, or takes over, comes to the same evidence, too. Synchronous: called off the event loop.
+starts again, or takes over, comes to the same evidence, too. Synchronous: called off the event loop.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ class ExperimentWatcher:
         fresh = []
         for one in page:
             self._images[one.revision] += 1
-            # A hash of 64 bits in place of the text: a million units are to fit.
+            # A hash of 64 bits instead of the text: a million units are to fit.
             unit = hash(one.unit_hash)
             if unit not in self._units:
                 self._units.add(unit)
@@ -207,7 +207,7 @@ class ExperimentWatcher:
             )
             held.append(f"clients take images back more often in one arm ({seen} expected units)")
         if stage.next_share is not None and not self._is_of_plan(record):
-            held.append("the shares in force are not the stage's; ramp to a stage by hand")
+            held.append("the active shares are not the stage's; ramp to a stage by hand")
         return held
 
     def _is_of_plan(self, record: ExperimentRecord) -> bool:

@@ -37,7 +37,7 @@ def weigh_promotion(report: Report, variant: str) -> Evidence:
 
 
 def require_evidence(evidence: Evidence, reason: str, *, against: bool) -> None:
-    """Let nobody promote against the evidence without having said so, and why.
+    """Let no one promote against the evidence without having said so, and why.
 
     Raises `Conflict` (`against_evidence`), `Unprocessable` (`reason_missing`).
     """
@@ -45,7 +45,7 @@ def require_evidence(evidence: Evidence, reason: str, *, against: bool) -> None:
         return
     if not against:
         raise Conflict(
-            f"the evidence does not speak for it: {evidence.headline} To promote it all the same, say so "
+            f"the evidence does not support it: {evidence.headline} To promote it anyway, confirm that "
             "(`--against-evidence`, `against_evidence`) and why",
             code="against_evidence",
         )

@@ -1,1 +1,1 @@
-"""Stage 1: bytes of a stranger -> a checked image -> the pixels a version asks for."""
+"""Stage 1: bytes of an untrusted client -> a checked image -> the pixels a version asks for."""

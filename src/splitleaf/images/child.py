@@ -110,7 +110,7 @@ def _send(connection: socket.socket, parts: list[bytes | memoryview]) -> None:
 
 
 def confine(limits: ImageLimits) -> None:
-    """Give up what decoding does not need. Systems that know a limit not, or refuse it, go on without."""
+    """Give up what decoding does not need. Systems that know a limit not, or refuse it, continue without."""
     used = _address_space()
     if used:
         _cap(resource.RLIMIT_AS, used + limits.memory_bytes)

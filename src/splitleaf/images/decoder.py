@@ -29,7 +29,7 @@ _KEPT_BYTES = 8 << 20
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One image that somebody waits for."""
+    """One image that someone waits for."""
 
     upload: bytes
     specs: tuple[InputSpec, ...]
@@ -88,7 +88,7 @@ class Decoder(asyncio.BufferedProtocol):
     """No longer given images, because a successor has taken its place."""
     has_successor: bool = False
     verdict: str | None = None
-    """Why the parent killed it; None where it died by itself."""
+    """Why the parent killed it; None where it died on its own."""
     served: int = 0
     resident_kib: int = 0
     busy_since: float = 0.0
@@ -128,7 +128,7 @@ class Decoder(asyncio.BufferedProtocol):
             self.busy_since = asyncio.get_running_loop().time()
         self.pending.append(job)
         if not self._transport.is_closing():
-            # Else it is about to be lost, and its images go to another child. asyncio's own transport would go on to
+            # Else it is about to be lost, and its images go to another child. asyncio's own transport would continue to
             # watch the descriptor of such a one for room to write, also when it is another file's.
             self._transport.writelines((head, job.upload))
 
@@ -140,12 +140,12 @@ class Decoder(asyncio.BufferedProtocol):
             self._transport.abort()
 
     async def cause_of_death(self) -> str | None:
-        """Wait for the end of the process; return the code that its image owes, or None where nobody knows why."""
+        """Wait for the end of the process; return the code that its image owes, or None where no one knows why."""
         status = await asyncio.to_thread(self.process.wait)
         return TOO_COMPLEX if status == -signal.SIGXCPU else self.verdict
 
     def leave(self) -> None:
-        """Close the child's input; it ends by itself."""
+        """Close the child's input; it ends on its own."""
         if self._transport is not None:
             self._transport.close()
 
@@ -234,7 +234,7 @@ def _start_process(module: str, descriptor: int, limits: ImageLimits) -> subproc
         "OPENBLAS_NUM_THREADS": "1",
         "OMP_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": "1",
-        # Images of a usual size find the memory of those before: asking the system for each anew costs a tenth more.
+        # Images of a usual size find the memory of those before: asking the system for each again costs a tenth more.
         "MALLOC_MMAP_THRESHOLD_": str(_KEPT_BYTES // 2),
         "MALLOC_TRIM_THRESHOLD_": str(_KEPT_BYTES),
     }

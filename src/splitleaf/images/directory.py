@@ -76,7 +76,7 @@ class DirectoryImageArchive:
                 continue
             with os.scandir(shard) as entries:
                 for entry in entries:
-                    # One that somebody else deleted meanwhile is none.
+                    # One that someone else deleted meanwhile is none.
                     with contextlib.suppress(FileNotFoundError):
                         if entry.name.endswith((_SUFFIX, _UNFINISHED)):
                             facts = entry.stat()

@@ -4,8 +4,8 @@ Request:  u32 bytes that follow, u32 number, u16 specs; then 8 bytes a spec; the
 Response: u32 bytes of tensors that follow, u32 number, u8 status, u8 flags, u16 zero, u32 width, u32 height,
 u32 resident KiB; then the tensors one after another. Little-endian.
 
-The parent believes nothing of it: a child has parsed a stranger's file. Sizes must be those that the request
-implies; no text and no object crosses, and a status is an index into a table of our own.
+The parent believes nothing of it: a child has parsed an untrusted client's file. Sizes must be those that the request
+implies; no text and no object crosses, and a status is an index into a table of this module.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _SPEC: Final = struct.Struct("<HHBBBB")
 
 OK: Final = 0
 READY: Final = 255
-"""Status of the first frame of a child: everything is loaded and every limit is in force."""
+"""Status of the first frame of a child: everything is loaded and every limit is active."""
 BROKEN: Final = 254
 """Status for an error that is ours, not the image's."""
 

@@ -17,7 +17,7 @@ _IN_FILE, _IN_IDAT = 0, 1
 
 @dataclass(slots=True)
 class IsobmffFacts:
-    """What the guard learnt."""
+    """What the guard learned."""
 
     width: int = 0
     height: int = 0

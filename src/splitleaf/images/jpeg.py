@@ -37,7 +37,7 @@ class _Component:
 
 @dataclass(slots=True)
 class JpegFacts:
-    """What the guard learnt."""
+    """What the guard learned."""
 
     width: int = 0
     height: int = 0

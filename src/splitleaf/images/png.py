@@ -23,7 +23,7 @@ _INFLATE_STEP: Final = 1 << 18
 
 @dataclass(slots=True)
 class PngFacts:
-    """What the guard learnt."""
+    """What the guard learned."""
 
     width: int = 0
     height: int = 0
@@ -130,7 +130,7 @@ def _check_text(kind: bytes, body: bytes, most: int) -> None:
     try:
         size = len(inflater.decompress(rest, most + 1))
     except zlib.error:
-        return  # damaged remarks do no harm: nobody reads them
+        return  # damaged remarks do no harm: no one reads them
     if size > most:
         raise Refusal(CORRUPT, "compressed metadata without end")
 

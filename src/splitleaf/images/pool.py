@@ -44,7 +44,7 @@ class PooledIntake:
         self._waiting: deque[Job] = deque()
         self._waiting_bytes = 0
         self._jobs: set[Job] = set()
-        """All that somebody waits for: waiting, on their way, or between two tries."""
+        """All that someone waits for: waiting, on their way, or between two tries."""
         self._tasks: set[asyncio.Task[None]] = set()
         self._all_ready = asyncio.Event()
         self._failures = 0
@@ -146,7 +146,7 @@ class PooledIntake:
     async def _settle(self, decoder: Decoder) -> None:
         """Blame the image that the child worked on; what was queued behind it is innocent.
 
-        A child that died by itself may have been killed from outside, so its image gets a second child.
+        A child that died on its own may have been killed from outside, so its image gets a second child.
         """
         jobs = list(decoder.pending)
         decoder.pending.clear()

@@ -1,4 +1,4 @@
-"""Pixels -> a JPEG of our own: nothing of the upload's file is in it but what can be seen."""
+"""Pixels -> a new JPEG, which contains nothing of the upload's file except the visible image."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _VP8_START_CODE = b"\x9d\x01\x2a"
 
 @dataclass(slots=True)
 class WebpFacts:
-    """What the guard learnt."""
+    """What the guard learned."""
 
     width: int = 0
     height: int = 0

@@ -16,7 +16,7 @@ _SEED = 20_240_229
 def synthetic_images(spec: InputSpec, count: int) -> NDArray[np.generic]:
     """Return images (n, h, w, c) as the API would hand them over: half noise, half soft shapes.
 
-    Nobody's photos; the same on every machine. Soft shapes are closer to what networks answer in
+    No one's photos; the same on every machine. Soft shapes are closer to what networks answer in
     different ways than noise is.
     """
     rng = np.random.default_rng(_SEED)

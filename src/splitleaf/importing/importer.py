@@ -1,4 +1,4 @@
-"""The journey of a file to a served version: inspect, convert, choose, prove, measure, publish."""
+"""The path of a file to a served version: inspect, convert, choose, prove, measure, publish."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ class Labelling:
     """From `--labels`: never overruled."""
     draft: tuple[str, ...]
     source: Path
-    """Beside it a file of labels may lie."""
+    """Next to it a file of labels may lie."""
     known: tuple[str, ...]
     """The repository's labels, whose spelling others are brought to."""
 
@@ -43,7 +43,7 @@ class Labelling:
         return tuple(one for one in stated if one is not None and one.names and len(one.names) == classes)
 
     def choose(self, classes: int, selection: Selection | None) -> tuple[tuple[str, ...], str]:
-        """Return the labels in the order of the outputs, and who says so. Raises `ImportRefused`."""
+        """Return the labels in the order of the outputs, and their source. Raises `ImportRefused`."""
         stated = self.stated(classes)
         if selection is not None and not self.given:
             return self._of_images(classes, selection, stated), selection.order_origin
@@ -57,7 +57,7 @@ class Labelling:
         if first.origin == "--labels":
             return first.names, first.origin
         names = [canonical(name, self.known) for name in first.names]
-        # As stated where the repository's spelling would name two outputs alike.
+        # As stated where the repository's spelling would give two outputs the same name.
         return (tuple(names) if len(set(names)) == len(names) else first.names), first.origin
 
     def _of_images(self, classes: int, selection: Selection, stated: Sequence[StatedLabels]) -> tuple[str, ...]:

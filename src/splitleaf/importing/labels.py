@@ -23,7 +23,7 @@ _MAX_BYTES: Final = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class StatedLabels:
-    """Labels in the order of the outputs, and who says so."""
+    """Labels in the order of the outputs, and their source."""
 
     names: tuple[str, ...]
     origin: str
@@ -39,7 +39,7 @@ def parse_labels(text: str) -> StatedLabels:
 
 
 def labels_beside(source: Path) -> StatedLabels | None:
-    """Return the labels in a file that lies beside the source, as training tools write them."""
+    """Return the labels in a file that lies next to the source, as training tools write them."""
     for name in (
         "class_indices.json",
         "labels.txt",

@@ -42,7 +42,7 @@ class ImportReport:
     seconds: float = 0.0
 
     def as_json(self) -> str:
-        """Return the report as it is kept beside the artifact."""
+        """Return the report as it is kept next to the artifact."""
         return json.dumps(self.as_record(), indent=2) + "\n"
 
     def as_record(self) -> dict[str, Any]:

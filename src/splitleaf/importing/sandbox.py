@@ -1,4 +1,4 @@
-"""Child processes that look into and convert files of strangers: nothing to read, little to take, no time to lose."""
+"""Child processes that inspect and convert untrusted files, with limits on files, memory and time."""
 
 from __future__ import annotations
 

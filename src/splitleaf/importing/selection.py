@@ -22,7 +22,7 @@ SAMPLE_PER_FOLDER = 12
 FINALISTS = 4
 _VALUES_KEPT = 2
 _SAME = 0.05
-"""Two preprocessings whose paired p-value is above this cannot be told apart."""
+"""Two preprocessings whose paired p-value is above this cannot be distinguished."""
 _SAME_ORDER = 0.01
 
 Order = tuple[int, ...]
@@ -83,7 +83,7 @@ class Declared:
     fixed: PreprocessingDraft
     """What `--preprocessing` states: never overruled."""
     is_stated: bool
-    """Whether anybody stated the base: `model.toml` or `repository.toml`."""
+    """Whether anyone stated the base: `model.toml` or `repository.toml`."""
     labels: tuple[StatedLabels, ...] = field(default=())
     """Most binding first."""
 

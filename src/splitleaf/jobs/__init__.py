@@ -1,1 +1,1 @@
-"""Stage 3: hand-over from the API to the workers: queue, results, messages."""
+"""Stage 3: transfer from the API to the workers: queue, results, messages."""

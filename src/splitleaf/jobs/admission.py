@@ -1,7 +1,7 @@
 """What one process knows of the room in the queue: what would be refused is refused before any work is put into it.
 
 The queue decides; here its last words are remembered, carried forward by the rate at which room becomes free. Each
-answer to a submit brings them up to date, so that nobody has to ask.
+answer to a submit brings them up to date, so that no one has to ask.
 """
 
 from __future__ import annotations

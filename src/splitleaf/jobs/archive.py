@@ -26,7 +26,7 @@ class SavedLetter:
 
 
 class WorkArchive(Protocol):
-    """Reads work out of a broker that goes on working, and puts it into another one.
+    """Reads work out of a broker that continues working, and puts it into another one.
 
     Work moves on while it is read: from waiting to final, from final to recorded. Who reads in that order misses
     nothing, and may read something twice; every task and every final state has an id by which that shows.

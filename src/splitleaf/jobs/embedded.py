@@ -1,4 +1,4 @@
-"""A Valkey or Redis server of our own, for the one-command start: found, started, kept alive, stopped."""
+"""An embedded Valkey or Redis server for the one-command start: found, started, kept alive, stopped."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class EmbeddedBroker:
 
     @property
     def pid(self) -> int:
-        """The server's process id at present."""
+        """The server's process id currently."""
         if self._process is None:
             raise DependencyDown("The embedded broker is not running.")
         return self._process.pid
@@ -97,7 +97,7 @@ class EmbeddedBroker:
             shutil.rmtree(self._socket_folder, ignore_errors=True)
 
     async def _take_lock(self) -> None:
-        """Two servers on the same files would ruin them. The server inherits the lock, and so outlives nobody."""
+        """Two servers on the same files would ruin them. The server inherits the lock, and so outlives no one."""
         self._lock = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         loop = asyncio.get_running_loop()
         give_up_at = loop.time() + _LOCK_WITHIN_S

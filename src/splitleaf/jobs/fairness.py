@@ -11,7 +11,7 @@ _SHADOW_EVERY = 20
 
 
 class Rotation:
-    """Versions take turns; priorities go first by rank, but none waits for ever.
+    """Versions take turns; priorities go first by rank, but none waits forever.
 
     Of 20 looks, shadow work comes first in one and batch work in three or four, so that each gets at least
     that share of a busy worker.

@@ -20,7 +20,7 @@ class QueueLimits:
     shadow_share: float = 0.5
     """Shadow work may use this share of each bound, so that it is shed first."""
     lease_ms: int = 5_000
-    """A worker that is silent for this long loses its tasks to others."""
+    """A worker that does not respond for this long loses its tasks to others."""
     max_deliveries: int = 3
     """Deaths on one task after which it is set aside as a dead letter."""
     result_ttl_s: int = 3_600
@@ -34,7 +34,7 @@ class QueueLimits:
     worker_silence_ms: int = 10_000
     """A worker that has not taken or finished anything for this long is not counted as working."""
     replicas: int = 0
-    """Replicas of the broker that must have a task or a final state before anybody is told of it."""
+    """Replicas of the broker that must have a task or a final state before anyone is told of it."""
     timeout_s: float = 0.9
     """The broker must answer an API process within this time."""
     worker_timeout_s: float = 5.0

@@ -46,7 +46,7 @@ class UnreadableMessage(SplitleafError):
 
 
 class MalformedMessage(UnreadableMessage):
-    """A message in the broker is of no release: whoever wrote it, waiting for another reader is in vain."""
+    """A message in the broker is of no release, so waiting for another reader is in vain."""
 
 
 @contextmanager
@@ -170,7 +170,7 @@ def _classification_table(classification: Classification) -> list[Any]:
 
 
 def _remarks_table(classification: Classification) -> dict[str, Any]:
-    """Return what a version may say beside its labels; readers of older releases overlook these keys."""
+    """Return what a version may say next to its labels; readers of older releases overlook these keys."""
     table: dict[str, Any] = {}
     if not classification.is_familiar:
         table["n"] = True

@@ -1,6 +1,6 @@
 """The ports of the queue: what the API and the workers may ask of it.
 
-One stream for each (version, priority). A task is accepted once, is done by whoever holds its lease,
+One stream for each (version, priority). A task is accepted once, is done by the worker that holds its lease,
 and reaches exactly one final state, which never changes. Every final state also enters the outcome
 feed, so that the recorder can write it down once.
 """
@@ -44,7 +44,7 @@ class TaskContext:
     flags: tuple[str, ...] = ()
     """Remarks of the intake, such as `low_information`."""
     trace: str = ""
-    """The span that submitted it, as a `traceparent` (W3C Trace Context); empty: nobody traces."""
+    """The span that submitted it, as a `traceparent` (W3C Trace Context); empty: no one traces."""
     origin: str = ""
     """How the image came, one of `core.prediction.Origin`; empty: it was not said."""
     fingerprint: str = ""
@@ -198,7 +198,7 @@ class Recovery:
     dead_lettered: int = 0
     expired: int = 0
     handed_back: int = 0
-    """Tasks whose lease ran out, and which `take` now hands out one at a time and before all others."""
+    """Tasks whose lease ran out, and which `take` now leases one at a time and before all others."""
 
 
 class JobConsumer(Protocol):
@@ -230,7 +230,7 @@ class JobConsumer(Protocol):
     async def recover(self, caps: Mapping[str, int]) -> Recovery:
         """Hand tasks whose lease ran out back to `take`; dead-letter those that were delivered too often.
 
-        Looks after every version, also those that no worker serves at present.
+        Looks after every version, also those that no worker serves currently.
         """
         ...
 

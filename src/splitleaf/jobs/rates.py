@@ -43,8 +43,8 @@ class RateLimiter(Protocol):
     """Counts for all processes together."""
 
     async def charge(self, rate: Rate, client: str) -> Standing:
-        """Count a request of whoever is counted as one client, unless it has none left.
+        """Count a request of one client, unless it has none left.
 
-        Raises `DependencyDown` or `Overloaded` when nobody can count.
+        Raises `DependencyDown` or `Overloaded` when no one can count.
         """
         ...

@@ -71,7 +71,7 @@ def choose_server(folder: Path) -> ServerProgram:
 
 
 def writer_of(folder: Path) -> Release | None:
-    """Return who wrote the folder: by its note, else (folders of older releases) by its snapshot; None: nobody yet."""
+    """Return who wrote the folder: by its note, else (folders of older releases) by its snapshot; None: no one yet."""
     try:
         found = _NOTED.match((folder / NOTE).read_text(encoding="ascii"))
     except (OSError, ValueError):

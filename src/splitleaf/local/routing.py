@@ -37,13 +37,13 @@ def roll_back_alias(here: LocalInstallation, alias: str, reason: str) -> AliasCh
 
 
 def find_split(here: LocalInstallation) -> RoutingRevision | None:
-    """Return the split in force; None without one."""
+    """Return the active split; None without one."""
     routing = load_routing(here.store, _default(here, CHAMPION))
     return here.store.routing() if routing.split else None
 
 
 def set_split(here: LocalInstallation, percentages: Mapping[str, float], reason: str) -> RoutingRevision:
-    """Put a split between imported versions in force."""
+    """Activate a split between imported versions."""
     here.require_imported(*percentages)
     return flow.set_split(here.store, percentages, here.imported(), here.actor, reason, here.clock)
 

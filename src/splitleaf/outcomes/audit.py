@@ -18,7 +18,7 @@ def of_alias(change: AliasChange) -> AuditEntry:
 
 
 def of_split(before: RoutingRevision | None, after: RoutingRevision) -> AuditEntry:
-    """Return the entry of a split that was put in force, or ended."""
+    """Return the entry of a split that was put active, or ended."""
     action = "split" if after.shares else "end_split"
     return entry_of(after.actor, action, "routing", after.reason, _shares(before), _shares(after), after.created_ms)
 

@@ -1,4 +1,4 @@
-"""The facts that are kept for ever. Append-only; nothing here is ever updated."""
+"""The facts that are kept forever. Append-only; nothing here is ever updated."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Outcome:
     """Digest of an upload that came with an `Idempotency-Key`; empty without a key, and of older records."""
     schema: int = SCHEMA
     number: int = field(default=0, compare=False)
-    """Place in the order of recording, given by the store; a reader that follows goes by it."""
+    """Place in the order of recording, given by the store and used by readers that follow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class FeedbackSource(StrEnum):
     AUDIT = "audit"
     IMPORT = "import"
     ADJUDICATION = "adjudication"
-    """Somebody decided between labels that contradict each other."""
+    """Someone decided between labels that contradict each other."""
 
 
 class Verdict(StrEnum):
@@ -95,7 +95,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What somebody said of a prediction. A later one of the same source and author supersedes the earlier."""
+    """What someone said of a prediction. A later one of the same source and author supersedes the earlier."""
 
     feedback_id: str
     prediction_id: str
@@ -105,7 +105,7 @@ class Feedback:
     correct: bool | None
     label: str | None
     sampling_probability: float | None
-    """With which the image was drawn for labelling; None: nobody drew it."""
+    """With which the image was drawn for labelling; None: no one drew it."""
     created_ms: int
     verdict: Verdict = Verdict.ANSWER
     supersedes: str = ""
@@ -127,7 +127,7 @@ class AliasChange:
 
 @dataclass(frozen=True, slots=True)
 class RoutingRevision:
-    """A period with fixed shares. The newest row is in force; an empty `shares` means: the alias answers."""
+    """A period with fixed shares. The newest row is active; an empty `shares` means: the alias answers."""
 
     revision: int
     salt: str
@@ -142,7 +142,7 @@ class RoutingRevision:
 
 @dataclass(frozen=True, slots=True)
 class TrafficCount:
-    """How many predictions of one period ended alike."""
+    """How many predictions of one period ended in the same state."""
 
     period: int
     """From 0, counted from the moment that was asked about."""

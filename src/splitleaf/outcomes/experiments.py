@@ -34,7 +34,7 @@ class ExperimentRecord:
     held: tuple[tuple[int, int], ...] = ()
     """Ranges [start, stop) of the layer's slots that are kept for it while it is open."""
     revision: int = 0
-    """The revision in force; 0 before the start."""
+    """The revision active; 0 before the start."""
     stage: int = 0
     """The stage of the ramp, from 0."""
     started_ms: int | None = None
@@ -177,7 +177,7 @@ class ExperimentStore(Protocol):
     def experiment(self, key: str) -> ExperimentRecord | None: ...
 
     def running_experiments(self) -> Sequence[tuple[ExperimentRecord, RevisionRecord]]:
-        """Return those that run with the revision in force, the one that started first in front."""
+        """Return those that run with the active revision, the one that started first in front."""
         ...
 
     def experiment_revisions(self, key: str) -> Sequence[RevisionRecord]:

@@ -57,7 +57,7 @@ class Exposures:
     is_fallback: Bools
     """Another version than the assigned one was to answer."""
     is_failed: Bools
-    """The assigned version did not answer: nobody did in time, or another one had to."""
+    """The assigned version did not answer: no one did in time, or another one had to."""
     is_unsure: Bools
     """The answer was that the version is not sure."""
     created_ms: Ints
@@ -139,7 +139,7 @@ def _columns(chunk: Sequence[Row], kinds: _Names) -> list[NDArray[Any]]:
 
 
 def _hashes(column: Sequence[str]) -> Ints:
-    """Return 64 bits for each text: of a million different ones, two are alike in one run of thirty million."""
+    """Return 64 bits for each text: of a million different ones, two are equal in one run of thirty million."""
     return np.fromiter(map(hash, column), np.int64, len(column))
 
 

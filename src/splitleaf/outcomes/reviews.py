@@ -28,7 +28,7 @@ class TurnKind(StrEnum):
     SKIPPED = "skipped"
     """This expert does not want it."""
     GONE = "gone"
-    """Its image is no longer kept: nobody can label it."""
+    """Its image is no longer kept: no one can label it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class ReviewItem:
     """Empty: the prediction belongs to none."""
     reason: ReviewReason
     sampling_probability: float | None
-    """Of an audit's item: the share in force when it was drawn."""
+    """Of an audit's item: the active share when it was drawn."""
     place: int
     """Items of a reason are given out in this order, lowest first."""
     created_ms: int
@@ -49,7 +49,7 @@ class ReviewItem:
 
 @dataclass(frozen=True, slots=True)
 class ReviewTurn:
-    """What became of an item in an expert's hands, short of a label. The newest row of an expert counts."""
+    """What happened to an item that an expert held, other than a label. The newest row of an expert counts."""
 
     prediction_id: str
     expert: str
@@ -125,7 +125,7 @@ class ReviewStore(Protocol):
     def enrol(self, items: Sequence[ReviewItem], *, expected: int, reached: int, now_ms: int) -> int:
         """Append the items that are not there yet and move the progress on; return how many are new.
 
-        Raises `Conflict` when the progress is not `expected`: somebody else did the same at the same moment.
+        Raises `Conflict` when the progress is not `expected`: someone else did the same at the same moment.
         """
         ...
 

@@ -35,7 +35,7 @@ class OutcomeStore(ExperimentStore, KeyStore, ReviewStore, TruthStore, Protocol)
     def outcomes_after(self, number: int, limit: int) -> Sequence[Outcome]:
         """Return outcomes in the order of recording, for exports and reports.
 
-        Who goes on from the last one's number each time misses none and sees none twice, also while others are
+        Who continues from the last one's number each time misses none and sees none twice, also while others are
         recorded: an outcome never appears behind one that was there before.
         """
         ...
@@ -49,7 +49,7 @@ class OutcomeStore(ExperimentStore, KeyStore, ReviewStore, TruthStore, Protocol)
         ...
 
     def count_by_status(self) -> dict[str, int]:
-        """Count the predictions whose answers were shown; shadows are no predictions of anybody's."""
+        """Count the predictions whose answers were shown; shadows are no predictions of anyone's."""
         ...
 
     def count_since(self, created_ms: int) -> int:
@@ -92,12 +92,12 @@ class OutcomeStore(ExperimentStore, KeyStore, ReviewStore, TruthStore, Protocol)
     def set_routing(self, revision: RoutingRevision) -> None:
         """Append a revision; raises `Conflict` unless its number is the present one's plus one.
 
-        A split cannot be put in force while an experiment is open: `Conflict` (`experiments_running`).
+        A split cannot be put active while an experiment is open: `Conflict` (`experiments_running`).
         """
         ...
 
     def routing(self) -> RoutingRevision | None:
-        """Return the revision in force."""
+        """Return the active revision."""
         ...
 
     def routing_history(self) -> Sequence[RoutingRevision]:

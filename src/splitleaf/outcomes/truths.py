@@ -16,15 +16,15 @@ PRECEDENCE: Final = (
     FeedbackSource.USER,
 )
 """Whose word counts where several spoke. A decision between them comes first. An expert who chose to look at this
-image once more comes before the routine of the audit; both come before a file whose making nobody here saw; and what
+image once more comes before the routine of the audit; both come before a file whose making no one here saw; and what
 users say comes last, because who answers depends on whether the answer was right."""
 ASKED: Final = frozenset(PRECEDENCE) - {FeedbackSource.USER}
-"""Labels that somebody asked for: what accuracy rests on."""
+"""Labels that someone asked for: what accuracy rests on."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledOutcome:
-    """What one version said of an image, beside what the image shows."""
+    """What one version said of an image, next to what the image shows."""
 
     image_id: str
     """The prediction whose image it is: of a primary its own id, of a shadow its primary's."""
@@ -48,7 +48,7 @@ class LabelledOutcome:
     sampling_probability: float | None
     """With which the image was drawn; None: it was not, and must not count towards the level of the accuracy."""
     is_contested: bool
-    """Standing labels of the sources asked differ, of whichever author or source, and nobody has decided."""
+    """Standing labels of the sources asked differ, of whichever author or source, and no one has decided."""
 
 
 @dataclass(frozen=True, slots=True)

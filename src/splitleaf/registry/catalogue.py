@@ -21,7 +21,7 @@ State = Literal["imported", "bare", "failed"]
 
 @dataclass(frozen=True, slots=True)
 class VersionFolder:
-    """A version's folder as it is now."""
+    """The current state of a version's folder."""
 
     version: str
     folder: Path

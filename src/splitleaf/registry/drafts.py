@@ -71,7 +71,7 @@ class RepositoryDefaults(Table):
     preprocessing: PreprocessingDraft = PreprocessingDraft()
     decision: Decision = Decision()
     aliases: dict[str, Annotated[str, Field(pattern=VERSION_PATTERN)]] = Field(default_factory=dict)
-    """Where movable names point until somebody moves them."""
+    """Where movable names point until someone moves them."""
 
     @model_validator(mode="after")
     def _labels_are_distinct(self) -> RepositoryDefaults:

@@ -67,7 +67,7 @@ class Decision(Table):
     """Images further than this from the reference images are unfamiliar; None: the version cannot tell."""
     other_label: str | None = None
     """The output that stands for everything that is none of the conditions; an image that it wins is unfamiliar, and
-    nobody is shown it as an answer. None: the version has no such output."""
+    no one is shown it as an answer. None: the version has no such output."""
 
 
 class Batching(Table):

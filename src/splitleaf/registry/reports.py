@@ -1,4 +1,4 @@
-"""What an import found out about a version, kept beside its artifact."""
+"""What an import found out about a version, kept next to its artifact."""
 
 from __future__ import annotations
 

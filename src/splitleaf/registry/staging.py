@@ -1,7 +1,7 @@
 """Putting a version's files in their place so that no reader ever sees half of them.
 
 Everything is written into `models/.import-XXXX/` first. A new version then appears by one rename of its
-whole folder. Where the folder exists already, the artifact's folder moves in under a name that nobody
+whole folder. Where the folder exists already, the artifact's folder moves in under a name that no one
 reads yet, and the rename of `model.toml` is the moment from which it counts.
 """
 
@@ -41,7 +41,7 @@ def artifact_folder_name(folder: Path, digest: str) -> str:
 def publish(staged: Path, folder: Path) -> None:
     """Make the version in `staged` (sources, one artifact folder, manifest) the one in `folder`.
 
-    Files of `folder` that are not replaced stay. Raises `Conflict` when somebody else made it meanwhile.
+    Files of `folder` that are not replaced stay. Raises `Conflict` when someone else made it meanwhile.
     """
     _flush(staged)
     if not folder.exists():

@@ -23,9 +23,9 @@ class Habits:
     """How visitors behave."""
 
     happy_share: float = 0.2
-    """Of those who got a right answer, how many say so."""
+    """Of the visitors with a right answer, how many confirm it."""
     angry_share: float = 0.6
-    """Of those who got a wrong answer, how many say so: feedback is biased, as in life."""
+    """Of the visitors with a wrong answer, how many report it. Feedback is biased, as in production."""
     returning_share: float = 0.2
     """Of the images, how many are brought by who brought the one before."""
 

@@ -34,7 +34,7 @@ LOOK_EVERY_S: Final = 1.0
 AFTERWARDS: Final = 200
 """Images that come after a rollback or a promotion, to show who answers them."""
 OBEYED_WITHIN_S: Final = 1.0
-"""API processes ask for what is in force twice a second."""
+"""API processes ask for what is active twice a second."""
 RECORDED_WITHIN_S: Final = 30.0
 SETTINGS: Final = MappingProxyType({"SPLITLEAF_RETENTION__ENABLED": "true", "SPLITLEAF_REVIEW__AUDIT_SHARE": "0.05"})
 """An expert needs to be shown the images, and a short run needs a larger audit than a long one."""
@@ -45,17 +45,17 @@ _WHY: Final = "a simulation"
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What whoever runs it chooses."""
+    """The choices of the user who runs it."""
 
     scenario: Scenario
     seed: int = 1
     images: int | None = None
-    """At most so many; the scenario's own number unless given."""
+    """At most this many. Default: the number of the scenario."""
     clients: int = 16
     folder: Path | None = None
     """Where versions, database and logs are left; without it, they are thrown away."""
     field: FieldTest | None = None
-    """Real versions and photos in place of made ones; only for what an expert judges."""
+    """Real versions and photos instead of made ones; only for what an expert judges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ class _Run:
         """Do what the report advises, and see who answers from then on; return the visits that came."""
         statement = current_report(admin, KEY)["statement"]
         if statement["verdict"] != "better":
-            self._say(f"nobody is promoted: {statement['headline']}")
+            self._say(f"no one is promoted: {statement['headline']}")
             return []
         self._say(f"{statement['headline']} It is stopped and promoted")
         for step, more in (("stop", {}), ("promote", {"variant": statement["arm"]})):
@@ -173,7 +173,7 @@ class _Run:
     def _after_rollback(self, crowd: Crowd, stop: asyncio.Event) -> None:
         if self._ended_at is None:
             self._ended_at = len(crowd.visits)
-            self._say("rolled back by itself; some more visitors come")
+            self._say("rolled back automatically; some more visitors come")
         elif len(crowd.visits) >= self._ended_at + AFTERWARDS:
             stop.set()
 
@@ -204,7 +204,7 @@ async def _label(expert: Expert, crowd: Crowd) -> None:
 
 
 def _wait_for_leader(admin: httpx.Client) -> None:
-    """Begin when somebody watches: what comes before would go unguarded for a moment."""
+    """Begin when someone watches: what comes before would go unguarded for a moment."""
     deadline = time.monotonic() + READY_WITHIN_S
     while time.monotonic() < deadline:
         with suppress(httpx.HTTPError):

@@ -1,4 +1,4 @@
-"""What a simulated experiment came to: what visitors saw, beside what the system recorded."""
+"""What a simulated experiment came to: what visitors saw, next to what the system recorded."""
 
 from __future__ import annotations
 

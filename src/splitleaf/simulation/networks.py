@@ -142,7 +142,7 @@ def _add_errors(graph: Graph) -> str:
 
 
 def _add_delay(graph: Graph) -> str:
-    """Add a loop of large products whose result nobody needs, but which must be computed."""
+    """Add a loop of large products whose result no one needs, but which must be computed."""
     is_dark = _add_dark(graph)
     square = (_SLOW_SIDE, _SLOW_SIDE)
     constants: Constants = {

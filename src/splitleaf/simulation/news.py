@@ -14,7 +14,7 @@ from splitleaf.experiments.watch import ExperimentWatch, GuardrailWatch
 
 _WATCH: Final[TypeAdapter[ExperimentWatch]] = TypeAdapter(ExperimentWatch)
 _OPEN: Final = frozenset({"running", "paused"})
-_OVER: Final = "rolled back: everybody is answered by the champion again"
+_OVER: Final = "rolled back: everyone is answered by the champion again"
 
 
 def state_of(admin: httpx.Client, key: str) -> str:

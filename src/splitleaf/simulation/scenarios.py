@@ -32,7 +32,7 @@ class Scenario:
     darkness: float = 0.0
     """How much light the images lose from the first to the last: 0 to 1."""
     has_expert: bool = False
-    """Whether somebody labels what the review queue gives out."""
+    """Whether someone labels what the review queue gives out."""
     promotes: bool = False
     """Whether a winner is promoted in the end."""
 
@@ -100,7 +100,7 @@ _SCENARIOS: Final = (
     ),
     Scenario(
         "wrong",
-        "v2 has its labels mixed up, and visitors say so",
+        "v2 has its labels mixed up, and visitors report it",
         Fault.WRONG,
         10_000,
         _live({"metric": "feedback_accuracy"}),

@@ -71,7 +71,7 @@ def running_system(models: Path, data: Path, **settings: str) -> Iterator[System
 
 
 def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
-    """Leave out all settings of whoever simulates: their database and broker are not for this."""
+    """Ignore all settings of the user: the simulation must not use their database and broker."""
     return {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | dict(settings)
 
 

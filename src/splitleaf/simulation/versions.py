@@ -1,4 +1,4 @@
-"""A repository of two versions, made on the spot and imported as anybody's would be."""
+"""A repository of two versions, made on the spot and imported as anyone's would be."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ CANDIDATE: Final = "v2"
 LESSONS: Final = 500
 """Leaves that the versions learn from."""
 _TRAINING_SEED: Final = 20_240_301
-"""Nobody who visits brings one of these leaves."""
+"""No one who visits brings one of these leaves."""
 
 
 def make_repository(models: Path, fault: Fault = Fault.NONE) -> None:
-    """Write v1, which goes by colour, and v2, which sees through the light, with its fault."""
+    """Write v1, which uses colour, and v2, which compensates for the light, with its fault."""
     models.mkdir(parents=True, exist_ok=True)
     lines = ["schema = 1", "[aliases]", f'champion = "{CONTROL}"', ""]
     (models / "repository.toml").write_text("\n".join(lines), encoding="utf-8")

@@ -3,8 +3,8 @@
 If the arms do not differ, a unit's arm says nothing about its outcome: given the outcome, it is the candidate's with
 just the chance of its assignment, whatever the success rate is at that moment. So neither drift nor ramps can break it.
 The bet is the one of `eprocess` (arXiv 2106.02693), with two changes that make it need as few outcomes as a sequence
-that knows the variance. The rate of both arms together is learnt from all outcomes before; and by how much the odds
-differ is not learnt but mixed over, log odds ratios as of a standard normal distribution (Robbins' mixture).
+that knows the variance. The rate of both arms together is learned from all outcomes before; and by how much the odds
+differ is not learned but mixed over, log odds ratios as of a standard normal distribution (Robbins' mixture).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _WEIGHTS: Final = _STEPS * np.exp(-(_STEPS**2) / 2) / (_STEPS * np.exp(-(_STEPS*
 _PRIOR: Final = 0.5
 """Pseudo-successes and -failures of both arms together."""
 _GROWTH: Final = 1.03
-"""The rate is learnt anew each time that the outcomes have become so many times more."""
+"""The rate is learned again each time that the outcomes have become so many times more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Evidence:
     def either(self) -> Floats:
         """That the rates differ: of the two, the one that is further, at half its stake.
 
-        So each side by itself errs in at most half of alpha.
+        So each side on its own errs in at most half of alpha.
         """
         further: Floats = np.maximum(self.higher, self.lower) - np.log(2)
         return further
@@ -73,7 +73,7 @@ def weigh_assignment(is_candidate: ArrayLike, successes: ArrayLike, candidate_sh
 
 
 def _starts(shares: Floats) -> Ints:
-    """Return where the rate is learnt anew, and wherever the share changes."""
+    """Return where the rate is learned again, and wherever the share changes."""
     places, most = [0], len(shares)
     while places[-1] < most:
         places.append(max(places[-1] + 1, round(places[-1] * _GROWTH)))

@@ -26,9 +26,9 @@ from splitleaf.statistics.sequences import (
 )
 
 _NEAREST: Final = 1e-9
-"""What stands for "just beside zero"."""
+"""What stands for "just next to zero"."""
 MOST_GROWTH: Final = 1_000.0
-"""Beyond a thousand times today's data, "how many more?" has no answer that anybody could use."""
+"""Beyond a thousand times today's data, "how many more?" has no answer that anyone could use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Where both say the same they are right or wrong together, so |difference of accuracies| <= share of items on which they
 say different things. That share is bounded from above by a beta-binomial mixture (see `proportions`), exactly and at
 all looks together. The bound and the labels' interval are both used: each takes its part of alpha (G. Boole's
-inequality), and the evidence is weighted likewise, which keeps it an e-value.
+inequality), and the evidence is weighted in the same way, which keeps it an e-value.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from splitleaf.statistics.records import Difference, Interval
 from splitleaf.statistics.special import normal_quantile
 
 _MOST: Final = 1e15
-"""Items that nobody counts; beyond it a float could not tell two neighbours apart."""
+"""Items that no one counts; beyond it a float could not tell two neighbours apart."""
 UNLABELLED_PART: Final = 0.1
 """Of alpha, for the bound. It costs the labels 2 % more; a half would cost them 16 % and save the bound a fifth."""
 
@@ -40,7 +40,7 @@ class Disagreements:
     def of_units(cls, items: ArrayLike, different: ArrayLike) -> Disagreements:
         """Count by unit, both (units,).
 
-        How much the items of one unit resemble each other is learnt from the units that have disagreements. While
+        How much the items of one unit resemble each other is learned from the units that have disagreements. While
         there are fewer than `LEAST_DISCORDANT` of those, all items of a unit count as one.
         """
         sizes, apart = np.asarray(items, dtype=np.float64), np.asarray(different, dtype=np.float64)
@@ -61,7 +61,7 @@ def compare_answers(
 ) -> Difference:
     """Return the difference in accuracy by labels and by disagreement, whichever is narrower.
 
-    It is enough once the labels are, or the disagreements by themselves leave no room for `margin`.
+    It is enough once the labels are, or the disagreements on their own leave no room for `margin`.
     """
     labelled = compare_paired(counts, planned_items, (1 - UNLABELLED_PART) * alpha)
     most = disagreements.most(UNLABELLED_PART * alpha)

@@ -74,7 +74,7 @@ def log_path(is_candidate: ArrayLike, successes: ArrayLike, candidate_share: Arr
         raise ValueError("a share of the candidate must lie between 0 and 1")
     control = _rates(~arms & right, ~arms & ~right, start.control_successes, start.control_failures)
     candidate = _rates(arms & right, arms & ~right, start.candidate_successes, start.candidate_failures)
-    # Failures are reckoned by themselves: 1 - success rate would lose them all when they are rare.
+    # Failures are computed on their own: 1 - success rate would lose them all when they are rare.
     of_outcome = [np.where(right, *rates) for rates in (control, candidate)]
     null = (1 - share) * of_outcome[0] + share * of_outcome[1]
     gains = np.log(np.where(arms, of_outcome[1], of_outcome[0]) / null)

@@ -22,11 +22,11 @@ class Sample:
     overlap: float
     """What units that were seen in several revisions add to the variance of the score.
 
-    A person who returns is as right or wrong as before: without this term a ramp would count the same luck anew in
+    A person who returns is as right or wrong as before: without this term a ramp would count the same luck again in
     every stage.
     """
     overlaps: tuple[float, float] = (0.0, 0.0)
-    """Likewise for the score of each arm by itself."""
+    """In the same way for the score of each arm on its own."""
 
 
 @dataclass(frozen=True, slots=True)

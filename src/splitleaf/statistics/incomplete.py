@@ -1,6 +1,6 @@
 """Regularised incomplete gamma and beta functions: logarithms of both tails.
 
-The smaller tail is reckoned itself, so that it keeps its digits however small it is. Section numbers are those of the
+The smaller tail is computed itself, so that it keeps its digits however small it is. Section numbers are those of the
 NIST Digital Library of Mathematical Functions (DLMF). The number of terms grows with the square root of the parameters.
 """
 

@@ -69,8 +69,8 @@ def win_share(counts: PairedCounts, alpha: float = 0.05) -> Estimate:
 def pairs_design_effect(net: ArrayLike, discordant: ArrayLike) -> float:
     """Return the variance of the units' wins less losses over what it were if no two images were of one unit.
 
-    Both arguments (units,). At least 1: a unit whose wins and losses cancel out does not make the others surer. From
-    few units it cannot be learnt: while fewer than `LEAST_DISCORDANT` have any, each tells as much as one image.
+    Both arguments (units,). At least 1: a unit with as many wins as losses does not make the others surer. From
+    few units it cannot be learned: while fewer than `LEAST_DISCORDANT` have any, each tells as much as one image.
     """
     images = np.asarray(discordant, dtype=np.float64)
     total, units = float(images.sum()), int(np.count_nonzero(images))

@@ -53,7 +53,7 @@ def estimate_rate(successes: float, failures: float, alpha: float = 0.05, prior:
 def bound_rate_above(successes: float, failures: float, alpha: float = 0.05) -> float:
     """Return the rate above which all have been refuted, at all looks together; 1 while there are no outcomes.
 
-    For rare successes: the mixture is over small rates, where it needs a fifth fewer outcomes than over all alike.
+    For rare successes: the mixture is over small rates, where it needs a fifth fewer outcomes than over all rates.
     """
     if successes + failures <= 0:
         return 1.0

@@ -94,7 +94,7 @@ def mixture_width(planned: float, alpha: float) -> float:
 
 
 def bound(variance: Floats | float, rho: float, alpha: float) -> Floats:
-    """Return what |S - its drift| stays below for ever, with probability 1 - alpha."""
+    """Return what |S - its drift| stays below forever, with probability 1 - alpha."""
     return np.sqrt((variance + rho) * (np.log((variance + rho) / rho) - 2 * math.log(alpha)))
 
 
@@ -142,7 +142,7 @@ def estimate_mean(arm: ArmTotals, planned_units: float, alpha: float = 0.05) -> 
     """Return the mean of one arm in one stratum, clustered by unit, with its confidence sequence.
 
     Until there are enough successes and failures the interval is [0, 1]. Raises ValueError for several strata:
-    a mean over periods with different traffic is nobody's accuracy.
+    a mean over periods with different traffic is no one's accuracy.
     """
     if arm.units.shape != (1,):
         raise ValueError("a mean is estimated in one stratum")

@@ -129,7 +129,7 @@ class WorkTraces:
 
 
 def _span_context(traceparent: str) -> SpanContext | None:
-    """Return where a request's trace goes on; None where it is not traced."""
+    """Return where a request's trace continues; None where it is not traced."""
     if not traceparent:
         return None
     found = trace.get_current_span(_PROPAGATOR.extract({"traceparent": traceparent})).get_span_context()

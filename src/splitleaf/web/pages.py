@@ -78,8 +78,8 @@ class PageAssets:
     """The files of a page, read once, under one fingerprint.
 
     The rendered index refers to `static/<fingerprint>/...`. Modules and style sheets name each
-    other by relative paths, so one prefix renews all of them together, and each may be cached for
-    ever. The same files answer without the prefix too, for a server that knows nothing of it.
+    other by relative paths, so one prefix renews all of them together, and each may be cached
+    forever. The same files are also served without the prefix, for a server that does not know it.
     """
 
     def __init__(self, *folders: Path, root: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The loop of a worker: take -> classify -> finish, with leases kept alive beside it."""
+"""The loop of a worker: take -> classify -> finish, with leases kept alive next to it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class LoopOptions:
 
 @dataclass(frozen=True, slots=True)
 class BatchFacts:
-    """A batch whose results were handed in."""
+    """A batch whose results were submitted."""
 
     completions: Sequence[Completion]
     visible: int
@@ -203,11 +203,11 @@ class WorkerLoop:
         try:
             return classify_batch(batch.claims, classifier)
         finally:
-            # The watchdog is for networks, not for a broker that is away while the results are handed in.
+            # The watchdog is for networks, not for a broker that is away while the results are submitted.
             batch.started_at = None
 
     async def _finish(self, batch: _Batch, completions: Sequence[Completion]) -> None:
-        """Hand in the results; through an outage of the broker, try again for as long as they may count."""
+        """Submit the results. During an outage of the broker, try again for as long as they may count."""
         give_up_at = self._clock.monotonic() + self._options.batch_timeout_s
         while True:
             try:
@@ -239,7 +239,7 @@ class WorkerLoop:
         )
 
     async def _regularly(self, action: Callable[[], Awaitable[None]]) -> None:
-        """Do this three times a lease, for ever: whatever goes wrong once must not be the last time."""
+        """Do this three times a lease, forever: whatever goes wrong once must not be the last time."""
         while True:
             await asyncio.sleep(self._options.lease_ms / 3000)
             try:
@@ -250,7 +250,7 @@ class WorkerLoop:
                 log.exception("leases_not_looked_after")
 
     async def _keep_leases(self) -> None:
-        """Renew the leases of all claims in hand. Beside the computation, so that it cannot be held up by it.
+        """Renew the leases of all claims in hand. Next to the computation, so that it cannot be held up by it.
 
         A lease outlives a network that hangs, so a batch that takes far too long ends the process: its
         tasks go to another worker, and after too many deaths to the dead letters.
@@ -264,7 +264,7 @@ class WorkerLoop:
             await self._consumer.heartbeat(claims)
 
     async def _look_after_queue(self) -> None:
-        """Hand back what workers that died held, for `take` to give out one by one; end what is past its time."""
+        """Return what workers that died held, for `take` to give out one by one; end what is past its time."""
         if self._stopping.is_set() or not (caps := self._caps()):
             return
         recovery = await self._consumer.recover(caps)

@@ -36,7 +36,7 @@ class VersionPool:
 
     A version is swapped by one assignment, so a batch that has started keeps the classifier it started
     with, which is freed with its last batch. One that fails to load is shown as failed; where an older
-    state of it serves already, that goes on serving.
+    state of it serves already, that continues serving.
     """
 
     def __init__(self, scan: Callable[[], Sequence[VersionFolder]], load: Callable[[Path], Classifier]) -> None:

@@ -69,7 +69,7 @@ class Report(Part):
     newest_outcome: int
     """The `number` of the last outcome that is in it; 0: there is none."""
     newest_label: int
-    """Likewise of what was said about answers."""
+    """In the same way of what was said about answers."""
     experiment: Subject
     arms: list[Arm]
     """Control first."""

@@ -1,4 +1,4 @@
-"""The versions' answers beside each other, and beside the truth."""
+"""The versions' answers next to each other, and next to the truth."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Tradeoff(Part):
     arm: str
     version: str
     part: LatencyPart
-    """Of the latency: `total`, or `inference` where a shadow is among the arms: it waits behind everybody."""
+    """Of the latency: `total`, or `inference` where a shadow is among the arms: it waits behind everyone."""
     latency_ms: Measured | None
     """Median."""
     accuracy: Measured | None

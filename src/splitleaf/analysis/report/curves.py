@@ -94,7 +94,7 @@ class Segment(Part):
 
 
 class DriftWindow(Part):
-    """A stretch of the traffic beside the first stretch."""
+    """A stretch of the traffic next to the first stretch."""
 
     measure: Literal["answers", "confidence"]
     start_ms: int

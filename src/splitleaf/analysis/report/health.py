@@ -24,7 +24,7 @@ class Check(Part):
 
 
 class SplitCount(Part):
-    """Units of one arm in one revision beside what the shares ask for."""
+    """Units of one arm in one revision next to what the shares ask for."""
 
     revision: int
     arm: str
@@ -54,6 +54,6 @@ class Health(Part):
     crossover_units: int
     """Units that were seen in more than one arm of the same revision, or went from a candidate back to control."""
     missing_shadows: int
-    """Shadow results that the sampling asks for and nobody recorded; most were shed under load."""
+    """Shadow results that the sampling asks for and no one recorded; most were shed under load."""
     set_aside: int
     """Outcomes that could not be recorded and wait for a person."""

@@ -49,7 +49,7 @@ class Metric(Part):
     better: Literal["higher", "lower"]
     is_primary: bool
     method: str
-    """How it was reckoned, in a few words."""
+    """How it was computed, in a few words."""
     basis: str | None
     """What the estimates rest on, where that is labels."""
     caveat: str | None

@@ -27,7 +27,7 @@ from splitleaf.statistics.sequences import mixture_width
 
 PICKED: Final = (
     "No image was drawn at random for an expert, and no version answered another one's images: labels that "
-    "somebody picked cannot say how accurate the versions are. Label the audit share of the review queue, or add a "
+    "someone picked cannot say how accurate the versions are. Label the audit share of the review queue, or add a "
     "shadow."
 )
 
@@ -96,7 +96,7 @@ class PairedAccuracy:
         counts = labelled.count(len(labelled), len(pairs.control), int(disagree(self._frame, pairs).sum()))
         difference = self.compare(arm, counts, len(pairs.control), alpha)
         if not counts.images:
-            # Without a label there is no variance by which to tell how it would go on.
+            # Without a label there is no variance by which to tell how it would continue.
             return Contrast(difference, len(pairs.control), 0.0, 0.0, 1.0)
         rho = mixture_width(counts.variance * self._frame.plan.planned_n / counts.images, alpha)
         return Contrast(difference, len(pairs.control), counts.variance, float(counts.images), rho)
@@ -182,7 +182,7 @@ class LiveAccuracy:
     def _contrast(self, arm: str, sample: Sample, planned: Planned, alpha: float, until_ms: int | None) -> Contrast:
         missing = self._missing(self._frame.control.name) + self._missing(arm)
         found = contrast_arms(sample, planned, alpha)
-        # Exact evidence is of labels that nobody chose by what they say, and allows for none that is missing.
+        # Exact evidence is of labels that no one chose by what they say, and allows for none that is missing.
         if self._taken is None or missing:
             return found.allow_for(missing)
         return self._firsts(self._places[arm], until_ms).weigh(found, alpha)

@@ -121,8 +121,8 @@ def _tell_counts(counts: Sequence[SplitCount]) -> str:
 def _count_responses(frame: Frame, said: Sequence[LabelledImage]) -> tuple[list[ResponseRate], bool]:
     """Return how many units of each arm said something, and whether one arm's do so more often than another's.
 
-    A unit's first word counts, in the revision and arm in which it was said: whoever speaks at all would be an arm's
-    with that arm's share, however many did not speak.
+    A unit's first feedback counts, in the revision and arm in which it was given. Without a difference, a unit
+    that gives feedback belongs to an arm with that arm's share, however many units give none.
     """
     places = {arm.name: place for place, arm in enumerate(frame.arms) if arm.role != "shadow"}
     heard: dict[str, set[str]] = {arm: set() for arm in places}

@@ -51,7 +51,7 @@ def _newest_common_revision(frame: Frame) -> int | None:
 
 
 def _samples(frame: Frame, revision: int | None) -> Iterator[tuple[str, LatencyPart, Floats]]:
-    """Yield (arm, part, times in ascending order); of a shadow, which waits behind everybody, its work alone."""
+    """Yield (arm, part, times in ascending order); of a shadow, which waits behind everyone, its work alone."""
     rows = frame.rows
     of_revision = rows.is_answered & (rows.revision == revision)
     version = {name: place for place, name in enumerate(rows.versions)}

@@ -38,7 +38,7 @@ class Comparisons:
     def sample(self, measure: Measure, candidate: int) -> Sample:
         rows, grouping = self.rows(candidate)
         counts = measure.counts[rows]
-        # Sums are a third quicker without weights, which most measures need not have.
+        # Sums are a third faster without weights, which most measures need not have.
         return grouping.total(measure.value[rows] / measure.scale, None if counts.all() else counts)
 
     def planned(self, place: int) -> Planned:
@@ -109,7 +109,7 @@ class MetricTable:
         )
 
     def _unseen(self, measure: Measure) -> list[ArmMeasure]:
-        """Return how often each shadow fails by itself; what was shed, or canceled with its image, is no failure."""
+        """Return how often each shadow fails on its own; what was shed, or canceled with its image, is no failure."""
         frame, rows = self.comparisons.frame, self.comparisons.frame.rows
         versions = {name: place for place, name in enumerate(rows.versions)}
         found = []
@@ -145,7 +145,7 @@ class MetricTable:
 
 
 def estimate_of_rows(frame: Frame, rows: Ints, measure: Measure, alpha: float | None = None) -> Estimate:
-    """Return the level of some rows by themselves."""
+    """Return the level of some rows on their own."""
     sample = frame.group(rows, np.zeros(len(rows), bool)).total(measure.value[rows] / measure.scale)
     planned = float(frame.plan.planned_n)
     return estimate_alone(sample.control, sample.overlaps[0], planned, alpha or frame.plan.alpha, measure.scale)

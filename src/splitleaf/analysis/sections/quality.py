@@ -124,7 +124,7 @@ def describe_tradeoff(
         (Truth.USERS, "feedback"),
     )
     by_truth = {METRICS[one.metric].truth: one for one in metrics}
-    # A shadow waits behind everybody: beside it, only the work itself can be compared.
+    # A shadow waits behind everyone: next to it, only the work itself can be compared.
     part: LatencyPart = "inference" if frame.shadows else "total"
     points = []
     for arm in frame.arms:

@@ -39,7 +39,7 @@ class Findings:
     guardrails: Sequence[GuardrailState]
     agreements: Sequence[Agreement]
     images: int
-    """That were to be shown to somebody."""
+    """That were to be shown to someone."""
     stages_left: int
 
 
@@ -183,7 +183,7 @@ def _tell_needed(findings: Findings, arm: str, needed: int) -> Iterator[str]:
 
 
 def _without_labels(findings: Findings, arm: str) -> Iterator[str]:
-    """Say how many images would settle it though nobody labelled one, where the versions hardly ever disagree."""
+    """Say how many images would settle it though no one labelled one, where the versions hardly ever disagree."""
     found, margin = _agreement(findings, arm), findings.plan.primary.margin
     if found is None or not found.images:
         return

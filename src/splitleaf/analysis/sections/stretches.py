@@ -1,4 +1,4 @@
-"""Has the traffic changed? Stretches of it beside the first one."""
+"""Has the traffic changed? Stretches of it next to the first one."""
 
 from __future__ import annotations
 

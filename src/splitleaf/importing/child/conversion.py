@@ -1,6 +1,6 @@
 """Keras to ONNX: freeze the inference function and convert its graph. Runs in the import environment.
 
-The one route that is right for Keras 2 and 3 alike: a function with one named input and `training=False`,
+The one route that is right for both Keras 2 and 3: a function with one named input and `training=False`,
 its variables turned into constants, then `tf2onnx.convert.from_graph_def`. Other routes fail silently (extra
 graph inputs, invalid files for random layers), which is why the importer proves parity afterwards.
 """

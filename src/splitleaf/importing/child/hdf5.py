@@ -131,7 +131,7 @@ def _attribute(item: Any, name: str) -> str | None:
 
 
 def _weights_version(file: Any) -> str | None:
-    """Files of Keras 1 and early Keras 2 keep the version beside the weights."""
+    """Files of Keras 1 and early Keras 2 keep the version next to the weights."""
     return _attribute(file["model_weights"], "keras_version") if "model_weights" in file else None
 
 

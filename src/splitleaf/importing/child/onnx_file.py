@@ -46,7 +46,7 @@ def inspect_onnx(source: Path) -> Inspection:
 
 
 def read_onnx(path: Path) -> OnnxFile:
-    """Read and check an ONNX file. Raises `Refused` for external data, foreign domains, or damage."""
+    """Read and check an ONNX file. Raises `Refused` for external data, unknown domains, or damage."""
     if path.stat().st_size > MAX_SOURCE_BYTES:
         raise Refused("too_large", f"{path.name} is larger than {MAX_SOURCE_BYTES:,} bytes")
     model = protobuf.open_message(path)

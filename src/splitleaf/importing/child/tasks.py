@@ -14,7 +14,7 @@ Result = dict[str, Any]
 
 
 def perform(request: Request) -> Result:
-    """Do one task. Returns `{"done": ...}`, `{"refused": ...}` or, for what nobody foresaw, `{"failed": ...}`."""
+    """Do one task. Returns `{"done": ...}`, `{"refused": ...}` or, for what no one foresaw, `{"failed": ...}`."""
     try:
         return {"done": _TASKS[request["task"]](request)}
     except Refused as refusal:

@@ -132,7 +132,7 @@ class CappedNetwork:
         self._slots.put(child)
 
     def close(self) -> None:
-        """End the children. Nobody may be asking."""
+        """End the children. No one may be asking."""
         while not self._slots.empty():
             if child := self._slots.get_nowait():
                 child.close()

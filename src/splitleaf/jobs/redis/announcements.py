@@ -26,7 +26,7 @@ LookUp = Callable[[Sequence[str]], Awaitable[Sequence[JobState | None]]]
 
 
 class Announcements:
-    """Passes what the workers announce to whoever in this process waits for that id.
+    """Passes what the workers announce to the callers in this process that wait for that id.
 
     An announcement can be lost (pub/sub keeps nothing), so after each reconnect, and every `poll_s`, all
     outstanding ids are looked up. Where announcements are hints (`are_hints`), because they are made before

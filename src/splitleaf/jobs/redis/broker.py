@@ -55,9 +55,9 @@ class RedisBroker:
             await self.client.run_script(script("introduce"), (keys.VERSIONS,), versions)
 
     async def look_after(self, version: str) -> tuple[int, int, int]:
-        """Hand back tasks whose lease ran out, end what came too late, set aside what kills workers or is not ours.
+        """Return tasks whose lease ran out, end what came too late, set aside what kills workers or is not ours.
 
-        Returns how many were handed back, dead-lettered and expired.
+        Returns how many were returned, dead-lettered and expired.
         """
         limits, names = self.limits, keys_of(version)
         handed_back, buried, expired, aside = await self.replicated.run_script(

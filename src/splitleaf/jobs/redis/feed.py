@@ -125,7 +125,7 @@ class RedisOutcomeFeed:
             await self._client.pipeline(commands)
 
     async def _make_groups(self, feeds: Sequence[bytes]) -> None:
-        """Make the groups; an answer that says so where one is there already is fine."""
+        """Create the groups. The error for an existing group is expected."""
         await self._client.pipeline([("XGROUP", "CREATE", feed, keys.RECORDERS, "0", "MKSTREAM") for feed in feeds])
 
     async def _entries(self, answer: Sequence[Any]) -> Sequence[FeedEntry]:

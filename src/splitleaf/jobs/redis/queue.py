@@ -198,7 +198,7 @@ def _state(prediction_id: str, found: Any, now_ms: int) -> JobState | None:
             return decode_state(found)
         return _open_state(prediction_id, found, now_ms) if found else None
     except UnreadableMessage as error:
-        # One that nobody can read keeps no other from being read.
+        # One that no one can read keeps no other from being read.
         log.warning("state_unreadable", prediction=prediction_id, **error.context)
         return None
 

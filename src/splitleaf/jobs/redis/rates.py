@@ -9,7 +9,7 @@ from splitleaf.jobs.redis.scripts import script
 
 
 class RedisRateLimiter:
-    """`RateLimiter` on a key for each client that lapses by itself; travels with what else the process asks."""
+    """`RateLimiter` on a key for each client that lapses on its own; travels with what else the process asks."""
 
     def __init__(self, queue: RedisJobQueue) -> None:
         self._client = queue.broker.client

@@ -21,7 +21,7 @@ _LONGEST_LIFE_MS = 60_000
 
 
 class RedisWorkerDirectory:
-    """`WorkerDirectory` on a key for each worker that lapses by itself."""
+    """`WorkerDirectory` on a key for each worker that lapses on its own."""
 
     def __init__(self, url: str, limits: QueueLimits | None = None) -> None:
         limits = limits or QueueLimits()

@@ -1,4 +1,4 @@
-"""Bringing a database's schema up to date, whoever comes first."""
+"""Bringing a database's schema up to date, by the process that comes first."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _alone(engine: Engine) -> Iterator[None]:
 
 
 def _lock(descriptor: int) -> None:
-    """Take the lock. Raises `DependencyDown` where somebody holds it who does not get on."""
+    """Take the lock. Raises `DependencyDown` where someone holds it who does not get on."""
     give_up_at = time.monotonic() + _LOCKED_WITHIN_S
     while True:
         try:

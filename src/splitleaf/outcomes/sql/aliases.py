@@ -1,4 +1,4 @@
-"""Movable names: one step, within whoever's transaction."""
+"""Movable names: one step, within the caller's transaction."""
 
 from __future__ import annotations
 

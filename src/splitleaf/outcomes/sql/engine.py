@@ -44,7 +44,7 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     if parsed.get_backend_name() in ("postgresql", "postgres"):
-        # Imported here: most installations at hand have no PostgreSQL, and the driver takes its time.
+        # Imported here: most local installations have no PostgreSQL, and the driver takes its time.
         from splitleaf.outcomes.sql.postgres import open_postgres
 
         return open_postgres(parsed)
@@ -57,7 +57,7 @@ def our_errors() -> Iterator[None]:
     try:
         yield
     except IntegrityError as error:
-        raise Conflict("somebody else changed that at the same moment") from error
+        raise Conflict("someone else changed that at the same moment") from error
     except (DataError, UnicodeEncodeError, OverflowError) as error:
         raise Unprocessable(f"the database cannot keep this: {_first_line(error)}") from error
     except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:

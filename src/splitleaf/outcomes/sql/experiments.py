@@ -222,7 +222,7 @@ def _columns_of(experiment: str, before_ms: int | None, with_images: bool) -> Se
 
 
 class _formatted(FunctionElement[str]):  # noqa: N801 - reads as the function that it is
-    """Text from a format and values: each `%s` is one. In one piece, a third of a second quicker than by `||`."""
+    """Text from a format and values: each `%s` is one. In one piece, a third of a second faster than by `||`."""
 
     type = Text()
     inherit_cache = True
@@ -255,7 +255,7 @@ def _require_turn(connection: Connection, record: ExperimentRecord, newest: int 
     if record.sequence == 1 and present:
         raise Conflict(f"there is an experiment {record.key!r} already", code="experiment_exists")
     if record.sequence != present + 1:
-        raise Conflict("the experiment was changed by somebody else at the same moment")
+        raise Conflict("the experiment was changed by someone else at the same moment")
     if newest is not None and (connection.scalar(select(func.max(table.c.number))) or 0) > newest:
         raise Conflict("another experiment was changed at the same moment; try again")
 

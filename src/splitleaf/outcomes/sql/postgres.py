@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL that never wait for ever, whatever has become of the server."""
+"""Connections to PostgreSQL that never wait forever, in whatever state the server is."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ STATEMENT_TIMEOUT_S: Final = 30
 """The server ends a statement after it. A report over a million outcomes is many statements: it is read in pages."""
 LOCK_TIMEOUT_S: Final = 10
 IDLE_TIMEOUT_S: Final = 60
-"""The server ends a transaction in which nothing happens: a client that is frozen holds no lock for ever."""
+"""The server ends a transaction in which nothing happens: a client that is frozen holds no lock forever."""
 SILENCE_S: Final = STATEMENT_TIMEOUT_S + 5
-"""Who has heard nothing for so long hangs up: a server that is frozen, or cut off, ends no statement."""
+"""Who has heard nothing for so long closes the connection: a server that is frozen, or cut off, ends no statement."""
 PING_SILENCE_S: Final = 2
 """So soon is a connection of the pool given up that does not answer."""
 
@@ -33,7 +33,7 @@ _Result = TypeVar("_Result")
 
 
 class BoundedConnection(psycopg.Connection[Any]):
-    """A connection that hangs up by itself on a server that has fallen silent.
+    """A connection that closes the connection on its own on a server that has fallen silent.
 
     `statement_timeout` is kept by the server, and the kernel acknowledges TCP packets even where the server's process
     is frozen. So the client must look at its own clock.

@@ -31,7 +31,7 @@ class SqlReviews(SqlDatabase):
         table = tables.review_items
         with self._writing(_REVIEWING) as connection:
             if (connection.scalar(_PROGRESS) or 0) != expected:
-                raise Conflict("somebody else looked at these outcomes at the same moment")
+                raise Conflict("someone else looked at these outcomes at the same moment")
             connection.execute(tables.review_progress.insert(), {"number": reached, "created_ms": now_ms})
             ids = {item.prediction_id for item in items}
             query = select(table.c.prediction_id, table.c.reason).where(table.c.prediction_id.in_(ids))

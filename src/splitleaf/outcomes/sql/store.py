@@ -135,7 +135,7 @@ class SqlOutcomeStore(SqlExperiments, SqlReviews, SqlTruths, SqlKeys):
             newest = connection.execute(select(table).order_by(table.c.revision.desc()).limit(1)).first()
             present = None if newest is None else rows.read_routing(newest)
             if revision.revision != (present.revision if present else 0) + 1:
-                raise Conflict("the routing was changed by somebody else at the same moment")
+                raise Conflict("the routing was changed by someone else at the same moment")
             connection.execute(table.insert(), rows.routing_row(revision))
             connection.execute(tables.audit_log.insert(), rows.audit_row(of_split(present, revision)))
 

@@ -243,7 +243,7 @@ key_revocations = Table(
     Column("created_ms", BigInteger, nullable=False),
 )
 
-# These two are no history: the first only helps to find keys that nobody uses, the second is forgotten with time.
+# These two are no history: the first only helps to find keys that no one uses, the second is forgotten with time.
 key_uses = Table(
     "key_uses",
     metadata,

@@ -46,7 +46,7 @@ class Chart:
     """Collects marks; `svg` draws them. A mark's class says which arm it is of: `arm0` is control."""
 
     title: str
-    """Read aloud in place of the image."""
+    """Read aloud instead of the image."""
     x: Axis
     y: Axis
     height: int = HEIGHT

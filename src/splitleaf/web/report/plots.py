@@ -49,7 +49,7 @@ def draw_evidence(report: Report, course: Course) -> str:
     if not course.looks:
         return ""
     asked = -math.log10(report.experiment.alpha)
-    # Beyond a million it makes no difference to anybody, and the line of what is asked for would lie on the ground.
+    # Beyond a million it makes no difference to anyone, and the line of what is asked for would lie on the ground.
     values = [min(one.log10_e, MOST_SHOWN) for one in course.looks]
     chart = Chart(
         f"Evidence on {course.arm}: e is {tell_evidence(course.looks[-1].log10_e)} at the end",

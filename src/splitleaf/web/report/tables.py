@@ -54,7 +54,7 @@ def show_guardrails(report: Report) -> str:
 
 
 def show_matrix(agreement: Agreement) -> str:
-    """Show what control's version said (rows) beside what the other said."""
+    """Show what control's version said (rows) next to what the other said."""
     head = (f"{agreement.control_version} \\ {agreement.other_version}", *agreement.labels)
     body = ""
     for row, label in enumerate(agreement.labels):
@@ -150,7 +150,7 @@ def _rows(rows: Iterable[Sequence[object]]) -> str:
 def _table(title: str, head: Sequence[str], body: str, words: int = 1) -> str:
     """Return a table of which the first columns are words, and the others numbers."""
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
-    # It can be wider than a phone: then it is moved by itself, by keys too.
+    # It can be wider than a phone: then it is moved on its own, by keys too.
     frame = f'class="scroll words{words}" tabindex="0" role="region" aria-label="{escape(title)}"'
     return f"<div {frame}><table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
 

@@ -100,7 +100,7 @@ def upgrade() -> None:
 
 
 def _make_append_only(table: str) -> None:
-    """Refuse UPDATE, DELETE and TRUNCATE, whoever asks: history is not edited."""
+    """Refuse UPDATE, DELETE and TRUNCATE for every user: history is not edited."""
     if op.get_bind().dialect.name == "postgresql":
         op.execute(
             "CREATE OR REPLACE FUNCTION splitleaf_append_only() RETURNS trigger LANGUAGE plpgsql AS "

@@ -1,4 +1,4 @@
-"""What a version can say beside its label: is the picture familiar, where is the evidence, what is there to compare."""
+"""What a version can say next to its label: whether the image is familiar, where the evidence is, and what drift is measured from."""
 
 import sqlalchemy as sa
 from alembic import op

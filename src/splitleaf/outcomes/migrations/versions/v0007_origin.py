@@ -1,4 +1,4 @@
-"""How a picture came: from the page, from a program that names its units, ..."""
+"""How an image came: from the page, from a program that names its units, ..."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""What picture an `Idempotency-Key` came with, so that a late reuse for another one is refused."""
+"""Which image an `Idempotency-Key` came with, so that a late reuse for another one is refused."""
 
 import sqlalchemy as sa
 from alembic import op
