@@ -76,7 +76,7 @@ docs: $(VENV)/.dev ## Build the documentation site, with search, to build/docume
 	$(BIN)/python scripts/build_site.py
 
 prose: $(VENV)/.dev ## Check the English of the documentation and the code
-	$(BIN)/python scripts/prose/lint.py
+	$(BIN)/python scripts/prose/lint.py --sources
 
 format: $(VENV)/.dev $(PAGE_TOOLS)/.ready ## Format the code
 	$(BIN)/ruff format .

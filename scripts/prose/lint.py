@@ -28,7 +28,7 @@ from proselint.tools import LintFile
 ROOT: Final = Path(__file__).parents[2]
 RULES: Final = tomllib.loads(Path(__file__).with_name("rules.toml").read_text(encoding="utf-8"))
 GLOSSARY: Final = "docs/reference/glossary.md"
-PAGES: Final = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/**/*.md")
+PAGES: Final = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md", "docs/**/*.md")
 SOURCES: Final = ("src/**/*.py",)
 NAMES_OLD_TERMS: Final = (GLOSSARY, "docs/decisions/0018-standard-terms.md")
 """Pages that list replaced terms."""

@@ -46,7 +46,7 @@ def refuse_non_model(head: bytes, name: str) -> None:
 
 
 def refuse_non_models(source: Path) -> None:
-    """Refuse what needs no import environment to be told apart from a model."""
+    """Refuse what needs no import environment to be distinguished from a model."""
     if not source.exists():
         raise Refused("source_missing", f"there is no file {source}")
     odd = [one for one in (source, *source.rglob("*")) if not one.is_file() and not one.is_dir()]

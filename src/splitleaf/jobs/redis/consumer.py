@@ -98,7 +98,7 @@ class RedisJobConsumer:
         await self._release([(claim.version, claim.priority, claim.token, claim.task_id) for claim in claims])
 
     async def recover(self, caps: Mapping[str, int]) -> Recovery:
-        """Recover every version, including those that no worker serves at present.
+        """Recover every version, including those that no worker serves currently.
 
         Tasks with an expired lease are not claimed here. `take` returns them one at a time, before all others, to the
         first worker that asks.

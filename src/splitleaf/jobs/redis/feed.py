@@ -92,7 +92,7 @@ class RedisOutcomeFeed:
         if loop.time() < self._takes_over_at:
             return ()
         self._takes_over_at = loop.time() + 1.0
-        # Of our own, after a look that was not answered, at once.
+        # Our own entries, after a look that was not answered, at once.
         idle, whose = ((), (self._recorder,)) if self._may_hold_unknown else (("IDLE", _ABANDONED_MS), ())
         looks: list[Command] = [("XPENDING", feed, keys.RECORDERS, *idle, "-", "+", count, *whose) for feed in feeds]
         looks += [("XPENDING", feed, keys.RECORDERS, "-", "+", count) for feed in feeds]
