@@ -1,8 +1,8 @@
--- Shared by every script that ends a task; placed in front of them when they are loaded.
+-- Shared by every script that ends a task; prepended to them when they are loaded.
 --
--- The entry in the stream is the fence: whoever deletes it (XDEL answers 1) makes the final state, and
--- that happens once, however late or often others try. The record lives exactly as long as the entry. All that
--- may fail is read before anything is written, so that no task is half ended.
+-- The entry in the stream is the fence: the caller that deletes it (XDEL returns 1) writes the final state. So that
+-- happens once, however late or often others try. The record exists exactly as long as the entry. All reads that can
+-- fail come before the first write, so that no task is ended in part.
 --
 -- {q:V}:t:ID   record of an open task (hash): c created, d deadline, p priority, e entry, b bytes,
 --              k key of the pixels, x context (JSON), s started
@@ -11,8 +11,8 @@
 -- uses: ids, meters, aside
 local GROUP = 'workers'
 local NOBODY = '-'
--- An outcome that is not recorded by then has no recorder. A result that is forgotten before it is recorded makes its id
--- unknown, and its Idempotency-Key a new image's.
+-- An outcome that is not recorded by then has no recorder. If a result expired before it is recorded, its id would be
+-- unknown, and its Idempotency-Key would accept a new image.
 local RECORDED_WITHIN_MS = 604800000
 
 local function now_ms()
@@ -54,14 +54,14 @@ local function held_by(stream, token, consumer)
   return tonumber(pending[1][4])
 end
 
--- Returns how many bytes the pixels have that this header speaks of.
+-- Returns the size in bytes of the pixels that this header describes.
 local function bytes_of(header)
   local height, width, channels, kind = (header or ''):match('^%d+,(%d+),(%d+),(%d+),(%a+)')
   return height and height * width * channels * (kind == 'float' and 4 or 1) or 0
 end
 
--- Returns what is known of the task of an entry: by its record or, where that is gone or another entry's, by the
--- entry itself. Nil where the entry is gone, too.
+-- Returns the task of an entry: from its record or, if the record is missing or belongs to another entry, from the
+-- entry itself. Nil if the entry is missing, too.
 local function task_of(prefix, stream, token, id)
   local record = redis.pcall('HMGET', prefix .. 't:' .. id, 'e', 'c', 's', 'd', 'b', 'k', 'x')
   if record[1] == token then
@@ -86,7 +86,7 @@ local function state_document(prefix, stream, id, status, task, deliveries, now,
   })
 end
 
--- Returns the final state's document, or nil when somebody else was first.
+-- Returns the final state's document, or nil if another caller was first.
 local function finalize(prefix, stream, token, id, status, result, deliveries, now, ttl_ms, keep_pixels)
   redis.call('XLEN', prefix .. 'feed')
   local task = task_of(prefix, stream, token, id)
@@ -103,12 +103,12 @@ local function finalize(prefix, stream, token, id, status, result, deliveries, n
   end
   if not task.has_record then
     if prefix_of(id) then
-      -- The id was accepted again, under whichever version, after its record was gone: that one counts.
+      -- The id was accepted again, under any version, after its record was lost: the later task counts.
       return nil
     end
     status, result = 'expired', 'null'
   elseif task.deadline and task.deadline <= now and not task.started then
-    -- Readers have been told so since its deadline; a worker that was silent meanwhile comes too late.
+    -- Readers have seen it as expired since its deadline. A worker that did not respond in that time is too late.
     status, result = 'expired', 'null'
   end
   if status == 'expired' then
@@ -120,7 +120,7 @@ local function finalize(prefix, stream, token, id, status, result, deliveries, n
   return document
 end
 
--- Ends an entry that no task can be read from; one that names an accepted task ends it, too.
+-- Quarantines an entry that is not a task. If it names an accepted task, ends that task, too.
 local function set_entry_aside(prefix, stream, entry, fields, deliveries, now, ttl_ms)
   copy_entry_aside(prefix, stream, entry)
   if #(fields.i or '') == 26 then
@@ -131,12 +131,12 @@ local function set_entry_aside(prefix, stream, entry, fields, deliveries, now, t
   return nil
 end
 
--- Tells whether a task can be read from these fields of an entry.
+-- Returns whether these fields of an entry are a task.
 local function is_task(fields)
   return fields.i and tonumber(fields.c or '') and tonumber(fields.d or '') and fields.h and (fields.p or fields.k)
 end
 
--- One message a script: a line for each task, its id first, so that a reader parses only what it waits for.
+-- Publishes one message with a line for each task. The id comes first, so that readers parse only their own tasks.
 local function announce(channel, lines)
   if #lines > 0 then
     redis.call('PUBLISH', channel, table.concat(lines, '\n'))

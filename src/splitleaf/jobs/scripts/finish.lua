@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Makes a batch's results final, once each, and tells those who wait.
+-- Makes a batch's results final, once each, and announces them.
 --
 -- KEYS 1-3  {q:V}:s:0 .. s:2  streams of the priorities
 -- KEYS 4    {q:V}:m           meters
@@ -7,7 +7,7 @@
 -- ARGV      channel, results' ttl ms, consumer, service time of a task ms or '', smoothing, then for each
 --           task: priority, entry, id, deliveries, status, result (JSON)
 -- Also      the keys of finalize.lua
--- Returns   how many became visible
+-- Returns   how many results counted
 -- uses: finalize
 local channel, ttl_ms, consumer, sample_ms = ARGV[1], tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local now = now_ms()
@@ -23,7 +23,7 @@ for i = 6, #ARGV, 6 do
   end
 end
 announce(channel, lines)
--- The results are final: no meter is worth an answer that says they were refused.
+-- The results are final. An error in a meter must not make the caller believe that they were refused.
 if #lines < count then
   redis.pcall('HINCRBY', KEYS[4], 'fenced', count - #lines)
 end

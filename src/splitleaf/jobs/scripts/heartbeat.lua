@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Renews the leases of the entries that this consumer still holds; the delivery count stays.
+-- Renews the leases of the entries that this consumer still holds. Does not change the delivery count.
 --
 -- KEYS      {q:V}:s:P   streams
 -- ARGV      consumer, then for each entry: number of its stream, entry

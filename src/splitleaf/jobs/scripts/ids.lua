@@ -1,18 +1,18 @@
--- Shared by every script that is given an id, which does not name its version; placed in front of them when they are loaded.
+-- Shared by every script that gets an id without its version; prepended to them when they are loaded.
 --
 -- splitleaf:versions   set of all versions that ever had a task or a worker; a submit adds its own
 -- {q:V}:t:ID           record of an open task of version V
 -- {q:V}:r:ID           final state of a task of version V
 
--- Returns the prefix of the version that has the id, open or final, or nil. An id has one task, whichever version
--- another process would have chosen for it: the first that accepted it stands.
+-- Returns the prefix of the version that has the id, open or final, or nil. An id has one task: the version that
+-- accepted it first keeps it, whichever version another process would choose.
 local function prefix_of(id)
   local versions, names = redis.call('SMEMBERS', 'splitleaf:versions'), {}
   for i, version in ipairs(versions) do
     names[2 * i - 1] = '{q:' .. version .. '}:t:' .. id
     names[2 * i] = '{q:' .. version .. '}:r:' .. id
   end
-  -- All at once first: most ids that are asked for before a submit are new.
+  -- One call for all versions first: most ids are new at a submit.
   if #names == 0 or redis.call('EXISTS', unpack(names)) == 0 then
     return nil
   end

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Makes versions known to those who look for ids. Also when memory is short: workers start then, too.
+-- Adds versions to the set that scripts search for ids. Allowed when memory is short, because workers start then, too.
 --
 -- KEYS 1    splitleaf:versions   set of all versions
 -- ARGV      versions

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Takes or renews the lease of the leading controller, and keeps what it says for as long. Also when memory is short: a
--- guardrail must fire then, too.
+-- Takes or renews the lease of the leading controller, and stores its statement for as long. Allowed when memory is
+-- short, because guardrails must work then, too.
 --
 -- KEYS 1    {splitleaf:control}:leader      name of the leader
 -- KEYS 2    {splitleaf:control}:statement   what it says (JSON)
@@ -8,7 +8,7 @@
 -- Returns   1 if this controller leads now
 local leader = redis.call('GET', KEYS[1])
 if leader and leader ~= ARGV[1] then
-  -- A lease that ends later than one of now was taken before the clock went back.
+  -- A lease that ends later than a new one would was taken before the clock went back.
   redis.call('PEXPIRE', KEYS[1], ARGV[2], 'LT')
   redis.call('PEXPIRE', KEYS[2], ARGV[2], 'LT')
   return 0

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Takes a consumer out of the group, unless it holds entries: they would go with it.
+-- Removes a consumer from the group, unless it has pending entries, which would be dropped with it.
 --
 -- KEYS 1    {q:V}:s:P   a stream
 -- KEYS 2    {q:V}:w     workers (zset: last seen)

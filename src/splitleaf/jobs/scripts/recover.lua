@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
--- Looks after the tasks of one version that nobody looks after: lost leases, too many deaths, deadlines; and sets aside
--- what is not ours. A task ends at most one lease after its deadline, whoever holds it.
+-- Recovers the tasks of one version: expired leases, too many deliveries, deadlines. Quarantines unknown data. A task
+-- ends at most one lease after its deadline, even if a worker holds it.
 --
 -- KEYS 1-3  {q:V}:s:0 .. s:2    streams of the priorities
 -- KEYS 4    {q:V}:dead          dead letters
@@ -29,7 +29,7 @@ local function expire(prefix, stream, entry, fields, deliveries)
   end
 end
 
--- Tells whether nothing but an end is left for an entry: its time is up, its record gone, or it is no task.
+-- Returns whether an entry can only be ended: its deadline has passed, its record is missing, or it is not a task.
 local function is_over(prefix, entry, fields)
   if not is_task(fields) or tonumber(fields.d) <= now then
     return true
@@ -73,8 +73,8 @@ local function suspect(prefix, stream, token, id, owner)
   suspected = suspected + 1
 end
 
--- A lease counts from its last renewal. Where the clock has gone back, that is in the future, and shows as idle for 0 ms
--- however long ago it was. Counted from now, at most one lease is lost.
+-- A lease counts from its last renewal. If the clock went back, that time is in the future, and the entry shows as idle
+-- for 0 ms. Counting from now delays recovery by one lease at most.
 local function renew_leases_of_the_future(stream)
   local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', limit)
   for _, held in ipairs(pending) do
@@ -107,7 +107,7 @@ local function look_after_leases(prefix, stream)
   end
 end
 
--- A worker that hangs renews its leases for ever, and its task would never end.
+-- A worker that hangs renews its leases indefinitely, so its task would never end.
 local function look_after_hung(prefix, stream)
   local pending = redis.pcall('XPENDING', stream, GROUP, '-', '+', limit)
   for _, held in ipairs(pending) do

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Gives unfinished entries back at once. The delivery does not count: nobody died of it.
+-- Returns unfinished entries to the queue. The delivery does not count, because no worker died.
 --
 -- KEYS      {q:V}:s:P          streams
 -- ARGV      consumer, then for each entry: number of its stream, entry, id
@@ -13,7 +13,7 @@ for i = 2, #ARGV, 3 do
   if deliveries then
     local prefix, priority = parts_of(stream)
     redis.call('XCLAIM', stream, GROUP, NOBODY, 0, token, 'IDLE', 0, 'RETRYCOUNT', deliveries - 1, 'JUSTID')
-    -- One whose last worker died stays a suspect.
+    -- A task whose last worker died stays a suspect.
     redis.call('RPUSH', prefix .. (deliveries > 1 and 'suspects:' or 'returned:') .. priority, token)
     if id ~= '' then
       redis.call('HDEL', prefix .. 't:' .. id, 's')

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Keeps a worker's report for a while. Also when memory is short: who is there decides about readiness.
+-- Stores a worker's report with a time to live. Allowed when memory is short, because readiness depends on it.
 --
 -- KEYS 1    splitleaf:workers        set of all workers
 -- KEYS 2    splitleaf:worker:NAME    the report

@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Gives the lease of the leading controller back, unless another one has it.
+-- Releases the lease of the leading controller, unless another one holds it.
 --
 -- KEYS 1    {splitleaf:control}:leader      name of the leader
 -- KEYS 2    {splitleaf:control}:statement   what it says

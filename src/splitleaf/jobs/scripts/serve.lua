@@ -1,5 +1,5 @@
 #!lua flags=allow-oom
--- Notes which versions a worker serves side by side. Also when memory is short: what is accepted goes by it.
+-- Records which versions share a worker. Allowed when memory is short, because admission depends on it.
 --
 -- KEYS      {q:V}:peers   for each version: versions that its workers serve (zset: last seen)
 -- ARGV      for each version: name, most tasks of a batch

@@ -1,6 +1,6 @@
 #!lua flags=no-writes
--- Finds up to when all that was accepted for one version is final and recorded. Shadows count nowhere. A long feed is
--- looked through in several calls.
+-- Finds the time before which all accepted tasks of one version are final and recorded. Shadows do not count. A long
+-- feed is scanned in several calls.
 --
 -- KEYS 1-2  {q:V}:s:0 .. s:1  streams of the priorities that somebody waits for
 -- KEYS 3    {q:V}:feed        final states not yet recorded
@@ -35,7 +35,7 @@ end
 local entries = redis.call('XRANGE', KEYS[3], ARGV[1], '+', 'COUNT', limit)
 for _, entry in ipairs(entries) do
   local document = entry[2][2]
-  -- What no recorder of this release can read stays in the feed, and must hold nobody up.
+  -- Entries that no recorder of this release can read stay in the feed, and must not hold the time back.
   if readable[document:match('^{"v":(%d+),')] and document:match(',"p":(%d+),') ~= shadow then
     settled = math.min(settled, tonumber(document:match(',"c":(%d+),') or document:match(',"f":(%d+),')))
   end

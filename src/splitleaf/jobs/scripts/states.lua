@@ -1,5 +1,5 @@
 #!lua flags=no-writes
--- Looks ids up, results and records at one moment: a task that becomes final meanwhile is never missed.
+-- Looks up ids. Reads results and records at one moment, so that a task that is becoming final is never missed.
 --
 -- ARGV      ids
 -- Also      the keys of ids.lua

@@ -52,7 +52,7 @@ if meters[2] and workers > 0 then
   local versions = read_versions(KEYS[4]:sub(1, -3 - #id), seen_after, now, expected)
   wait_ms, task_ms = expected_wait(versions, versions[1], priority + 1, workers)
   if priority == 2 then
-    -- Shadow work goes before it is in the way of those who wait.
+    -- Shadow work is shed before it delays interactive work.
     wait_ms = math.max(wait_ms, longest_wait(versions, workers))
   end
   room = math.min(room, (limit_ms - wait_ms) / math.max(task_ms, 0.001))
@@ -64,7 +64,7 @@ if is_full_by then
   return refuse({-1, is_full_by, math.floor(wait_ms), math.min(0, math.floor(room)), task_text})
 end
 
--- From here on nothing can fail: what is of another type than it should be was read above.
+-- From here on nothing can fail: every key that may have the wrong type was read above.
 local is_quiet = redis.call('LLEN', KEYS[8]) == 0
 local deadline = string.format('%d', now + ttl_ms)
 local created = string.format('%d', now)

@@ -106,7 +106,7 @@ for index, stream in ipairs(KEYS) do
       return reply(index, claims, more, prefix)
     end
   else
-    -- Tokens of entries that their silent worker finished after all: counted as waiting, they would seem to wait for ever.
+    -- Tokens of entries that an unresponsive worker finished late. They would count as waiting indefinitely.
     local prefix, priority = parts_of(stream)
     redis.call('DEL', prefix .. 'suspects:' .. priority, prefix .. 'returned:' .. priority)
   end
