@@ -49,6 +49,7 @@ def _other(value: Any, rng: np.random.Generator) -> Any:
 
 def nested(keras: Any, images: Any) -> Any:
     """Return a classifier with an adapted normalization in an inner model, as EfficientNet has it."""
+    keras.utils.set_random_seed(7)
     layers = keras.layers
     scaling = layers.Normalization()
     scaling.adapt(images)
@@ -84,7 +85,10 @@ def main(folder: Path) -> None:
     np.save(folder / "images.npy", images)
     old, new = network(tf_keras.layers, tf_keras, images), network(keras.layers, keras, images)
     steady = network(keras.layers, keras, images, random=False)
-    inner = nested(keras, images)
+    inner, trained = nested(keras, images), nested(tf_keras, images)
+    # Its file keeps the state of the optimizer and the metrics, too.
+    trained.compile("sgd", "categorical_crossentropy", metrics=["accuracy"])
+    trained.train_on_batch(images, np.eye(CLASSES)[np.arange(len(images)) % CLASSES])
     saves: dict[str, tuple[Any, Any]] = {
         "keras2.h5": (old, old.save),
         "keras2.keras": (old, old.save),
@@ -92,6 +96,7 @@ def main(folder: Path) -> None:
         "keras3.h5": (new, new.save),
         "keras3.keras": (new, new.save),
         "inner3.h5": (inner, inner.save),
+        "trained2.keras": (trained, trained.save),
         "export3": (steady, lambda path: steady.export(path, verbose=False)),
         "random3": (new, lambda path: new.export(path, verbose=False)),
     }

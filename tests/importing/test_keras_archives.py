@@ -23,6 +23,12 @@ def test_the_archive_of_late_keras_2_goes_to_its_own_loader(tmp_path: Path) -> N
     assert inspect(path).loader == "keras2-zip"
 
 
+@pytest.mark.parametrize("module", ["keras.src.engine.functional", "tf_keras.src.engine.functional"])
+def test_a_functional_model_of_late_keras_2_is_accepted(tmp_path: Path, module: str) -> None:
+    path = write_keras(tmp_path / "leaf.keras", {**PLAIN, "module": module}, metadata={"keras_version": "2.15.0"})
+    assert inspect(path).loader == "keras2-zip"
+
+
 def test_a_lambda_is_refused(tmp_path: Path) -> None:
     with refused("lambda_layer"):
         inspect(write_keras(tmp_path / "leaf.keras", LAMBDA))

@@ -38,6 +38,7 @@ def saved(import_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         ("keras2.h5", ("h5-keras2", "2.")),
         ("keras2.keras", ("keras", "2.")),
         ("tensorflow2", ("savedmodel", "tensorflow 2.")),
+        ("trained2.keras", ("keras", "2.")),  # with a functional inner model, and the state of training
         ("keras3.h5", ("h5-keras3", "3.")),
         ("keras3.keras", ("keras", "3.")),
         ("inner3.h5", ("h5-keras3", "3.")),  # whose loader forgets the state of inner layers

@@ -66,7 +66,8 @@ CLASSES = LAYERS | _INITIALIZERS | _REGULARIZERS_AND_CONSTRAINTS | _POLICIES | _
 MODULES = (
     r"(tf_)?keras(\.(layers|models|initializers|regularizers|constraints|dtype_policies|activations|ops|optimizers"
     r"|losses|metrics|random|mixed_precision|optimizers\.schedules))?"
-    r"|keras\.src\.(models|layers|initializers|regularizers|constraints|dtype_policies|activations|ops|random)"
+    r"|(tf_)?keras\.src\.engine\.(functional|sequential|training|input_layer)"
+    r"|(tf_)?keras\.src\.(models|layers|initializers|regularizers|constraints|dtype_policies|activations|ops|random)"
     r"(\.[a-z0-9_]+)*"
 )
 

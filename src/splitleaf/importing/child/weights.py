@@ -20,7 +20,8 @@ from .refusals import Refused
 
 _UNUSED = ("vector_u", "sn_u")
 """State of `SpectralNormalization` that only training uses."""
-_MOST_NAMED = 3
+_TRAINING = ("optimizer", "metrics", "compile_metrics", "loss_tracker")
+_MAX_NAMED = 3
 
 
 def check_weights(source: Path, container: str, graph: Any) -> None:
@@ -32,7 +33,7 @@ def check_weights(source: Path, container: str, graph: Any) -> None:
     with tempfile.TemporaryDirectory() as folder:
         lost = [name for name, value in _weights(source, container, folder) if _digest(value) not in constants]
     if lost:
-        named = ", ".join(lost[:_MOST_NAMED]) + (f" and {len(lost) - _MOST_NAMED} more" if lost[_MOST_NAMED:] else "")
+        named = ", ".join(lost[:_MAX_NAMED]) + (f" and {len(lost) - _MAX_NAMED} more" if lost[_MAX_NAMED:] else "")
         raise Refused(
             "weights_lost",
             f"Keras did not load these weights of the file into the network: {named}. "
@@ -47,9 +48,14 @@ def _weights(source: Path, container: str, folder: str) -> Iterator[tuple[str, A
             path, group = Path(archive.extract("model.weights.h5", folder)), "/"
     with hdf5.open_h5(path) as file:
         for name, item in _datasets(file[group]):
-            is_training = name.startswith("optimizer") or name.rpartition("/")[2].startswith(_UNUSED)
-            if item.dtype.kind == "f" and item.size and not is_training:
+            if item.dtype.kind == "f" and item.size and not _is_of_training(name):
                 yield name, item[()]
+
+
+def _is_of_training(name: str) -> bool:
+    """Tell whether only training uses a weight, such as the state of an optimizer or a metric."""
+    *folders, last = name.split("/")
+    return last.startswith(_UNUSED) or any(one.startswith(_TRAINING) for one in folders)
 
 
 def _datasets(group: Any) -> Iterator[tuple[str, Any]]:
