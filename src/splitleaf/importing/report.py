@@ -113,7 +113,7 @@ def _mark(row: TriedPreprocessing) -> str:
 
 def _render_orders(rows: tuple[TriedOrder, ...]) -> Table:
     table = Table(title="Label orders", title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
-    table.add_column("stated by")
+    table.add_column("source")
     table.add_column("right", justify="right")
     table.add_column("")
     for row in rows:
@@ -144,7 +144,7 @@ def _render_facts(report: ImportReport) -> RenderableType:
         interval = f"95 %: {found.accuracy_low:.3f}-{found.accuracy_high:.3f}"
         grid.add_row("accuracy", f"{found.accuracy:.3f} ({interval}) on {found.images} images of {found.dataset}")
         grid.add_row("latency", f"{found.latency_ms:.2f} ms an image on one thread")
-    grid.add_row("beyond scores", _describe_insight(manifest))
+    grid.add_row("auxiliary outputs", _describe_auxiliary(manifest))
     if report.calibration:
         fit = report.calibration
         errors = f"calibration error {fit.calibration_error_before:.3f} -> {fit.calibration_error_after:.3f}"
@@ -152,15 +152,15 @@ def _render_facts(report: ImportReport) -> RenderableType:
     return Panel(grid, title=f"{manifest.version} imported in {report.seconds:.0f} s", title_align="left")
 
 
-def _describe_insight(manifest: Manifest) -> str:
+def _describe_auxiliary(manifest: Manifest) -> str:
     offered = manifest.insight
-    heat = "heat map" if offered and offered.map_output else "no heat map"
+    heat = "activation map" if offered and offered.map_output else "no activation map"
     if offered is None or manifest.decision.max_distance is None:
-        return f"{heat}; every image counts as familiar (no --reference)"
+        return f"{heat}; no out-of-distribution score (no --reference)"
     based_on = f"{offered.features} features and the appearance" if offered.features else "the appearance alone"
-    held = f", not narrower than {offered.held_images} held-back ones need" if offered.held_images else ""
+    held = f", widened by {offered.held_images} held-out images" if offered.held_images else ""
     return (
-        f"{heat}; familiar is what is within {manifest.decision.max_distance:.1f} of {offered.reference_images} "
+        f"{heat}; out of distribution beyond {manifest.decision.max_distance:.1f} from {offered.reference_images} "
         f"images of {offered.reference}, by {based_on}{held}"
     )
 
