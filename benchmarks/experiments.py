@@ -38,7 +38,7 @@ from splitleaf.experiments.bucketing import SLOTS, hash_unit, slot_of
 from splitleaf.experiments.routing import LiveExperiment, Routing
 from splitleaf.experiments.slots import new_table, reallocate, to_slots
 from splitleaf.flows.load_routing import load_routing
-from splitleaf.flows.run_experiment import Hand, create_experiment, start_experiment
+from splitleaf.flows.run_experiment import ChangeRequest, create_experiment, start_experiment
 from splitleaf.flows.watch_experiment import ExperimentWatcher
 from splitleaf.outcomes.sql import SqlOutcomeStore
 from splitleaf.simulation.crowd import Crowd
@@ -166,7 +166,7 @@ def measure_hashing() -> None:
 
 
 def measure_takeover() -> None:
-    by, clock = Hand("a benchmark", "to measure"), SystemClock()
+    by, clock = ChangeRequest("a benchmark", "to measure"), SystemClock()
     with tempfile.TemporaryDirectory() as folder:
         store = SqlOutcomeStore(f"sqlite:///{folder}/outcomes.sqlite3")
         store.migrate()

@@ -69,7 +69,7 @@ def run(models: Path, photos: Path, folder: Path, seed: int) -> tuple[Bools, Boo
         known = httpx.get(f"{system.url}/v1/labels", timeout=30).raise_for_status().json()["labels"]
         source = LabelledPhotos(photos, [one["label"] for one in known], seed, None)
         begin(admin, {"key": KEY, "hypothesis": "v2 is right more often", **paired_plan("v1", "v2")})
-        expert, truths = Expert(admin, KEY), dict[str, str]()
+        expert, true_labels = Expert(admin, KEY), dict[str, str]()
         print("| photos | labels | verdict | certainty |\n|---|---|---|---|", flush=True)
         for start in range(0, source.count, EVERY):
             count = min(EVERY, source.count - start)
@@ -82,12 +82,12 @@ def run(models: Path, photos: Path, folder: Path, seed: int) -> tuple[Bools, Boo
                 clients=2,
             )
             asyncio.run(crowd.run(asyncio.Event()))
-            truths |= crowd.truths
+            true_labels |= crowd.true_labels
             _wait_for(admin, 2 * (start + count))
-            expert.finish(truths, within_s=30)
+            expert.finish(true_labels, within_s=30)
             look = _look(admin, start + count, expert.labelled)
             print(f"| {look.photos} | {look.labels} | {look.verdict} | {look.certainty} |", flush=True)
-        return _rightness(admin, truths)
+        return _rightness(admin, true_labels)
 
 
 def _wait_for(admin: httpx.Client, outcomes: int) -> None:
@@ -101,11 +101,11 @@ def _look(admin: httpx.Client, photos: int, labels: int) -> Look:
     return Look(photos, labels, found["verdict"], found["certainty"])
 
 
-def _rightness(admin: httpx.Client, truths: dict[str, str]) -> tuple[Bools, Bools]:
+def _rightness(admin: httpx.Client, true_labels: dict[str, str]) -> tuple[Bools, Bools]:
     said: dict[str, dict[str, bool]] = {"primary": {}, "shadow": {}}
     for one in exposures(admin):
         image = one["prediction_id"] if one["role"] == "primary" else one["primary_id"]
-        said[one["role"]][image] = one["label"] == truths[image]
+        said[one["role"]][image] = one["label"] == true_labels[image]
     both = sorted(said["primary"].keys() & said["shadow"].keys())
     control, other = (np.array([said[role][image] for image in both], bool) for role in ("primary", "shadow"))
     return control, other

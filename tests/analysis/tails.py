@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from splitleaf.analysis.frame import Frame
-from splitleaf.analysis.sections.measures import Slowness, list_measures
+from splitleaf.analysis.sections.measures import LatencyThreshold, list_measures
 from splitleaf.analysis.sections.metrics import Comparisons
 from splitleaf.experiments.plan import Plan
 from splitleaf.outcomes.experiments import RevisionRecord
@@ -64,7 +64,7 @@ def contrast_of(plan: Plan, is_candidate: Bools, cost_ms: Floats) -> Contrast:
     slots = tuple((name, round(100 * one.share)) for name, one in plan.variants.items())
     revision = RevisionRecord(plan.key, 1, 0, slots, b"", "ann", "", 0)
     frame = Frame(plan, exposures_of(is_candidate, cost_ms), [revision])
-    measure = next(one for one in list_measures(frame, Slowness(None, False)) if one.metric == "cost_ms")
+    measure = next(one for one in list_measures(frame, LatencyThreshold(None, False)) if one.metric == "cost_ms")
     return Comparisons(frame, {}).contrast(measure, "candidate", ALPHA)
 
 

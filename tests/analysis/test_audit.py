@@ -17,7 +17,7 @@ from splitleaf.analysis.report.measures import ArmMeasure
 from splitleaf.core.ids import shadow_prediction_id
 from splitleaf.flows.curate_reviews import ReviewCurator
 from splitleaf.flows.judge_experiment import judge_experiment
-from splitleaf.flows.review_images import ImageReview, Request, Word
+from splitleaf.flows.review_images import Annotation, ImageReview, Request
 from splitleaf.flows.run_experiment import create_experiment, start_experiment
 from splitleaf.images.directory import DirectoryImageArchive
 from splitleaf.outcomes.events import Feedback, FeedbackSource
@@ -28,7 +28,7 @@ from tests.flows.test_curate_reviews import ids
 from tests.outcomes.facts import outcome
 from tests.statistics.readings import Reading
 from tests.support.stores import EmptyStore
-from tests.support.synthetic import HAND, LABELS, StandingClock, Synthetic, World, shadow_plan
+from tests.support.synthetic import LABELS, REQUEST, StandingClock, Synthetic, World, shadow_plan
 
 KNOWN = (*LABELS, "nothing")
 
@@ -55,8 +55,8 @@ class Queued:
         self.review = ImageReview(self.store, self.images, self.clock, draw=self.random.random)
         self.plan = shadow_plan(planned_n=3_000)
         self.right: dict[str, bool] = {}
-        create_experiment(self.store, self.plan, HAND, self.clock)
-        start_experiment(self.store, self.plan.key, self.plan.versions, HAND, self.clock)
+        create_experiment(self.store, self.plan, REQUEST, self.clock)
+        start_experiment(self.store, self.plan.key, self.plan.versions, REQUEST, self.clock)
 
     def come(self, count: int) -> None:
         """Images come, 90 % answered right; the shadow disagrees mostly where the answer is wrong."""
@@ -80,7 +80,7 @@ class Queued:
     def label(self, count: int) -> None:
         for _ in range(count):
             for item in self.review.next_items(Request("anna", self.plan.key)):
-                self.review.say(item.prediction_id, Word("anna", LABELS[0]), KNOWN)
+                self.review.say(item.prediction_id, Annotation("anna", LABELS[0]), KNOWN)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_the_level_is_right_though_disagreements_are_labelled_before_their_turn(
     assert found.estimate.low <= truth <= found.estimate.high
     assert abs(found.estimate.value - truth) < 0.09, "standard deviation .04"
     drawn = queued.store.sampling_probabilities(queued.right)
-    said = [bool(one.correct) for one in queued.store.standing(list(drawn))]
+    said = [bool(one.correct) for one in queued.store.current_feedback(list(drawn))]
     assert np.mean(said) < truth - 0.1, "all labelled draws are no random sample"
     assert found.labels is not None
     assert 40 < found.labels < len(said)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from splitleaf.analysis.guardrails import LEAST_FAILURES, LESSONS, GuardrailEvidence
+from splitleaf.analysis.guardrails import CALIBRATION_SIZE, LEAST_FAILURES, GuardrailEvidence
 from splitleaf.statistics.eprocess import EProcess
 from splitleaf.statistics.exceedance import threshold_ms
 
@@ -32,9 +32,9 @@ def test_batches_of_any_size_come_to_the_same_evidence(batches: list[int]) -> No
 
 def test_a_learnt_threshold_is_controls_95th_percentile_and_judges_only_what_comes_later() -> None:
     arms, latencies = trials(1_000, 0.3)
-    first_of_control = np.flatnonzero(~arms)[:LESSONS]
+    first_of_control = np.flatnonzero(~arms)[:CALIBRATION_SIZE]
     learnt = GuardrailEvidence(0.01).with_latencies(arms, latencies, 0.3)
-    assert learnt.threshold_ms == np.sort(latencies[first_of_control])[math.ceil(0.95 * LESSONS) - 1]
+    assert learnt.threshold_ms == np.sort(latencies[first_of_control])[math.ceil(0.95 * CALIBRATION_SIZE) - 1]
     later = slice(int(first_of_control[-1]) + 1, None)
     judged = EProcess(is_one_sided=True).observe(arms[later], latencies[later] <= learnt.threshold_ms, 0.3)
     assert learnt.process == judged
@@ -65,7 +65,7 @@ def test_a_threshold_is_learnt_from_answers_and_not_from_failures() -> None:
     generator = np.random.default_rng(1)
     latency = np.where(generator.random(500) < 0.1, np.inf, 40 * generator.lognormal(0, 0.5, 500))
     learnt = GuardrailEvidence(0.01).with_latencies(np.zeros(500, bool), latency, 0.5)
-    answers = latency[np.isfinite(latency)][:LESSONS]
+    answers = latency[np.isfinite(latency)][:CALIBRATION_SIZE]
     assert learnt.threshold_ms == threshold_ms(answers)
 
 
@@ -79,4 +79,4 @@ def test_what_was_taken_back_counts_once_it_had_waited_too_long_also_by_a_learnt
     taken_back = learnt.with_latencies([True] * 3, [50.0, 500.0, 600.0], 0.5, [False] * 3)
     assert (before, taken_back.process.candidate_successes, taken_back.process.candidate_failures) == (0, 0, 2)
     teaching = GuardrailEvidence(0.01).with_latencies(arms, latency, 0.5, arms)
-    assert (teaching.threshold_ms, teaching.lessons) == (None, ())
+    assert (teaching.threshold_ms, teaching.calibration) == (None, ())

@@ -7,13 +7,13 @@ import pytest
 from splitleaf.core.clock import Clock
 from splitleaf.experiments.watch import ControlWatch, write_watch
 from splitleaf.flows.guard_experiments import ExperimentGuardian
-from splitleaf.flows.run_experiment import Hand, create_experiment, start_experiment, stop_experiment
+from splitleaf.flows.run_experiment import ChangeRequest, create_experiment, start_experiment, stop_experiment
 from splitleaf.outcomes.store import OutcomeStore
 from tests.api.served import READ_KEY, Served, code
 from tests.experiments.plans import RAMP, plan
 from tests.support.memory_queue import MemoryLeaderElection
 
-ANN = Hand("ann", "to find out")
+ANN = ChangeRequest("ann", "to find out")
 LONG_S = 3_600.0
 WAITING = [{**stage, "min_n": 50} for stage in RAMP]
 

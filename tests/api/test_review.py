@@ -77,7 +77,7 @@ async def test_a_image_on_which_versions_disagree_is_shown_labelled_and_joined(s
     assert (said.json()["label"], said.json()["expert"], said.json()["verdict"]) == ("green", "anna", "answer")
     assert empty["items"] == []
     assert [one["label"] for one in empty["labels"]] == ["red", "green", "blue"]
-    truths = list(served.store.truths("leaf"))
+    truths = list(served.store.labelled_outcomes("leaf"))
     assert [(one.version, one.is_right, one.source) for one in truths] == [
         ("v1", False, FeedbackSource.EXPERT),
         ("v2", True, FeedbackSource.EXPERT),
@@ -131,7 +131,7 @@ async def test_a_label_of_a_drawn_image_carries_the_probability_of_its_draw(serv
     async with served.client(WRITE_KEY) as client:
         item = await next_item(client)
         await say(client, item["id"], label="red")
-    (word,) = served.store.standing([primary.prediction_id])
+    (word,) = served.store.current_feedback([primary.prediction_id])
     assert (word.source, word.sampling_probability, word.correct) == (FeedbackSource.AUDIT, 1.0, True)
     assert len(item["candidates"]) == 2 + ("green" in item["candidates"])
 
@@ -143,7 +143,7 @@ async def test_a_word_is_taken_back_and_said_anew(served: Served) -> None:
         nothing = await client.post(f"/admin/api/review/items/{item}/undo", json={"expert": "anna"})
         await say(client, item, label="red")
         undone = await client.post(f"/admin/api/review/items/{item}/undo", json={"expert": "anna"})
-        assert list(served.store.truths("leaf")) == []
+        assert list(served.store.labelled_outcomes("leaf")) == []
         again = await next_item(client)
         await say(client, item, label="green")
     assert code(nothing) == (409, "nothing_to_undo")
@@ -151,7 +151,7 @@ async def test_a_word_is_taken_back_and_said_anew(served: Served) -> None:
     rows = served.store.feedback(primary.prediction_id)
     assert [(row.verdict, row.label) for row in rows] == [("answer", "red"), ("withdrawn", None), ("answer", "green")]
     assert rows[1].supersedes == rows[0].feedback_id
-    assert {one.truth for one in served.store.truths("leaf")} == {"green"}
+    assert {one.truth for one in served.store.labelled_outcomes("leaf")} == {"green"}
 
 
 async def test_who_cannot_tell_answers_and_who_skips_leaves_it_to_others(served: Served) -> None:
@@ -167,7 +167,7 @@ async def test_who_cannot_tell_answers_and_who_skips_leaves_it_to_others(served:
     assert (skipped.json()["verdict"], mine["items"]) == ("skip", [])
     assert counts == [{"reason": "disagreement", "items": 1, "labelled": 0, "cannot_tell": 1, "gone": 0}]
     assert undone.json()["id"] == item
-    assert list(served.store.truths("leaf")) == []
+    assert list(served.store.labelled_outcomes("leaf")) == []
 
 
 async def test_two_experts_are_compared_and_where_they_differ_is_told(served: Served) -> None:

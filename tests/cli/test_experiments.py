@@ -11,7 +11,7 @@ from typer.testing import CliRunner, Result
 from splitleaf.cli import app
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import Conflict, DependencyDown, NotFound, SplitleafError, Unprocessable
-from splitleaf.flows.run_experiment import Hand, start_experiment
+from splitleaf.flows.run_experiment import ChangeRequest, start_experiment
 from splitleaf.outcomes.sql import SqlOutcomeStore
 from tests.experiments.plans import WRITTEN
 from tests.support.repositories import add_version
@@ -90,7 +90,7 @@ def test_what_does_not_follow_is_refused(place: Path) -> None:
 def test_a_promotion_that_was_taken_back_is_told_as_past(place: Path) -> None:
     said("create", "plan.toml")
     (database,) = place.rglob("*.sqlite3")
-    store, by, clock = SqlOutcomeStore(f"sqlite:///{database}"), Hand("ann", "to see"), SystemClock()
+    store, by, clock = SqlOutcomeStore(f"sqlite:///{database}"), ChangeRequest("ann", "to see"), SystemClock()
     start_experiment(store, "v2-against-v1", {"v1", "v2", "v3"}, by, clock)
     store.close()
     said("stop", "v2-against-v1")

@@ -21,7 +21,7 @@ from splitleaf.doctor.broker import _of_access
 from splitleaf.doctor.diagnosis import diagnose
 from splitleaf.doctor.findings import Finding
 from splitleaf.flows.manage_keys import create_key
-from splitleaf.flows.run_experiment import Hand
+from splitleaf.flows.run_experiment import ChangeRequest
 from splitleaf.installation.broker import EMBEDDED_FOLDER
 from splitleaf.installation.data_folder import held
 from splitleaf.jobs.archive import SavedLetter
@@ -252,7 +252,9 @@ def test_a_database_of_another_release_and_a_champion_that_is_gone(place: Path) 
     assert "database schema" not in findings()
     store.move_alias("champion", "v9", expected=None, actor="ann", reason="oops", now_ms=1)
     store.set_aside("a" * 26, "{}", "why", 1)
-    create_key(store, "anna", Scope.READ, SystemClock().now_ms() + 86_400_000, Hand("ann", "soon"), SystemClock())
+    create_key(
+        store, "anna", Scope.READ, SystemClock().now_ms() + 86_400_000, ChangeRequest("ann", "soon"), SystemClock()
+    )
     store.close()
     found = findings()
     assert (found["champion"].level, "v9" in found["champion"].detail) == ("problem", True)

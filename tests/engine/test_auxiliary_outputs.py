@@ -8,7 +8,7 @@ import pytest
 
 from splitleaf.core.errors import InvalidArtifact
 from splitleaf.core.measures import APPEARANCE, MEASURES
-from splitleaf.core.prediction import MAP_SIDE, Classification, LabelScore, Verdict
+from splitleaf.core.prediction import MAP_SIDE, Certainty, Classification, LabelScore
 from splitleaf.core.preprocessing import ColorOrder
 from splitleaf.core.tensor import ImageTensor
 from splitleaf.engine.activation_map import ActivationMaps, MapAxis
@@ -136,7 +136,7 @@ def test_a_image_of_another_kind_gets_no_sure_answer_however_confident_the_netwo
     classifier = load_classifier(folder)
     (answer,) = classifier.classify([plain(BLUE)]).classifications
     assert answer.best.confidence > 0.9
-    assert (answer.is_sure, answer.is_familiar, answer.verdict) == (False, False, Verdict.UNFAMILIAR)
+    assert (answer.is_sure, answer.is_familiar, answer.verdict) == (False, False, Certainty.UNFAMILIAR)
 
 
 def test_batches_and_single_images_are_judged_alike(tmp_path: Path) -> None:
@@ -167,6 +167,6 @@ def test_a_file_that_is_not_the_imported_one_is_refused(tmp_path: Path) -> None:
 
 def test_the_verdict_follows_from_what_is_known() -> None:
     answer = Classification((LabelScore("a", "A", 0.9),), 0.1, is_sure=True)
-    assert answer.verdict is Verdict.SURE
-    assert replace(answer, is_sure=False).verdict is Verdict.UNSURE
-    assert replace(answer, is_sure=False, is_familiar=False).verdict is Verdict.UNFAMILIAR
+    assert answer.verdict is Certainty.SURE
+    assert replace(answer, is_sure=False).verdict is Certainty.UNSURE
+    assert replace(answer, is_sure=False, is_familiar=False).verdict is Certainty.UNFAMILIAR

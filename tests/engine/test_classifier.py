@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from splitleaf.core.errors import EngineFailed
-from splitleaf.core.prediction import Verdict
+from splitleaf.core.prediction import Certainty
 from splitleaf.core.preprocessing import InputSpec, Normalization, ResizeFilter
 from splitleaf.core.tensor import ImageTensor
 from splitleaf.engine.loading import load_classifier
@@ -55,7 +55,7 @@ def test_an_unsure_answer_is_marked(tmp_path: Path) -> None:
 def test_an_image_that_the_other_output_wins_is_unfamiliar_and_gets_a_condition_second(tmp_path: Path) -> None:
     classifier = load_classifier(add_version(tmp_path, "v1", other_label="green"))
     green, red = classifier.classify([plain(GREEN), plain(RED)]).classifications
-    assert (green.verdict, red.verdict) == (Verdict.UNFAMILIAR, Verdict.SURE)
+    assert (green.verdict, red.verdict) == (Certainty.UNFAMILIAR, Certainty.SURE)
     assert {score.label for score in green.top} == {score.label for score in red.top} == {"red", "blue"}
     assert green.best.confidence < 0.01
 

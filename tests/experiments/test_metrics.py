@@ -8,7 +8,7 @@ import pytest
 
 from splitleaf.analysis.report import Report
 from splitleaf.core.errors import Unprocessable
-from splitleaf.experiments.metrics import METRICS, Exceedance, Mean, Role, Truth
+from splitleaf.experiments.metrics import METRICS, Exceedance, LabelSource, Mean, Role
 from splitleaf.experiments.plan import Plan
 from splitleaf.flows.guard_candidate import tell
 from splitleaf.flows.judge_experiment import judge_experiment
@@ -53,7 +53,7 @@ def test_a_metric_is_declared_whole(name: str) -> None:
     if Role.GUARDRAIL in spec.roles:
         assert spec.bad
         assert not isinstance(spec.reading, Mean), "a guardrail's exact evidence is of yes and no"
-        assert spec.truth in (None, Truth.USERS), "labels come too late to guard anybody"
+        assert spec.label_source in (None, LabelSource.USERS), "labels come too late to guard anybody"
     assert ("{threshold_ms}" in spec.title) == isinstance(spec.reading, Exceedance)
 
 
@@ -89,7 +89,7 @@ def test_a_report_decides_by_each_metric_that_may_decide_and_says_it_in_its_word
         assert (found.metric, found.unit, found.better) == (name, METRICS[name].unit, METRICS[name].better)
         assert found.is_primary
         assert any(word in report.statement.headline for word in METRICS[name].words)
-        assert any(course.metric == name for course in report.courses)
+        assert any(series.metric == name for series in report.courses)
 
 
 def test_a_report_shows_every_metric_that_is_no_mere_guardrail() -> None:

@@ -18,7 +18,7 @@ from splitleaf.flows.guard_experiments import ExperimentGuardian
 from splitleaf.flows.judge_experiment import judge_experiment
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.record_outcomes import Recorder
-from splitleaf.flows.run_experiment import Hand, create_experiment, start_experiment
+from splitleaf.flows.run_experiment import ChangeRequest, create_experiment, start_experiment
 from splitleaf.jobs.queue import Claim, Task, TaskContext
 from tests.jobs.tasks import classified, failed
 from tests.support.clocks import HandClock
@@ -85,9 +85,9 @@ class RealPath:
         self._held: list[Claim] = []
         self._numbers = itertools.count()
         self._began_s = self.clock.monotonic()
-        hand = Hand("ann", "to find out")
-        create_experiment(self.store, self.plan, hand, self.clock)
-        start_experiment(self.store, self.plan.key, self.plan.versions, hand, self.clock)
+        request = ChangeRequest("ann", "to find out")
+        create_experiment(self.store, self.plan, request, self.clock)
+        start_experiment(self.store, self.plan.key, self.plan.versions, request, self.clock)
         (self._live,) = load_routing(self.store, "v1").experiments
         self._services = {"v1": self.control, "v2": self.candidate}
 

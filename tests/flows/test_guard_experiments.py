@@ -16,7 +16,7 @@ from splitleaf.experiments.watch import ExperimentWatch, GuardrailState, RampSte
 from splitleaf.flows.guard_experiments import LEASE_S, ExperimentGuardian
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.run_experiment import (
-    Hand,
+    ChangeRequest,
     create_experiment,
     edit_experiment,
     pause_experiment,
@@ -34,7 +34,7 @@ from tests.support.clocks import HandClock
 from tests.support.memory_queue import MemoryBroker, MemoryLeaderElection
 from tests.support.stores import EmptyStore
 
-ANN = Hand("ann", "to find out")
+ANN = ChangeRequest("ann", "to find out")
 READY = {"v1", "v2"}
 RAMP = [
     {"share": 1, "min_minutes": 10, "min_n": 200},

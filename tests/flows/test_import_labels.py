@@ -11,7 +11,7 @@ from splitleaf.core.errors import Unprocessable
 from splitleaf.core.ids import new_prediction_id, shadow_prediction_id
 from splitleaf.flows import import_labels as flow
 from splitleaf.flows.import_labels import LabelImport, export_labels, import_labels
-from splitleaf.outcomes.events import FeedbackSource, Verdict
+from splitleaf.outcomes.events import FeedbackKind, FeedbackSource
 from tests.outcomes.facts import NOW_MS, feedback, outcome, review_item
 from tests.support.clocks import HandClock
 from tests.support.stores import EmptyStore
@@ -47,7 +47,7 @@ def test_labels_are_kept_with_their_authors_and_what_the_answer_was(store: Empty
     store.enrol([review_item(B)], expected=0, reached=1, now_ms=NOW_MS)
     text = f'\ufefflabel , note, prediction_id,author\r\nrust,seen,{A},field-team\r\n\r\n"scab",,{B},\r\n'
     assert take(store, text) == LabelImport(2, 2, 0, (), is_dry_run=False)
-    (first,), (second,) = store.standing([A]), store.standing([B])
+    (first,), (second,) = store.current_feedback([A]), store.current_feedback([B])
     assert (first.source, first.author, first.label, first.correct) == (
         FeedbackSource.IMPORT,
         "field-team",
@@ -134,7 +134,7 @@ def test_a_file_that_is_too_long_is_refused_before_it_is_looked_up(
 def test_what_goes_out_comes_in_again(store: EmptyStore) -> None:
     store.record_labels([feedback(A, source=FeedbackSource.EXPERT, author="ann", label='Late "blight", ü')])
     store.record_feedback(feedback(B))
-    unclear = Verdict.CANNOT_TELL
+    unclear = FeedbackKind.CANNOT_TELL
     store.record_labels(
         [feedback(C, source=FeedbackSource.EXPERT, author="ann", label=None, correct=None, verdict=unclear)]
     )
@@ -145,4 +145,4 @@ def test_what_goes_out_comes_in_again(store: EmptyStore) -> None:
     other = EmptyStore()
     other.record_outcomes([outcome(prediction_id=A)])
     assert take(other, text).imported == 1
-    assert [one.label for one in other.standing([A])] == ['Late "blight", ü']
+    assert [one.label for one in other.current_feedback([A])] == ['Late "blight", ü']

@@ -20,7 +20,7 @@ from splitleaf.outcomes.events import Outcome
 from tests.flows.golden import golden_report
 from tests.support.alike import assert_alike
 from tests.support.stores import EmptyStore
-from tests.support.synthetic import HAND, StandingClock, Synthetic, World, plan_of, shadow_plan
+from tests.support.synthetic import REQUEST, StandingClock, Synthetic, World, plan_of, shadow_plan
 
 TWO_CANDIDATES = {
     "control": {"version": "v1", "share": 40},
@@ -55,7 +55,7 @@ def test_a_better_candidate_is_called_better_and_its_promotion_is_advised() -> N
     assert found.difference is not None
     assert found.difference.low <= -0.05 <= found.difference.high
     assert found.images_needed == 0
-    stop_experiment(experiment.store, experiment.plan.key, HAND, experiment.clock)
+    stop_experiment(experiment.store, experiment.plan.key, REQUEST, experiment.clock)
     assert judge(experiment).statement.next_steps[0].startswith("Promote it")
 
 
@@ -70,7 +70,7 @@ def test_a_worse_candidate_is_called_worse_and_is_to_be_rolled_back() -> None:
     assert report.statement.certainty.startswith("The guardrail error_rate has fired: ")
     assert report.statement.concerns[0].startswith("v2 is failing more often than v1. ")
     assert "rollback" in report.statement.next_steps[0]
-    roll_back_experiment(experiment.store, plan.key, HAND, experiment.clock)
+    roll_back_experiment(experiment.store, plan.key, REQUEST, experiment.clock)
     assert judge(experiment).statement.next_steps == [
         "Rolled back: all users are answered as before. A new experiment needs a new key."
     ]
@@ -404,14 +404,14 @@ def test_an_a_a_experiment_that_differs_is_a_fault_of_the_set_up() -> None:
 
 def test_the_last_look_of_a_course_is_the_report() -> None:
     report = judge(Synthetic(plan_of(), World(error_rate={"v1": 0.06, "v2": 0.02})).run(2500))
-    (course,) = report.courses
+    (series,) = report.courses
     found = row(report, "error_rate")
     assert found.difference is not None
-    last = course.looks[-1]
+    last = series.looks[-1]
     assert (last.value, last.low, last.high) == pytest.approx(tuple(found.difference.model_dump().values()))
     assert last.log10_e == pytest.approx(found.log10_e)
-    assert course.looks[0].value is None
-    assert [look.images for look in course.looks] == sorted(look.images for look in course.looks)
+    assert series.looks[0].value is None
+    assert [look.images for look in series.looks] == sorted(look.images for look in series.looks)
 
 
 def test_traffic_that_changes_is_seen_in_the_drift_strip() -> None:

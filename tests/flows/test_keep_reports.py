@@ -12,7 +12,7 @@ from splitleaf.flows.run_experiment import pause_experiment
 from splitleaf.outcomes.exposures import Exposures
 from tests.support.memory_queue import MemoryBroker, MemoryLeaderElection
 from tests.support.stores import EmptyStore
-from tests.support.synthetic import HAND, StandingClock, Synthetic, plan_of
+from tests.support.synthetic import REQUEST, StandingClock, Synthetic, plan_of
 
 ALL = 2**62
 TTL_S = 30.0
@@ -63,7 +63,7 @@ async def test_new_outcomes_wait_a_moment_and_a_persons_step_does_not() -> None:
     experiment.run(10)
     await keeper.report(key)
     assert store.made == 1, "not a second has passed"
-    pause_experiment(store, key, HAND, experiment.clock)
+    pause_experiment(store, key, REQUEST, experiment.clock)
     assert Report.model_validate_json(await keeper.report(key)).experiment.state == "paused"
 
 

@@ -17,7 +17,7 @@ from splitleaf.experiments.reading import parse_plan
 from splitleaf.flows.change_routing import clear_split, move_alias, set_split
 from splitleaf.flows.load_routing import load_routing
 from splitleaf.flows.run_experiment import (
-    Hand,
+    ChangeRequest,
     create_experiment,
     edit_experiment,
     pause_experiment,
@@ -40,7 +40,7 @@ from tests.support.stores import EmptyStore
 FOR_IT = Evidence("better", "v2 is better than v1.", is_for=True)
 READY = {"v1", "v2", "v3"}
 CLOCK = SystemClock()
-ANN = Hand("ann", "to find out")
+ANN = ChangeRequest("ann", "to find out")
 UNITS = [f"unit-{number}" for number in range(2_000)]
 
 
@@ -168,9 +168,9 @@ def test_a_promotion_moves_the_champion_and_is_undone_in_one_step(store: Outcome
         "version_not_found",
         NotFound,
     )
-    promote_variant(store, "leaf", "candidate", READY, "v1", FOR_IT, Hand("ann", "better"), CLOCK)
+    promote_variant(store, "leaf", "candidate", READY, "v1", FOR_IT, ChangeRequest("ann", "better"), CLOCK)
     assert (state(store), load_routing(store, "v1").champion) == ("promoted", "v2")
-    roll_back_experiment(store, "leaf", Hand("bob", "worse after all"), CLOCK)
+    roll_back_experiment(store, "leaf", ChangeRequest("bob", "worse after all"), CLOCK)
     assert (state(store), load_routing(store, "v9").champion) == ("rolled_back", "v1")
     assert [(one.version, one.actor) for one in store.alias_history("champion")] == [("v1", "bob"), ("v2", "ann")]
 
@@ -180,13 +180,13 @@ def test_nobody_promotes_against_the_evidence_without_saying_so_and_why(store: O
     stop_experiment(store, "leaf", ANN, CLOCK)
     unknown = Evidence("undecided", "Whether v2 is better is not decided yet.", is_for=False)
 
-    def promote(hand: Hand, *, against: bool) -> None:
-        promote_variant(store, "leaf", "candidate", READY, "v1", unknown, hand, CLOCK, against_evidence=against)
+    def promote(request: ChangeRequest, *, against: bool) -> None:
+        promote_variant(store, "leaf", "candidate", READY, "v1", unknown, request, CLOCK, against_evidence=against)
 
     refused(lambda: promote(ANN, against=False), "against_evidence")
-    refused(lambda: promote(Hand("ann", " "), against=True), "reason_missing", Unprocessable)
+    refused(lambda: promote(ChangeRequest("ann", " "), against=True), "reason_missing", Unprocessable)
     assert state(store) == "stopped"
-    promote(Hand("ann", "cheaper"), against=True)
+    promote(ChangeRequest("ann", "cheaper"), against=True)
     (entry, *_) = store.audit_log("experiment/leaf")
     assert (entry.action, entry.reason) == ("promote", "cheaper")
     assert json.loads(entry.after)["findings"] == {
@@ -209,7 +209,7 @@ def test_a_promotion_that_somebody_has_built_on_is_not_undone(store: OutcomeStor
 
 def test_a_roll_back_ends_a_running_experiment_at_once(store: OutcomeStore) -> None:
     start(store)
-    roll_back_experiment(store, "leaf", Hand("controller", "error_rate: e-value 212"), CLOCK)
+    roll_back_experiment(store, "leaf", ChangeRequest("controller", "error_rate: e-value 212"), CLOCK)
     assert state(store) == "rolled_back"
     assert load_routing(store, "v1").experiments == ()
     assert store.aliases() == {}
@@ -258,10 +258,10 @@ def test_a_static_split_and_experiments_exclude_each_other(store: OutcomeStore) 
 
 def test_a_decision_on_an_old_view_is_refused(store: OutcomeStore) -> None:
     start(store)
-    stale = Hand("bob", "late", expected=1)
+    stale = ChangeRequest("bob", "late", expected=1)
     for call in (pause_experiment, stop_experiment, roll_back_experiment):
         refused(lambda call=call: call(store, "leaf", stale, CLOCK), "conflict")  # type: ignore[misc]
-    pause_experiment(store, "leaf", Hand("bob", "now", expected=2), CLOCK)
+    pause_experiment(store, "leaf", ChangeRequest("bob", "now", expected=2), CLOCK)
 
 
 def test_a_step_out_of_turn_writes_nothing(store: OutcomeStore) -> None:
@@ -286,9 +286,9 @@ def test_a_draft_can_be_edited_and_what_runs_only_where_nothing_is_spoiled(store
 
 def test_the_audit_log_tells_the_whole_story(store: OutcomeStore) -> None:
     start(store, plan(ramp=RAMP))
-    ramp_to_stage(store, "leaf", 1, Hand("controller", "stage 0 is done"), CLOCK)
+    ramp_to_stage(store, "leaf", 1, ChangeRequest("controller", "stage 0 is done"), CLOCK)
     stop_experiment(store, "leaf", ANN, CLOCK)
-    promote_variant(store, "leaf", "candidate", READY, "v1", FOR_IT, Hand("bob", "better"), CLOCK)
+    promote_variant(store, "leaf", "candidate", READY, "v1", FOR_IT, ChangeRequest("bob", "better"), CLOCK)
     story = [(one.actor, one.action, one.reason) for one in reversed(store.audit_log("experiment/leaf"))]
     assert story == [
         ("ann", "create", "to find out"),

@@ -89,10 +89,12 @@ def test_a_decision_counts_before_all_others_and_a_later_one_before_it() -> None
     done = bring(experiment, truth)
     store, clock, key = experiment.store, experiment.clock, experiment.plan.key
     first = done.conflicts[0]
-    assert first == LabelConflict(first.line, first.prediction_id, truth[first.prediction_id], first.standing, "expert")
-    for label in (first.label, first.standing):
+    assert first == LabelConflict(first.line, first.prediction_id, truth[first.prediction_id], first.current, "expert")
+    for label in (first.label, first.current):
         settle_label(store, first.prediction_id, label, "head", LABELS, clock)
-        (found,) = (one for one in store.truths(key) if one.image_id == first.prediction_id and one.role == "primary")
+        (found,) = (
+            one for one in store.labelled_outcomes(key) if one.image_id == first.prediction_id and one.role == "primary"
+        )
         assert (found.truth, found.source, found.is_contested) == (label, FeedbackSource.ADJUDICATION, False)
     assert first.prediction_id not in {one.prediction_id for one in list_disputes(store, key)}
     with pytest.raises(Unprocessable):

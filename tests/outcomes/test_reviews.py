@@ -9,7 +9,7 @@ import pytest
 
 from splitleaf.core.errors import Conflict
 from splitleaf.core.ids import new_prediction_id, shadow_prediction_id
-from splitleaf.outcomes.events import Feedback, FeedbackSource, Verdict
+from splitleaf.outcomes.events import Feedback, FeedbackKind, FeedbackSource
 from splitleaf.outcomes.reviews import Claim, ReviewCount, ReviewItem, ReviewReason, ReviewTurn, TurnKind
 from splitleaf.outcomes.store import OutcomeStore
 from tests.outcomes.facts import NOW_MS, feedback, outcome, review_item
@@ -143,7 +143,7 @@ def test_two_opinions_are_asked_of_two_experts_and_no_third(store: OutcomeStore)
     assert store.lease_item(claim("ben", opinions=2)) == one.prediction_id
     assert store.lease_item(claim("eve", opinions=2)) is None
     # Her lease is over with her word, not beside it.
-    store.record_labels([word(one.prediction_id, author="ben", verdict=Verdict.CANNOT_TELL, label=None)])
+    store.record_labels([word(one.prediction_id, author="ben", verdict=FeedbackKind.CANNOT_TELL, label=None)])
     assert store.lease_item(claim("eve", opinions=2)) is None
     assert store.lease_item(claim("eve", opinions=3)) == one.prediction_id
 
@@ -153,7 +153,7 @@ def test_what_an_expert_takes_back_is_open_again(store: OutcomeStore) -> None:
     enrol(store, one)
     store.record_labels([word(one.prediction_id)])
     assert store.lease_item(claim("ben")) is None
-    store.record_labels([word(one.prediction_id, None, verdict=Verdict.WITHDRAWN)])
+    store.record_labels([word(one.prediction_id, None, verdict=FeedbackKind.WITHDRAWN)])
     assert store.lease_item(claim("ben")) == one.prediction_id
 
 
@@ -198,9 +198,9 @@ def test_it_is_counted_how_far_each_reasons_items_are_labelled(store: OutcomeSto
         [
             word(labelled),
             word(labelled, "b", author="ben"),
-            word(unclear, None, verdict=Verdict.CANNOT_TELL),
+            word(unclear, None, verdict=FeedbackKind.CANNOT_TELL),
             word(taken_back),
-            word(taken_back, None, verdict=Verdict.WITHDRAWN),
+            word(taken_back, None, verdict=FeedbackKind.WITHDRAWN),
             word(audited[0].prediction_id, source=FeedbackSource.USER),
         ]
     )
@@ -253,7 +253,7 @@ def test_the_draws_of_the_audit_are_told_in_the_order_of_arrival_and_which_of_th
     for one in (skipped, taken_back):
         store.record_turn(ReviewTurn(one, "ann", TurnKind.SKIPPED, NOW_MS, NOW_MS))
     store.record_turn(ReviewTurn(taken_back, "ann", TurnKind.LEASED, NOW_MS + LEASE_MS, NOW_MS))
-    store.record_labels([word(could_not, None, verdict=Verdict.CANNOT_TELL), word(unlike, "a")])
+    store.record_labels([word(could_not, None, verdict=FeedbackKind.CANNOT_TELL), word(unlike, "a")])
     found = store.audit_draws("leaf size")
     assert [one.prediction_id for one in found] == ids(drawn)
     assert [one.place for one in found] == [9 - number for number in range(7)]

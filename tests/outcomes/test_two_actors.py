@@ -18,7 +18,7 @@ from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import Conflict, NotFound
 from splitleaf.experiments.lifecycle import TRANSITIONS, State, Step
 from splitleaf.flows import change_routing, run_experiment
-from splitleaf.flows.run_experiment import Hand
+from splitleaf.flows.run_experiment import ChangeRequest
 from splitleaf.flows.weigh_promotion import Evidence
 from splitleaf.outcomes.events import AliasChange, RoutingRevision
 from splitleaf.outcomes.experiments import ExperimentRecord
@@ -31,28 +31,30 @@ READY = ("v1", "v2")
 CLOCK = SystemClock()
 FOR_IT = Evidence("better", "v2 is better than v1.", is_for=True)
 Result = ExperimentRecord | RoutingRevision | AliasChange
-Change = Callable[[OutcomeStore, str, Hand], Result]
+Change = Callable[[OutcomeStore, str, ChangeRequest], Result]
 
 CHANGES: dict[str, Change] = {
-    "create": lambda store, key, hand: run_experiment.create_experiment(store, plan(key=key, traffic=60), hand, CLOCK),
-    "start": lambda store, key, hand: run_experiment.start_experiment(store, key, READY, hand, CLOCK),
-    "pause": lambda store, key, hand: run_experiment.pause_experiment(store, key, hand, CLOCK),
-    "resume": lambda store, key, hand: run_experiment.resume_experiment(store, key, READY, hand, CLOCK),
-    "ramp": lambda store, key, hand: run_experiment.ramp_to_shares(
-        store, key, {"control": 20, "candidate": 40}, hand, CLOCK
+    "create": lambda store, key, request: run_experiment.create_experiment(
+        store, plan(key=key, traffic=60), request, CLOCK
     ),
-    "stop": lambda store, key, hand: run_experiment.stop_experiment(store, key, hand, CLOCK),
-    "reject": lambda store, key, hand: run_experiment.reject_experiment(store, key, hand, CLOCK),
-    "promote": lambda store, key, hand: run_experiment.promote_variant(
-        store, key, "candidate", READY, "v1", FOR_IT, hand, CLOCK
+    "start": lambda store, key, request: run_experiment.start_experiment(store, key, READY, request, CLOCK),
+    "pause": lambda store, key, request: run_experiment.pause_experiment(store, key, request, CLOCK),
+    "resume": lambda store, key, request: run_experiment.resume_experiment(store, key, READY, request, CLOCK),
+    "ramp": lambda store, key, request: run_experiment.ramp_to_shares(
+        store, key, {"control": 20, "candidate": 40}, request, CLOCK
     ),
-    "roll_back": lambda store, key, hand: run_experiment.roll_back_experiment(store, key, hand, CLOCK),
-    "split": lambda store, _key, hand: change_routing.set_split(
-        store, {"v1": 50, "v2": 50}, READY, hand.actor, hand.reason, CLOCK
+    "stop": lambda store, key, request: run_experiment.stop_experiment(store, key, request, CLOCK),
+    "reject": lambda store, key, request: run_experiment.reject_experiment(store, key, request, CLOCK),
+    "promote": lambda store, key, request: run_experiment.promote_variant(
+        store, key, "candidate", READY, "v1", FOR_IT, request, CLOCK
     ),
-    "end_split": lambda store, _key, hand: change_routing.clear_split(store, hand.actor, hand.reason, CLOCK),
-    "move": lambda store, _key, hand: change_routing.move_alias(
-        store, "champion", "v1", READY, store.aliases().get("champion"), hand.actor, hand.reason, CLOCK
+    "roll_back": lambda store, key, request: run_experiment.roll_back_experiment(store, key, request, CLOCK),
+    "split": lambda store, _key, request: change_routing.set_split(
+        store, {"v1": 50, "v2": 50}, READY, request.actor, request.reason, CLOCK
+    ),
+    "end_split": lambda store, _key, request: change_routing.clear_split(store, request.actor, request.reason, CLOCK),
+    "move": lambda store, _key, request: change_routing.move_alias(
+        store, "champion", "v1", READY, store.aliases().get("champion"), request.actor, request.reason, CLOCK
     ),
 }
 MOVES = st.tuples(st.sampled_from(sorted(CHANGES)), st.sampled_from(("a", "b")))
@@ -83,7 +85,7 @@ class TwoActors(RuleBasedStateMachine):
         """Return whether the change was made. Anything but a conflict, or a key that is not there, is a fault."""
         name, key = move
         try:
-            CHANGES[name](store, self.key(key), Hand(actor, "by chance"))
+            CHANGES[name](store, self.key(key), ChangeRequest(actor, "by chance"))
         except (Conflict, NotFound):
             return False
         return True

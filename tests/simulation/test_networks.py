@@ -21,7 +21,7 @@ from tests.simulation.pixels import SPEC, as_array
 
 
 @pytest.fixture(scope="module")
-def lessons() -> tuple[np.ndarray, list[str]]:
+def training_set() -> tuple[np.ndarray, list[str]]:
     return leaves(1, 300)
 
 
@@ -31,20 +31,22 @@ def leaves(seed: int, count: int, darkness: float = 0.0) -> tuple[np.ndarray, li
     return np.stack(pixels).astype(np.float64), [leaf.truth for leaf in drawn]
 
 
-def accuracy(network: bytes, images: np.ndarray, truths: list[str]) -> float:
+def accuracy(network: bytes, images: np.ndarray, true_labels: list[str]) -> float:
     answers = OnnxRuntime(network).run(images.astype(np.float32))
-    return float(np.mean([LABELS[best] == truth for best, truth in zip(answers.argmax(axis=1), truths, strict=True)]))
+    return float(
+        np.mean([LABELS[best] == truth for best, truth in zip(answers.argmax(axis=1), true_labels, strict=True)])
+    )
 
 
 @pytest.mark.parametrize("fault", list(Fault))
 @pytest.mark.parametrize("is_relative", [False, True])
-def test_what_is_written_is_onnx(lessons: tuple[np.ndarray, list[str]], fault: Fault, is_relative: bool) -> None:
-    network = write_network(fit(*lessons, is_relative=is_relative), fault)
+def test_what_is_written_is_onnx(training_set: tuple[np.ndarray, list[str]], fault: Fault, is_relative: bool) -> None:
+    network = write_network(fit(*training_set, is_relative=is_relative), fault)
     onnx.checker.check_model(onnx.load_from_string(network), full_check=True)
 
 
-def test_one_sees_through_bad_light_and_the_other_does_not(lessons: tuple[np.ndarray, list[str]]) -> None:
-    plain, clever = (write_network(fit(*lessons, is_relative=is_relative)) for is_relative in (False, True))
+def test_one_sees_through_bad_light_and_the_other_does_not(training_set: tuple[np.ndarray, list[str]]) -> None:
+    plain, clever = (write_network(fit(*training_set, is_relative=is_relative)) for is_relative in (False, True))
     day, dusk = leaves(2, 400), leaves(3, 400, darkness=1.0)
     assert 0.65 < accuracy(plain, *day) < 0.85
     assert accuracy(clever, *day) > 0.87
@@ -52,12 +54,12 @@ def test_one_sees_through_bad_light_and_the_other_does_not(lessons: tuple[np.nda
     assert accuracy(clever, *dusk) > 0.87
 
 
-def test_a_network_with_mixed_up_labels_is_nearly_always_wrong(lessons: tuple[np.ndarray, list[str]]) -> None:
-    assert accuracy(write_network(fit(*lessons, is_relative=True), Fault.WRONG), *leaves(2, 200)) < 0.1
+def test_a_network_with_mixed_up_labels_is_nearly_always_wrong(training_set: tuple[np.ndarray, list[str]]) -> None:
+    assert accuracy(write_network(fit(*training_set, is_relative=True), Fault.WRONG), *leaves(2, 200)) < 0.1
 
 
-def test_a_failing_network_fails_on_most_leaves_and_on_nothing_else(lessons: tuple[np.ndarray, list[str]]) -> None:
-    runtime = OnnxRuntime(write_network(fit(*lessons, is_relative=True), Fault.ERRORS))
+def test_a_failing_network_fails_on_most_leaves_and_on_nothing_else(training_set: tuple[np.ndarray, list[str]]) -> None:
+    runtime = OnnxRuntime(write_network(fit(*training_set, is_relative=True), Fault.ERRORS))
     images, _ = leaves(2, 200)
     failed = 0
     for image in images.astype(np.float32):
@@ -69,9 +71,9 @@ def test_a_failing_network_fails_on_most_leaves_and_on_nothing_else(lessons: tup
     assert runtime.run(np.zeros((2, *SPEC.shape), dtype=np.float32)).shape == (2, len(LABELS))
 
 
-def test_a_slow_network_takes_longer_for_leaves_alone(lessons: tuple[np.ndarray, list[str]]) -> None:
+def test_a_slow_network_takes_longer_for_leaves_alone(training_set: tuple[np.ndarray, list[str]]) -> None:
     """By the processor's time: the machine may be busy."""
-    runtime = OnnxRuntime(write_network(fit(*lessons, is_relative=True), Fault.SLOW))
+    runtime = OnnxRuntime(write_network(fit(*training_set, is_relative=True), Fault.SLOW))
     leaf, nothing = leaves(2, 1)[0].astype(np.float32), np.zeros((1, *SPEC.shape), dtype=np.float32)
 
     def cost_s(image: np.ndarray) -> float:

@@ -15,7 +15,7 @@ from splitleaf.experiments.bucketing import slot_of
 from splitleaf.experiments.plan import Plan
 from splitleaf.experiments.reading import read_plan
 from splitleaf.flows.curate_reviews import random_place
-from splitleaf.flows.run_experiment import Hand, create_experiment, ramp_to_stage, start_experiment
+from splitleaf.flows.run_experiment import ChangeRequest, create_experiment, ramp_to_stage, start_experiment
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome
 from splitleaf.outcomes.reviews import ReviewItem, ReviewReason
 from splitleaf.outcomes.store import OutcomeStore
@@ -25,7 +25,7 @@ START_MS = 1_777_887_000_000
 ORIGINS = (Origin.PAGE, Origin.UNIT, Origin.API, Origin.PREDICT)
 """How images come: each unit's all alike, by its number."""
 LABELS = tuple(f"condition_{number}" for number in range(5))
-HAND = Hand("ann", "to find out")
+REQUEST = ChangeRequest("ann", "to find out")
 
 
 class StandingClock:
@@ -112,8 +112,8 @@ class Synthetic:
 
     def __post_init__(self) -> None:
         self.random = np.random.default_rng(self.seed)
-        create_experiment(self.store, self.plan, HAND, self.clock)
-        start_experiment(self.store, self.plan.key, self.plan.versions, HAND, self.clock)
+        create_experiment(self.store, self.plan, REQUEST, self.clock)
+        start_experiment(self.store, self.plan.key, self.plan.versions, REQUEST, self.clock)
 
     def run(self, images: int, units: int | None = None, **changes: Any) -> Synthetic:
         """Let so many images come, one a second, from `units` people (one image each unless said otherwise)."""
@@ -152,7 +152,7 @@ class Synthetic:
         self.store.enrol(items, expected=place, reached=place + 1, now_ms=self.clock.now_ms())
 
     def ramp(self, stage: int) -> Synthetic:
-        ramp_to_stage(self.store, self.plan.key, stage, HAND, self.clock)
+        ramp_to_stage(self.store, self.plan.key, stage, REQUEST, self.clock)
         return self
 
     def _image(self, world: World, unit: str) -> tuple[list[Outcome], list[Feedback]]:

@@ -16,7 +16,7 @@ import pytest
 
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.ids import shadow_prediction_id
-from splitleaf.flows.run_experiment import Hand, roll_back_experiment
+from splitleaf.flows.run_experiment import ChangeRequest, roll_back_experiment
 from splitleaf.outcomes.sql import SqlOutcomeStore
 from tests.experiments.plans import RAMP, table
 from tests.support.images import RED, jpeg
@@ -218,7 +218,7 @@ def test_a_roll_back_by_another_process_is_obeyed_within_two_seconds(
     begin(admin, "taken-back", variants=variants)
     assert {one["result"]["label"] for one in send(client, 4, "soon")} == {"blue"}
     store = SqlOutcomeStore(f"sqlite:///{system.data / 'outcomes.sqlite3'}")
-    roll_back_experiment(store, "taken-back", Hand("controller", "error_rate"), SystemClock())
+    roll_back_experiment(store, "taken-back", ChangeRequest("controller", "error_rate"), SystemClock())
     decided, last_candidate = time.monotonic(), 0.0
     store.close()
     while time.monotonic() - decided < 3:

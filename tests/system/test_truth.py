@@ -138,7 +138,7 @@ def test_an_expert_labels_what_versions_disagree_on_and_the_labels_are_joined_to
     assert {one: said[one] for one in reviewed.red} == dict.fromkeys(reviewed.red, "red")
     assert set(said) <= {*reviewed.red, *reviewed.green}
     store = SqlOutcomeStore(reviewed.database_url)
-    truths = list(store.truths("leaf"))
+    truths = list(store.labelled_outcomes("leaf"))
     store.close()
     assert Counter((one.version, one.role, one.truth, one.is_right) for one in truths) == Counter(
         {

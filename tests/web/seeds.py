@@ -19,7 +19,7 @@ from splitleaf.experiments.reading import read_plan
 from splitleaf.flows import run_experiment as flow
 from splitleaf.flows.change_routing import move_alias
 from splitleaf.flows.curate_reviews import is_audited
-from splitleaf.flows.run_experiment import Hand
+from splitleaf.flows.run_experiment import ChangeRequest
 from splitleaf.images.archive import ImageArchive
 from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome
 from splitleaf.outcomes.store import OutcomeStore
@@ -86,8 +86,8 @@ class Past:
         self._run_open_ones()
         self._draft()
 
-    def _hand(self, why: str) -> Hand:
-        return Hand("key:1f3a9c02", why)
+    def _hand(self, why: str) -> ChangeRequest:
+        return ChangeRequest("key:1f3a9c02", why)
 
     def _move_aliases(self) -> None:
         move_alias(self.store, "champion", "v2", READY, None, "key:1f3a9c02", "better on the test photos", self.clock)
@@ -106,7 +106,7 @@ class Past:
             flow.create_experiment(store, read_plan(plan), start, clock)
             flow.start_experiment(store, key, READY, start, clock)
             if verdict == "roll_back":
-                flow.roll_back_experiment(store, key, Hand("controller", "error_rate: evidence of 132"), clock)
+                flow.roll_back_experiment(store, key, ChangeRequest("controller", "error_rate: evidence of 132"), clock)
             else:
                 flow.stop_experiment(store, key, self._hand("as many images as planned"), clock)
                 flow.reject_experiment(store, key, self._hand("the test tests well"), clock)
@@ -125,7 +125,7 @@ class Past:
 
     def _draft(self) -> None:
         plan = {**_AB, "key": "next-idea", "hypothesis": NASTY}
-        flow.create_experiment(self.store, read_plan(plan), Hand("key:77aa01be", NASTY), self.clock)
+        flow.create_experiment(self.store, read_plan(plan), ChangeRequest("key:77aa01be", NASTY), self.clock)
 
     def _pass(self, since_ms: int, length_ms: int) -> None:
         """Let a third of the images come within this stretch of time."""

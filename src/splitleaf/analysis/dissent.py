@@ -25,10 +25,10 @@ class Dissenter:
     """Images of which someone else said something, too."""
 
 
-def find_dissenters(words: Sequence[Feedback], alpha: float = 0.05) -> list[Dissenter]:
-    """Return the authors to be named, the one that is against most first; `words` are standing labels."""
+def find_dissenters(annotations: Sequence[Feedback], alpha: float = 0.05) -> list[Dissenter]:
+    """Return the authors to be named, the one that is against most first; `annotations` are current labels."""
     images: defaultdict[str, list[Feedback]] = defaultdict(list)
-    for one in words:
+    for one in annotations:
         images[one.prediction_id].append(one)
     compared: Counter[str] = Counter()
     against: Counter[str] = Counter()
@@ -45,10 +45,10 @@ def find_dissenters(words: Sequence[Feedback], alpha: float = 0.05) -> list[Diss
     return sorted(found, key=lambda one: (-one.against, one.author))
 
 
-def _others(word: Feedback, said: Sequence[Feedback]) -> set[str | None]:
+def _others(annotation: Feedback, said: Sequence[Feedback]) -> set[str | None]:
     """Return what the image shows by the decision, else the labels that most of the others gave."""
     decided = [one.label for one in said if one.source is FeedbackSource.ADJUDICATION]
     if decided:
         return {decided[-1]}
-    counts = Counter(one.label for one in said if one.author != word.author)
+    counts = Counter(one.label for one in said if one.author != annotation.author)
     return {label for label, count in counts.items() if count == max(counts.values())}

@@ -17,7 +17,7 @@ from splitleaf.experiments.metrics import Exceedance, MetricSpec, Outcomes, Rate
 from splitleaf.statistics.eprocess import EProcess
 from splitleaf.statistics.exceedance import observe_latency, threshold_ms
 
-LESSONS: Final = 200
+CALIBRATION_SIZE: Final = 200
 """Answers of control that a latency threshold is taken from where the plan names none. They are not judged by it."""
 LEAST_FAILURES: Final = 3
 """A guardrail never fires on fewer. At a share of 1 %, the first failure of all is the candidate's once in a hundred
@@ -32,7 +32,7 @@ class GuardrailEvidence:
     threshold_ms: float | None = None
     """For latency: what is slow; None while it is being learned."""
     process: EProcess = field(default_factory=lambda: EProcess(is_one_sided=True))
-    lessons: tuple[float, ...] = ()
+    calibration: tuple[float, ...] = ()
     """Control's latencies so far, while the threshold is being learned."""
 
     @property
@@ -83,10 +83,10 @@ class GuardrailEvidence:
             return replace(self, process=process)
         # Only answers teach: with a failure in twenty, the percentile of all would be infinite, and nothing ever slow.
         of_control = np.flatnonzero(~arms & known & np.isfinite(latencies))
-        wanted = LESSONS - len(self.lessons)
-        taught = replace(self, lessons=(*self.lessons, *latencies[of_control[:wanted]].tolist()))
+        wanted = CALIBRATION_SIZE - len(self.calibration)
+        taught = replace(self, calibration=(*self.calibration, *latencies[of_control[:wanted]].tolist()))
         if len(of_control) < wanted:
             return taught
         rest = slice(of_control[wanted - 1] + 1, None)
-        learnt = replace(taught, threshold_ms=threshold_ms(taught.lessons), lessons=())
+        learnt = replace(taught, threshold_ms=threshold_ms(taught.calibration), calibration=())
         return learnt.with_latencies(arms[rest], latencies[rest], shares[rest], known[rest])

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from splitleaf.analysis.frame import ArmSpec
 from splitleaf.outcomes.events import FeedbackSource
-from splitleaf.outcomes.truths import LabelledOutcome
+from splitleaf.outcomes.labels import LabelledOutcome
 
 
 @dataclass(frozen=True, slots=True)

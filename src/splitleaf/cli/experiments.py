@@ -93,8 +93,8 @@ def show(key: Key, models: Repository = None, data: Data = None, as_json: AsJson
             f"revision {revision.revision}  {revision.created_at}  {sentence(revision.shares)}  {revision.reason}"
         )
     for count in detail.exposures:
-        stood_in = f", {count.fallbacks} answered by another version" if count.fallbacks else ""
-        typer.echo(f"revision {count.revision}  {count.variant} {count.role} {count.version}: {count.count}{stood_in}")
+        fallbacks = f", {count.fallbacks} answered by another version" if count.fallbacks else ""
+        typer.echo(f"revision {count.revision}  {count.variant} {count.role} {count.version}: {count.count}{fallbacks}")
     _echo_control(control)
     for entry in reversed(detail.audit):
         typer.echo(f"{entry.created_at}  {entry.action}  by {entry.actor}  {entry.reason}".rstrip())
@@ -247,11 +247,11 @@ def promote(
     """Make the version of a variant or shadow the champion. Needs the report's verdict; `rollback` undoes it."""
     from splitleaf.flows.run_experiment import promote_variant
     from splitleaf.flows.weigh_promotion import weigh_promotion
-    from splitleaf.local.experiments import judge_here
+    from splitleaf.local.experiments import read_report
     from splitleaf.local.routing import find_alias
 
     def step(here: LocalInstallation) -> ExperimentRecord:
-        evidence = weigh_promotion(judge_here(here, key), variant)
+        evidence = weigh_promotion(read_report(here, key), variant)
         if not as_json:
             typer.echo(f"verdict {evidence.verdict}: {evidence.headline}")
         # The version has to be in the repository; no process needs to run.

@@ -70,7 +70,7 @@ def import_command(
 
 def _echo_conflicts(done: LabelImport, prefer: Winner) -> None:
     for one in done.conflicts[:MOST_TOLD]:
-        typer.echo(f"line {one.line}: {one.label} contradicts {one.standing} of {one.author}")
+        typer.echo(f"line {one.line}: {one.label} contradicts {one.current} of {one.author}")
     if count := len(done.conflicts):
         told = {
             Winner.NONE: "wait for a decision: see `splitleaf review disputes`, or use --prefer",

@@ -24,10 +24,10 @@ def report(
 
     The exit status is also 1 if the experiment is not sound: its numbers are then not valid.
     """
-    from splitleaf.local.experiments import judge_here
+    from splitleaf.local.experiments import read_report
 
     with open_services(data) as here:
-        found = judge_here(here, key)
+        found = read_report(here, key)
     if html is not None:
         from splitleaf.web.report import render_report
 

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from splitleaf.analysis.report import Report
-from splitleaf.analysis.report.curves import Course
+from splitleaf.analysis.report.curves import TimeSeries
 from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.report.statement import Statement
 from splitleaf.web.report import numbers
@@ -61,7 +61,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
         yield _guardrails(report)
     if report.courses:
         yield from _titled("Over time", "the difference, from the first look to now")
-        yield from (_course(report, one) for one in report.courses)
+        yield from (_time_series(report, one) for one in report.courses)
     for one in report.agreements:
         share = f"{100 * one.agreement.value:.1f} %" if one.agreement else "too few to say how many"
         yield from _titled(f"{one.control_version} beside {one.other_version}")
@@ -73,7 +73,7 @@ def _parts(report: Report) -> Iterator[RenderableType]:
     yield from _segments(report)
     if drifted := sum(one.is_drift for one in report.drift):
         yield Text()
-        yield Text(f"The traffic has changed in {drifted} of {len(report.drift)} stretches.", "yellow")
+        yield Text(f"The traffic has changed in {drifted} of {len(report.drift)} windows.", "yellow")
 
 
 def _statement(statement: Statement) -> Iterator[RenderableType]:
@@ -158,14 +158,14 @@ def _segments(report: Report) -> Iterator[RenderableType]:
             yield Text(_SEGMENT.format(one.dimension, one.segment, f"{one.images:,}", difference))
 
 
-def _course(report: Report, course: Course) -> Text:
-    unit = next(one.unit for one in report.metrics if one.metric == course.metric)
-    known = [one.value for one in course.looks if one.value is not None]
+def _time_series(report: Report, series: TimeSeries) -> Text:
+    unit = next(one.unit for one in report.metrics if one.metric == series.metric)
+    known = [one.value for one in series.looks if one.value is not None]
     if not known:
-        return Text(f"  {course.metric} of {course.arm}: too few data")
+        return Text(f"  {series.metric} of {series.arm}: too few data")
     ends = f"{numbers.amount(min(known), unit, signed=True)} to {numbers.amount(max(known), unit, signed=True)}"
     few = [known[round(place * (len(known) - 1) / (_LOOKS - 1))] for place in range(_LOOKS)]
-    name = f"{course.metric} of {course.arm}"
+    name = f"{series.metric} of {series.arm}"
     return Text(f"  {name:<28.28}  {_spark(few)}  {ends}")
 
 

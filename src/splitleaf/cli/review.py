@@ -76,13 +76,13 @@ def label(
     """Label an image. A new label replaces your earlier one."""
     if sum((label is not None, cannot_tell, skip)) != 1:
         raise typer.BadParameter("give one of: a label, --cannot-tell, --skip")
-    from splitleaf.flows.review_images import Word
+    from splitleaf.flows.review_images import Annotation
 
     with open_installation(models, data) as here:
         if skip:
             here.review.skip(checked(item), expert or here.actor)
         else:
-            here.review.say(checked(item), Word(expert or here.actor, label), here.labels)
+            here.review.say(checked(item), Annotation(expert or here.actor, label), here.labels)
         typer.echo(f"{item}: {'skipped' if skip else label or 'cannot tell'}")
         warn_if_idle(here)
 
@@ -218,5 +218,5 @@ def _progress_line(one: ReviewCount) -> str:
 
 
 def _dispute_line(one: Dispute) -> str:
-    said = ", ".join(f"{word.author} ({word.source.value}) {word.label}" for word in one.words)
+    said = ", ".join(f"{word.author} ({word.source.value}) {word.label}" for word in one.annotations)
     return f"{one.prediction_id}  {said}"

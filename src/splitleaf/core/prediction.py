@@ -44,7 +44,7 @@ class LabelScore:
     confidence: float
 
 
-class Verdict(StrEnum):
+class Certainty(StrEnum):
     """How to interpret an answer."""
 
     SURE = "sure"
@@ -78,10 +78,10 @@ class Classification:
     """The measurements for drift detection: those of `core.measures.MEASURES` that the version has."""
 
     @property
-    def verdict(self) -> Verdict:
+    def verdict(self) -> Certainty:
         if not self.is_familiar:
-            return Verdict.UNFAMILIAR
-        return Verdict.SURE if self.is_sure else Verdict.UNSURE
+            return Certainty.UNFAMILIAR
+        return Certainty.SURE if self.is_sure else Certainty.UNSURE
 
     @property
     def best(self) -> LabelScore:

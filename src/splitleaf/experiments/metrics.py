@@ -59,7 +59,7 @@ class Answers(Outcomes, Protocol):
     def cost_ms(self) -> Floats: ...
 
 
-class Truth(StrEnum):
+class LabelSource(StrEnum):
     """Who says whether an answer is right."""
 
     EXPERTS = "experts"
@@ -95,10 +95,10 @@ class Mean:
 
 
 @dataclass(frozen=True, slots=True)
-class Rightness:
+class Correctness:
     """The share of right answers."""
 
-    truth: Truth
+    label_source: LabelSource
 
 
 class Role(StrEnum):
@@ -120,7 +120,7 @@ class MetricSpec:
     better: Literal["higher", "lower"]
     words: tuple[str, str, str]
     """How a candidate is that is better, that is worse, and that is neither: "v2 is ... than v1", "... as v1"."""
-    reading: Rate | Exceedance | Mean | Rightness
+    reading: Rate | Exceedance | Mean | Correctness
     """Where its numbers come from, and how it is estimated."""
     roles: frozenset[Role]
     bad: str = ""
@@ -143,9 +143,9 @@ class MetricSpec:
         return isinstance(self.reading, Exceedance)
 
     @property
-    def truth(self) -> Truth | None:
+    def label_source(self) -> LabelSource | None:
         """Who has to say something; None where what is recorded of every image suffices."""
-        return self.reading.truth if isinstance(self.reading, Rightness) else None
+        return self.reading.label_source if isinstance(self.reading, Correctness) else None
 
     def name_bad(self, threshold_ms: float | None) -> str:
         """Return what a guardrail counts, with its threshold where there is one."""
@@ -162,7 +162,7 @@ _DECLARED: Final = (
         unit="share",
         better="higher",
         words=("more accurate", "less accurate", "as accurate"),
-        reading=Rightness(Truth.EXPERTS),
+        reading=Correctness(LabelSource.EXPERTS),
         roles=_DECIDES,
     ),
     MetricSpec(
@@ -172,7 +172,7 @@ _DECLARED: Final = (
         unit="share",
         better="higher",
         words=("more accurate", "less accurate", "as accurate"),
-        reading=Rightness(Truth.AUDIT),
+        reading=Correctness(LabelSource.AUDIT),
         roles=frozenset({Role.SECONDARY}),
     ),
     MetricSpec(
@@ -182,7 +182,7 @@ _DECLARED: Final = (
         unit="share",
         better="higher",
         words=("more accurate by user feedback", "less accurate by user feedback", "as accurate by user feedback"),
-        reading=Rightness(Truth.USERS),
+        reading=Correctness(LabelSource.USERS),
         roles=_EVERYWHERE,
         bad="reported as wrong",
         caveat="Biased: whether users give feedback depends on whether the answer was right. This metric can show "

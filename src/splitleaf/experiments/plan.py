@@ -101,7 +101,7 @@ class Plan(_Entry):
     """Percent of the layer's units that are kept for this experiment while it is open."""
     variants: Annotated[dict[Name, Variant], Field(min_length=1, max_length=MAX_VARIANTS)]
     default: Name = "control"
-    """The variant that stands in wherever another one cannot answer."""
+    """The fallback wherever another variant cannot answer."""
     shadows: Annotated[tuple[Shadow, ...], Field(max_length=MAX_VARIANTS)] = ()
     primary: Primary
     guardrails: tuple[Guardrail, ...] = ()

@@ -24,7 +24,7 @@ class Route:
     revision: int
     experiment: str = ""
     variant: str = ""
-    stand_in: str = ""
+    fallback: str = ""
     """The version of the experiment's default."""
     salt: str = ""
     shadows: tuple[ShadowRun, ...] = ()
@@ -71,7 +71,7 @@ class LiveExperiment:
             revision=self.revision,
             experiment=self.key,
             variant=variant,
-            stand_in=self.versions[self.default],
+            fallback=self.versions[self.default],
             salt=self.salt,
             shadows=self.shadows,
         )

@@ -73,7 +73,7 @@ class CandidateGuard:
     @property
     def listens(self) -> bool:
         """Whether it uses feedback of users instead of outcomes."""
-        return self._rail.spec.truth is not None
+        return self._rail.spec.label_source is not None
 
     def observe(self, trials: Sequence[Trial], slots: Mapping[int, Mapping[str, int]]) -> None:
         """Take in trials in the order of their assignment; `slots` are revision -> variant -> slots."""

@@ -26,7 +26,7 @@ from splitleaf.experiments.watch import (
     write_watch,
 )
 from splitleaf.flows.guard_candidate import tell
-from splitleaf.flows.run_experiment import Hand, ramp_to_stage, roll_back_experiment
+from splitleaf.flows.run_experiment import ChangeRequest, ramp_to_stage, roll_back_experiment
 from splitleaf.flows.watch_experiment import ExperimentWatcher
 from splitleaf.jobs.leader_election import LeaderElection
 from splitleaf.outcomes.experiments import OPEN_STATES, ExperimentRecord
@@ -111,13 +111,13 @@ class ExperimentGuardian:
     def _act(self, watch: ExperimentWatch) -> None:
         fired = [one for one in watch.guardrails if one.state is GuardrailState.FIRED]
         if fired:
-            hand = Hand(ACTOR, "; ".join(tell(one) for one in fired), watch.sequence, _findings(watch))
-            roll_back_experiment(self._store, watch.experiment, hand, self._clock)
-            log.warning("rolled_back", experiment=watch.experiment, reason=hand.reason)
+            request = ChangeRequest(ACTOR, "; ".join(tell(one) for one in fired), watch.sequence, _findings(watch))
+            roll_back_experiment(self._store, watch.experiment, request, self._clock)
+            log.warning("rolled_back", experiment=watch.experiment, reason=request.reason)
         elif watch.step is RampStep.ADVANCE:
-            hand = Hand(ACTOR, _why_on(watch), watch.sequence, _findings(watch))
-            ramp_to_stage(self._store, watch.experiment, watch.stage.stage + 1, hand, self._clock)
-            log.info("ramped", experiment=watch.experiment, stage=watch.stage.stage + 1, reason=hand.reason)
+            request = ChangeRequest(ACTOR, _why_on(watch), watch.sequence, _findings(watch))
+            ramp_to_stage(self._store, watch.experiment, watch.stage.stage + 1, request, self._clock)
+            log.info("ramped", experiment=watch.experiment, stage=watch.stage.stage + 1, reason=request.reason)
 
     async def _keep_lease(self, stop: asyncio.Event) -> None:
         while not stop.is_set():

@@ -15,9 +15,9 @@ from splitleaf.core.clock import Clock, as_rfc3339
 from splitleaf.core.errors import Unprocessable
 from splitleaf.core.ids import is_prediction_id
 from splitleaf.flows.settle_labels import decide, first_of
-from splitleaf.outcomes.events import Feedback, FeedbackSource, Verdict
+from splitleaf.outcomes.events import Feedback, FeedbackKind, FeedbackSource
+from splitleaf.outcomes.labels import ASKED
 from splitleaf.outcomes.store import OutcomeStore
-from splitleaf.outcomes.truths import ASKED
 
 COLUMNS: Final = ("prediction_id", "label", "author")
 EXPORTED: Final = ("prediction_id", "label", "author", "source", "verdict", "sampling_probability", "created_at")
@@ -53,7 +53,7 @@ class LabelConflict:
     line: int
     prediction_id: str
     label: str
-    standing: str
+    current: str
     """The label that counts without the file."""
     author: str
     """Whose that is."""
@@ -104,7 +104,7 @@ def import_labels(
     labels = _changes(store, lines, answers, now_ms)
     conflicts = _conflicts(store, lines)
     if not dry_run:
-        decided = {one.prediction_id: one.label if prefer == "import" else one.standing for one in conflicts}
+        decided = {one.prediction_id: one.label if prefer == "import" else one.current for one in conflicts}
         wins = decided if prefer != "none" else {}
         store.record_labels([*labels, *_decisions(store, wins, answers, author, now_ms)])
     return LabelImport(len(lines), len(labels), len(lines) - len(labels), (), dry_run, tuple(conflicts))
@@ -126,7 +126,7 @@ def read_lines(text: str, author: str) -> tuple[list[LabelLine], list[LineFault]
                 faults.append(LineFault(reader.line_num, f"has {len(row)} cells, the header has {len(header)}"))
                 continue
             cells = dict(zip(header, map(str.strip, row), strict=True))
-            if cells.get("verdict") == Verdict.CANNOT_TELL:
+            if cells.get("verdict") == FeedbackKind.CANNOT_TELL:
                 continue
             lines.append(
                 LabelLine(reader.line_num, cells["prediction_id"], cells["label"], cells.get("author") or author)
@@ -208,7 +208,9 @@ def _changes(
         part = lines[start : start + _AT_ONCE]
         ids = [one.prediction_id for one in part]
         present = {
-            (one.prediction_id, one.author): one for one in store.standing(ids) if one.source is FeedbackSource.IMPORT
+            (one.prediction_id, one.author): one
+            for one in store.current_feedback(ids)
+            if one.source is FeedbackSource.IMPORT
         }
         chances = store.sampling_probabilities(ids)
         for one in part:
@@ -223,17 +225,17 @@ def _conflicts(store: OutcomeStore, lines: list[LabelLine]) -> list[LabelConflic
     found: list[LabelConflict] = []
     for start in range(0, len(lines), _AT_ONCE):
         part = lines[start : start + _AT_ONCE]
-        words: defaultdict[str, list[Feedback]] = defaultdict(list)
-        for word in store.standing([one.prediction_id for one in part]):
-            if word.source in ASKED and word.label is not None:
-                words[word.prediction_id].append(word)
-        found += [conflict for one in part if (conflict := _conflict(one, words[one.prediction_id]))]
+        annotations: defaultdict[str, list[Feedback]] = defaultdict(list)
+        for annotation in store.current_feedback([one.prediction_id for one in part]):
+            if annotation.source in ASKED and annotation.label is not None:
+                annotations[annotation.prediction_id].append(annotation)
+        found += [conflict for one in part if (conflict := _conflict(one, annotations[one.prediction_id]))]
     return found
 
 
-def _conflict(line: LabelLine, words: list[Feedback]) -> LabelConflict | None:
+def _conflict(line: LabelLine, annotations: list[Feedback]) -> LabelConflict | None:
     own = (FeedbackSource.IMPORT, line.author)
-    others = [one for one in words if (one.source, one.author) != own]
+    others = [one for one in annotations if (one.source, one.author) != own]
     if not others:
         return None
     first = first_of(others)
@@ -264,7 +266,7 @@ def _feedback(one: LabelLine, said: str | None, chance: float | None, before: Fe
         label=one.label,
         sampling_probability=chance,
         created_ms=now_ms,
-        verdict=Verdict.ANSWER,
+        verdict=FeedbackKind.ANSWER,
         supersedes=before.feedback_id if before else "",
     )
 

@@ -55,8 +55,8 @@ def judge_experiment(store: OutcomeStore, key: str, clock: Clock, settled_ms: in
     plan = parse_plan(record.plan)
     newest_label = store.newest_feedback()
     labelled = Labelled(
-        asked=read_labels(store.truths(key)),
-        said=read_labels(store.truths(key, frozenset({FeedbackSource.USER}))),
+        asked=read_labels(store.labelled_outcomes(key)),
+        said=read_labels(store.labelled_outcomes(key, frozenset({FeedbackSource.USER}))),
         shared=store.shared_labels(key),
     )
     facts = Facts(
@@ -79,7 +79,7 @@ def judge_experiment(store: OutcomeStore, key: str, clock: Clock, settled_ms: in
 
 
 def _listens(plan: Plan) -> bool:
-    return any(one.spec.truth is not None for one in plan.guardrails)
+    return any(one.spec.label_source is not None for one in plan.guardrails)
 
 
 def _first_words(store: OutcomeStore, key: str) -> Sequence[RatedExposure]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from splitleaf.core.access import Scope, key_digest, key_id_of, new_key
 from splitleaf.core.clock import Clock
 from splitleaf.core.errors import Unprocessable
-from splitleaf.flows.run_experiment import Hand
+from splitleaf.flows.run_experiment import ChangeRequest
 from splitleaf.outcomes.audit import entry_of
 from splitleaf.outcomes.keys import KeyRecord, KeyStore
 
 
 def create_key(  # noqa: PLR0917 - a change, who makes it, and why
-    store: KeyStore, name: str, scope: Scope, expires_ms: int | None, hand: Hand, clock: Clock
+    store: KeyStore, name: str, scope: Scope, expires_ms: int | None, request: ChangeRequest, clock: Clock
 ) -> tuple[str, KeyRecord]:
     """Return a fresh key, which no one can show again, and what is kept of it.
 
@@ -22,17 +22,19 @@ def create_key(  # noqa: PLR0917 - a change, who makes it, and why
         raise Unprocessable("the key would be over before it begins", code="invalid_key")
     key = new_key()
     digest = key_digest(key)
-    record = KeyRecord(key_id_of(digest), digest, name, scope, hand.actor, now_ms, expires_ms)
+    record = KeyRecord(key_id_of(digest), digest, name, scope, request.actor, now_ms, expires_ms)
     facts = {"name": name, "scope": scope.value, "expires_ms": expires_ms}
-    store.add_key(record, entry_of(hand.actor, "create", _subject(record.key_id), hand.reason, None, facts, now_ms))
+    store.add_key(
+        record, entry_of(request.actor, "create", _subject(record.key_id), request.reason, None, facts, now_ms)
+    )
     return key, record
 
 
-def revoke_key(store: KeyStore, key_id: str, hand: Hand, clock: Clock) -> None:
+def revoke_key(store: KeyStore, key_id: str, request: ChangeRequest, clock: Clock) -> None:
     """End a key for good. Raises `NotFound` (`key_not_found`), `Conflict` when it is revoked already."""
     now_ms = clock.now_ms()
     after = {"revoked_ms": now_ms}
-    store.revoke_key(key_id, entry_of(hand.actor, "revoke", _subject(key_id), hand.reason, None, after, now_ms))
+    store.revoke_key(key_id, entry_of(request.actor, "revoke", _subject(key_id), request.reason, None, after, now_ms))
 
 
 def _subject(key_id: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Final
 
-from splitleaf.outcomes.events import Verdict
+from splitleaf.outcomes.events import FeedbackKind
 from splitleaf.outcomes.store import OutcomeStore
 from splitleaf.statistics.agreement import Agreement, measure_agreement
 
@@ -36,7 +36,7 @@ def compare_experts(store: OutcomeStore, experiment: str) -> ExpertAgreement:
     """Return the agreement of every two experts who labelled an image of the experiment both."""
     said: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for one in store.expert_labels(experiment):
-        if one.verdict is Verdict.ANSWER and one.label is not None:
+        if one.verdict is FeedbackKind.ANSWER and one.label is not None:
             said[one.prediction_id][one.author] = one.label
     several = {prediction_id: labels for prediction_id, labels in said.items() if len(labels) > 1}
     pairs: defaultdict[tuple[str, str], list[tuple[str, str]]] = defaultdict(list)

@@ -16,7 +16,7 @@ from typing import Final
 from splitleaf.core.clock import Clock
 from splitleaf.core.errors import Conflict, NotFound, Unprocessable
 from splitleaf.images.archive import ImageArchive
-from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome, Verdict
+from splitleaf.outcomes.events import Feedback, FeedbackKind, FeedbackSource, Outcome
 from splitleaf.outcomes.reviews import Claim, ReviewReason, ReviewTurn, TurnKind
 from splitleaf.outcomes.store import OutcomeStore
 
@@ -66,7 +66,7 @@ class ReviewTask:
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class Annotation:
     """What an expert says: a label, or that they cannot tell."""
 
     expert: str
@@ -74,7 +74,7 @@ class Word:
 
 
 class ImageReview:
-    """Gives out images and takes words."""
+    """Gives out images and takes annotations."""
 
     def __init__(
         self,
@@ -127,27 +127,27 @@ class ImageReview:
             raise NotFound("this image is not kept, or no longer", code="image_not_kept")
         return jpeg
 
-    def say(self, prediction_id: str, word: Word, known_labels: Collection[str]) -> Feedback:
+    def say(self, prediction_id: str, annotation: Annotation, known_labels: Collection[str]) -> Feedback:
         """Keep what an expert says, instead of what they said before.
 
         Of an image that was drawn for the audit it is a label of the audit, with the probability of the draw.
         Raises `NotFound` (`prediction_not_found`), `Unprocessable` (`unknown_label`).
         """
-        if word.label is not None and word.label not in known_labels:
-            raise Unprocessable(f"no version knows a class {word.label!r}", code="unknown_label")
+        if annotation.label is not None and annotation.label not in known_labels:
+            raise Unprocessable(f"no version knows a class {annotation.label!r}", code="unknown_label")
         primary = self._primary(prediction_id)
         chance = self._store.sampling_probabilities([prediction_id]).get(prediction_id)
-        before = self._standing(prediction_id, word.expert)
+        before = self._current_feedback(prediction_id, annotation.expert)
         said = Feedback(
             feedback_id=uuid.uuid4().hex,
             prediction_id=prediction_id,
             source=FeedbackSource.EXPERT if chance is None else FeedbackSource.AUDIT,
-            author=word.expert,
-            correct=None if word.label is None else word.label == primary.label,
-            label=word.label,
+            author=annotation.expert,
+            correct=None if annotation.label is None else annotation.label == primary.label,
+            label=annotation.label,
             sampling_probability=chance,
             created_ms=self._clock.now_ms(),
-            verdict=Verdict.CANNOT_TELL if word.label is None else Verdict.ANSWER,
+            verdict=FeedbackKind.CANNOT_TELL if annotation.label is None else FeedbackKind.ANSWER,
             supersedes=before.feedback_id if before else "",
         )
         self._store.record_labels([said])
@@ -166,7 +166,7 @@ class ImageReview:
         """
         self._primary(prediction_id)
         now_ms = self._clock.now_ms()
-        before = self._standing(prediction_id, expert)
+        before = self._current_feedback(prediction_id, expert)
         turn = self._store.last_turn(prediction_id, expert)
         if before is None and (turn is None or turn.kind is not TurnKind.SKIPPED):
             raise Conflict(f"{expert} said nothing of this image", code="nothing_to_undo")
@@ -189,11 +189,13 @@ class ImageReview:
             raise NotFound("no outcome of this prediction is recorded", code="prediction_not_found")
         return outcome
 
-    def _standing(self, prediction_id: str, expert: str) -> Feedback | None:
-        words = [
-            one for one in self._store.standing([prediction_id]) if one.author == expert and one.source in _OF_EXPERTS
+    def _current_feedback(self, prediction_id: str, expert: str) -> Feedback | None:
+        annotations = [
+            one
+            for one in self._store.current_feedback([prediction_id])
+            if one.author == expert and one.source in _OF_EXPERTS
         ]
-        return words[-1] if words else None
+        return annotations[-1] if annotations else None
 
     def _task(self, prediction_id: str, until_ms: int) -> ReviewTask:
         outcomes = self._store.outcomes_of_images([prediction_id])
@@ -225,6 +227,6 @@ def withdrawal(before: Feedback, now_ms: int) -> Feedback:
         correct=None,
         label=None,
         created_ms=now_ms,
-        verdict=Verdict.WITHDRAWN,
+        verdict=FeedbackKind.WITHDRAWN,
         supersedes=before.feedback_id,
     )

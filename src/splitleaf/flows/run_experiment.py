@@ -35,7 +35,7 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
-class Hand:
+class ChangeRequest:
     """Who changes something, why, and on what view of it."""
 
     actor: str
@@ -60,36 +60,38 @@ def require_known(store: OutcomeStore, key: str) -> None:
         find_experiment(store, key)
 
 
-def create_experiment(store: OutcomeStore, plan: Plan, hand: Hand, clock: Clock) -> ExperimentRecord:
+def create_experiment(store: OutcomeStore, plan: Plan, request: ChangeRequest, clock: Clock) -> ExperimentRecord:
     """Keep a draft. Raises `Conflict` (`experiment_exists`)."""
     now_ms = clock.now_ms()
     plan = plan.model_copy(update={"salt": plan.salt or secrets.token_hex(8)})
     record = ExperimentRecord(
         plan.key, 1, str(State.DRAFT), write_plan(plan), plan.salt or "", now_ms, layer=plan.layer
     )
-    return store.change_experiment(ExperimentChange(record, _entry(None, record, "create", hand)))
+    return store.change_experiment(ExperimentChange(record, _entry(None, record, "create", request)))
 
 
-def edit_experiment(store: OutcomeStore, key: str, plan: Plan, hand: Hand, clock: Clock) -> ExperimentRecord:
+def edit_experiment(
+    store: OutcomeStore, key: str, plan: Plan, request: ChangeRequest, clock: Clock
+) -> ExperimentRecord:
     """Change the plan: all of it but the key in a draft, what is not frozen later.
 
     Raises `Conflict` (`experiment_frozen`) otherwise. A salt that the new plan does not name stays.
     """
-    present = _present(store, key, hand)
+    present = _present(store, key, request)
     plan = plan.model_copy(update={"salt": plan.salt or present.salt})
     require_changeable(State(present.state), parse_plan(present.plan), plan)
     changed = _following(present, clock, plan=write_plan(plan), salt=plan.salt, layer=plan.layer)
-    return store.change_experiment(ExperimentChange(changed, _entry(present, changed, "edit", hand)))
+    return store.change_experiment(ExperimentChange(changed, _entry(present, changed, "edit", request)))
 
 
 def start_experiment(
-    store: OutcomeStore, key: str, ready: Collection[str], hand: Hand, clock: Clock
+    store: OutcomeStore, key: str, ready: Collection[str], request: ChangeRequest, clock: Clock
 ) -> ExperimentRecord:
     """Begin with the first stage, once every version that the plan names is loaded.
 
     Raises `NotFound` (`version_not_found`), `Conflict` (`transition_refused`, `layer_full`, `split_in_force`).
     """
-    present = _present(store, key, hand)
+    present = _present(store, key, request)
     state = state_after(State(present.state), Step.START)
     plan = parse_plan(present.plan)
     _require_versions(plan, ready)
@@ -105,60 +107,60 @@ def start_experiment(
         stage=0,
         started_ms=clock.now_ms(),
     )
-    table = _revision(record, first_allocation(plan.shares_at(0)), hand)
+    table = _revision(record, first_allocation(plan.shares_at(0)), request)
     newest = max(one.number for one in others)
     return store.change_experiment(
-        ExperimentChange(record, _entry(present, record, Step.START, hand), table, newest=newest)
+        ExperimentChange(record, _entry(present, record, Step.START, request), table, newest=newest)
     )
 
 
-def pause_experiment(store: OutcomeStore, key: str, hand: Hand, clock: Clock) -> ExperimentRecord:
+def pause_experiment(store: OutcomeStore, key: str, request: ChangeRequest, clock: Clock) -> ExperimentRecord:
     """Assign no one for a while; everyone is answered as if there were no experiment."""
-    return _step(store, key, Step.PAUSE, hand, clock)
+    return _step(store, key, Step.PAUSE, request, clock)
 
 
 def resume_experiment(
-    store: OutcomeStore, key: str, ready: Collection[str], hand: Hand, clock: Clock
+    store: OutcomeStore, key: str, ready: Collection[str], request: ChangeRequest, clock: Clock
 ) -> ExperimentRecord:
     """Continue with the same revision. Raises as the start does."""
     _require_versions(parse_plan(find_experiment(store, key).plan), ready)
-    return _step(store, key, Step.RESUME, hand, clock)
+    return _step(store, key, Step.RESUME, request, clock)
 
 
-def stop_experiment(store: OutcomeStore, key: str, hand: Hand, clock: Clock) -> ExperimentRecord:
+def stop_experiment(store: OutcomeStore, key: str, request: ChangeRequest, clock: Clock) -> ExperimentRecord:
     """End the assignment for good; a promotion or a rejection follows."""
-    return _step(store, key, Step.STOP, hand, clock)
+    return _step(store, key, Step.STOP, request, clock)
 
 
-def reject_experiment(store: OutcomeStore, key: str, hand: Hand, clock: Clock) -> ExperimentRecord:
+def reject_experiment(store: OutcomeStore, key: str, request: ChangeRequest, clock: Clock) -> ExperimentRecord:
     """Decide against the candidates; nothing moves."""
-    return _step(store, key, Step.REJECT, hand, clock)
+    return _step(store, key, Step.REJECT, request, clock)
 
 
-def ramp_to_stage(store: OutcomeStore, key: str, stage: int, hand: Hand, clock: Clock) -> ExperimentRecord:
+def ramp_to_stage(store: OutcomeStore, key: str, stage: int, request: ChangeRequest, clock: Clock) -> ExperimentRecord:
     """Put a later stage of the plan's ramp active, as a new revision.
 
     Raises `Conflict` (`ramp_refused`, `transition_refused`).
     """
-    present = _present(store, key, hand)
+    present = _present(store, key, request)
     plan = parse_plan(present.plan)
     if not 0 <= stage < len(plan.ramp):
         raise Conflict(f"the plan's ramp has the stages 0 to {len(plan.ramp) - 1}", code="ramp_refused")
-    return _ramp(store, present, plan, plan.shares_at(stage), stage, hand, clock)
+    return _ramp(store, present, plan, plan.shares_at(stage), stage, request, clock)
 
 
 def ramp_to_shares(
-    store: OutcomeStore, key: str, shares: Mapping[str, float], hand: Hand, clock: Clock
+    store: OutcomeStore, key: str, shares: Mapping[str, float], request: ChangeRequest, clock: Clock
 ) -> ExperimentRecord:
     """Put other shares active, in percent of all units, as a new revision.
 
     Raises `NotFound` (`variant_not_found`), `Unprocessable` (`invalid_split`), `Conflict` as `ramp_to_stage`.
     """
-    present = _present(store, key, hand)
+    present = _present(store, key, request)
     plan = parse_plan(present.plan)
     for name in shares:
         _require_variant(plan, name)
-    return _ramp(store, present, plan, shares, present.stage, hand, clock)
+    return _ramp(store, present, plan, shares, present.stage, request, clock)
 
 
 def promote_variant(  # noqa: PLR0917 - a change, who makes it, and why
@@ -168,7 +170,7 @@ def promote_variant(  # noqa: PLR0917 - a change, who makes it, and why
     ready: Collection[str],
     champion: str,
     evidence: Evidence,
-    hand: Hand,
+    request: ChangeRequest,
     clock: Clock,
     *,
     against_evidence: bool = False,
@@ -181,46 +183,46 @@ def promote_variant(  # noqa: PLR0917 - a change, who makes it, and why
     Raises `NotFound` (`variant_not_found`, `version_not_found`), `Conflict` (`transition_refused`) and as
     `require_evidence`.
     """
-    present = _present(store, key, hand)
+    present = _present(store, key, request)
     state = state_after(State(present.state), Step.PROMOTE)
     plan = parse_plan(present.plan)
     if variant not in plan.contenders:
         raise NotFound(f"{plan.key} has no variant or shadow {variant!r}", code="variant_not_found")
     version = plan.contenders[variant]
     require_version(version, ready)
-    require_evidence(evidence, hand.reason, against=against_evidence)
+    require_evidence(evidence, request.reason, against=against_evidence)
     findings = {**asdict(evidence), "is_against_evidence": not evidence.is_for}
-    hand = replace(hand, findings={**hand.findings, **findings})
+    request = replace(request, findings={**request.findings, **findings})
     alias = store.aliases().get(CHAMPION)
     record = _following(present, clock, state=str(state), promoted=variant, champion_before=alias or champion)
     move = AliasMove(CHAMPION, version, alias)
-    entry = _entry(present, record, Step.PROMOTE, hand, {CHAMPION: alias or champion}, {CHAMPION: version})
+    entry = _entry(present, record, Step.PROMOTE, request, {CHAMPION: alias or champion}, {CHAMPION: version})
     return store.change_experiment(ExperimentChange(record, entry, alias=move))
 
 
-def roll_back_experiment(store: OutcomeStore, key: str, hand: Hand, clock: Clock) -> ExperimentRecord:
+def roll_back_experiment(store: OutcomeStore, key: str, request: ChangeRequest, clock: Clock) -> ExperimentRecord:
     """Take everything back at once: the units of a running experiment, or the promotion of a decided one.
 
     Raises `Conflict` when the champion was moved by someone else since the promotion.
     """
-    present = _present(store, key, hand)
+    present = _present(store, key, request)
     if present.state != State.PROMOTED:
-        return _step(store, key, Step.ROLL_BACK, hand, clock)
+        return _step(store, key, Step.ROLL_BACK, request, clock)
     state = state_after(State.PROMOTED, Step.ROLL_BACK)
     version = parse_plan(present.plan).contenders[present.promoted]
     record = _following(present, clock, state=str(state))
     move = AliasMove(CHAMPION, present.champion_before, version)
     before, after = {CHAMPION: version}, {CHAMPION: present.champion_before}
-    entry = _entry(present, record, Step.ROLL_BACK, hand, before, after)
+    entry = _entry(present, record, Step.ROLL_BACK, request, before, after)
     return store.change_experiment(ExperimentChange(record, entry, alias=move))
 
 
-def _step(store: OutcomeStore, key: str, step: Step, hand: Hand, clock: Clock) -> ExperimentRecord:
-    present = _present(store, key, hand)
+def _step(store: OutcomeStore, key: str, step: Step, request: ChangeRequest, clock: Clock) -> ExperimentRecord:
+    present = _present(store, key, request)
     state = state_after(State(present.state), step)
     changes: dict[str, Any] = {} if state.is_open else {"held": (), "ended_ms": present.ended_ms or clock.now_ms()}
     record = _following(present, clock, state=str(state), **changes)
-    return store.change_experiment(ExperimentChange(record, _entry(present, record, step, hand)))
+    return store.change_experiment(ExperimentChange(record, _entry(present, record, step, request)))
 
 
 def _ramp(  # noqa: PLR0917 - a change, who makes it, and why
@@ -229,7 +231,7 @@ def _ramp(  # noqa: PLR0917 - a change, who makes it, and why
     plan: Plan,
     shares: Mapping[str, float],
     stage: int,
-    hand: Hand,
+    request: ChangeRequest,
     clock: Clock,
 ) -> ExperimentRecord:
     if present.state != State.RUNNING:
@@ -241,13 +243,13 @@ def _ramp(  # noqa: PLR0917 - a change, who makes it, and why
         raise Conflict("these shares are active already", code="ramp_refused")
     record = _following(present, clock, revision=present.revision + 1, stage=stage)
     before, after = {"shares": _percentages(old)}, {"shares": _percentages(new)}
-    entry = _entry(present, record, "ramp", hand, before, after)
-    return store.change_experiment(ExperimentChange(record, entry, _revision(record, new, hand)))
+    entry = _entry(present, record, "ramp", request, before, after)
+    return store.change_experiment(ExperimentChange(record, entry, _revision(record, new, request)))
 
 
-def _present(store: OutcomeStore, key: str, hand: Hand) -> ExperimentRecord:
+def _present(store: OutcomeStore, key: str, request: ChangeRequest) -> ExperimentRecord:
     record = find_experiment(store, key)
-    if hand.expected is not None and hand.expected != record.sequence:
+    if request.expected is not None and request.expected != record.sequence:
         raise Conflict(f"{key} was changed since you looked: it is {record.state} at change {record.sequence}")
     return record
 
@@ -256,15 +258,15 @@ def _following(present: ExperimentRecord, clock: Clock, **changes: Any) -> Exper
     return replace(present, sequence=present.sequence + 1, created_ms=clock.now_ms(), **changes)
 
 
-def _revision(record: ExperimentRecord, allocation: Allocation, hand: Hand) -> RevisionRecord:
+def _revision(record: ExperimentRecord, allocation: Allocation, request: ChangeRequest) -> RevisionRecord:
     return RevisionRecord(
         record.key,
         record.revision,
         record.stage,
         allocation.shares,
         allocation.table,
-        actor=hand.actor,
-        reason=hand.reason,
+        actor=request.actor,
+        reason=request.reason,
         created_ms=record.created_ms,
     )
 
@@ -273,7 +275,7 @@ def _entry(  # noqa: PLR0917 - a change, who makes it, and why
     present: ExperimentRecord | None,
     following: ExperimentRecord,
     action: str,
-    hand: Hand,
+    request: ChangeRequest,
     before: Mapping[str, Any] = _NOTHING,
     after: Mapping[str, Any] = _NOTHING,
 ) -> AuditEntry:
@@ -283,10 +285,10 @@ def _entry(  # noqa: PLR0917 - a change, who makes it, and why
         same = {name for name in new if old[name] == new[name]} - {"state"}
         new = {name: new[name] for name in new if name not in same} | dict(after)
         old = {name: old[name] for name in old if name not in same} | dict(before)
-    if hand.findings:
-        new["findings"] = dict(hand.findings)
+    if request.findings:
+        new["findings"] = dict(request.findings)
     subject = f"experiment/{following.key}"
-    return AuditEntry(hand.actor, str(action), subject, hand.reason, _json(old), _json(new), following.created_ms)
+    return AuditEntry(request.actor, str(action), subject, request.reason, _json(old), _json(new), following.created_ms)
 
 
 def _facts(record: ExperimentRecord) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Choice:
     is_explained: bool = True
     """Whether the public may see a heat map: not where having one, or none, would tell whose answer it is."""
 
-    def stood_in(self) -> Choice | None:
+    def fall_back(self) -> Choice | None:
         """Return the choice of who answers when the queue takes no more for this one; still its exposure."""
         if not self.others:
             return None
@@ -125,7 +125,7 @@ class Serving:
 
     def _choose_in_experiment(self, route: Route) -> Choice:
         """Return the assigned version or its fallback. Both are exposures of the assigned variant."""
-        able = [one for one in dict.fromkeys((route.version, route.stand_in, self.champion)) if self._can_serve(one)]
+        able = [one for one in dict.fromkeys((route.version, route.fallback, self.champion)) if self._can_serve(one)]
         if not able:
             raise NoModelReady
         version, *others = able

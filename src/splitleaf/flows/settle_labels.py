@@ -14,18 +14,18 @@ from typing import Final
 from splitleaf.core.clock import Clock
 from splitleaf.core.errors import NotFound, Unprocessable
 from splitleaf.outcomes.events import Feedback, FeedbackSource
+from splitleaf.outcomes.labels import PRECEDENCE
 from splitleaf.outcomes.store import OutcomeStore
-from splitleaf.outcomes.truths import PRECEDENCE
 
 MOST_DISPUTES: Final = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """An image of which the standing labels differ, and on which no one has decided."""
+    """An image of which the current labels differ, and on which no one has decided."""
 
     prediction_id: str
-    words: tuple[Feedback, ...]
+    annotations: tuple[Feedback, ...]
     """In the order of recording."""
 
 
@@ -34,14 +34,14 @@ def list_disputes(store: OutcomeStore, experiment: str) -> list[Dispute]:
     said: defaultdict[str, list[Feedback]] = defaultdict(list)
     for one in store.shared_labels(experiment):
         said[one.prediction_id].append(one)
-    found = [Dispute(one, tuple(words)) for one, words in said.items() if is_disputed(words)]
-    return sorted(found, key=lambda one: (one.words[0].created_ms, one.prediction_id))
+    found = [Dispute(one, tuple(annotations)) for one, annotations in said.items() if is_disputed(annotations)]
+    return sorted(found, key=lambda one: (one.annotations[0].created_ms, one.prediction_id))
 
 
-def is_disputed(words: Collection[Feedback]) -> bool:
-    """Whether standing labels of one image differ, and no one has decided."""
-    is_decided = any(one.source is FeedbackSource.ADJUDICATION for one in words)
-    return not is_decided and len({one.label for one in words if one.label is not None}) > 1
+def is_disputed(annotations: Collection[Feedback]) -> bool:
+    """Whether current labels of one image differ, and no one has decided."""
+    is_decided = any(one.source is FeedbackSource.ADJUDICATION for one in annotations)
+    return not is_decided and len({one.label for one in annotations if one.label is not None}) > 1
 
 
 def settle_label(  # noqa: PLR0917 - what, on what, by whom and when
@@ -70,6 +70,6 @@ def decide(  # noqa: PLR0917 - what, on what, by whom and when
     return Feedback(uuid.uuid4().hex, prediction_id, source, author, label == said, label, chance, now_ms)
 
 
-def first_of(words: Sequence[Feedback]) -> Feedback:
+def first_of(annotations: Sequence[Feedback]) -> Feedback:
     """Return the word that counts, of one or more in the order of recording."""
-    return min(reversed(words), key=lambda one: PRECEDENCE.index(one.source))
+    return min(reversed(annotations), key=lambda one: PRECEDENCE.index(one.source))

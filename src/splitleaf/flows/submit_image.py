@@ -103,7 +103,7 @@ class ImageSubmission:
             try:
                 self._admission.check(choice.manifest.version, submission.priority, submission.client)
             except Overloaded as error:
-                refusal, choice = error, choice.stood_in()
+                refusal, choice = error, choice.fall_back()
             else:
                 return
         if not submission.idempotency_key or not await self._is_known(submission):
@@ -142,10 +142,10 @@ class ImageSubmission:
         except Overloaded:
             # What a version that is too slow turns away is its doing: it must not vanish from the experiment, nor
             # keep anyone from an answer.
-            stand_in = choice.stood_in()
-            if stand_in is None:
+            fallback = choice.fall_back()
+            if fallback is None:
                 raise
-            return await self._begin(prediction_id, submission, stand_in, fingerprint)
+            return await self._begin(prediction_id, submission, fallback, fingerprint)
 
     async def _recorded(self, prediction_id: str) -> Outcome | None:
         """Look whether an earlier request of the same key was answered before the time that the broker remembers.

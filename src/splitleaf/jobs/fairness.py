@@ -10,7 +10,7 @@ _BATCH_EVERY = 5
 _SHADOW_EVERY = 20
 
 
-class Rotation:
+class WeightedRoundRobin:
     """Versions take turns; priorities go first by rank, but none waits forever.
 
     Of 20 looks, shadow work comes first in one and batch work in three or four, so that each gets at least

@@ -38,7 +38,7 @@ def find_watch(here: LocalServices) -> ControlWatch | None:
         return None
 
 
-def judge_here(here: LocalServices, key: str) -> Report:
+def read_report(here: LocalServices, key: str) -> Report:
     """Return the report on an experiment. Raises what `judge_experiment` raises."""
     ttl_s = here.settings.api.prediction_ttl_s
     try:

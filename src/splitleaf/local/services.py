@@ -12,7 +12,7 @@ from typing import Protocol, Self, TypeVar
 from splitleaf.core.clock import SystemClock
 from splitleaf.core.errors import NotFound
 from splitleaf.flows.review_images import ImageReview
-from splitleaf.flows.run_experiment import Hand
+from splitleaf.flows.run_experiment import ChangeRequest
 from splitleaf.images.archive import ImageArchive
 from splitleaf.installation.broker import installed_broker_url
 from splitleaf.installation.data_folder import is_in_use
@@ -41,9 +41,9 @@ class LocalServices:
     def __exit__(self, *_: object) -> None:
         self.store.close()
 
-    def change(self, reason: str) -> Hand:
+    def change(self, reason: str) -> ChangeRequest:
         """Return who changes something, and why."""
-        return Hand(self.actor, reason)
+        return ChangeRequest(self.actor, reason)
 
     @property
     def idle_data_dir(self) -> Path | None:

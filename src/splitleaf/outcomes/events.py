@@ -82,7 +82,7 @@ class FeedbackSource(StrEnum):
     """Someone decided between labels that contradict each other."""
 
 
-class Verdict(StrEnum):
+class FeedbackKind(StrEnum):
     """What a row of feedback says."""
 
     ANSWER = "answer"
@@ -107,7 +107,7 @@ class Feedback:
     sampling_probability: float | None
     """With which the image was drawn for labelling; None: no one drew it."""
     created_ms: int
-    verdict: Verdict = Verdict.ANSWER
+    verdict: FeedbackKind = FeedbackKind.ANSWER
     supersedes: str = ""
     """`feedback_id` of what the author said of this prediction before."""
 

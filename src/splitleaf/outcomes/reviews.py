@@ -162,5 +162,5 @@ class ReviewStore(Protocol):
     def count_reviews(self, experiment: str) -> Sequence[ReviewCount]: ...
 
     def expert_labels(self, experiment: str) -> Sequence[Feedback]:
-        """Return the standing words of experts on items of the experiment, in the order of recording."""
+        """Return the current labels of experts on items of the experiment, in the order of recording."""
         ...

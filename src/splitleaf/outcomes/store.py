@@ -8,12 +8,12 @@ from typing import Protocol
 from splitleaf.outcomes.events import AliasChange, Feedback, Outcome, RoutingRevision, Sighting, TrafficCount
 from splitleaf.outcomes.experiments import ExperimentStore
 from splitleaf.outcomes.keys import KeyStore
+from splitleaf.outcomes.labels import LabelStore
 from splitleaf.outcomes.reviews import ReviewStore
-from splitleaf.outcomes.truths import TruthStore
 
 
-class OutcomeStore(ExperimentStore, KeyStore, ReviewStore, TruthStore, Protocol):
-    """SQLite (embedded) or PostgreSQL. What joins labels to predictions is `TruthStore.truths`.
+class OutcomeStore(ExperimentStore, KeyStore, ReviewStore, LabelStore, Protocol):
+    """SQLite (embedded) or PostgreSQL. What joins labels to predictions is `LabelStore.labelled_outcomes`.
 
     Raises `DependencyDown` when the database does not answer, and `Unprocessable` for a text or number that it
     cannot keep (PostgreSQL has no NUL in texts, and neither keeps half of a surrogate pair).

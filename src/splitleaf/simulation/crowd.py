@@ -64,7 +64,7 @@ class Crowd:
     """Answers that made a visitor try again, by code."""
 
     @property
-    def truths(self) -> dict[str, str]:
+    def true_labels(self) -> dict[str, str]:
         """Prediction -> what its image shows, of all that have an answer."""
         return {one.prediction_id: one.truth for one in list(self.visits) if one.prediction_id}
 

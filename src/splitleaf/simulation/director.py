@@ -97,7 +97,7 @@ class _Run:
             asyncio.run(self._play(admin, crowd, expert))
             self._wait_until_recorded(admin, crowd)
             if expert:
-                expert.finish(crowd.truths, lambda: find_disagreements(admin, KEY), LABELLED_WITHIN_S)
+                expert.finish(crowd.true_labels, lambda: find_disagreements(admin, KEY), LABELLED_WITHIN_S)
                 self._say(f"the expert has labelled {expert.labelled} images")
             visits = crowd.visits
             if self._scenario.promotes:
@@ -199,7 +199,7 @@ def _ask_until_ready(admin: httpx.Client, path: str, body: dict[str, Any]) -> No
 async def _label(expert: Expert, crowd: Crowd) -> None:
     while True:
         with suppress(httpx.HTTPError):
-            await asyncio.to_thread(expert.label, crowd.truths)
+            await asyncio.to_thread(expert.label, crowd.true_labels)
         await asyncio.sleep(LOOK_EVERY_S / 2)
 
 

@@ -28,21 +28,21 @@ class Expert:
         """Return how many images are labelled."""
         return len(self._labelled)
 
-    def label(self, truths: Mapping[str, str]) -> int:
-        """Label what waits for a label; return how many images that were. `truths` are by prediction."""
+    def label(self, true_labels: Mapping[str, str]) -> int:
+        """Label what waits for a label; return how many images that were. `true_labels` are by prediction."""
         asked = {"experiment": self.experiment, "expert": self.name, "count": AT_ONCE}
         items = self.admin.post("/review/next", json=asked).raise_for_status().json()["items"]
         self._waiting |= {one["id"] for one in items}
-        known = self._waiting & truths.keys()
+        known = self._waiting & true_labels.keys()
         for image in sorted(known):
-            said = {"label": truths[image], "expert": self.name}
+            said = {"label": true_labels[image], "expert": self.name}
             self.admin.post(f"/review/items/{image}/label", json=said).raise_for_status()
         self._waiting -= known
         self._labelled |= known
         return len(known)
 
     def finish(
-        self, truths: Mapping[str, str], due: Callable[[], set[str]], within_s: float, quiet_s: float = 2.0
+        self, true_labels: Mapping[str, str], due: Callable[[], set[str]], within_s: float, quiet_s: float = 2.0
     ) -> None:
         """Label until all that is `due` has a label and nothing else has come for a while.
 
@@ -51,7 +51,7 @@ class Expert:
         deadline = time.monotonic() + within_s
         quiet_since = time.monotonic()
         while time.monotonic() < deadline:
-            if self.label(truths):
+            if self.label(true_labels):
                 quiet_since = time.monotonic()
             elif time.monotonic() - quiet_since >= quiet_s and due() <= self._labelled:
                 return

@@ -89,9 +89,9 @@ def _decided_after(report: Mapping[str, Any]) -> int | None:
     subject = report["experiment"]
     looks = [
         look
-        for course in report["courses"]
-        if course["metric"] == subject["primary_metric"]
-        for look in course["looks"]
+        for series in report["courses"]
+        if series["metric"] == subject["primary_metric"]
+        for look in series["looks"]
         if look["log10_e"] >= -math.log10(subject["alpha"])
     ]
     return min((one["images"] for one in looks), default=None)
@@ -129,7 +129,7 @@ def current_report(admin: httpx.Client, key: str) -> dict[str, Any]:
     return report
 
 
-def _arms(outcomes: Sequence[dict[str, Any]], truths: Mapping[str, str]) -> Iterator[tuple[str, ArmFinding]]:
+def _arms(outcomes: Sequence[dict[str, Any]], true_labels: Mapping[str, str]) -> Iterator[tuple[str, ArmFinding]]:
     shadows = {one["assigned_version"] for one in outcomes if one["role"] == "shadow"}
 
     def arm_of(outcome: Mapping[str, Any]) -> str:
@@ -140,9 +140,9 @@ def _arms(outcomes: Sequence[dict[str, Any]], truths: Mapping[str, str]) -> Iter
     for name in sorted({arm_of(one) for one in outcomes}):
         of_arm = [one for one in outcomes if arm_of(one) == name]
         judged = [
-            one["label"] == truths[image]
+            one["label"] == true_labels[image]
             for one in of_arm
-            if one["status"] == "succeeded" and (image := one["primary_id"] or one["prediction_id"]) in truths
+            if one["status"] == "succeeded" and (image := one["primary_id"] or one["prediction_id"]) in true_labels
         ]
         yield (
             name,

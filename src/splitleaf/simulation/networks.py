@@ -44,10 +44,10 @@ class LinearClassifier:
     is_relative: bool
 
 
-def fit(images: NDArray[np.float64], truths: Sequence[str], *, is_relative: bool) -> LinearClassifier:
+def fit(images: NDArray[np.float64], true_labels: Sequence[str], *, is_relative: bool) -> LinearClassifier:
     """Fit by ridge regression on the labels; `images` are (n, height, width, 3), 0 to 255."""
     features = _features(images, is_relative)
-    wanted = np.array([[label == truth for label in LABELS] for truth in truths], dtype=np.float64)
+    wanted = np.array([[label == truth for label in LABELS] for truth in true_labels], dtype=np.float64)
     gram = features.T @ features + _RIDGE * np.eye(features.shape[1])
     # Sharpened, so that the softmax of these scores is about as sure as it is right.
     weights = 8 * np.linalg.solve(gram, features.T @ wanted)

@@ -17,7 +17,7 @@ from splitleaf.simulation.networks import INPUT_SIDE, Fault, fit, write_network
 
 CONTROL: Final = "v1"
 CANDIDATE: Final = "v2"
-LESSONS: Final = 500
+TRAINING_SIZE: Final = 500
 """Leaves that the versions learn from."""
 _TRAINING_SEED: Final = 20_240_301
 """No one who visits brings one of these leaves."""
@@ -29,12 +29,12 @@ def make_repository(models: Path, fault: Fault = Fault.NONE) -> None:
     lines = ["schema = 1", "[aliases]", f'champion = "{CONTROL}"', ""]
     (models / "repository.toml").write_text("\n".join(lines), encoding="utf-8")
     spec = Preprocessing(height=INPUT_SIDE, width=INPUT_SIDE).input_spec
-    leaves = [draw_leaf(_TRAINING_SEED, number) for number in range(LESSONS)]
+    leaves = [draw_leaf(_TRAINING_SEED, number) for number in range(TRAINING_SIZE)]
     tensors = [decode_image(leaf.jpeg, [spec]).tensors[0] for leaf in leaves]
     images = np.stack([np.frombuffer(one.data, np.uint8).reshape(one.shape) for one in tensors]).astype(np.float64)
-    truths = [leaf.truth for leaf in leaves]
-    plain = fit(images, truths, is_relative=False)
-    clever = fit(images, truths, is_relative=True)
+    true_labels = [leaf.truth for leaf in leaves]
+    plain = fit(images, true_labels, is_relative=False)
+    clever = fit(images, true_labels, is_relative=True)
     for version, network in ((CONTROL, write_network(plain)), (CANDIDATE, write_network(clever, fault))):
         source = models / f"{version}.onnx"
         source.write_bytes(network)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from splitleaf.core.prediction import PredictionStatus
-from splitleaf.jobs.fairness import Rotation
+from splitleaf.jobs.fairness import WeightedRoundRobin
 from splitleaf.jobs.messages import completion_status
 from splitleaf.jobs.queue import (
     Claim,
@@ -25,7 +25,7 @@ class MemoryJobConsumer:
     def __init__(self, broker: MemoryBroker, worker: str = "worker") -> None:
         self._broker = broker
         self.worker = worker
-        self._rotation = Rotation()
+        self._round_robin = WeightedRoundRobin()
 
     async def take(self, caps: Mapping[str, int], block_ms: int) -> Sequence[Claim]:
         claims: list[Claim] = []
@@ -95,7 +95,7 @@ class MemoryJobConsumer:
 
     def _take_now(self, caps: Mapping[str, int]) -> list[Claim]:
         now_ms = self._broker.clock.now_ms()
-        for version, priority in self._rotation.order(list(caps)):
+        for version, priority in self._round_robin.order(list(caps)):
             waiting = [
                 entry
                 for entry in list(self._broker.entries.values())
@@ -106,7 +106,7 @@ class MemoryJobConsumer:
                 waiting.remove(late)
             suspects = [entry for entry in waiting if entry.is_suspect]
             if batch := suspects[:1] or waiting[: caps[version]]:
-                self._rotation.served(version)
+                self._round_robin.served(version)
                 return [self._claim(entry, now_ms) for entry in batch]
         return []
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from splitleaf.analysis.report.comparisons import Agreement, ClassRecall, Reliability, Tradeoff
-from splitleaf.analysis.report.curves import Course, DriftWindow, Latency, Segment, Stage, Traffic
+from splitleaf.analysis.report.curves import DriftWindow, Latency, Segment, Stage, TimeSeries, Traffic
 from splitleaf.analysis.report.health import Health
 from splitleaf.analysis.report.measures import GuardrailState, Metric
 from splitleaf.analysis.report.parts import Part
@@ -86,7 +86,7 @@ class Report(Part):
     reliability: list[Reliability]
     tradeoff: list[Tradeoff]
     latency: Latency
-    courses: list[Course]
+    courses: list[TimeSeries]
     """Of the primary metric and, where that is another, the error rate."""
     traffic: Traffic
     ramp: list[Stage]

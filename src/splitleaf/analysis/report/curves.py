@@ -22,7 +22,7 @@ class Look(Part):
     log10_e: float
 
 
-class Course(Part):
+class TimeSeries(Part):
     """A candidate's difference over time. Each look is what the report said then."""
 
     arm: str
@@ -94,7 +94,7 @@ class Segment(Part):
 
 
 class DriftWindow(Part):
-    """A stretch of the traffic next to the first stretch."""
+    """A window of the traffic next to the first window."""
 
     measure: Literal["answers", "confidence"]
     start_ms: int

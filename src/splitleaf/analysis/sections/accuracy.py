@@ -16,7 +16,7 @@ from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.sections.firsts import Firsts
 from splitleaf.analysis.sections.metrics import Comparisons
 from splitleaf.analysis.sections.rows import Judging, compared_row, control_row, judge_all
-from splitleaf.experiments.metrics import MetricSpec, Truth
+from splitleaf.experiments.metrics import LabelSource, MetricSpec
 from splitleaf.outcomes.events import Feedback
 from splitleaf.statistics.contrasts import Contrast, Planned, contrast_arms, estimate_alone
 from splitleaf.statistics.disagreement import UNLABELLED_PART, Disagreements, compare_answers
@@ -241,9 +241,9 @@ class LiveAccuracy:
             row = self.row(arm.name, judging.alpha)
             if arm.name in judged:
                 rows.append(compared_row(row, judged[arm.name], judging))
-            elif arm.role == "control" or (row.images and spec.truth is not Truth.USERS):
+            elif arm.role == "control" or (row.images and spec.label_source is not LabelSource.USERS):
                 rows.append(row)
-        is_whole = spec.truth is Truth.AUDIT and isinstance(self._taken, Census)
+        is_whole = spec.label_source is LabelSource.AUDIT and isinstance(self._taken, Census)
         return Metric(
             metric=spec.name,
             title="Accuracy on all images" if is_whole else spec.title,
@@ -259,7 +259,7 @@ class LiveAccuracy:
     def method(self, spec: MetricSpec) -> str:
         """Say how the arms are compared."""
         words = "labels weighted by one over their probability"
-        if spec.truth is Truth.USERS:
+        if spec.label_source is LabelSource.USERS:
             words = "what users said"
         elif isinstance(self._taken, Census):
             words = "labels of all images"

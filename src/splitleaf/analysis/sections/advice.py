@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from splitleaf.analysis.frame import ArmSpec
 from splitleaf.analysis.report.health import Health
 from splitleaf.analysis.verdicts import Verdict
-from splitleaf.experiments.metrics import Truth
+from splitleaf.experiments.metrics import LabelSource
 from splitleaf.experiments.plan import Plan
 
 
@@ -110,7 +110,7 @@ def _accept(situation: Situation) -> list[str]:
 def _wait(situation: Situation) -> list[str]:
     key = situation.plan.key
     label = ["Label the images in the dashboard's review queue, disagreements first."]
-    needs_labels = situation.plan.primary.spec.truth is Truth.EXPERTS and not situation.is_labelled
+    needs_labels = situation.plan.primary.spec.label_source is LabelSource.EXPERTS and not situation.is_labelled
     steps = label if needs_labels else []
     if situation.state == "paused":
         return [*steps, f"Resume: `splitleaf experiments resume {key}`."]

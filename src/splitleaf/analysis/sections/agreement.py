@@ -101,7 +101,7 @@ def _choose_examples(frame: Frame, pairs: Pairs, labelled: LabelledPairs, ids_of
     rows = frame.rows
     places = np.flatnonzero(disagree(frame, pairs))[-MOST_EXAMPLES:][::-1]
     ids = ids_of([int(one) for one in rows.number[pairs.control[places]]])
-    truths = {one.image_id: one.truth for one in labelled.images}
+    true_labels = {one.image_id: one.truth for one in labelled.images}
     found = []
     for control, other in zip(pairs.control[places], pairs.other[places], strict=True):
         image = ids.get(int(rows.number[control]), "")
@@ -112,7 +112,7 @@ def _choose_examples(frame: Frame, pairs: Pairs, labelled: LabelledPairs, ids_of
                 control_confidence=float(rows.confidence[control]),
                 other_label=rows.labels[rows.label[other]],
                 other_confidence=float(rows.confidence[other]),
-                truth=truths.get(image),
+                truth=true_labels.get(image),
             )
         )
     return found

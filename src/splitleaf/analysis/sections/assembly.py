@@ -13,24 +13,24 @@ from splitleaf.analysis.frame import Frame
 from splitleaf.analysis.pairs import find_pairs
 from splitleaf.analysis.report import Arm, AuditRow, Report, Subject
 from splitleaf.analysis.report.comparisons import Agreement
-from splitleaf.analysis.report.curves import Course, Segment
+from splitleaf.analysis.report.curves import Segment, TimeSeries
 from splitleaf.analysis.report.health import Health
 from splitleaf.analysis.report.measures import GuardrailState, Metric
-from splitleaf.analysis.sections import courses
+from splitleaf.analysis.sections import time_series
 from splitleaf.analysis.sections.accuracy import PICKED, Labelled, LiveAccuracy, PairedAccuracy
 from splitleaf.analysis.sections.agreement import IdsOf, describe_agreement
+from splitleaf.analysis.sections.drift_windows import watch_drift
 from splitleaf.analysis.sections.guardrails import GuardrailTable
 from splitleaf.analysis.sections.health import check_health
 from splitleaf.analysis.sections.latency import describe_latency
-from splitleaf.analysis.sections.measures import Measure, Slowness, find_slowness, list_measures
+from splitleaf.analysis.sections.measures import LatencyThreshold, Measure, find_latency_threshold, list_measures
 from splitleaf.analysis.sections.metrics import Comparisons, MetricTable
 from splitleaf.analysis.sections.quality import describe_recalls, describe_reliability, describe_tradeoff
 from splitleaf.analysis.sections.rows import Judging, correct_secondary
 from splitleaf.analysis.sections.segments import list_segments
 from splitleaf.analysis.sections.statements import Findings, choose_statement, write_statements
-from splitleaf.analysis.sections.stretches import watch_drift
 from splitleaf.analysis.sections.traffic import count_traffic, list_stages
-from splitleaf.experiments.metrics import METRICS, MetricSpec, Truth
+from splitleaf.experiments.metrics import METRICS, LabelSource, MetricSpec
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, RatedExposure
 from splitleaf.outcomes.reviews import AuditDraw
 from splitleaf.statistics.grouping import count_units
@@ -79,12 +79,12 @@ class _Assembly:
         self._said = LiveAccuracy(self._comparisons, self._labelled.said)
 
     @cached_property
-    def _slowness(self) -> Slowness:
-        return find_slowness(self._frame)
+    def _latency_threshold(self) -> LatencyThreshold:
+        return find_latency_threshold(self._frame)
 
     @cached_property
     def _measures(self) -> Mapping[str, Measure]:
-        return {one.metric: one for one in list_measures(self._frame, self._slowness)}
+        return {one.metric: one for one in list_measures(self._frame, self._latency_threshold)}
 
     @cached_property
     def _health(self) -> Health:
@@ -94,7 +94,7 @@ class _Assembly:
         frame, facts = self._frame, self._facts
         metrics, agreements = self._metrics(), self._agreements()
         guardrails = GuardrailTable(frame, facts.ratings).states()
-        latency = describe_latency(frame, self._slowness)
+        latency = describe_latency(frame, self._latency_threshold)
         statements = write_statements(self._findings(metrics, guardrails, agreements))
         others = frame.arms[1:]
         return Report(
@@ -113,7 +113,7 @@ class _Assembly:
             reliability=[one for arm in frame.arms if (one := describe_reliability(arm, self._labelled)) is not None],
             tradeoff=describe_tradeoff(frame, metrics, latency, is_census=self._labelled.census is not None),
             latency=latency,
-            courses=self._courses(),
+            courses=self._time_series(),
             traffic=count_traffic(frame),
             ramp=list_stages(frame.revisions),
             segments=self._segments(),
@@ -180,15 +180,15 @@ class _Assembly:
         return sorted(found, key=lambda one: not one.is_primary)
 
     def _accuracies(self) -> list[Metric]:
-        rightness = [one for one in METRICS.values() if one.truth is not None]
+        rightness = [one for one in METRICS.values() if one.label_source is not None]
         return [found for spec in rightness if (found := self._accuracy(spec)) is not None]
 
     def _accuracy(self, spec: MetricSpec) -> Metric | None:
         labelled, judging = self._labelled, self._judging(spec)
         is_primary = spec.name == self._plan.primary.metric
-        if spec.truth is Truth.USERS:
+        if spec.label_source is LabelSource.USERS:
             return self._said.metric(spec, judging, is_primary=is_primary) if labelled.said else None
-        if spec.truth is Truth.AUDIT:
+        if spec.label_source is LabelSource.AUDIT:
             return self._audited.metric(spec, judging, is_primary=is_primary) if labelled.representative else None
         if self._paired.pairs:
             return self._paired.metric(spec, judging, self._audited, labelled.basis, is_primary=is_primary)
@@ -231,32 +231,34 @@ class _Assembly:
             if arm.name in self._paired.pairs
         ]
 
-    def _courses(self) -> list[Course]:
-        primary, truth = self._plan.primary.metric, self._plan.primary.spec.truth
-        found: list[Course | None] = []
-        if truth is Truth.EXPERTS and self._paired.pairs:
+    def _time_series(self) -> list[TimeSeries]:
+        primary, source = self._plan.primary.metric, self._plan.primary.spec.label_source
+        found: list[TimeSeries | None] = []
+        if source is LabelSource.EXPERTS and self._paired.pairs:
             found += [
-                courses.trace_paired_accuracy(self._comparisons, self._paired, arm, primary)
+                time_series.trace_paired_accuracy(self._comparisons, self._paired, arm, primary)
                 for arm in self._paired.pairs
             ]
-        if truth is not None:
-            live = self._said if truth is Truth.USERS else self._audited
+        if source is not None:
+            live = self._said if source is LabelSource.USERS else self._audited
             names = [self._frame.arms[place].name for place in self._frame.candidates]
-            if truth is Truth.EXPERTS:
+            if source is LabelSource.EXPERTS:
                 names = self._paired.list_unpaired()
-            found += [courses.trace_live_accuracy(live, name, primary, self._plan.alpha) for name in names]
+            found += [time_series.trace_live_accuracy(live, name, primary, self._plan.alpha) for name in names]
         for metric, measure in self._measures.items():
             if metric == primary or measure.spec.is_vital:
-                found += [courses.trace_measure(self._comparisons, measure, one) for one in self._frame.candidates]
-                found += self._shadow_courses(measure)
+                found += [time_series.trace_measure(self._comparisons, measure, one) for one in self._frame.candidates]
+                found += self._shadow_time_series(measure)
         return [one for one in found if one is not None and one.looks]
 
-    def _shadow_courses(self, measure: Measure) -> list[Course]:
+    def _shadow_time_series(self, measure: Measure) -> list[TimeSeries]:
         if measure.spec.shadows != "compared":
             return []
         names = [self._frame.arms[place].name for place in self._frame.shadows]
         return [
-            courses.trace_shadow(self._comparisons, measure, name) for name in names if name in self._comparisons.pairs
+            time_series.trace_shadow(self._comparisons, measure, name)
+            for name in names
+            if name in self._comparisons.pairs
         ]
 
     def _segments(self) -> list[Segment]:

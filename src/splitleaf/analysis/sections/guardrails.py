@@ -33,7 +33,7 @@ class GuardrailTable:
     def _evidence(self, rail: Guardrail, candidate: int) -> GuardrailEvidence:
         # So that the plan's alpha holds for all candidates together.
         evidence = GuardrailEvidence(rail.alpha / len(self.frame.candidates), rail.threshold_ms)
-        if rail.spec.truth is not None:
+        if rail.spec.label_source is not None:
             return self._listen(evidence, candidate)
         frame, chance = self.frame, self.frame.chance(candidate)
         comparable = frame.is_first & np.isin(frame.arm, (0, candidate)) & (chance > 0) & (chance < 1)

@@ -18,7 +18,7 @@ from splitleaf.analysis.sections.accuracy import Labelled
 from splitleaf.analysis.sections.rows import LOG_TEN, measured
 from splitleaf.experiments.allocation import sampling_slots
 from splitleaf.experiments.bucketing import SLOTS
-from splitleaf.experiments.metrics import Truth
+from splitleaf.experiments.metrics import LabelSource
 from splitleaf.outcomes.exposures import Bools
 from splitleaf.statistics import ratio
 from splitleaf.statistics.contrasts import Planned, contrast_arms
@@ -54,7 +54,9 @@ def check_health(frame: Frame, labelled: Labelled, set_aside: int) -> Health:
     missing, expected = _count_missing_shadows(frame)
     findings: Mapping[str, _Finding] = {
         "split": _judge_split(split, split_log_e),
-        "responses": _judge_responses(responses, is_uneven, decides=frame.plan.primary.spec.truth is Truth.USERS),
+        "responses": _judge_responses(
+            responses, is_uneven, decides=frame.plan.primary.spec.label_source is LabelSource.USERS
+        ),
         "fallbacks": _judge_fallbacks(frame, fallback_share),
         "cancellations": _judge_cancellations(frame),
         "units": _judge_units(frame),

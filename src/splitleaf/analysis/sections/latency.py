@@ -10,7 +10,7 @@ import numpy as np
 
 from splitleaf.analysis.frame import Frame
 from splitleaf.analysis.report.curves import Latency, LatencyCurve, LatencyPart, LatencyQuantile
-from splitleaf.analysis.sections.measures import Slowness
+from splitleaf.analysis.sections.measures import LatencyThreshold
 from splitleaf.analysis.sections.rows import measured
 from splitleaf.statistics.grouping import Ints
 from splitleaf.statistics.quantiles import estimate_quantile
@@ -21,7 +21,7 @@ _CURVE: Final = (*np.linspace(0, 0.95, 39), 0.96, 0.97, 0.98, 0.985, 0.99, 0.995
 """Shares at which the curve is drawn: closer together where the slow ones are."""
 
 
-def describe_latency(frame: Frame, slowness: Slowness) -> Latency:
+def describe_latency(frame: Frame, threshold: LatencyThreshold) -> Latency:
     """Look at the newest revision that has answers of every variant; pooled, they would compare different seasons."""
     revision = _newest_common_revision(frame)
     quantiles, curves = [], []
@@ -33,8 +33,8 @@ def describe_latency(frame: Frame, slowness: Slowness) -> Latency:
         ms = [round(float(one), 3) for one in ascending[places]]
         curves.append(LatencyCurve(arm=arm, part=part, ms=ms, share=[round(float(one), 4) for one in _CURVE]))
     return Latency(
-        threshold_ms=slowness.threshold_ms,
-        is_objective=slowness.is_objective,
+        threshold_ms=threshold.threshold_ms,
+        is_objective=threshold.is_objective,
         revision=revision,
         quantiles=quantiles,
         curves=curves,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from splitleaf.analysis.frame import Frame
-from splitleaf.analysis.guardrails import LESSONS
+from splitleaf.analysis.guardrails import CALIBRATION_SIZE
 from splitleaf.experiments.metrics import METRICS, Exceedance, Mean, MetricSpec, Rate, Role
 from splitleaf.experiments.plan import Guardrail, Primary
 from splitleaf.outcomes.exposures import Bools
@@ -17,7 +17,7 @@ from splitleaf.statistics.records import Floats
 
 
 @dataclass(frozen=True, slots=True)
-class Slowness:
+class LatencyThreshold:
     """What counts as slow."""
 
     threshold_ms: float | None
@@ -61,35 +61,37 @@ class Measure:
         return f"means of values capped at {self.scale:,.4g} ms" if is_capped else "means"
 
 
-def find_slowness(frame: Frame) -> Slowness:
+def find_latency_threshold(frame: Frame) -> LatencyThreshold:
     """Return the threshold: the plan's, or the 95th percentile of control's first answers."""
     named: list[Primary | Guardrail] = [frame.plan.primary, *frame.plan.guardrails]
     if found := next((one.threshold_ms for one in named if one.threshold_ms is not None), None):
-        return Slowness(found, is_objective=True)
+        return LatencyThreshold(found, is_objective=True)
     teaches = (frame.arm == 0) & frame.rows.is_answered & ~frame.rows.is_fallback
     if frame.candidates and any(one.spec.needs_threshold for one in frame.plan.guardrails):
         # By the same answers as the guardrail, so that a report has one threshold.
         chance = frame.chance(frame.candidates[0])
         teaches &= frame.is_first & (chance > 0) & (chance < 1)
-    answered = np.flatnonzero(teaches)[:LESSONS]
-    if len(answered) < LESSONS:
-        return Slowness(None, is_objective=False)
-    return Slowness(threshold_ms(frame.rows.total_ms[answered]), is_objective=False, since=int(answered[-1]) + 1)
+    answered = np.flatnonzero(teaches)[:CALIBRATION_SIZE]
+    if len(answered) < CALIBRATION_SIZE:
+        return LatencyThreshold(None, is_objective=False)
+    return LatencyThreshold(
+        threshold_ms(frame.rows.total_ms[answered]), is_objective=False, since=int(answered[-1]) + 1
+    )
 
 
-def list_measures(frame: Frame, slowness: Slowness) -> list[Measure]:
+def list_measures(frame: Frame, threshold: LatencyThreshold) -> list[Measure]:
     """Return what can be measured without any label, of all metrics that a report shows."""
     shown = (one for one in METRICS.values() if one.roles & {Role.PRIMARY, Role.SECONDARY})
-    return [made for spec in shown if (made := _measure(spec, frame, slowness)) is not None]
+    return [made for spec in shown if (made := _measure(spec, frame, threshold)) is not None]
 
 
-def _measure(spec: MetricSpec, frame: Frame, slowness: Slowness) -> Measure | None:
+def _measure(spec: MetricSpec, frame: Frame, threshold: LatencyThreshold) -> Measure | None:
     rows = frame.rows
     match spec.reading:
         case Rate(is_bad, counts):
             return Measure(spec, is_bad(rows).astype(np.float64), counts(rows))
-        case Exceedance() if slowness.threshold_ms is not None:
-            return _above(spec, spec.reading, frame, slowness.threshold_ms, slowness.since)
+        case Exceedance() if threshold.threshold_ms is not None:
+            return _above(spec, spec.reading, frame, threshold.threshold_ms, threshold.since)
         case Mean(value, is_capped):
             values, answered = value(rows), rows.is_answered
             if not is_capped:

@@ -18,7 +18,7 @@ from splitleaf.analysis.report.measures import ArmMeasure, Metric
 from splitleaf.analysis.report.parts import Measured
 from splitleaf.analysis.sections.accuracy import Labelled
 from splitleaf.analysis.sections.rows import measured
-from splitleaf.experiments.metrics import METRICS, Truth
+from splitleaf.experiments.metrics import METRICS, LabelSource
 from splitleaf.outcomes.exposures import Bools
 from splitleaf.statistics.calibration import BINS, Reliability, measure_reliability
 from splitleaf.statistics.contrasts import estimate_few
@@ -119,11 +119,11 @@ def describe_tradeoff(
     frame: Frame, metrics: Sequence[Metric], latency: Latency, *, is_census: bool = False
 ) -> list[Tradeoff]:
     """Return a point for each arm; accuracy by a census or the audit, or by users where there is neither."""
-    levels: tuple[tuple[Truth, TradeoffTruth], ...] = (
-        (Truth.AUDIT, "census" if is_census else "audit"),
-        (Truth.USERS, "feedback"),
+    levels: tuple[tuple[LabelSource, TradeoffTruth], ...] = (
+        (LabelSource.AUDIT, "census" if is_census else "audit"),
+        (LabelSource.USERS, "feedback"),
     )
-    by_truth = {METRICS[one.metric].truth: one for one in metrics}
+    by_truth = {METRICS[one.metric].label_source: one for one in metrics}
     # A shadow waits behind everyone: next to it, only the work itself can be compared.
     part: LatencyPart = "inference" if frame.shadows else "total"
     points = []

@@ -13,7 +13,7 @@ from splitleaf.analysis.report.measures import ArmMeasure, GuardrailState, Metri
 from splitleaf.analysis.report.statement import Statement
 from splitleaf.analysis.sections.advice import Situation, advise
 from splitleaf.analysis.verdicts import PREFERENCE, Verdict, headline, headline_of_harm, tell_evidence
-from splitleaf.experiments.metrics import METRICS, Truth
+from splitleaf.experiments.metrics import METRICS, LabelSource
 from splitleaf.experiments.plan import Plan
 from splitleaf.statistics.disagreement import items_needed
 from splitleaf.statistics.mcnemar import LEAST_DISCORDANT
@@ -197,7 +197,7 @@ def _without_labels(findings: Findings, arm: str) -> Iterator[str]:
 
 
 def _needs_labels(findings: Findings) -> bool:
-    return findings.plan.primary.spec.truth is Truth.EXPERTS
+    return findings.plan.primary.spec.label_source is LabelSource.EXPERTS
 
 
 def _where(findings: Findings, arm: str) -> str:

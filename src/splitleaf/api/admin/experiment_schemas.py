@@ -10,7 +10,7 @@ from pydantic import Field, SkipValidation
 from splitleaf.api.admin.schemas import Name, Reason
 from splitleaf.api.schemas import Schema
 from splitleaf.core.clock import as_rfc3339
-from splitleaf.experiments.metrics import MetricSpec, Role, Truth
+from splitleaf.experiments.metrics import LabelSource, MetricSpec, Role
 from splitleaf.experiments.plan import Plan
 from splitleaf.flows.weigh_promotion import Evidence
 from splitleaf.outcomes.events import Outcome
@@ -92,14 +92,15 @@ class MetricSchema(Schema):
     needs_threshold: bool = Field(
         description="Whether a plan that decides by it must set `threshold_ms`.", examples=[False]
     )
-    truth: Truth | None = Field(description="Whose labels it needs; null if none.", examples=[None])
+    truth: LabelSource | None = Field(description="Whose labels it needs; null if none.", examples=[None])
     is_vital: bool = Field(description="Whether every report shows it over time.", examples=[True])
     caveat: str | None = Field(description="What to know before relying on it.", examples=[None])
 
     @classmethod
     def of(cls, spec: MetricSpec) -> MetricSchema:
-        fields = {name: getattr(spec, name) for name in cls.model_fields}
-        return cls.model_validate({**fields, "roles": [one for one in Role if one in spec.roles]})
+        fields = {name: getattr(spec, name) for name in cls.model_fields if name != "truth"}
+        roles = [one for one in Role if one in spec.roles]
+        return cls.model_validate({**fields, "truth": spec.label_source, "roles": roles})
 
 
 class MetricsSchema(Schema):

@@ -17,7 +17,7 @@ from splitleaf.experiments.metrics import METRICS
 from splitleaf.experiments.reading import parse_plan, read_plan
 from splitleaf.flows import run_experiment as flow
 from splitleaf.flows.keep_reports import ReportKeeper
-from splitleaf.flows.run_experiment import Hand
+from splitleaf.flows.run_experiment import ChangeRequest
 from splitleaf.flows.size_experiment import Question, Sizing, size_experiment
 from splitleaf.flows.weigh_promotion import weigh_promotion
 from splitleaf.outcomes.experiments import ExperimentRecord
@@ -123,12 +123,12 @@ def _add_plans(router: APIRouter, services: ApiServices, may_write: Any) -> None
     @router.post("/experiments", status_code=201, summary="Create an experiment as a draft")
     async def create(body: schemas.PlanChange, actor: str = may_write) -> schemas.ExperimentSchema:
         plan = read_plan(cast("Any", body.plan))
-        return await _run_step(services, lambda: flow.create_experiment(store, plan, _hand(actor, body), clock))
+        return await _run_step(services, lambda: flow.create_experiment(store, plan, _change(actor, body), clock))
 
     @router.put("/experiments/{key}", summary="Change the parts of a plan that may still change")
     async def edit(key: Name, body: schemas.PlanChange, actor: str = may_write) -> schemas.ExperimentSchema:
         plan = read_plan(cast("Any", body.plan))
-        return await _run_step(services, lambda: flow.edit_experiment(store, key, plan, _hand(actor, body), clock))
+        return await _run_step(services, lambda: flow.edit_experiment(store, key, plan, _change(actor, body), clock))
 
 
 def _add_steps(router: APIRouter, services: ApiServices, may_write: Any) -> None:
@@ -137,29 +137,29 @@ def _add_steps(router: APIRouter, services: ApiServices, may_write: Any) -> None
     @router.post("/experiments/{key}/start", summary="Start an experiment whose versions are all loaded")
     async def start(key: Name, body: schemas.StepBody, actor: str = may_write) -> schemas.ExperimentSchema:
         ready = monitor.snapshot.ready
-        return await _run_step(services, lambda: flow.start_experiment(store, key, ready, _hand(actor, body), clock))
+        return await _run_step(services, lambda: flow.start_experiment(store, key, ready, _change(actor, body), clock))
 
     @router.post("/experiments/{key}/pause", summary="Pause the assignment of units")
     async def pause(key: Name, body: schemas.StepBody, actor: str = may_write) -> schemas.ExperimentSchema:
-        return await _run_step(services, lambda: flow.pause_experiment(store, key, _hand(actor, body), clock))
+        return await _run_step(services, lambda: flow.pause_experiment(store, key, _change(actor, body), clock))
 
     @router.post("/experiments/{key}/resume", summary="Resume a paused experiment")
     async def resume(key: Name, body: schemas.StepBody, actor: str = may_write) -> schemas.ExperimentSchema:
         ready = monitor.snapshot.ready
-        return await _run_step(services, lambda: flow.resume_experiment(store, key, ready, _hand(actor, body), clock))
+        return await _run_step(services, lambda: flow.resume_experiment(store, key, ready, _change(actor, body), clock))
 
     @router.post("/experiments/{key}/ramp", summary="Ramp to a later stage or to other shares")
     async def ramp(key: Name, body: schemas.Ramp, actor: str = may_write) -> schemas.ExperimentSchema:
-        hand, stage, shares = _hand(actor, body), body.stage, body.shares
+        request, stage, shares = _change(actor, body), body.stage, body.shares
         if stage is not None and shares is None:
-            return await _run_step(services, lambda: flow.ramp_to_stage(store, key, stage, hand, clock))
+            return await _run_step(services, lambda: flow.ramp_to_stage(store, key, stage, request, clock))
         if shares is not None and stage is None:
-            return await _run_step(services, lambda: flow.ramp_to_shares(store, key, shares, hand, clock))
+            return await _run_step(services, lambda: flow.ramp_to_shares(store, key, shares, request, clock))
         raise Unprocessable("send either `stage` or `shares`")
 
     @router.post("/experiments/{key}/stop", summary="Stop an experiment for good")
     async def stop(key: Name, body: schemas.StepBody, actor: str = may_write) -> schemas.ExperimentSchema:
-        return await _run_step(services, lambda: flow.stop_experiment(store, key, _hand(actor, body), clock))
+        return await _run_step(services, lambda: flow.stop_experiment(store, key, _change(actor, body), clock))
 
 
 def _add_promotion(
@@ -179,13 +179,21 @@ def _add_promotion(
 
     @router.post("/experiments/{key}/promote", summary="Promote the version of a variant to champion")
     async def promote(key: Name, body: schemas.Promotion, actor: str = may_write) -> schemas.ExperimentSchema:
-        ready, champion, hand = monitor.snapshot.ready, monitor.snapshot.routing.champion, _hand(actor, body)
+        ready, champion, request = monitor.snapshot.ready, monitor.snapshot.routing.champion, _change(actor, body)
         document = await keeper.report(key, is_current=True)
 
         def step() -> ExperimentRecord:
             evidence = weigh_promotion(Report.model_validate_json(document), body.variant)
             return flow.promote_variant(
-                store, key, body.variant, ready, champion, evidence, hand, clock, against_evidence=body.against_evidence
+                store,
+                key,
+                body.variant,
+                ready,
+                champion,
+                evidence,
+                request,
+                clock,
+                against_evidence=body.against_evidence,
             )
 
         return await _run_step(services, step)
@@ -196,11 +204,11 @@ def _add_decisions(router: APIRouter, services: ApiServices, may_write: Any) -> 
 
     @router.post("/experiments/{key}/reject", summary="Reject the candidates")
     async def reject(key: Name, body: schemas.StepBody, actor: str = may_write) -> schemas.ExperimentSchema:
-        return await _run_step(services, lambda: flow.reject_experiment(store, key, _hand(actor, body), clock))
+        return await _run_step(services, lambda: flow.reject_experiment(store, key, _change(actor, body), clock))
 
     @router.post("/experiments/{key}/rollback", summary="Roll back an experiment and its promotion")
     async def roll_back(key: Name, body: schemas.StepBody, actor: str = may_write) -> schemas.ExperimentSchema:
-        return await _run_step(services, lambda: flow.roll_back_experiment(store, key, _hand(actor, body), clock))
+        return await _run_step(services, lambda: flow.roll_back_experiment(store, key, _change(actor, body), clock))
 
 
 async def _run_step(services: ApiServices, step: Callable[[], ExperimentRecord]) -> schemas.ExperimentSchema:
@@ -210,5 +218,5 @@ async def _run_step(services: ApiServices, step: Callable[[], ExperimentRecord])
     return schemas.ExperimentSchema.of(record)
 
 
-def _hand(actor: str, body: schemas.StepBody) -> Hand:
-    return Hand(actor, body.reason, body.expected)
+def _change(actor: str, body: schemas.StepBody) -> ChangeRequest:
+    return ChangeRequest(actor, body.reason, body.expected)

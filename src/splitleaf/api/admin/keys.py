@@ -17,7 +17,7 @@ from splitleaf.core.access import Scope
 from splitleaf.core.clock import as_rfc3339
 from splitleaf.core.errors import Conflict
 from splitleaf.flows.manage_keys import create_key, revoke_key
-from splitleaf.flows.run_experiment import Hand
+from splitleaf.flows.run_experiment import ChangeRequest
 from splitleaf.outcomes.keys import KeyRecord
 
 KeyId = Annotated[str, Path(pattern="^[0-9a-f]{16}$", examples=["1f3a9c02d4e5b6a7"])]
@@ -99,8 +99,8 @@ def add_keys(router: APIRouter, services: ApiServices, may_manage: Any) -> None:
 
     @router.post("/keys", status_code=201, summary="Create a key, which is shown only once")
     async def create(body: NewKey, response: Response, actor: str = may_manage) -> CreatedKeySchema:
-        hand, expires_ms = Hand(actor, body.reason), _epoch_ms(body.expires_at)
-        key, record = await asyncio.to_thread(create_key, store, body.name, body.scope, expires_ms, hand, clock)
+        request, expires_ms = ChangeRequest(actor, body.reason), _epoch_ms(body.expires_at)
+        key, record = await asyncio.to_thread(create_key, store, body.name, body.scope, expires_ms, request, clock)
         ring.forget()
         response.headers["Cache-Control"] = "no-store"
         return CreatedKeySchema(key=key, record=KeySchema.of(record))
@@ -109,7 +109,7 @@ def add_keys(router: APIRouter, services: ApiServices, may_manage: Any) -> None:
     async def revoke(key_id: KeyId, body: Reason, actor: str = may_manage) -> KeysSchema:
         if key_id in ring.from_settings:
             raise Conflict("this key comes from the settings; remove it there")
-        await asyncio.to_thread(revoke_key, store, key_id, Hand(actor, body.reason), clock)
+        await asyncio.to_thread(revoke_key, store, key_id, ChangeRequest(actor, body.reason), clock)
         ring.forget()
         return await list_keys()
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 
 from splitleaf.api.admin import schemas
 from splitleaf.api.services import ApiServices
-from splitleaf.flows.run_experiment import Hand
+from splitleaf.flows.run_experiment import ChangeRequest
 from splitleaf.flows.settle_dead_letter import DeadLetterDesk
 
 
@@ -31,11 +31,11 @@ def add_queue(router: APIRouter, services: ApiServices, may_read: Any, may_write
     async def retry(
         version: schemas.Name, token: str, body: schemas.Reason, actor: str = may_write
     ) -> schemas.RetriedSchema:
-        return schemas.RetriedSchema(prediction_id=await desk.retry(version, token, Hand(actor, body.reason)))
+        return schemas.RetriedSchema(prediction_id=await desk.retry(version, token, ChangeRequest(actor, body.reason)))
 
     @router.delete("/dead-letters/{version}/{token}", summary="Discard a dead letter")
     async def discard(
         version: schemas.Name, token: str, reason: schemas.Why, actor: str = may_write
     ) -> schemas.DiscardedSchema:
-        await desk.discard(version, token, Hand(actor, reason))
+        await desk.discard(version, token, ChangeRequest(actor, reason))
         return schemas.DiscardedSchema(discarded=token)

@@ -86,7 +86,7 @@ def _add_labels(router: APIRouter, services: ApiServices, review: flow.ImageRevi
             now = as_rfc3339(services.clock.now_ms())
             return schemas.ReviewLabelSchema(id=item, verdict="skip", label=None, expert=expert, said_at=now)
         known = known_labels(services.monitor.folders)
-        said = await asyncio.to_thread(review.say, item, flow.Word(expert, body.label), known)
+        said = await asyncio.to_thread(review.say, item, flow.Annotation(expert, body.label), known)
         await _record_audit(services, actor, "label", f"label/{item}", {"expert": expert, "label": body.label})
         return schemas.ReviewLabelSchema.of(said)
 

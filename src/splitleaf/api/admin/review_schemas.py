@@ -19,8 +19,8 @@ from splitleaf.flows.measure_agreement import ExpertAgreement
 from splitleaf.flows.review_images import ReviewTask
 from splitleaf.flows.settle_labels import MOST_DISPUTES, Dispute
 from splitleaf.outcomes.events import Feedback
+from splitleaf.outcomes.labels import ResponseCount
 from splitleaf.outcomes.reviews import ReviewCount
-from splitleaf.outcomes.truths import ResponseCount
 
 _ID = "mfrggzdfmztwq2lknnwg23tpoa"
 _TIME = "2026-05-04T09:30:00.000Z"
@@ -191,7 +191,7 @@ class DisputeSchema(Schema):
                 label=word.label or "",
                 said_at=as_rfc3339(word.created_ms),
             )
-            for word in one.words
+            for word in one.annotations
         ]
         image = f"/admin/api/review/items/{one.prediction_id}/image"
         return cls(id=one.prediction_id, image=image, words=words)
@@ -232,7 +232,7 @@ class LabelImportSchema(Schema):
             contradicting=len(done.conflicts),
             conflicts=[
                 LabelConflictSchema(
-                    line=one.line, id=one.prediction_id, label=one.label, standing=one.standing, author=one.author
+                    line=one.line, id=one.prediction_id, label=one.label, standing=one.current, author=one.author
                 )
                 for one in done.conflicts[:MOST_DISPUTES]
             ],

@@ -13,7 +13,7 @@ import structlog
 from splitleaf.core.errors import DependencyDown
 from splitleaf.core.prediction import Failure, PredictionStatus
 from splitleaf.jobs import keys
-from splitleaf.jobs.fairness import Rotation
+from splitleaf.jobs.fairness import WeightedRoundRobin
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.messages import (
     UnreadableMessage,
@@ -56,7 +56,7 @@ class RedisJobConsumer:
         self._client = self._broker.replicated
         self._blocking = self._client.blocking()
         self.worker = worker or new_worker_name()
-        self._rotation = Rotation()
+        self._round_robin = WeightedRoundRobin()
         self._take_lock = asyncio.Lock()
         self._held: dict[str, tuple[str, Priority]] = {}
         self._seen_versions: set[str] = set()
@@ -140,14 +140,14 @@ class RedisJobConsumer:
         await self._client.run_script(script("serve"), peers, words)
 
     async def _take_now(self, caps: Mapping[str, int]) -> list[Claim]:
-        order = self._rotation.order(list(caps))
+        order = self._round_robin.order(list(caps))
         # Until the reply arrives, the broker may have assigned tasks that this process does not know of.
         self._may_hold_unknown = True
         return await self._taken(order, await self._client.run_script(script("take"), *self._look(order, caps)))
 
     async def _take_after_wakeup(self, caps: Mapping[str, int], block_ms: int) -> list[Claim]:
         """Block until a wake-up, then take. The `take` is already queued behind it, which saves a round trip."""
-        order = self._rotation.order(list(caps))
+        order = self._round_robin.order(list(caps))
         streams, arguments = self._look(order, caps)
         wakeup = ("BLPOP", *(keys_of(version).wakeup for version in caps), f"{block_ms / 1000:.3f}")
         look = ("EVALSHA", script("take").digest, len(streams), *streams, *arguments)
@@ -176,7 +176,7 @@ class RedisJobConsumer:
         claims = await self._claims(place, entries)
         self._may_hold_unknown = False
         self._held |= {claim.token: (claim.version, claim.priority) for claim in claims}
-        self._rotation.served(place.version)
+        self._round_robin.served(place.version)
         self._taken_at[place.version] = time.monotonic()
         return claims
 

@@ -139,9 +139,9 @@ class SqlExperiments(SqlDatabase):
     def count_exposures(self, experiment: str) -> Sequence[ExposureCount]:
         table = tables.outcomes
         groups = (table.c.revision, table.c.variant, table.c.role, table.c.assigned_version)
-        stood_in = func.sum(case((table.c.fallback != "", 1), else_=0))
+        fallbacks = func.sum(case((table.c.fallback != "", 1), else_=0))
         query = (
-            select(*groups, stood_in, func.count())
+            select(*groups, fallbacks, func.count())
             .where(*of_experiment(experiment), table.c.override.is_(False))
             .group_by(*groups)
             .order_by(*groups)

@@ -8,11 +8,11 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, literal, or_, select
 
 from splitleaf.core.errors import Conflict
-from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome, Verdict
+from splitleaf.outcomes.events import Feedback, FeedbackKind, FeedbackSource, Outcome
 from splitleaf.outcomes.reviews import AuditDraw, Claim, ReviewCount, ReviewItem, ReviewReason, ReviewTurn, TurnKind
 from splitleaf.outcomes.sql import rows, tables
 from splitleaf.outcomes.sql.database import SqlDatabase
-from splitleaf.outcomes.sql.truths import is_standing
+from splitleaf.outcomes.sql.labels import is_current
 
 _REVIEWING: Final = 7_205_759_406
 """Items are leased and enrolled one after the other. Any number will do, as long as nothing else in the database takes
@@ -75,7 +75,7 @@ class SqlReviews(SqlDatabase):
     def audit_draws(self, experiment: str) -> Sequence[AuditDraw]:
         item, primary = tables.review_items, tables.outcomes
         said, turn = tables.feedback.alias(), tables.review_turns.alias()
-        could_not_tell = _spoke(item, said, said.c.verdict == Verdict.CANNOT_TELL.value)
+        could_not_tell = _spoke(item, said, said.c.verdict == FeedbackKind.CANNOT_TELL.value)
         passed_over = and_(
             turn.c.prediction_id == item.c.prediction_id,
             turn.c.kind == TurnKind.SKIPPED.value,
@@ -106,9 +106,11 @@ class SqlReviews(SqlDatabase):
 
     def count_reviews(self, experiment: str) -> Sequence[ReviewCount]:
         item, said = tables.review_items, tables.feedback
-        words = and_(said.c.prediction_id == item.c.prediction_id, said.c.source.in_(_OF_EXPERTS), is_standing(said))
-        is_labelled = exists().where(words, said.c.verdict == Verdict.ANSWER.value)
-        is_spoken_of = exists().where(words)
+        annotations = and_(
+            said.c.prediction_id == item.c.prediction_id, said.c.source.in_(_OF_EXPERTS), is_current(said)
+        )
+        is_labelled = exists().where(annotations, said.c.verdict == FeedbackKind.ANSWER.value)
+        is_spoken_of = exists().where(annotations)
         query = (
             select(
                 item.c.reason,
@@ -126,7 +128,7 @@ class SqlReviews(SqlDatabase):
     def expert_labels(self, experiment: str) -> Sequence[Feedback]:
         item, said = tables.review_items, tables.feedback
         is_item = exists().where(item.c.prediction_id == said.c.prediction_id, item.c.experiment == experiment)
-        query = select(said).where(said.c.source.in_(_OF_EXPERTS), is_standing(said), is_item)
+        query = select(said).where(said.c.source.in_(_OF_EXPERTS), is_current(said), is_item)
         return [rows.read_feedback(row) for row in self._all(query.order_by(said.c.number))]
 
 
@@ -210,7 +212,7 @@ def _is_superseded(turn: Any) -> ColumnElement[bool]:
 
 def _spoke(item: Any, said: Any, *conditions: Any) -> ColumnElement[bool]:
     return and_(
-        said.c.prediction_id == item.c.prediction_id, said.c.source.in_(_OF_EXPERTS), is_standing(said), *conditions
+        said.c.prediction_id == item.c.prediction_id, said.c.source.in_(_OF_EXPERTS), is_current(said), *conditions
     )
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from splitleaf.outcomes.events import AliasChange, Feedback, FeedbackSource, Outcome, RoutingRevision, Verdict
+from splitleaf.outcomes.events import AliasChange, Feedback, FeedbackKind, FeedbackSource, Outcome, RoutingRevision
 from splitleaf.outcomes.experiments import AuditEntry, ExperimentRecord, RevisionRecord
 from splitleaf.outcomes.reviews import ReviewItem, ReviewReason, ReviewTurn, TurnKind
 
@@ -36,7 +36,9 @@ def feedback_row(feedback: Feedback) -> dict[str, Any]:
 def read_feedback(row: Row[Any]) -> Feedback:
     values = dict(row._mapping)  # noqa: SLF001 - as above
     del values["number"]
-    return Feedback(**{**values, "source": FeedbackSource(values["source"]), "verdict": Verdict(values["verdict"])})
+    return Feedback(
+        **{**values, "source": FeedbackSource(values["source"]), "verdict": FeedbackKind(values["verdict"])}
+    )
 
 
 def read_alias_change(row: Row[Any]) -> AliasChange:

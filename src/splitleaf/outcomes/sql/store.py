@@ -17,14 +17,14 @@ from splitleaf.outcomes.sql.aliases import append_move
 from splitleaf.outcomes.sql.engine import our_errors
 from splitleaf.outcomes.sql.experiments import CHANGING, SqlExperiments, require_no_experiment
 from splitleaf.outcomes.sql.keys import SqlKeys
+from splitleaf.outcomes.sql.labels import SqlLabels
 from splitleaf.outcomes.sql.reviews import SqlReviews
-from splitleaf.outcomes.sql.truths import SqlTruths
 
 # Any number will do, as long as nothing else in the database takes the same lock.
 _RECORDING = 7_205_759_404
 
 
-class SqlOutcomeStore(SqlExperiments, SqlReviews, SqlTruths, SqlKeys):
+class SqlOutcomeStore(SqlExperiments, SqlReviews, SqlLabels, SqlKeys):
     """SQLite or PostgreSQL, by URL. Safe to call from several threads."""
 
     def migrate(self) -> None:

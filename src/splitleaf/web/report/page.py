@@ -66,12 +66,12 @@ def _header(report: Report) -> str:
 
 
 def _courses(report: Report) -> Iterator[str]:
-    for course in report.courses:
-        metric = next(one for one in report.metrics if one.metric == course.metric)
+    for series in report.courses:
+        metric = next(one for one in report.metrics if one.metric == series.metric)
         margin = report.experiment.margin if metric.is_primary and metric.unit == "share" else 0.0
-        title = f"{metric.title}: {course.arm} minus control over time"
-        yield _section(title, plots.draw_difference(report, course, margin))
-        yield _section(f"{metric.title}: evidence on {course.arm}", plots.draw_evidence(report, course))
+        title = f"{metric.title}: {series.arm} minus control over time"
+        yield _section(title, plots.draw_difference(report, series, margin))
+        yield _section(f"{metric.title}: evidence on {series.arm}", plots.draw_evidence(report, series))
 
 
 def _agreements(report: Report) -> Iterator[str]:

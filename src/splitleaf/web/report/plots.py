@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from splitleaf.analysis.report import Report
-from splitleaf.analysis.report.curves import Course, Look
+from splitleaf.analysis.report.curves import Look, TimeSeries
 from splitleaf.analysis.verdicts import tell_evidence
 from splitleaf.core.clock import as_utc
 from splitleaf.web.report.chart import Axis, Chart
@@ -21,20 +21,20 @@ def arm_classes(report: Report) -> Mapping[str, str]:
     return {arm.name: f"arm{place % 6}" for place, arm in enumerate(report.arms)}
 
 
-def draw_difference(report: Report, course: Course, margin: float) -> str:
+def draw_difference(report: Report, series: TimeSeries, margin: float) -> str:
     """Draw a difference over time with its confidence sequence, zero, and the margin."""
-    looks = [one for one in course.looks if one.value is not None]
+    looks = [one for one in series.looks if one.value is not None]
     if not looks:
         return ""
     low, value, high = (_column(looks, name) for name in ("low", "value", "high"))
-    label = _label_of(report, course.metric)
+    label = _label_of(report, series.metric)
     shown = [y for column in (low, high) for _, y in column] + [0.0]
     chart = Chart(
-        f"Difference of {course.arm} over time: {label(looks[-1].value or 0)} at the end",
-        _time(course.looks),
+        f"Difference of {series.arm} over time: {label(looks[-1].value or 0)} at the end",
+        _time(series.looks),
         Axis.around(_without_extremes(shown), label),
     )
-    name = arm_classes(report)[course.arm]
+    name = arm_classes(report)[series.arm]
     inside = [[(x, min(max(y, chart.y.low), chart.y.high)) for x, y in one] for one in (low, high)]
     chart.band(inside[0], inside[1], name)
     chart.line(value, name)
@@ -44,19 +44,19 @@ def draw_difference(report: Report, course: Course, margin: float) -> str:
     return chart.svg()
 
 
-def draw_evidence(report: Report, course: Course) -> str:
+def draw_evidence(report: Report, series: TimeSeries) -> str:
     """Draw the e-value, logarithmically, against 1 / alpha."""
-    if not course.looks:
+    if not series.looks:
         return ""
     asked = -math.log10(report.experiment.alpha)
     # Beyond a million it makes no difference to anyone, and the line of what is asked for would lie on the ground.
-    values = [min(one.log10_e, MOST_SHOWN) for one in course.looks]
+    values = [min(one.log10_e, MOST_SHOWN) for one in series.looks]
     chart = Chart(
-        f"Evidence on {course.arm}: e is {tell_evidence(course.looks[-1].log10_e)} at the end",
-        _time(course.looks),
+        f"Evidence on {series.arm}: e is {tell_evidence(series.looks[-1].log10_e)} at the end",
+        _time(series.looks),
         Axis.around([*values, 0.0, asked], lambda y: ">10^6" if y >= MOST_SHOWN else f"10^{y:g}"),
     )
-    chart.line([(one.at_ms, e) for one, e in zip(course.looks, values, strict=True)], arm_classes(report)[course.arm])
+    chart.line([(one.at_ms, e) for one, e in zip(series.looks, values, strict=True)], arm_classes(report)[series.arm])
     chart.level(asked, "margin", f"threshold: e = {1 / report.experiment.alpha:g}")
     chart.level(0.0, "zero", "e = 1")
     return chart.svg()

@@ -6,7 +6,7 @@ import { colour, plotFigure } from "./figure.js";
 
 const MEASURES = { answers: ["Predicted conditions", 5], confidence: ["Confidence", 3] };
 
-/** Return the drift strip of the report; null while there is no second stretch. */
+/** Return the drift strip of the report; null while there is no second window. */
 export function driftPlot(drift) {
   if (!drift.length) return null;
   const rows = drift.map((one) => ({

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, union_all
 
-from splitleaf.outcomes.events import Feedback, FeedbackSource, Verdict
+from splitleaf.outcomes.events import Feedback, FeedbackKind, FeedbackSource
+from splitleaf.outcomes.labels import ASKED, PRECEDENCE, LabelledOutcome, ResponseCount, is_right
 from splitleaf.outcomes.sql import rows, tables
 from splitleaf.outcomes.sql.database import SqlDatabase
 from splitleaf.outcomes.sql.engine import our_errors
 from splitleaf.outcomes.sql.experiments import of_experiment
-from splitleaf.outcomes.truths import ASKED, PRECEDENCE, LabelledOutcome, ResponseCount, is_right
 
 _AT_ONCE: Final = 5_000
 """Rows that are fetched together."""
@@ -39,10 +39,12 @@ _KNOWN: Final = (
 _RANKS: Final = {source.value: rank for rank, source in enumerate(PRECEDENCE)}
 
 
-class SqlTruths(SqlDatabase):
-    """Keeps the promises of `TruthStore`."""
+class SqlLabels(SqlDatabase):
+    """Keeps the promises of `LabelStore`."""
 
-    def truths(self, experiment: str, sources: Collection[FeedbackSource] = ASKED) -> Iterator[LabelledOutcome]:
+    def labelled_outcomes(
+        self, experiment: str, sources: Collection[FeedbackSource] = ASKED
+    ) -> Iterator[LabelledOutcome]:
         query = _labelled(experiment, sources)
         with our_errors(), self._engine.connect() as connection:
             for row in connection.execution_options(yield_per=_AT_ONCE).execute(query):
@@ -55,11 +57,11 @@ class SqlTruths(SqlDatabase):
         answered = select(*arms, func.count()).where(*shown, table.status == "succeeded").group_by(*arms)
         said = _newest([FeedbackSource.USER]).subquery()
         first = func.row_number().over(partition_by=said.c.prediction_id, order_by=said.c.number.desc())
-        words = select(said.c.prediction_id, said.c.correct, first.label("place")).subquery()
+        annotations = select(said.c.prediction_id, said.c.correct, first.label("place")).subquery()
         responses = (
-            select(*arms, func.count(), func.sum(case((words.c.correct.is_(True), 1), else_=0)))
-            .join_from(words, tables.outcomes, words.c.prediction_id == table.prediction_id)
-            .where(words.c.place == 1, *shown, table.status == "succeeded")
+            select(*arms, func.count(), func.sum(case((annotations.c.correct.is_(True), 1), else_=0)))
+            .join_from(annotations, tables.outcomes, annotations.c.prediction_id == table.prediction_id)
+            .where(annotations.c.place == 1, *shown, table.status == "succeeded")
             .group_by(*arms)
         )
         said_of = {(row[0], row[1]): (row[2], row[3]) for row in self._all(responses)}
@@ -76,28 +78,28 @@ class SqlTruths(SqlDatabase):
     def newest_feedback(self) -> int:
         return int(self._all(select(func.max(tables.feedback.c.number)))[0][0] or 0)
 
-    def standing(self, prediction_ids: Collection[str]) -> Sequence[Feedback]:
+    def current_feedback(self, prediction_ids: Collection[str]) -> Sequence[Feedback]:
         table = tables.feedback.c
-        query = select(tables.feedback).where(table.prediction_id.in_(prediction_ids), is_standing(tables.feedback))
+        query = select(tables.feedback).where(table.prediction_id.in_(prediction_ids), is_current(tables.feedback))
         return [rows.read_feedback(row) for row in self._all(query.order_by(table.number))]
 
     def shared_labels(self, experiment: str) -> Sequence[Feedback]:
-        word, primary = _newest(ASKED).subquery("word"), tables.outcomes
-        words = func.count().over(partition_by=word.c.prediction_id).label("words")
+        annotation, primary = _newest(ASKED).subquery("annotation"), tables.outcomes
+        annotations = func.count().over(partition_by=annotation.c.prediction_id).label("annotations")
         shared = (
-            select(word, words)
-            .join_from(word, primary, word.c.prediction_id == primary.c.prediction_id)
+            select(annotation, annotations)
+            .join_from(annotation, primary, annotation.c.prediction_id == primary.c.prediction_id)
             .where(primary.c.experiment + "" == experiment, primary.c.role == "primary", primary.c.override.is_(False))
             .subquery("shared")
         )
         columns = [shared.c[column.name] for column in tables.feedback.c]
-        query = select(*columns).where(shared.c.words > 1).order_by(shared.c.prediction_id, shared.c.number)
+        query = select(*columns).where(shared.c.annotations > 1).order_by(shared.c.prediction_id, shared.c.number)
         return [rows.read_feedback(row) for row in self._all(query)]
 
     def labels_after(self, number: int, limit: int, experiment: str | None = None) -> Sequence[tuple[int, Feedback]]:
         table = tables.feedback.c
         asked = table.source.in_([source.value for source in ASKED])
-        query = select(tables.feedback).where(table.number > number, asked, is_standing(tables.feedback))
+        query = select(tables.feedback).where(table.number > number, asked, is_current(tables.feedback))
         if experiment is not None:
             of = tables.outcomes.c
             query = query.where(exists().where(of.prediction_id == table.prediction_id, of.experiment == experiment))
@@ -110,8 +112,8 @@ def _of_images(experiment: str) -> tuple[ColumnElement[bool], ...]:
     return of_experiment(experiment) if experiment else (tables.outcomes.c.experiment == "",)
 
 
-def is_standing(said: Any) -> ColumnElement[bool]:
-    """Return the condition that a row of feedback is its author's newest word, and not withdrawn."""
+def is_current(said: Any) -> ColumnElement[bool]:
+    """Return the condition that a row of feedback is its author's newest annotation, and not withdrawn."""
     newer = tables.feedback.alias()
     follows = and_(
         newer.c.prediction_id == said.c.prediction_id,
@@ -119,14 +121,16 @@ def is_standing(said: Any) -> ColumnElement[bool]:
         newer.c.author == said.c.author,
         newer.c.number > said.c.number,
     )
-    return and_(said.c.verdict != Verdict.WITHDRAWN.value, ~exists().where(follows))
+    return and_(said.c.verdict != FeedbackKind.WITHDRAWN.value, ~exists().where(follows))
 
 
 def _newest(sources: Collection[FeedbackSource]) -> Select[Any]:
-    """Select the standing answers of these sources."""
+    """Select the current answers of these sources."""
     table = tables.feedback
     names = [source.value for source in sources]
-    return select(table).where(table.c.source.in_(names), table.c.verdict == Verdict.ANSWER.value, is_standing(table))
+    return select(table).where(
+        table.c.source.in_(names), table.c.verdict == FeedbackKind.ANSWER.value, is_current(table)
+    )
 
 
 def _labelled(experiment: str, sources: Collection[FeedbackSource]) -> Select[Any]:
@@ -148,23 +152,23 @@ def _labelled(experiment: str, sources: Collection[FeedbackSource]) -> Select[An
 
 def _truth(experiment: str, sources: Collection[FeedbackSource]) -> Select[Any]:
     """Select one row an image of the experiment: whose word counts."""
-    primary, word = tables.outcomes, _newest(sources).subquery("word")
-    rank = case(_RANKS, value=word.c.source)
-    by_image = [word.c.prediction_id]
+    primary, annotation = tables.outcomes, _newest(sources).subquery("annotation")
+    rank = case(_RANKS, value=annotation.c.source)
+    by_image = [annotation.c.prediction_id]
     spoken = (
         select(
-            word.c.prediction_id.label("image_id"),
+            annotation.c.prediction_id.label("image_id"),
             primary.c.label.label("primary_label"),
-            word.c.label.label("truth"),
-            word.c.correct,
-            word.c.source,
-            word.c.sampling_probability,
-            func.row_number().over(partition_by=by_image, order_by=[rank, word.c.number.desc()]).label("turn"),
-            func.min(word.c.label).over(partition_by=by_image).label("least"),
-            func.max(word.c.label).over(partition_by=by_image).label("most"),
+            annotation.c.label.label("truth"),
+            annotation.c.correct,
+            annotation.c.source,
+            annotation.c.sampling_probability,
+            func.row_number().over(partition_by=by_image, order_by=[rank, annotation.c.number.desc()]).label("turn"),
+            func.min(annotation.c.label).over(partition_by=by_image).label("least"),
+            func.max(annotation.c.label).over(partition_by=by_image).label("most"),
         )
-        .join_from(word, primary, word.c.prediction_id == primary.c.prediction_id)
-        # As an expression, which no index serves: SQLite would read all outcomes of the experiment for a few words.
+        .join_from(annotation, primary, annotation.c.prediction_id == primary.c.prediction_id)
+        # As an expression, which no index serves: SQLite would read all outcomes of the experiment for a few rows.
         .where(primary.c.experiment + "" == experiment, primary.c.role == "primary", primary.c.override.is_(False))
         .subquery("spoken")
     )

@@ -48,7 +48,7 @@ class LabelledOutcome:
     sampling_probability: float | None
     """With which the image was drawn; None: it was not, and must not count towards the level of the accuracy."""
     is_contested: bool
-    """Standing labels of the sources asked differ, of whichever author or source, and no one has decided."""
+    """Current labels of the sources asked differ, of whichever author or source, and no one has decided."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,10 +65,12 @@ class ResponseCount:
     """Of these, predictions that the user called right. Biased: see `responses`."""
 
 
-class TruthStore(Protocol):
+class LabelStore(Protocol):
     """Raises as the outcome store does, of which it is a part."""
 
-    def truths(self, experiment: str, sources: Collection[FeedbackSource] = ASKED) -> Iterator[LabelledOutcome]:
+    def labelled_outcomes(
+        self, experiment: str, sources: Collection[FeedbackSource] = ASKED
+    ) -> Iterator[LabelledOutcome]:
         """Yield every outcome of the experiment, of primaries and shadows, whose image has a truth.
 
         Only these sources are asked; of an author the newest word counts, of several sources the first one of
@@ -90,19 +92,19 @@ class TruthStore(Protocol):
         """Return the number of the last thing said about any prediction; 0: there is none."""
         ...
 
-    def standing(self, prediction_ids: Collection[str]) -> Sequence[Feedback]:
+    def current_feedback(self, prediction_ids: Collection[str]) -> Sequence[Feedback]:
         """Return the newest row of each prediction, source and author, in the order of recording; no withdrawn ones."""
         ...
 
     def shared_labels(self, experiment: str) -> Sequence[Feedback]:
-        """Return the standing labels of `ASKED` on the experiment's images that have two or more of them.
+        """Return the current labels of `ASKED` on the experiment's images that have two or more of them.
 
         An image's come one after the other, in the order of recording. Overrides are left out.
         """
         ...
 
     def labels_after(self, number: int, limit: int, experiment: str | None = None) -> Sequence[tuple[int, Feedback]]:
-        """Return standing rows of the sources `ASKED` with their numbers, in the order of recording, for exports.
+        """Return current rows of the sources `ASKED` with their numbers, in the order of recording, for exports.
 
         Without an experiment: of all.
         """

@@ -9,9 +9,9 @@ import pytest
 
 from splitleaf.core.errors import Conflict
 from splitleaf.core.ids import new_prediction_id, shadow_prediction_id
-from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome, Verdict
+from splitleaf.outcomes.events import Feedback, FeedbackKind, FeedbackSource, Outcome
+from splitleaf.outcomes.labels import ASKED, ResponseCount
 from splitleaf.outcomes.store import OutcomeStore
-from splitleaf.outcomes.truths import ASKED, ResponseCount
 from tests.outcomes.facts import NOW_MS, failed_outcome, feedback, outcome
 
 USER, EXPERT, AUDIT, IMPORT = (
@@ -51,7 +51,7 @@ def test_a_label_is_joined_to_what_every_version_said_of_the_image(store: Outcom
     first, second = image("rust", "scab", variant="control"), image("scab", "scab")
     store.record_outcomes([*reversed(first), *second, *image("rust", "rust")])
     store.record_labels([label(first[0], "scab"), label(second[0], "rust", AUDIT, sampling_probability=0.02)])
-    found = list(store.truths("leaf size"))
+    found = list(store.labelled_outcomes("leaf size"))
     assert {one.image_id for one in found} == {first[0].prediction_id, second[0].prediction_id}
     assert [one for one in found if one.image_id == found[0].image_id] == found[:2]
     mine = [one for one in found if one.image_id == first[0].prediction_id]
@@ -82,13 +82,13 @@ def test_an_expert_comes_before_the_audit_before_a_file_before_users(store: Outc
     store.record_labels(said)
 
     def truth(*sources: FeedbackSource) -> str | None:
-        (found,) = store.truths("leaf size", sources)
+        (found,) = store.labelled_outcomes("leaf size", sources)
         return found.truth
 
     assert [truth(USER, IMPORT, AUDIT, EXPERT), truth(USER, IMPORT, AUDIT), truth(USER, IMPORT), truth(USER)] == list(
         "abcd"
     )
-    assert [found.truth for found in store.truths("leaf size")] == ["a"]
+    assert [found.truth for found in store.labelled_outcomes("leaf size")] == ["a"]
     assert USER not in ASKED
 
 
@@ -96,10 +96,10 @@ def test_of_an_author_and_of_a_source_the_newest_word_counts(store: OutcomeStore
     (one,) = image("rust")
     store.record_outcomes([one])
     store.record_labels([label(one, "a", created_ms=NOW_MS + 9), label(one, "b"), label(one, "c", author="bob")])
-    (found,) = store.truths("leaf size")
+    (found,) = store.labelled_outcomes("leaf size")
     assert (found.truth, found.is_contested) == ("c", True)
     store.record_labels([label(one, "c")])
-    (found,) = store.truths("leaf size")
+    (found,) = store.labelled_outcomes("leaf size")
     assert (found.truth, found.is_contested) == ("c", False)
 
 
@@ -109,15 +109,15 @@ def test_what_is_withdrawn_or_could_not_be_told_is_no_truth(store: OutcomeStore)
     store.record_labels([label(first, "a"), label(second, "a", author="bob"), label(second, "b", IMPORT)])
     store.record_labels(
         [
-            label(first, None, verdict=Verdict.WITHDRAWN),
-            label(second, None, author="bob", verdict=Verdict.CANNOT_TELL),
+            label(first, None, verdict=FeedbackKind.WITHDRAWN),
+            label(second, None, author="bob", verdict=FeedbackKind.CANNOT_TELL),
         ]
     )
-    (found,) = store.truths("leaf size")
+    (found,) = store.labelled_outcomes("leaf size")
     assert (found.image_id, found.truth, found.source) == (second.prediction_id, "b", IMPORT)
-    assert [one.verdict for one in store.standing([first.prediction_id, second.prediction_id])] == [
-        Verdict.ANSWER,
-        Verdict.CANNOT_TELL,
+    assert [one.verdict for one in store.current_feedback([first.prediction_id, second.prediction_id])] == [
+        FeedbackKind.ANSWER,
+        FeedbackKind.CANNOT_TELL,
     ]
 
 
@@ -135,7 +135,7 @@ def test_a_user_who_only_says_wrong_says_so_of_the_versions_that_said_the_same(s
         store.record_feedback(feedback(one.prediction_id, correct=False, label=None))
     store.record_feedback(feedback(other[0].prediction_id, correct=True, label="rust"))
     found: dict[str, list[bool | None]] = {}
-    for truth in store.truths("leaf size", [USER]):
+    for truth in store.labelled_outcomes("leaf size", [USER]):
         found.setdefault(truth.image_id, []).append(truth.is_right)
     assert found == {
         same[0].prediction_id: [False, False, None],
@@ -150,9 +150,9 @@ def test_overrides_and_other_experiments_are_left_out(store: OutcomeStore) -> No
     store.record_labels(
         [label(one, "a") for one in (mine, tester, nobodys)] + [feedback(new_prediction_id(), source=EXPERT)]
     )
-    assert [one.image_id for one in store.truths("leaf size")] == [mine.prediction_id]
-    assert [one.image_id for one in store.truths("")] == [nobodys.prediction_id]
-    assert list(store.truths("another")) == []
+    assert [one.image_id for one in store.labelled_outcomes("leaf size")] == [mine.prediction_id]
+    assert [one.image_id for one in store.labelled_outcomes("")] == [nobodys.prediction_id]
+    assert list(store.labelled_outcomes("another")) == []
 
 
 def test_the_responses_of_users_are_counted_by_assigned_variant(store: OutcomeStore) -> None:

@@ -13,7 +13,7 @@ from splitleaf.statistics.grouping import Ints
 from splitleaf.statistics.records import Floats
 
 LEAST: Final = 500
-"""Images of a stretch: in fewer, the index is mostly noise."""
+"""Images of a window: in fewer, the index is mostly noise."""
 MOST_STRETCHES: Final = 24
 BINS: Final = 10
 
@@ -25,14 +25,14 @@ def watch_drift(frame: Frame) -> list[DriftWindow]:
     """
     rows = np.flatnonzero((frame.arm == 0) & frame.rows.is_answered & ~frame.rows.is_fallback)
     size = max(LEAST, -(-len(rows) // MOST_STRETCHES))
-    stretches = len(rows) // size
-    if stretches < 2:
+    windows = len(rows) // size
+    if windows < 2:
         return []
     first = rows[:size]
     answers, confidence = frame.rows.label, frame.rows.confidence
     edges = np.unique(np.quantile(confidence[first], np.linspace(0, 1, BINS + 1)[1:-1]))
     found = []
-    for place in range(1, stretches):
+    for place in range(1, windows):
         mine = rows[place * size : (place + 1) * size]
         labels = len(frame.rows.labels)
         counts = {

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from splitleaf.analysis.pairs import disagree
-from splitleaf.analysis.report.curves import Course, Look
+from splitleaf.analysis.report.curves import Look, TimeSeries
 from splitleaf.analysis.sections.accuracy import LiveAccuracy, PairedAccuracy
 from splitleaf.analysis.sections.measures import Measure
 from splitleaf.analysis.sections.metrics import Comparisons
@@ -23,7 +23,7 @@ from splitleaf.statistics.sequences import bound, is_enough, log_e_value, score_
 LOOKS: Final = 40
 
 
-def trace_measure(comparisons: Comparisons, measure: Measure, candidate: int) -> Course | None:
+def trace_measure(comparisons: Comparisons, measure: Measure, candidate: int) -> TimeSeries | None:
     """Return a variant's course, with the width that the sequence has now: then it is one sequence."""
     frame = comparisons.frame
     rows, grouping = comparisons.rows(candidate)
@@ -58,10 +58,10 @@ def trace_measure(comparisons: Comparisons, measure: Measure, candidate: int) ->
         )
         for place in range(len(ends))
     ]
-    return Course(arm=name, metric=measure.metric, looks=found)
+    return TimeSeries(arm=name, metric=measure.metric, looks=found)
 
 
-def trace_shadow(comparisons: Comparisons, measure: Measure, arm: str) -> Course:
+def trace_shadow(comparisons: Comparisons, measure: Measure, arm: str) -> TimeSeries:
     """Return a shadow's course: the same images, answered by both."""
     frame, pairs = comparisons.frame, comparisons.pairs[arm]
     gap = measure.value[pairs.other] - measure.value[pairs.control]
@@ -71,10 +71,10 @@ def trace_shadow(comparisons: Comparisons, measure: Measure, arm: str) -> Course
     for end in _ends(len(gap)):
         found = contrast_pairs(gap[:end], unit[:end], frame.plan.planned_n, frame.plan.alpha, measure.scale).difference
         looks.append(_of(int(at_ms[end - 1]), int(end), found))
-    return Course(arm=arm, metric=measure.metric, looks=looks)
+    return TimeSeries(arm=arm, metric=measure.metric, looks=looks)
 
 
-def trace_paired_accuracy(comparisons: Comparisons, accuracy: PairedAccuracy, arm: str, metric: str) -> Course:
+def trace_paired_accuracy(comparisons: Comparisons, accuracy: PairedAccuracy, arm: str, metric: str) -> TimeSeries:
     """Return the course by the images' times, with the labels that are known now."""
     frame, pairs, labelled = comparisons.frame, accuracy.pairs[arm], accuracy.labelled[arm]
     at_ms = frame.rows.created_ms[pairs.control]
@@ -85,12 +85,12 @@ def trace_paired_accuracy(comparisons: Comparisons, accuracy: PairedAccuracy, ar
         until = int(np.searchsorted(labelled.at_ms, now_ms, side="right"))
         counts = labelled.count(until, int(end), int(disagreements[end - 1]))
         looks.append(_of(now_ms, int(end), accuracy.compare(arm, counts, int(end), frame.plan.alpha)))
-    return Course(arm=arm, metric=metric, looks=looks)
+    return TimeSeries(arm=arm, metric=metric, looks=looks)
 
 
-def trace_live_accuracy(accuracy: LiveAccuracy, arm: str, metric: str, alpha: float) -> Course:
+def trace_live_accuracy(accuracy: LiveAccuracy, arm: str, metric: str, alpha: float) -> TimeSeries:
     looks = [_of(at_ms, images, found) for at_ms, images, found in accuracy.course(arm, alpha, LOOKS)]
-    return Course(arm=arm, metric=metric, looks=looks)
+    return TimeSeries(arm=arm, metric=metric, looks=looks)
 
 
 def _ends(count: int) -> Ints:
