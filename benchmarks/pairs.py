@@ -15,7 +15,6 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
@@ -25,6 +24,7 @@ from benchmarks.experiments import KEY, begin, exposures
 from splitleaf.simulation.crowd import Crowd, Habits
 from splitleaf.simulation.director import SETTINGS
 from splitleaf.simulation.expert import Expert
+from splitleaf.simulation.findings import current_report, find_disagreements
 from splitleaf.simulation.images import LabelledPhotos
 from splitleaf.simulation.scenarios import paired_plan
 from splitleaf.simulation.system import running_system
@@ -84,7 +84,7 @@ def run(models: Path, photos: Path, folder: Path, seed: int) -> tuple[Bools, Boo
             asyncio.run(crowd.run(asyncio.Event()))
             true_labels |= crowd.true_labels
             _wait_for(admin, 2 * (start + count))
-            expert.finish(true_labels, within_s=30)
+            expert.finish(true_labels, lambda: find_disagreements(admin, KEY), within_s=30)
             look = _look(admin, start + count, expert.labelled)
             print(f"| {look.photos} | {look.labels} | {look.verdict} | {look.certainty} |", flush=True)
         return _rightness(admin, true_labels)
@@ -97,7 +97,7 @@ def _wait_for(admin: httpx.Client, outcomes: int) -> None:
 
 
 def _look(admin: httpx.Client, photos: int, labels: int) -> Look:
-    found: dict[str, Any] = admin.get(f"/experiments/{KEY}/report").raise_for_status().json()["statement"]
+    found = current_report(admin, KEY)["statement"]
     return Look(photos, labels, found["verdict"], found["certainty"])
 
 
