@@ -107,7 +107,7 @@ def test_the_level_is_right_though_disagreements_are_labelled_before_their_turn(
     assert 40 < found.labels < len(said)
 
 
-def test_the_block_is_the_largest_without_a_image_that_waits() -> None:
+def test_the_block_is_the_largest_without_an_image_that_waits() -> None:
     generator = random.Random(3)
     for _ in range(200):
         bounds = [generator.choice([10, generator.randrange(10)]) for _ in range(generator.randrange(1, 9))]

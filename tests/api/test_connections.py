@@ -101,7 +101,7 @@ async def test_a_multipart_of_11_mb_that_closes_gets_its_refusal_and_not_a_reset
 
 
 @pytest.mark.parametrize("more", ["", "Connection: close\r\n"])
-async def test_a_image_refused_before_it_is_read_does_not_reset_a_client_that_still_sends(
+async def test_an_image_refused_before_it_is_read_does_not_reset_a_client_that_still_sends(
     served: Served, port: int, more: str
 ) -> None:
     served.services.admission.heard("v1", Priority.INTERACTIVE, Room(tasks=0, task_ms=1e9, wait_ms=1e9))
@@ -170,7 +170,7 @@ async def test_one_client_cannot_hold_all_the_room_for_bodies(served: Served, po
         assert (await other.answer())[0] == 202
 
 
-async def test_a_image_is_held_no_longer_than_until_the_queue_has_it(served: Served, port: int) -> None:
+async def test_an_image_is_held_no_longer_than_until_the_queue_has_it(served: Served, port: int) -> None:
     async with connected(port) as line:
         await line.send(head(len(LEAF), "Prefer: wait=20\r\n") + LEAF)
         while not served.broker.entries:

@@ -32,7 +32,7 @@ async def test_the_image_comes_back_whole() -> None:
 
 
 @pytest.mark.parametrize("size", [10, MAX_TEXT_BYTES + 1, LIMIT])
-async def test_a_image_in_another_field_is_told_the_right_one_whatever_its_size(size: int) -> None:
+async def test_an_image_in_another_field_is_told_the_right_one_whatever_its_size(size: int) -> None:
     with pytest.raises(RejectedImage) as refused:
         await upload('name="image"; filename="leaf.jpg"', bytes(size))
     assert refused.value.error_code == "file_required"

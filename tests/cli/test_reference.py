@@ -16,7 +16,7 @@ REFERENCE = Path(__file__).parent.parent.parent / "docs/reference/command-line.m
 
 def commands(command: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
     inner = getattr(command, "commands", None)
-    if path == ("splitleaf",) or inner is None:
+    if (path == ("splitleaf",) or inner is None) and not getattr(command, "hidden", False):
         yield path, command
     for name, one in (inner or {}).items():
         yield from commands(one, (*path, name))

@@ -131,7 +131,7 @@ def test_an_answer_brings_its_heat_and_measures(tmp_path: Path) -> None:
     assert answer.measures[0] == pytest.approx(pixels.mean(), abs=4)
 
 
-def test_a_image_of_another_kind_gets_no_sure_answer_however_confident_the_network_is(tmp_path: Path) -> None:
+def test_an_image_of_another_kind_gets_no_sure_answer_however_confident_the_network_is(tmp_path: Path) -> None:
     folder = import_insightful(tmp_path, labelled_folder(tmp_path / "photos", 40))
     classifier = load_classifier(folder)
     (answer,) = classifier.classify([plain(BLUE)]).classifications

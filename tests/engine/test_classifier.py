@@ -77,7 +77,7 @@ def test_what_the_other_output_gets_is_missing_from_the_confidence(tmp_path: Pat
         ImageTensor((16, 16, 3), "uint8", b"short"),
     ],
 )
-def test_a_image_prepared_for_another_manifest_is_refused(tmp_path: Path, tensor: ImageTensor) -> None:
+def test_an_image_prepared_for_another_manifest_is_refused(tmp_path: Path, tensor: ImageTensor) -> None:
     classifier = load_classifier(add_version(tmp_path, "v1"))
     with pytest.raises(EngineFailed):
         classifier.classify([tensor])

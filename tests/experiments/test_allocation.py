@@ -52,7 +52,7 @@ def test_a_unit_is_in_the_layers_slot_that_other_programs_compute(vector: dict[s
 
 
 @pytest.mark.parametrize("vector", VECTORS["samples"], ids=lambda vector: vector["prediction_id"])
-def test_a_image_is_sampled_where_other_programs_sample_it(vector: dict[str, Any]) -> None:
+def test_an_image_is_sampled_where_other_programs_sample_it(vector: dict[str, Any]) -> None:
     assert is_sampled(vector["salt"], vector["prediction_id"], vector["slot"] + 1)
     assert not is_sampled(vector["salt"], vector["prediction_id"], vector["slot"])
 

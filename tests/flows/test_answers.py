@@ -154,7 +154,7 @@ def test_each_image_of_a_batch_gets_its_own_answer(tmp_path: Path) -> None:
     assert all(one.timings.queue_ms == 2.5 and one.timings.inference_ms > 0 for one in said)
 
 
-def test_a_image_that_breaks_the_network_spoils_no_others_answer(tmp_path: Path) -> None:
+def test_an_image_that_breaks_the_network_spoils_no_others_answer(tmp_path: Path) -> None:
     said = classify_batch(claims([RED, BLUE, GREEN]), classifier(tmp_path, breaks=True))
     assert [one.claim.task_id for one in said] == ["t0", "t1", "t2"]
     assert [one.classification is not None for one in said] == [True, False, True]

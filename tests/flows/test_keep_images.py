@@ -39,7 +39,7 @@ class GatedIntake:
         return
 
 
-async def test_a_image_is_kept_after_the_offer_has_returned(tmp_path: Path) -> None:
+async def test_an_image_is_kept_after_the_offer_has_returned(tmp_path: Path) -> None:
     intake, archive = GatedIntake(), DirectoryImageArchive(tmp_path)
     done: list[bool] = []
     keeping, one = ImageKeeping(intake, archive, 64, done.append), new_prediction_id()

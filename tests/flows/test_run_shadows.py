@@ -143,7 +143,7 @@ async def test_one_key_sent_twice_is_scored_once(parts: Parts, intake: PooledInt
     assert len(await parts.consumer().take({"v2": 5}, 50)) == 1
 
 
-async def test_a_image_that_was_accepted_before_is_not_scored_again(intake: PooledIntake, tmp_path: Path) -> None:
+async def test_an_image_that_was_accepted_before_is_not_scored_again(intake: PooledIntake, tmp_path: Path) -> None:
     class Knowing(Unwilling):
         async def submit(self, task: Task) -> SubmitOutcome:
             await super().submit(task)

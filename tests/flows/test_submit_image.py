@@ -63,7 +63,7 @@ def flow(
     return ImageSubmission(intake, parts.queue(limits), lambda: serving, SystemClock(), ttl_s=30, store=store)
 
 
-async def test_a_image_is_handed_over_as_the_version_wants_it(
+async def test_an_image_is_handed_over_as_the_version_wants_it(
     parts: Parts, intake: PooledIntake, serving: Serving
 ) -> None:
     state = await flow(intake, parts, serving).submit(ONE)

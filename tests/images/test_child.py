@@ -35,7 +35,7 @@ def turned() -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("kind", turned())
-async def test_a_child_turns_a_image_of_any_format_upright(kind: str) -> None:
+async def test_a_child_turns_an_image_of_any_format_upright(kind: str) -> None:
     data = turned()[kind]
     intake = await PooledIntake.start(ImageLimits(), 1)
     try:

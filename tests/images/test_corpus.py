@@ -49,7 +49,7 @@ def test_an_odd_but_good_image_shows_the_same_through_tensorflows_filter(case: C
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [*HOSTILE, *_BIG_ODD], ids=lambda case: case.name)
-async def test_a_image_costs_a_child_no_more_memory_than_promised(case: Case) -> None:
+async def test_an_image_costs_a_child_no_more_memory_than_promised(case: Case) -> None:
     row = await measure(case)
     assert row.is_right, table([row])
     assert row.extra_mib < (200 if case.code else 350)

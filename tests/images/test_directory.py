@@ -32,7 +32,7 @@ def kept(archive: DirectoryImageArchive, folder: Path, *, age_ms: int = 0, size:
     return one
 
 
-def test_a_image_comes_back_as_it_was_kept_until_it_is_discarded(archive: DirectoryImageArchive) -> None:
+def test_an_image_comes_back_as_it_was_kept_until_it_is_discarded(archive: DirectoryImageArchive) -> None:
     one = new_prediction_id()
     assert (archive.load(one), archive.holds(one), archive.discard(one)) == (None, False, False)
     archive.keep(one, b"first")

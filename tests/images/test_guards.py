@@ -108,7 +108,7 @@ def test_the_orientation_is_read_in_either_byte_order(order: str, prefix: bytes,
     ],
     ids=["nothing", "cut", "no byte order", "0", "9", "a long", "more entries than bytes", "far away"],
 )
-def test_damaged_exif_leaves_a_image_as_it_lies(block: bytes) -> None:
+def test_damaged_exif_leaves_an_image_as_it_lies(block: bytes) -> None:
     assert orientation(block) == 1
 
 

@@ -51,7 +51,7 @@ def contents(image: DecodedImage) -> list[bytes]:
     return [bytes(tensor.data) for tensor in image.tensors]
 
 
-async def test_a_image_comes_back_as_the_pure_function_decodes_it() -> None:
+async def test_an_image_comes_back_as_the_pure_function_decodes_it() -> None:
     async with pool() as intake:
         there = await intake.decode(LEAF, SPECS)
     here = decode_image(LEAF, SPECS)
@@ -96,7 +96,7 @@ async def test_an_upload_is_let_go_with_its_answer_even_when_it_is_refused() -> 
 
 
 @pytest.mark.parametrize("deed", ["die", "crash"])
-async def test_a_image_that_kills_its_child_twice_is_refused_and_hurts_no_other(deed: str) -> None:
+async def test_an_image_that_kills_its_child_twice_is_refused_and_hurts_no_other(deed: str) -> None:
     async with pool() as intake:
         bad = asyncio.create_task(code_of(intake.decode(order(deed), SPECS)))
         good = [asyncio.create_task(intake.decode(LEAF, SPECS)) for _ in range(3)]
@@ -104,7 +104,7 @@ async def test_a_image_that_kills_its_child_twice_is_refused_and_hurts_no_other(
         assert [image.width for image in await asyncio.gather(*good)] == [128, 128, 128]
 
 
-async def test_a_image_whose_child_is_killed_from_outside_is_decoded_by_another() -> None:
+async def test_an_image_whose_child_is_killed_from_outside_is_decoded_by_another() -> None:
     async with pool() as intake:
         before = pids(intake)
         for pid in before:
@@ -132,7 +132,7 @@ async def test_the_system_ends_a_child_that_takes_too_much_processor_time() -> N
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux enforces the limit of the address space")
-async def test_a_image_that_needs_too_much_memory_is_refused_by_a_child_that_lives_on() -> None:
+async def test_an_image_that_needs_too_much_memory_is_refused_by_a_child_that_lives_on() -> None:
     async with pool(ImageLimits(memory_bytes=64 << 20)) as intake:
         before = pids(intake)
         big = png_of(header(5000, 5000), data=deflated_zeros(5000 * 15001))
@@ -194,7 +194,7 @@ async def test_too_many_waiting_bytes_are_turned_away() -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_image_that_waited_too_long_is_turned_away() -> None:
+async def test_an_image_that_waited_too_long_is_turned_away() -> None:
     async with pool(ImageLimits(max_wait_ms=100)) as intake:
         blocker = asyncio.create_task(intake.decode(order("hang"), SPECS))
         await asyncio.sleep(0)
@@ -212,7 +212,7 @@ async def test_a_caller_that_goes_away_leaves_the_others_served() -> None:
         assert (await intake.decode(LEAF, SPECS)).width == 128
 
 
-async def test_worn_children_are_replaced_without_losing_a_image() -> None:
+async def test_worn_children_are_replaced_without_losing_an_image() -> None:
     async with pool(ImageLimits(recycle_after=10), children=2) as intake:
         before = pids(intake)
         for _ in range(30):

@@ -146,7 +146,9 @@ def test_nearest_takes_the_very_pixels_that_pillow_takes(size: int, wanted: int)
 
 @pytest.mark.parametrize("fit", Fit)
 @pytest.mark.parametrize("method", PILLOW)
-def test_a_image_resized_in_strips_is_the_same(method: ResizeFilter, fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_resized_in_strips_is_the_same(
+    method: ResizeFilter, fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pixels = pattern(301, 400)
     spec = InputSpec(64, 50, resize=method, fit=fit)
     whole = to_tensor(pixels, spec)

@@ -221,7 +221,7 @@ def test_the_words_of_experts_on_an_experiments_items_are_found(store: OutcomeSt
     assert store.expert_labels("leaf size") == said
 
 
-def test_the_outcomes_of_a_image_are_its_predictions_and_its_shadows(store: OutcomeStore) -> None:
+def test_the_outcomes_of_an_image_are_its_predictions_and_its_shadows(store: OutcomeStore) -> None:
     primary = outcome()
     shadow = outcome(
         prediction_id=shadow_prediction_id(primary.prediction_id, "v2"), primary_id=primary.prediction_id, role="shadow"

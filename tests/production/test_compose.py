@@ -55,7 +55,7 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
         made.remove()
 
 
-def test_a_image_sent_to_nginx_is_answered(installation: Installation) -> None:
+def test_an_image_sent_to_nginx_is_answered(installation: Installation) -> None:
     response = httpx.post(f"{installation.url}/predict", files={"file": ("leaf.jpg", jpeg((60, 140, 50)))}, timeout=60)
     assert response.status_code == 200, response.text
     assert set(response.json()) >= {"disease", "confidence"}

@@ -58,7 +58,7 @@ def hanging_network() -> bytes:
     return build(nodes, constants, (SIDE, SIDE, 3), "probabilities", 3)
 
 
-def test_a_image_on_which_the_network_hangs_fails_alone(tmp_path: Path) -> None:
+def test_an_image_on_which_the_network_hangs_fails_alone(tmp_path: Path) -> None:
     """The worker's process ends itself three times; the mates of the batch are answered all the same."""
     write_version(tmp_path / "models", "v1", hanging_network(), labels=LABELS, side=SIDE)
     (tmp_path / "models/repository.toml").write_text('schema = 1\n[aliases]\nchampion = "v1"\n', encoding="utf-8")

@@ -16,7 +16,7 @@ from tests.system.running import RunningSystem
 pytestmark = pytest.mark.slow
 
 
-def test_a_image_is_answered_in_one_call(client: httpx.Client) -> None:
+def test_an_image_is_answered_in_one_call(client: httpx.Client) -> None:
     response = client.post("/predict", files={"file": jpeg(GREEN)})
     assert response.status_code == 200
     assert response.json() == {"disease": "green", "confidence": pytest.approx(100, abs=1)}

@@ -47,7 +47,7 @@ class Reviewed:
 
     @property
     def images(self) -> Path:
-        return self.system.data / "images"
+        return self.system.data / "pictures"
 
 
 @pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
@@ -167,7 +167,7 @@ def test_a_second_expert_labels_the_same_images_and_they_agree(reviewed: Reviewe
     assert (pair["items"], pair["agreed"], found["contested"]) == (len(set(first) & set(second)), len(first), [])
 
 
-def test_what_is_kept_of_a_image_is_its_pixels_upright_bounded_and_nothing_else(reviewed: Reviewed) -> None:
+def test_what_is_kept_of_an_image_is_its_pixels_upright_bounded_and_nothing_else(reviewed: Reviewed) -> None:
     exif = piexif.dump({"0th": {piexif.ImageIFD.Orientation: 6, piexif.ImageIFD.Artist: MARK}})
     buffer = io.BytesIO()
     lying = Image.new("RGB", (1_600, 1_200), GREEN)
@@ -180,6 +180,7 @@ def test_what_is_kept_of_a_image_is_its_pixels_upright_bounded_and_nothing_else(
     kept = path.read_bytes()
     with reviewed.system.admin() as admin:
         shown = admin.get(f"/review/items/{one}/image")
+        assert admin.get(f"/review/items/{one}/picture").content == shown.content, "its former path still leads there"
         _wait_until(lambda: admin.get(f"/outcomes/{one}").status_code == 200)
         assert admin.delete(f"/images/{one}?reason=its owner asked").json()["discarded"]
         assert admin.get(f"/review/items/{one}/image").status_code == 404

@@ -13,7 +13,7 @@ pytestmark = pytest.mark.slow
 OF = {"model": "colours", "version": "v1"}
 
 
-def test_each_process_counts_its_part_of_a_image(measured: RunningSystem, ports: tuple[int, int, int]) -> None:
+def test_each_process_counts_its_part_of_an_image(measured: RunningSystem, ports: tuple[int, int, int]) -> None:
     for _ in range(3):
         answer = httpx.post(f"{measured.url}/predict", files={"file": jpeg(GREEN)}, timeout=30)
         assert answer.status_code == 200

@@ -203,7 +203,7 @@ async def test_the_tasks_of_a_silent_worker_are_taken_over_and_its_late_answers_
     assert await farm.results(tasks) == states
 
 
-async def test_a_image_that_kills_workers_is_set_aside_and_its_mates_are_answered(farm: Farm) -> None:
+async def test_an_image_that_kills_workers_is_set_aside_and_its_mates_are_answered(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=4)
     mates, poison = [image() for _ in range(3)], image(HANGS)
     await farm.submit([mates[0], poison, *mates[1:]])
@@ -225,7 +225,7 @@ async def test_a_image_that_kills_workers_is_set_aside_and_its_mates_are_answere
     assert letter.task_id == poison.id
 
 
-async def test_what_waits_behind_a_image_that_kills_workers_is_not_blamed(farm: Farm) -> None:
+async def test_what_waits_behind_an_image_that_kills_workers_is_not_blamed(farm: Farm) -> None:
     """With a batch claimed in advance, mates die beside the poison though they are in other batches."""
     add_version(farm.models, "v1", cap=1)
     poison, mates = image(HANGS), [image() for _ in range(3)]
@@ -252,7 +252,7 @@ async def test_a_suspect_that_was_given_back_is_still_handed_out_alone(farm: Far
     assert [len(await other.take({"v1": 8}, 50)) for _ in range(2)] == [1, 2]
 
 
-async def test_a_image_that_the_network_refuses_spoils_no_other_of_its_batch(farm: Farm) -> None:
+async def test_an_image_that_the_network_refuses_spoils_no_other_of_its_batch(farm: Farm) -> None:
     add_version(farm.models, "v1", cap=4)
     tasks = [image(), image(FAILS), image(GREEN)]
     await farm.submit(tasks)

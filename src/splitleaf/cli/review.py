@@ -29,7 +29,9 @@ def next_command(
     experiment: Experiment = "",
     expert: Expert = "",
     opinions: Annotated[int, typer.Option(min=1, max=5, help="Number of experts who label each image.")] = 1,
-    image: Annotated[Path | None, typer.Option(help="Write the image to this file, as JPEG.")] = None,
+    image: Annotated[
+        Path | None, typer.Option("--image", "--picture", help="Write the image to this file, as JPEG.")
+    ] = None,
     models: Repository = None,
     data: Data = None,
     as_json: AsJson = False,
@@ -51,6 +53,7 @@ def next_command(
             typer.echo(_line(tasks[0]))
 
 
+@app.command("picture", hidden=True)
 @app.command("image")
 def image(
     item: Item,

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def simulate(
     scenario: Annotated[str, typer.Argument(help="better, ramp, errors, slow or wrong: how v2 differs.")] = "better",
     images: Annotated[
-        int | None, typer.Option(min=1, help="At most this many images; by default enough for a verdict.")
+        int | None,
+        typer.Option(
+            "--images", "--pictures", min=1, help="At most this many images; by default enough for a verdict."
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="The seed of the images and visitors.")] = 1,
     clients: Annotated[int, typer.Option(min=1, max=256, help="Concurrent visitors.")] = 16,

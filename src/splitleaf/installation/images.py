@@ -25,7 +25,8 @@ def kept_archive(settings: Settings) -> ImageArchive | None:
 
 
 def _folder(settings: Settings) -> Path:
-    return settings.retention.dir or settings.data_dir / "images"
+    # Installations have kept their images under this name since before the code called them images.
+    return settings.retention.dir or settings.data_dir / "pictures"
 
 
 def retention(settings: Settings) -> Retention:

@@ -61,6 +61,8 @@ def _add_queue(
         tasks = await asyncio.to_thread(review.next_items, wanted)
         return schemas.ReviewItemsSchema.of(tasks, known_labels(services.monitor.folders))
 
+    # Each has its former path, too: clients written before images were called images use it.
+    @router.get("/review/items/{prediction_id}/picture", dependencies=[may_read], include_in_schema=False)
     @router.get(
         "/review/items/{prediction_id}/image",
         dependencies=[may_read],
@@ -195,6 +197,7 @@ def _add_export(router: APIRouter, services: ApiServices, may_read: Any) -> None
 
 
 def _add_images(router: APIRouter, services: ApiServices, may_write: Any) -> None:
+    @router.delete("/pictures/{prediction_id}", include_in_schema=False)
     @router.delete(
         "/images/{prediction_id}", summary="Delete a kept image permanently, for example at its owner's request"
     )

@@ -72,6 +72,7 @@ class UndoBody(_Body):
 class ReviewItemSchema(Schema):
     id: str = Field(description="Id of the prediction.", examples=[_ID])
     image: str = Field(examples=[f"/admin/api/review/items/{_ID}/image"])
+    picture: str = Field(description="Former name of `image`.", deprecated=True)
     candidates: list[str] = Field(
         description="The likely labels, in a fixed order that reveals nothing.", examples=[_LABELS]
     )
@@ -79,9 +80,11 @@ class ReviewItemSchema(Schema):
 
     @classmethod
     def of(cls, task: ReviewTask) -> ReviewItemSchema:
+        image = f"/admin/api/review/items/{task.prediction_id}/image"
         return cls(
             id=task.prediction_id,
-            image=f"/admin/api/review/items/{task.prediction_id}/image",
+            image=image,
+            picture=image,
             candidates=list(task.candidates),
             leased_until=as_rfc3339(task.leased_until_ms),
         )
