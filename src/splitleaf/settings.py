@@ -102,7 +102,9 @@ class RetentionSettings(_Group):
     """Images kept for review."""
 
     enabled: bool = Field(False, description="Keep our own re-encoding of each image, without its metadata.")
-    dir: Path | None = Field(None, description="Folder for them, shared by all; empty: a folder of their own in the data folder.")
+    dir: Path | None = Field(
+        None, description="Folder for them, shared by all; empty: a folder of their own in the data folder."
+    )
     days: float = Field(30.0, gt=0, description="Time after which a kept image is deleted.")
     max_bytes: Positive = Field(20_000_000_000, description="Bytes that are kept at most; the oldest image goes first.")
     max_side: int = Field(1_024, ge=64, le=4_096, description="Longest side of a kept image, in pixels.")
