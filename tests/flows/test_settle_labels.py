@@ -113,3 +113,13 @@ def test_one_of_three_who_is_against_the_others_is_named_alone() -> None:
     assert find_dissenters(words) == [Dissenter("cid", 20, 40)]
     assert find_dissenters(words[:6]) == [], "too few to name anybody"
     assert json.dumps([one.author for one in find_dissenters([])]) == "[]"
+
+
+@pytest.mark.parametrize(("images", "named"), [(2, []), (9, []), (10, ["ann", "ben"])])
+def test_nobody_is_named_on_fewer_than_ten_compared_images(images: int, named: list[str]) -> None:
+    words = [
+        feedback(f"p{number}", author=author, label=label, source=FeedbackSource.EXPERT)
+        for number in range(images)
+        for author, label in (("ann", "a"), ("ben", "b"))
+    ]
+    assert [one.author for one in find_dissenters(words)] == named

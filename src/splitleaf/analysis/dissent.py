@@ -1,7 +1,8 @@
 """Whose labels are against everyone else's?
 
-Each author is compared with the decision on an image or, without one, with what most others said of it. Who is named
-is against the others more often than `TOLERATED` by an exact bound (`proportions`), for all authors together.
+Each author is compared with the decision on an image or, without one, with what most others said of it. An author is
+named if they contradict the others more often than `TOLERATED`, by an exact bound (`proportions`) that holds for all
+judged authors together, on at least `MIN_COMPARED` images.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from splitleaf.outcomes.events import Feedback, FeedbackSource
 from splitleaf.statistics.proportions import estimate_rate
 
 TOLERATED: Final = 0.05
+MIN_COMPARED: Final = 10
+"""Authors with fewer compared images are not judged: on two hard images, anyone may contradict another label twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +40,11 @@ def find_dissenters(annotations: Sequence[Feedback], alpha: float = 0.05) -> lis
             if one.source is not FeedbackSource.ADJUDICATION and (others := _others(one, said)):
                 compared[one.author] += 1
                 against[one.author] += one.label not in others
+    judged = {author: count for author, count in compared.items() if count >= MIN_COMPARED}
     found = [
         Dissenter(author, against[author], count)
-        for author, count in compared.items()
-        if estimate_rate(against[author], count - against[author], alpha / len(compared)).interval.low > TOLERATED
+        for author, count in judged.items()
+        if estimate_rate(against[author], count - against[author], alpha / len(judged)).interval.low > TOLERATED
     ]
     return sorted(found, key=lambda one: (-one.against, one.author))
 
