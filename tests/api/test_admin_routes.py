@@ -174,6 +174,7 @@ JOURNEY = [
     Step(
         "POST", "/review/items/{prediction_id}/settle", {"label": "green", "expert": "anna"}, ("IMAGE",), why="review"
     ),
+    Step("POST", "/review/items/{prediction_id}/settle/undo", {"expert": "anna"}, ("IMAGE",), why="review"),
     Step("POST", "/review/items/{prediction_id}/undo", {"expert": "anna"}, ("IMAGE",), why="review"),
     Step("POST", "/labels/import", query="?reason=because", csv="prediction_id,label,author\r\nIMAGE,green,team\r\n"),
     Step("DELETE", "/images/{prediction_id}", None, ("IMAGE",), "?reason=because"),

@@ -303,3 +303,18 @@ async def test_a_mistyped_experiment_is_not_taken_for_one_without_images(served:
         ):
             assert code(answer) == (404, "experiment_not_found")
         assert (await client.post("/admin/api/review/next", json={})).json()["items"] == []
+
+
+async def test_a_settled_label_is_undone_by_whoever_settled_it(served: Served) -> None:
+    item = scored(served, "red", "green").prediction_id
+    path = f"/admin/api/review/items/{item}/settle"
+    async with served.client(WRITE_KEY) as client:
+        await say(client, item, label="red")
+        await say(client, item, label="green", expert="ben")
+        (await client.post(path, json={"label": "green", "expert": "head"})).raise_for_status()
+        by_another = await client.post(f"{path}/undo", json={"expert": "anna"})
+        undone = await client.post(f"{path}/undo", json={"expert": "head"})
+        disputes = (await client.get("/admin/api/review/disputes", params={"experiment": "leaf"})).json()
+    assert code(by_another) == (409, "nothing_to_undo")
+    assert [(one["author"], one["label"]) for one in undone.json()["words"]] == [("anna", "red"), ("ben", "green")]
+    assert [one["id"] for one in disputes["disputes"]] == [item]

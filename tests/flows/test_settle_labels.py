@@ -10,10 +10,10 @@ import pytest
 
 from splitleaf.analysis.dissent import Dissenter, find_dissenters
 from splitleaf.analysis.report import Report
-from splitleaf.core.errors import NotFound, Unprocessable
+from splitleaf.core.errors import Conflict, NotFound, Unprocessable
 from splitleaf.flows.import_labels import LabelConflict, LabelImport, Prefer, import_labels
 from splitleaf.flows.judge_experiment import judge_experiment
-from splitleaf.flows.settle_labels import list_disputes, settle_label
+from splitleaf.flows.settle_labels import list_disputes, settle_label, undo_settlement
 from splitleaf.outcomes.events import Feedback, FeedbackSource
 from tests.outcomes.facts import feedback
 from tests.support.synthetic import LABELS, Synthetic, World, shadow_plan
@@ -101,6 +101,37 @@ def test_a_decision_counts_before_all_others_and_a_later_one_before_it() -> None
         settle_label(store, first.prediction_id, "rust", "head", LABELS, clock)
     with pytest.raises(NotFound):
         settle_label(store, "nothing", LABELS[0], "head", LABELS, clock)
+
+
+def test_an_undone_decision_leaves_what_stood_before_it_and_deletes_nothing() -> None:
+    experiment, truth = disputed()
+    first = bring(experiment, truth).conflicts[0]
+    store, clock, key, item = experiment.store, experiment.clock, experiment.plan.key, first.prediction_id
+
+    def truth_now() -> tuple[str | None, FeedbackSource]:
+        (found,) = (one for one in store.labelled_outcomes(key) if one.image_id == item and one.role == "primary")
+        return found.truth, found.source
+
+    with pytest.raises(Conflict):
+        undo_settlement(store, item, "head", clock)
+    settle_label(store, item, first.current, "deputy", LABELS, clock)
+    settle_label(store, item, first.label, "head", LABELS, clock)
+    rows = len(store.feedback(item))
+    assert [one.author for one in undo_settlement(store, item, "head", clock)][-1] == "deputy"
+    assert truth_now() == (first.current, FeedbackSource.ADJUDICATION), "the earlier decision of somebody else counts"
+    with pytest.raises(Conflict):
+        undo_settlement(store, item, "head", clock)
+    assert {one.source for one in undo_settlement(store, item, "deputy", clock)} == {
+        FeedbackSource.EXPERT,
+        FeedbackSource.IMPORT,
+    }
+    assert truth_now() == (first.current, FeedbackSource.EXPERT)
+    assert item in {one.prediction_id for one in list_disputes(store, key)}
+    assert len(store.feedback(item)) == rows + 2
+    settle_label(store, item, first.label, "head", LABELS, clock)
+    assert truth_now() == (first.label, FeedbackSource.ADJUDICATION)
+    with pytest.raises(NotFound):
+        undo_settlement(store, "nothing", "head", clock)
 
 
 def test_one_of_three_who_is_against_the_others_is_named_alone() -> None:

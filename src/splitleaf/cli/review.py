@@ -162,20 +162,28 @@ def disputes(
     )
 
 
-@app.command("settle")
+@app.command("settle", short_help="Decide the label of an image, or undo that.")
 def settle(
     item: Item,
-    label: Annotated[str, typer.Argument(help="The class that the image shows.")],
+    label: Annotated[str | None, typer.Argument(help="The class that the image shows.")] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Undo your decision instead.")] = False,
     expert: Expert = "",
     models: Repository = None,
     data: Data = None,
 ) -> None:
-    """Decide the label of an image, whatever labels it has."""
-    from splitleaf.flows.settle_labels import settle_label
+    """Decide the label of an image, whatever labels it has, or undo your decision."""
+    if (label is None) != undo:
+        raise typer.BadParameter("give one of: a label, --undo")
+    from splitleaf.flows.settle_labels import Dispute, settle_label, undo_settlement
 
     with open_installation(models, data) as here:
-        settle_label(here.store, checked(item), label, expert or here.actor, here.labels, here.clock)
-        typer.echo(f"{item}: settled as {label}")
+        author = expert or here.actor
+        if label is None:
+            current = undo_settlement(here.store, checked(item), author, here.clock)
+            typer.echo(f"decision undone; current labels: {_dispute_line(Dispute(item, current))}")
+        else:
+            settle_label(here.store, checked(item), label, author, here.labels, here.clock)
+            typer.echo(f"{item}: settled as {label}")
         warn_if_idle(here)
 
 
@@ -221,5 +229,5 @@ def _progress_line(one: ReviewCount) -> str:
 
 
 def _dispute_line(one: Dispute) -> str:
-    said = ", ".join(f"{word.author} ({word.source.value}) {word.label}" for word in one.annotations)
-    return f"{one.prediction_id}  {said}"
+    said = ", ".join(f"{word.author} ({word.source.value}) {word.label or 'cannot tell'}" for word in one.annotations)
+    return f"{one.prediction_id}  {said or 'none'}"

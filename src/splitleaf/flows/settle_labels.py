@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from splitleaf.core.clock import Clock
-from splitleaf.core.errors import NotFound, Unprocessable
-from splitleaf.outcomes.events import Feedback, FeedbackSource
-from splitleaf.outcomes.labels import PRECEDENCE
+from splitleaf.core.errors import Conflict, NotFound, Unprocessable
+from splitleaf.flows.review_images import withdrawal
+from splitleaf.outcomes.events import Feedback, FeedbackSource, Outcome
+from splitleaf.outcomes.labels import ASKED, PRECEDENCE
 from splitleaf.outcomes.store import OutcomeStore
 
 MOST_DISPUTES: Final = 200
@@ -22,7 +23,7 @@ MOST_DISPUTES: Final = 200
 
 @dataclass(frozen=True, slots=True)
 class Dispute:
-    """An image of which the current labels differ, and on which no one has decided."""
+    """An image and its current labels, which differ, and on which no one has decided."""
 
     prediction_id: str
     annotations: tuple[Feedback, ...]
@@ -53,13 +54,26 @@ def settle_label(  # noqa: PLR0917 - what, on what, by whom and when
     """
     if label not in known_labels:
         raise Unprocessable(f"no version knows a class {label!r}", code="unknown_label")
-    primary = store.outcome(prediction_id)
-    if primary is None or primary.role != "primary":
-        raise NotFound("no outcome of this prediction is recorded", code="prediction_not_found")
+    primary = _primary(store, prediction_id)
     chance = store.sampling_probabilities([prediction_id]).get(prediction_id)
     made = decide(prediction_id, label, primary.label, chance, author, clock.now_ms())
     store.record_labels([made])
     return made
+
+
+def undo_settlement(store: OutcomeStore, prediction_id: str, author: str, clock: Clock) -> tuple[Feedback, ...]:
+    """Withdraw the author's decision on an image, and return its labels that are current from then on.
+
+    A row is appended, none is deleted. An earlier decision of someone else counts again.
+    Raises `Conflict` (`nothing_to_undo`), `NotFound` (`prediction_not_found`).
+    """
+    _primary(store, prediction_id)
+    current = [one for one in store.current_feedback([prediction_id]) if one.source in ASKED]
+    made = [one for one in current if one.source is FeedbackSource.ADJUDICATION and one.author == author]
+    if not made:
+        raise Conflict(f"{author} has not settled the label of this image", code="nothing_to_undo")
+    store.record_labels([withdrawal(one, clock.now_ms()) for one in made])
+    return tuple(one for one in current if one not in made)
 
 
 def decide(  # noqa: PLR0917 - what, on what, by whom and when
@@ -73,3 +87,10 @@ def decide(  # noqa: PLR0917 - what, on what, by whom and when
 def first_of(annotations: Sequence[Feedback]) -> Feedback:
     """Return the word that counts, of one or more in the order of recording."""
     return min(reversed(annotations), key=lambda one: PRECEDENCE.index(one.source))
+
+
+def _primary(store: OutcomeStore, prediction_id: str) -> Outcome:
+    primary = store.outcome(prediction_id)
+    if primary is None or primary.role != "primary":
+        raise NotFound("no outcome of this prediction is recorded", code="prediction_not_found")
+    return primary

@@ -22,7 +22,7 @@ from splitleaf.flows.discard_image import discard_image
 from splitleaf.flows.import_labels import Prefer, export_labels, import_labels
 from splitleaf.flows.measure_agreement import compare_experts
 from splitleaf.flows.run_experiment import find_experiment, require_known
-from splitleaf.flows.settle_labels import MOST_DISPUTES, list_disputes, settle_label
+from splitleaf.flows.settle_labels import MOST_DISPUTES, Dispute, list_disputes, settle_label, undo_settlement
 from splitleaf.outcomes.audit import entry_of
 from splitleaf.registry.catalogue import known_labels
 
@@ -117,6 +117,13 @@ def _add_disputes(router: APIRouter, services: ApiServices, may_read: Any, may_w
         made = await asyncio.to_thread(settle_label, store, item, body.label, who, known, services.clock)
         await _record_audit(services, actor, "settle", f"label/{item}", {"expert": who, "label": body.label})
         return schemas.ReviewLabelSchema.of(made)
+
+    @router.post("/review/items/{prediction_id}/settle/undo", summary="Undo the settling of a label")
+    async def undo(prediction_id: str, body: schemas.UndoBody, actor: str = may_write) -> schemas.DisputeSchema:
+        item, who = _require_id(prediction_id), body.expert or actor
+        current = await asyncio.to_thread(undo_settlement, store, item, who, services.clock)
+        await _record_audit(services, actor, "undo_settle", f"label/{item}", {"expert": who})
+        return schemas.DisputeSchema.of(Dispute(item, current))
 
 
 def _add_statistics(router: APIRouter, services: ApiServices, may_read: Any) -> None:

@@ -85,7 +85,11 @@ CODES: Final[dict[str, tuple[int, str, str]]] = {
         "Import it again with `--reference`.",
     ),
     "no_answer_to_explain": (409, "The prediction has no answer to explain.", "Wait until it has succeeded."),
-    "nothing_to_undo": (409, "The expert has not labelled or skipped this image.", "Check the name in `expert`."),
+    "nothing_to_undo": (
+        409,
+        "The expert has not labelled, skipped or settled this image.",
+        "Check the name in `expert`.",
+    ),
     "retention_off": (409, "Retention of images is off.", "Set `SPLITLEAF_RETENTION__ENABLED=true`."),
     "payload_too_large": (
         413,
