@@ -86,12 +86,14 @@ async def put_in_force(served: Served) -> None:
         (await client.post("/admin/api/experiments/leaf/start", json={"expected": 1, **WHY})).raise_for_status()
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(PLACES), NUMBERS)
 @example(("POST", "/power", ("alpha",)), 5e-324)
 @example(("POST", "/power", ("mde",)), 1e-300)
 @example(("POST", "/power", ("images_per_day",)), 5e-324)
 @example(("POST", "/power", ("power",)), 0.9999999999999999)
+@example(("POST", "/power", ("power",)), 0.05)
 @example(("POST", "/power", ("baseline",)), float("nan"))
 def test_a_number_of_any_size_is_answered_or_refused(
     runner: tuple[asyncio.Runner, Served], where: tuple[str, str, Place], value: float

@@ -70,3 +70,12 @@ def test_the_plan_without_labels_grows_with_the_disagreement_and_ends_at_the_mar
     generator = np.random.default_rng(3)
     in_time = [known_within(generator, 0.002, planned + 100) <= planned for _ in range(40)]
     assert np.mean(in_time) >= 0.7
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_plan_without_labels_grows_with_the_power_from_one_end_of_it_to_the_other() -> None:
+    powers = (1e-300, 1e-9, 1e-3, 0.1, 0.5, 0.8, 0.99, 1 - 1e-12)
+    without, with_some = ([items_needed(share, MARGIN, power) for power in powers] for share in (0.0, 0.002))
+    assert len(set(without)) == 1, "without disagreements there is no luck"
+    assert with_some == sorted(with_some, key=lambda one: one or 0)
+    assert with_some[0] == without[0], "the lowest power hopes for no disagreement"

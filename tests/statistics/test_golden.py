@@ -71,6 +71,23 @@ def test_sizes_of_pairs_have_their_power() -> None:
     assert normal_power_het(0.02, pairs, 0.05, std_null=null, std_alternative=true) == pytest.approx(0.9, abs=1e-6)
 
 
+def test_sizes_grow_with_the_power_and_false_alarms_alone_need_no_images() -> None:
+    powers = (1e-9, 0.01, 0.02, 0.1, 0.5, 0.8, 0.999)
+    for sizes in ([size(one) for one in powers] for size in (_split, _pairs)):
+        assert sizes[:2] == [0, 0]
+        assert sizes == sorted(sizes)
+    plans = power.plan_split(0.9, 0.92, 100, power=1e-9), power.plan_pairs(0.02, 0.06, 100, power=1e-9)
+    assert {one.fixed_images for one in plans} == {1}, "a plan has images"
+
+
+def _split(wanted: float) -> float:
+    return power.images_needed(0.9, 0.92, wanted)
+
+
+def _pairs(wanted: float) -> float:
+    return power.pairs_needed(0.02, 0.06, wanted)
+
+
 def test_holm_equals_statsmodels() -> None:
     p_values = {"v2": 0.03, "v3": 0.01, "v4": 0.2, "v5": 0.011, "v6": 0.9}
     theirs = multipletests(list(p_values.values()), method="holm")[1]

@@ -86,7 +86,10 @@ def items_needed(disagreement: float, margin: float, power: float = 0.8, alpha: 
 
     def is_known(items: float) -> bool:
         unlucky = disagreement * items + reach * math.sqrt(disagreement * (1 - disagreement) * items)
-        return Disagreements(round(items), unlucky).most(UNLABELLED_PART * alpha) < margin
+        # For few items or an extreme power, the normal approximation is not a possible count.
+        count = round(items)
+        different = min(max(unlucky, 0.0), count)
+        return Disagreements(count, different).most(UNLABELLED_PART * alpha) < margin
 
     low, high = 1.0, 2.0
     while not is_known(high):

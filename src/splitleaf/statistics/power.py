@@ -46,10 +46,13 @@ def power(baseline: float, candidate: float, images: float, share: float = 0.5, 
 def images_needed(
     baseline: float, candidate: float, power: float = 0.8, share: float = 0.5, alpha: float = 0.05
 ) -> float:
-    """Return the images, over both arms and not rounded, with which one look at the end has the power."""
+    """Return the images, over both arms and not rounded, with which one look at the end has the power.
+
+    0 for a power that false alarms alone reach.
+    """
     null, true = _deviations(baseline, candidate, share)
     reach = -normal_quantile(alpha / 2) * null + normal_quantile(power) * true
-    return (reach / (candidate - baseline)) ** 2
+    return (max(reach, 0.0) / (candidate - baseline)) ** 2
 
 
 def _deviations(baseline: float, candidate: float, share: float) -> tuple[float, float]:
@@ -63,12 +66,14 @@ def _deviations(baseline: float, candidate: float, share: float) -> tuple[float,
 def pairs_needed(difference: float, discordance: float, power: float = 0.8, alpha: float = 0.05) -> float:
     """Return the images, not rounded, that both versions answer, for McNemar's test with one look.
 
-    `discordance` is the share of images that exactly one version gets right; it is at least |difference|.
+    0 for a power that false alarms alone reach. `discordance` is the share of images that exactly one version gets
+    right; it is at least |difference|.
     """
     if not 0 < abs(difference) <= discordance <= 1:
         raise ValueError("the versions must differ on at least as many images as they differ in accuracy")
     null, true = math.sqrt(discordance), math.sqrt(discordance - difference**2)
-    return ((-normal_quantile(alpha / 2) * null + normal_quantile(power) * true) / difference) ** 2
+    reach = -normal_quantile(alpha / 2) * null + normal_quantile(power) * true
+    return (max(reach, 0.0) / difference) ** 2
 
 
 def design_effect(images_per_unit: float, intraclass_correlation: float) -> float:
@@ -90,6 +95,7 @@ def plan_split(
     """Plan a live split in which each image is answered by one version. `images_per_day` reach the experiment."""
     fixed = images_needed(baseline, candidate, power, share, alpha)
     fixed *= design_effect(images_per_unit, intraclass_correlation)
+    fixed = max(fixed, 1.0)
     sequential = math.ceil(SEQUENTIAL_FACTOR * fixed)
     return Plan(math.ceil(fixed), sequential, sequential, math.ceil(sequential / images_per_day))
 
@@ -98,7 +104,7 @@ def plan_pairs(
     difference: float, discordance: float, images_per_day: float, *, alpha: float = 0.05, power: float = 0.8
 ) -> Plan:
     """Plan a shadow test in which both versions answer each image; only those they disagree on need labels."""
-    fixed = pairs_needed(difference, discordance, power, alpha)
+    fixed = max(pairs_needed(difference, discordance, power, alpha), 1.0)
     sequential = math.ceil(SEQUENTIAL_FACTOR * fixed)
     labels = math.ceil(sequential * discordance)
     return Plan(math.ceil(fixed), sequential, labels, math.ceil(sequential / images_per_day))
