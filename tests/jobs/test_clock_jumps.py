@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from splitleaf.core.prediction import PredictionStatus
 from splitleaf.jobs.limits import QueueLimits
 from splitleaf.jobs.queue import SubmitOutcome, WorkerReport
 from splitleaf.jobs.rates import Rate
-from splitleaf.jobs.redis import RedisRateLimiter, feed, workers
+from splitleaf.jobs.redis import RedisRateLimiter, RedisWorkArchive, feed, workers
 from tests.jobs.conftest import Parts, redis_parts
 from tests.jobs.servers import BrokerServer
 from tests.jobs.tasks import classified, task
@@ -127,6 +128,83 @@ async def test_a_dead_workers_tasks_are_handed_out_again_whichever_way_the_clock
     await until(is_handed_back)
     (claim,) = await alive.take(V1, 1000)
     assert await alive.finish([classified(claim)]) == 1
+
+
+async def test_a_waiting_task_expires_in_its_time_when_the_clock_goes_back(faked: FakedBroker) -> None:
+    queue, other = faked.parts.queue(), faked.parts.consumer()
+    one = task(ttl_ms=300)
+    await queue.submit(one)
+    faked.jump(-HOUR_S)
+
+    async def is_expired() -> int:
+        return (await other.recover({"v2": 1})).expired
+
+    await until(is_expired)
+    state = await queue.state(one.id)
+    assert state is not None
+    assert state.status is PredictionStatus.EXPIRED
+    assert not await other.take(V1, 5)
+
+
+async def test_without_a_worker_the_controller_ends_a_waiting_task_when_the_clock_goes_back(
+    faked: FakedBroker,
+) -> None:
+    queue, election = faked.parts.queue(), faked.parts.election()
+    one = task(ttl_ms=300)
+    await queue.submit(one)
+    faked.jump(-HOUR_S)
+
+    async def is_recorded_as_expired() -> bool:
+        await election.settled_ms()
+        return bool(await queue.broker.client.call("XLEN", "{q:v1}:feed") == 1)
+
+    await until(is_recorded_as_expired)
+    state = await queue.state(one.id)
+    assert state is not None
+    assert state.status is PredictionStatus.EXPIRED
+
+
+async def test_a_waiting_task_is_done_as_if_it_had_just_come_when_the_clock_goes_back(faked: FakedBroker) -> None:
+    queue, worker = faked.parts.queue(), faked.parts.consumer()
+    one = task(ttl_ms=30_000)
+    await queue.submit(one)
+    faked.jump(-HOUR_S)
+    (claim,) = await worker.take(V1, 1000)
+    state = await queue.state(one.id)
+    assert state is not None
+    assert state.started_ms is not None
+    assert claim.deadline_ms == state.started_ms + 30_000
+    assert claim.queue_ms == 0
+    assert await worker.finish([classified(claim)]) == 1
+
+
+async def test_tasks_of_a_hung_worker_end_in_their_time_when_the_clock_goes_back(faked: FakedBroker) -> None:
+    queue, hung, other = faked.parts.queue(), faked.parts.consumer(), faked.parts.consumer()
+    for _ in range(3):
+        await queue.submit(task(ttl_ms=1_000))
+    claims = await hung.take(V1, 100)
+    assert len(claims) == 3
+    faked.jump(-HOUR_S)
+    await other.recover({"v2": 1})
+    (_, *later) = [await queue.broker.client.call("HGET", f"{{q:v1}}:t:{one.task_id}", "d") for one in claims]
+    assert all(int(deadline) < one.deadline_ms for deadline, one in zip(later, claims[1:], strict=True))
+    expired = 0
+
+    async def all_are_expired() -> bool:
+        nonlocal expired
+        await hung.heartbeat(claims)
+        expired += (await other.recover({"v2": 1})).expired
+        return expired == len(claims)
+
+    await until(all_are_expired)
+
+
+async def test_a_backup_gives_no_task_more_than_its_time_to_live_when_the_clock_goes_back(faked: FakedBroker) -> None:
+    queue = faked.parts.queue()
+    await queue.submit(task(ttl_ms=30_000))
+    faked.jump(-HOUR_S)
+    (saved,) = [one async for one in RedisWorkArchive(queue, 60).waiting()]
+    assert saved.ttl_ms == 30_000
 
 
 async def test_a_dead_recorders_entries_are_taken_over_when_the_clock_goes_back(

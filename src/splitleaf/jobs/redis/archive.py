@@ -72,7 +72,8 @@ class RedisWorkArchive:
         (seconds, _), found, pixels = await self._client.pipeline([("TIME",), ("HMGET", record, "x", "d"), look])
         if found[0] is None or (place and pixels is None):
             return None
-        left_ms = int(found[1]) - int(seconds) * 1000
+        # More than the whole time to live is left only of a task from before the broker's clock went back.
+        left_ms = min(int(found[1]) - int(seconds) * 1000, int(fields[b"d"]) - int(fields[b"c"]))
         return Task(
             id=task_id,
             version=version,

@@ -275,7 +275,8 @@ def _claim(place: _Stream, entry: _Entry, table: _Fields, data: bytes) -> Claim 
         tensor=tensor,
         created_ms=created_ms,
         deadline_ms=int(table[b"d"]),
-        queue_ms=float(place.now_ms - created_ms),
+        # Less than 0 if the broker's clock went back.
+        queue_ms=float(max(0, place.now_ms - created_ms)),
         deliveries=deliveries,
         token=token.decode(),
         context=known,

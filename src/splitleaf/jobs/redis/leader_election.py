@@ -56,6 +56,6 @@ class RedisLeaderElection:
             settled_ms, is_overdue, place = answer
             found.append(settled_ms)
         if is_overdue:
-            # No worker does it.
+            # No worker may do it.
             await self._broker.look_after(version)
         return min(found)

@@ -136,6 +136,22 @@ local function is_task(fields)
   return fields.i and tonumber(fields.c or '') and tonumber(fields.d or '') and fields.h and (fields.p or fields.k)
 end
 
+-- Returns the deadline and the context of a task, or nil if it has no record. A deadline further ahead than the task's
+-- time to live was set before the clock went back. The task then counts as accepted now, and its record says so.
+local function deadline_of(prefix, entry, fields, now)
+  local open = prefix .. 't:' .. fields.i
+  local record = redis.pcall('HMGET', open, 'e', 'd', 'x')
+  if record[1] ~= entry[1] then
+    return nil
+  end
+  local deadline, latest = tonumber(record[2] or '') or tonumber(fields.d), now + fields.d - fields.c
+  if deadline > latest then
+    deadline = latest
+    redis.call('HSET', open, 'd', string.format('%d', deadline))
+  end
+  return deadline, record[3]
+end
+
 -- Publishes one message with a line for each task. The id comes first, so that readers parse only their own tasks.
 local function announce(channel, lines)
   if #lines > 0 then

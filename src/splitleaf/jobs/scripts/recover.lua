@@ -31,10 +31,8 @@ end
 
 -- Returns whether an entry can only be ended: its deadline has passed, its record is missing, or it is not a task.
 local function is_over(prefix, entry, fields)
-  if not is_task(fields) or tonumber(fields.d) <= now then
-    return true
-  end
-  return redis.pcall('HGET', prefix .. 't:' .. fields.i, 'e') ~= entry[1]
+  local deadline = is_task(fields) and deadline_of(prefix, entry, fields, now)
+  return not deadline or deadline <= now
 end
 
 local function bury(prefix, stream, entry, fields, deliveries)
@@ -113,8 +111,12 @@ local function look_after_hung(prefix, stream)
   for _, held in ipairs(pending) do
     local entry = redis.call('XRANGE', stream, held[1], held[1])[1]
     local fields = entry and fields_of(entry)
-    if fields and is_task(fields) and tonumber(fields.d) + lease_ms > now then
-      return
+    local deadline = fields and is_task(fields) and (deadline_of(prefix, entry, fields, now) or tonumber(fields.d))
+    if deadline and deadline + lease_ms > now then
+      if tonumber(fields.c) <= now then
+        return
+      end
+      -- Accepted before the clock went back: later ones may be, too.
     elseif fields then
       expire(prefix, stream, entry, fields, tonumber(held[4]))
     end

@@ -7,7 +7,8 @@
 -- ARGV      where to go on in the feed ('-': at its beginning), most entries of it to look at, priority of shadows,
 --           grace ms, schemas that the recorder reads
 -- Returns   {ms: every task that was created before is recorded, as far as the feed was looked through;
---            1 if a task is further behind its deadline than the grace; where to go on, or '' at the end}
+--            1 if a task is further behind its deadline than the grace, or was accepted before the clock went back;
+--            where to go on, or '' at the end}
 local limit, shadow, grace_ms = tonumber(ARGV[2]), ARGV[3], tonumber(ARGV[4])
 local readable = {}
 for i = 5, #ARGV do
@@ -25,6 +26,9 @@ for i = 1, 2 do
     local name, value = entry[2][place], entry[2][place + 1]
     if name == 'c' then
       settled = math.min(settled, tonumber(value))
+      if tonumber(value) > now then
+        overdue = 1
+      end
     elseif name == 'd' and tonumber(value) + grace_ms < now then
       overdue = 1
     end

@@ -13,16 +13,24 @@ local consumer, channel, ttl_ms = ARGV[1], ARGV[2], tonumber(ARGV[3])
 local now = now_ms()
 local expired = {}
 
+local function with_deadline(flat, deadline)
+  for i = 1, #flat, 2 do
+    if flat[i] == 'd' then
+      flat[i + 1] = string.format('%d', deadline)
+    end
+  end
+  return flat
+end
+
 local function keep_if_alive(claims, prefix, stream, entry, deliveries)
   local fields, document = fields_of(entry), nil
   if not is_task(fields) then
     document = set_entry_aside(prefix, stream, entry, fields, deliveries - 1, now, ttl_ms)
   else
-    local open = prefix .. 't:' .. fields.i
-    local record = redis.pcall('HMGET', open, 'e', 'x')
-    if record[1] == entry[1] and tonumber(fields.d) > now then
-      claims[#claims + 1] = {entry[1], deliveries, entry[2], record[2]}
-      redis.call('HSET', open, 's', string.format('%d', now))
+    local deadline, context = deadline_of(prefix, entry, fields, now)
+    if deadline and deadline > now then
+      claims[#claims + 1] = {entry[1], deliveries, with_deadline(entry[2], deadline), context}
+      redis.call('HSET', prefix .. 't:' .. fields.i, 's', string.format('%d', now))
       return
     end
     document = finalize(prefix, stream, entry[1], fields.i, 'expired', 'null', deliveries - 1, now, ttl_ms)
