@@ -12,7 +12,7 @@ from splitleaf.jobs.queue import Priority
 GROUP = b"workers"
 RECORDERS = b"recorders"
 VERSIONS = b"splitleaf:versions"
-"""Set of all versions that ever had a task: where to look for an id, which does not name its version."""
+"""Set of all versions that something may be left of: where to look for an id, which does not name its version."""
 ANNOUNCEMENTS = b"splitleaf:states"
 """Channel on which started and finished tasks are announced."""
 FENCE = b"splitleaf:fence"

@@ -46,7 +46,7 @@ class RedisBroker:
         await self.client.call("PING")
 
     async def versions(self) -> Sequence[str]:
-        """Return all versions that ever had a task or a worker."""
+        """Return all versions that have a worker, or that something may be left of."""
         return sorted(name.decode() for name in await self.client.call("SMEMBERS", keys.VERSIONS))
 
     async def add_versions(self, versions: Sequence[str]) -> None:

@@ -134,10 +134,11 @@ class RedisJobConsumer:
 
     async def _serve(self, caps: Mapping[str, int]) -> None:
         """Tell the broker which versions share this worker, so that admission counts the work of all of them."""
-        await self._broker.add_versions(list(caps))
         peers = [keys_of(version).peers for version in caps]
         words = [word for version, cap in caps.items() for word in (version, cap)]
         await self._client.run_script(script("serve"), peers, words)
+        # Last: a version that is known but not served may be forgotten.
+        await self._broker.add_versions(list(caps))
 
     async def _take_now(self, caps: Mapping[str, int]) -> list[Claim]:
         order = self._round_robin.order(list(caps))

@@ -1,6 +1,6 @@
 -- Shared by every script that gets an id without its version; prepended to them when they are loaded.
 --
--- splitleaf:versions   set of all versions that ever had a task or a worker; a submit adds its own
+-- splitleaf:versions   set of all versions that something may be left of; a submit adds its own (see recover.lua)
 -- {q:V}:t:ID           record of an open task of version V
 -- {q:V}:r:ID           final state of a task of version V
 

@@ -1,13 +1,14 @@
 #!lua flags=allow-oom
 -- Recovers the tasks of one version: expired leases, too many deliveries, deadlines. Quarantines unknown data. A task
--- ends at most one lease after its deadline, even if a worker holds it.
+-- ends at most one lease after its deadline, even if a worker holds it. Forgets a version that nothing is left of.
 --
 -- KEYS 1-3  {q:V}:s:0 .. s:2    streams of the priorities
 -- KEYS 4    {q:V}:dead          dead letters
 -- KEYS 5    {q:V}:m             meters
 -- ARGV      channel, results' ttl ms, lease ms, most deliveries, most entries a round, failure (JSON),
 --           dead letters' life ms, most dead letters
--- Also      {q:V}:suspects:P    entries to be handed out one at a time; {q:V}:bell; the keys of finalize.lua
+-- Also      {q:V}:suspects:P    entries to be handed out one at a time; {q:V}:bell; {q:V}:w, {q:V}:peers; splitleaf:versions;
+--                               the keys of finalize.lua
 -- Returns   {handed back, dead-lettered, expired, set aside so far}
 -- uses: finalize
 local channel, ttl_ms, lease_ms = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
@@ -159,6 +160,28 @@ local function set_foreign_keys_aside(prefix)
   end
 end
 
+-- Removes a version in which there is nothing to look for. The next submit adds it again.
+local function forget_if_unused(prefix)
+  for _, name in ipairs({'s:0', 's:1', 's:2', 'feed', 'dead'}) do
+    if redis.call('XLEN', prefix .. name) > 0 then
+      return
+    end
+  end
+  -- No result is kept this long after the recorders read its final state from the feed.
+  local since = now - 2 * (RECORDED_WITHIN_MS + ttl_ms)
+  for _, name in ipairs({'w', 'peers'}) do
+    if redis.call('ZCOUNT', prefix .. name, string.format('%d', since), '+inf') > 0 then
+      return
+    end
+  end
+  for _, name in ipairs({'s:0', 's:1', 's:2', 'feed'}) do
+    if tonumber(last_delivered(prefix .. name):match('%d+') or 0) > since then
+      return
+    end
+  end
+  redis.pcall('SREM', 'splitleaf:versions', prefix:sub(4, -3))
+end
+
 local prefix = parts_of(KEYS[1])
 set_foreign_keys_aside(prefix)
 for i = 1, 3 do
@@ -173,4 +196,5 @@ for i = 1, 3 do
   end
 end
 announce(channel, lines)
+forget_if_unused(prefix)
 return {suspected, buried, expired, tonumber(redis.call('HGET', KEYS[5], 'aside') or '') or 0}
