@@ -7,7 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -18,7 +18,7 @@ from splitleaf.core.prediction import PredictionStatus
 from splitleaf.experiments.routing import LiveExperiment, Routing, Split
 from splitleaf.experiments.slots import new_table, to_slots
 from splitleaf.flows.record_outcomes import Recorder
-from splitleaf.flows.serving import NOTHING, Serving
+from splitleaf.flows.serving import NOTHING, Choice, Serving
 from splitleaf.flows.submit_image import FALLBACK, UNEXPLAINED, ImageSubmission, Submission
 from splitleaf.images.limits import ImageLimits
 from splitleaf.images.pool import PooledIntake
@@ -43,6 +43,22 @@ def serving(tmp_path: Path) -> Serving:
     add_version(tmp_path, "v1")
     manifests = {one.version: one.manifest for one in Catalogue(tmp_path).scan() if one.manifest}
     return Serving(Routing("v1"), manifests, frozenset({"v1"}))
+
+
+class CountingServing(Serving):
+    """Notes for whom it chose."""
+
+    asked: ClassVar[list[str]] = []
+
+    def choose(self, unit_hash: str) -> Choice:
+        self.asked.append(unit_hash)
+        return super().choose(unit_hash)
+
+
+@pytest.fixture
+def counting(serving: Serving) -> CountingServing:
+    CountingServing.asked.clear()
+    return CountingServing(serving.routing, serving.manifests, serving.ready)
 
 
 @pytest.fixture
@@ -292,3 +308,35 @@ async def test_what_may_not_be_explained_is_noted_when_the_image_is_accepted(
         assert known is not None
         flags.append(UNEXPLAINED in known.context.flags)
     assert flags == [True, False]
+
+
+@pytest.mark.parametrize("key", ["", "key-1"])
+async def test_the_version_is_decided_once_for_an_upload(
+    parts: Parts, intake: PooledIntake, counting: CountingServing, key: str
+) -> None:
+    submission, one = flow(intake, parts, counting), replace(ONE, idempotency_key=key)
+    await submission.require_room(one)
+    await submission.submit(one)
+    assert counting.asked == [one.unit_hash]
+
+
+async def test_the_version_is_decided_again_when_the_image_tells_whose_it_is(
+    parts: Parts, intake: PooledIntake, counting: CountingServing
+) -> None:
+    submission, one = flow(intake, parts, counting), replace(ONE)
+    await submission.require_room(one)
+    one.unit_hash = "w" * 32
+    await submission.submit(one)
+    assert counting.asked == ["u" * 32, "w" * 32]
+
+
+async def test_the_version_is_decided_again_when_the_champion_moved_while_the_image_arrived(
+    parts: Parts, intake: PooledIntake, moved: tuple[Serving, Serving]
+) -> None:
+    known = iter((moved[0], moved[1]))
+    submission = ImageSubmission(
+        intake, parts.queue(), lambda: next(known), SystemClock(), ttl_s=30, store=EmptyStore()
+    )
+    one = replace(ONE)
+    await submission.require_room(one)
+    assert (await submission.submit(one)).version == "v2"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -39,6 +39,15 @@ Decided then and kept: an experiment that has ended must not tell, later on, who
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Who answers a unit, as of a snapshot."""
+
+    serving: Serving
+    unit_hash: str
+    choice: Choice
+
+
 @dataclass(slots=True)
 class Submission:
     """An upload and the circumstances of its arrival. Its data come last, and go first."""
@@ -57,6 +66,7 @@ class Submission:
     """Whose share of the queue it takes: as limits count clients."""
     on_read: Callable[[], None] = lambda: None
     """Called when no one needs the data any more, which is long before a client that waits has its answer."""
+    decision: Decision | None = field(default=None, init=False, repr=False)
 
 
 class ImageSubmission:
@@ -115,8 +125,13 @@ class ImageSubmission:
         return known is not None or await self._recorded(prediction_id) is not None
 
     def _choose(self, submission: Submission) -> Choice:
-        serving = self._serving()
-        return serving.choose_forced(*submission.forced) if submission.forced else serving.choose(submission.unit_hash)
+        """Decide who answers. The decision stands unless the unit or what can be served changes meanwhile."""
+        serving, unit_hash, decision = self._serving(), submission.unit_hash, submission.decision
+        if decision and decision.serving is serving and decision.unit_hash == unit_hash:
+            return decision.choice
+        choice = serving.choose_forced(*submission.forced) if submission.forced else serving.choose(unit_hash)
+        submission.decision = Decision(serving, unit_hash, choice)
+        return choice
 
     async def submit(self, submission: Submission) -> JobState:
         """Return the state after the client's wait at the latest.
