@@ -351,3 +351,39 @@ async def test_a_compressed_archive_is_no_backup(source: Settings, target: Setti
     path.write_bytes(gzip.compress(path.read_bytes()))
     with pytest.raises(InvalidArtifact):
         await asyncio.to_thread(restore, target, path)
+
+
+async def test_malformed_records_of_the_broker_hide_no_others_and_are_named(
+    source: Settings, target: Settings, tmp_path: Path
+) -> None:
+    waiting, no_context, no_pixels, final = task(), task(), task(side=200), task()
+    letter = ("n", "3", "why", "lease lost", "t", "5", "l", "1", "o", "0", "h", "1,1,1,3,uint8", "p", "rgb", "x", "{}")
+    async with queue_of(source) as queue:
+        call, consumer = queue.broker.client.call, RedisJobConsumer(queue.broker.client._url)
+        await submit(queue, [final])
+        await consumer.finish([classified(claim) for claim in await consumer.take({"v1": 1}, 500)])
+        await consumer.close()
+        names = [
+            ("feed", await call("XADD", "{q:v1}:feed", "*", *fields))
+            for fields in (("d", "{"), ("d", b"\xff"), ("no", "document"))
+        ]
+        names += [
+            ("dead", await call("XADD", "{q:v1}:dead", "*", *fields))
+            for fields in (letter, ("i", "two", "k", "{q:v1}:m", *letter), ("i", "three", b"\xff", "no name"))
+        ]
+        await call("XADD", "{q:v1}:dead", "*", "i", "four", *letter)
+        names += [("s:0", await call("XADD", "{q:v1}:s:0", "*", "x", "y"))]
+        await submit(queue, [no_context, no_pixels, waiting])
+        for one in (no_context, no_pixels):
+            names += [("s:0", await call("HGET", f"{{q:v1}}:t:{one.id}", "e"))]
+        await call("HSET", f"{{q:v1}}:t:{no_context.id}", "x", "[")
+        place = await call("HGET", f"{{q:v1}}:t:{no_pixels.id}", "k")
+        await call("DEL", place)
+        await call("RPUSH", place, "pixels")
+    path, account = await asyncio.to_thread(back_up, source, tmp_path)
+    assert (account.tasks, account.states, account.letters) == (1, 1, 1)
+    assert sorted(note.split()[0] for note in account.notes) == sorted(
+        f"{{q:v1}}:{key}/{token.decode()}" for key, token in names
+    )
+    put_back = await asyncio.to_thread(restore, target, path)
+    assert (put_back.tasks, put_back.states, put_back.letters) == (1, 1, 1)

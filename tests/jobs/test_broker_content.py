@@ -10,7 +10,7 @@ import pytest
 from splitleaf.core.errors import NotFound
 from splitleaf.core.prediction import PredictionStatus
 from splitleaf.jobs.queue import FeedEntry, JobState, Priority, SubmitOutcome, TaskContext, WorkerReport
-from splitleaf.jobs.redis import RedisJobConsumer, RedisJobQueue
+from splitleaf.jobs.redis import RedisJobConsumer, RedisJobQueue, RedisWorkArchive
 from tests.jobs.conftest import Parts
 from tests.jobs.tasks import CONTEXT, classified, task
 
@@ -288,6 +288,15 @@ async def test_a_malformed_dead_letter_hides_no_other_and_can_be_discarded(redis
         await letters.find("v1", "2-1")
     await letters.discard("v1", "2-1")
     assert await call(queue, "XLEN", "{q:v1}:dead") == 1
+
+
+async def test_a_backup_keeps_final_states_that_only_a_newer_release_can_read(redis: Parts) -> None:
+    queue = redis.queue()
+    await queue.submit(task())
+    await call(queue, "XADD", "{q:v1}:feed", "*", "d", '{"v":99}')
+    archive = RedisWorkArchive(queue, 60)
+    assert [document async for document in archive.unrecorded()] == [b'{"v":99}']
+    assert not archive.unreadable
 
 
 async def _suffer(consumer: RedisJobConsumer) -> None:

@@ -62,7 +62,8 @@ def back_up(settings: Settings, target: Path, *, with_models: bool = True) -> tu
         target /= f"splitleaf-{as_utc(now_ms):%Y%m%dT%H%M%SZ}.tar"
     with _scratch(target.parent) as folder:
         writer, account = ArchiveWriter(folder), Account()
-        asyncio.run(_save_work(settings, writer))
+        unreadable = asyncio.run(_save_work(settings, writer))
+        account.notes += [f"{name} in the broker is malformed and is not in the backup" for name in unreadable]
         schema = _save_rows(settings, writer)
         account.tasks, account.states = writer.count(TASKS), writer.count(STATES)
         account.letters, account.rows = writer.count(LETTERS), writer.count(ROWS)
@@ -101,7 +102,8 @@ def _scratch(beside: Path) -> Iterator[Path]:
         yield Path(name)
 
 
-async def _save_work(settings: Settings, writer: ArchiveWriter) -> None:
+async def _save_work(settings: Settings, writer: ArchiveWriter) -> Collection[str]:
+    """Return the names of the entries that are malformed."""
     async with _work(settings) as work:
         archive = work.archive
         with writer.lines(LETTERS) as keep_letter:
@@ -114,6 +116,7 @@ async def _save_work(settings: Settings, writer: ArchiveWriter) -> None:
                     keep(document.decode())
             async for _ in _kept(archive.letters(), keep_letter, found):
                 pass
+        return archive.unreadable
 
 
 async def _kept(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -31,6 +31,11 @@ class WorkArchive(Protocol):
     Work moves on while it is read: from waiting to final, from final to recorded. Who reads in that order misses
     nothing, and may read something twice; every task and every final state has an id by which that shows.
     """
+
+    @property
+    def unreadable(self) -> Collection[str]:
+        """Return the names of the entries that were left out so far because they are malformed."""
+        ...
 
     def waiting(self) -> AsyncIterator[Task]:
         """Yield what waits or is worked on; its time to live is what is left of it now."""
