@@ -43,6 +43,18 @@ def test_a_report_has_one_learnt_threshold_though_units_return() -> None:
     assert report.latency.threshold_ms == report.guardrails[0].threshold_ms
 
 
+def test_a_guardrail_without_a_threshold_takes_the_primarys_so_that_a_report_has_one() -> None:
+    plan = plan_of(
+        primary={"metric": "slow_rate", "direction": "decrease", "threshold_ms": 300.0},
+        guardrails=[{"metric": "slow_rate"}, {"metric": "error_rate"}],
+    )
+    experiment = Synthetic(plan, World(), seed=2).run(100)
+    report = judge_experiment(experiment.store, plan.key, experiment.clock)
+    slow, error = report.guardrails
+    assert (report.latency.threshold_ms, slow.threshold_ms, error.threshold_ms) == (300.0, 300.0, None)
+    assert slow.control_units > 0, "no answers are spent on learning a threshold"
+
+
 def test_the_cap_leaves_room_for_every_group_however_small() -> None:
     assert find_cap([[1.0] * 990, [5.0] * 10]) == 5.0  # type: ignore[list-item]
     assert find_cap([]) == 1.0

@@ -217,6 +217,16 @@ async def test_the_threshold_of_latency_is_what_95_percent_of_controls_first_ans
     assert "slower than" in scene.store.audit_log("experiment/leaf")[0].reason
 
 
+async def test_a_guardrail_without_a_threshold_takes_the_primarys(scene: Scene) -> None:
+    primary = {"metric": "slow_rate", "direction": "decrease", "threshold_ms": 300.0}
+    scene.start(primary=primary, guardrails=[{"metric": "slow_rate"}])
+    controller = await scene.controller()
+    scene.visit(20, good)
+    (guardrail,) = only(controller.look(scene.now_ms)).guardrails
+    assert (guardrail.state, guardrail.threshold_ms) == (GuardrailState.WATCHING, 300.0)
+    assert guardrail.control_units + guardrail.candidate_units == 20
+
+
 async def test_what_users_call_wrong_fires_the_guardrail_of_feedback(scene: Scene) -> None:
     scene.start(guardrails=[{"metric": "feedback_accuracy"}])
     controller = await scene.controller()

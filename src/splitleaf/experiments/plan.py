@@ -68,7 +68,8 @@ class Guardrail(_Entry):
     alpha: Annotated[float, Field(gt=0, le=0.5)] = 0.01
     """Probability of a false alarm over the whole experiment."""
     threshold_ms: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
-    """What is slow; without it, what 95 % of control's first 200 answers kept."""
+    """What is slow; without it, the primary's threshold or, without that, what 95 % of control's first 200 answers
+    kept."""
 
     @property
     def spec(self) -> MetricSpec:
@@ -136,6 +137,12 @@ class Plan(_Entry):
         """Name -> version of all that can win: the variants and, by the version's name, the shadows."""
         unseen = {one.version: one.version for one in self.shadows}
         return unseen | {name: one.version for name, one in self.variants.items()}
+
+    def guardrail_threshold_ms(self, rail: Guardrail) -> float | None:
+        """Return what is slow by a guardrail of this plan; None where it is learned, or has no meaning."""
+        if rail.threshold_ms is None and rail.spec.needs_threshold:
+            return self.primary.threshold_ms
+        return rail.threshold_ms
 
     def shares_at(self, stage: int) -> dict[str, float]:
         """Return variant -> percent in this stage of the ramp (from 0); without a ramp, the planned shares.

@@ -68,7 +68,7 @@ class CandidateGuard:
         self._rail = rail
         self._control = plan.default
         # So that the plan's alpha holds for all candidates together.
-        self._evidence = GuardrailEvidence(rail.alpha / len(plan.candidates), rail.threshold_ms)
+        self._evidence = GuardrailEvidence(rail.alpha / len(plan.candidates), plan.guardrail_threshold_ms(rail))
 
     @property
     def listens(self) -> bool:

@@ -32,7 +32,8 @@ class GuardrailTable:
 
     def _evidence(self, rail: Guardrail, candidate: int) -> GuardrailEvidence:
         # So that the plan's alpha holds for all candidates together.
-        evidence = GuardrailEvidence(rail.alpha / len(self.frame.candidates), rail.threshold_ms)
+        plan = self.frame.plan
+        evidence = GuardrailEvidence(rail.alpha / len(self.frame.candidates), plan.guardrail_threshold_ms(rail))
         if rail.spec.label_source is not None:
             return self._listen(evidence, candidate)
         frame, chance = self.frame, self.frame.chance(candidate)
