@@ -87,7 +87,7 @@ def measure_exposures(predictions: int) -> None:
             settings = {"SPLITLEAF_QUEUE__LEASE_MS": "1000"}
             if name == "PostgreSQL":
                 settings["SPLITLEAF_DATABASE_URL"] = stack.enter_context(a_postgres())
-            system = stack.enter_context(a_system(**settings))
+            system = stack.enter_context(a_system(make_repository, **settings))
             found = asyncio.run(_answers_while_workers_die(system, predictions))
         what = f"{predictions:,} predictions, {name}, {found['kills']} workers killed"
         row("14", f"{what}: answered", f"{predictions:,}", f"{found['answered']:,}")

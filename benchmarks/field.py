@@ -63,7 +63,7 @@ class Said:
 
     @property
     def right(self) -> np.ndarray:
-        return self.labels == self.truths
+        return np.asarray(self.labels == self.truths)
 
     @property
     def balanced(self) -> float:

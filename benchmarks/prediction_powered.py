@@ -94,7 +94,8 @@ def confidences(folder: Path, images: LabelledImages) -> Floats:
     ]
     logits = np.log(np.clip(np.array(answers, float), 1e-30, 1)) / manifest.calibration.temperature
     shares: Floats = np.exp(logits - logits.max(1, keepdims=True))
-    return shares / shares.sum(1, keepdims=True)
+    shares /= shares.sum(1, keepdims=True)
+    return shares
 
 
 def gain(x: Floats, guess: Floats) -> tuple[str, str]:

@@ -151,7 +151,8 @@ class Measured:
 
 
 def _unit(rows: Floats) -> Floats:
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    unit: Floats = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    return unit
 
 
 def _share(name: str, found: NDArray[np.bool_]) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from tests.outcomes.facts import outcome
 from tests.outcomes.servers import PostgresServer
-from tests.support.synthetic import HAND, START_MS, StandingClock, plan_of
+from tests.support.synthetic import REQUEST, START_MS, StandingClock, plan_of
 
 from splitleaf.experiments.bucketing import slot_of
 from splitleaf.flows.judge_experiment import judge_experiment
@@ -31,11 +31,11 @@ BATCH = 5_000
 def fill(store: SqlOutcomeStore, exposures: int) -> None:
     """Write exposures of a fifth as many units, a third in each stage of the ramp."""
     clock, generator = StandingClock(), np.random.default_rng(1)
-    create_experiment(store, PLAN, HAND, clock)
-    start_experiment(store, PLAN.key, PLAN.versions, HAND, clock)
+    create_experiment(store, PLAN, REQUEST, clock)
+    start_experiment(store, PLAN.key, PLAN.versions, REQUEST, clock)
     for stage in range(3):
         if stage:
-            ramp_to_stage(store, PLAN.key, stage, HAND, clock)
+            ramp_to_stage(store, PLAN.key, stage, REQUEST, clock)
         table = store.experiment_revisions(PLAN.key)[0]
         for place in range(0, exposures // 3, BATCH):
             units = [f"{number:032x}" for number in generator.integers(0, exposures // 5, BATCH)]
