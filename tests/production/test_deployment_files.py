@@ -189,7 +189,7 @@ def test_no_mapping_of_the_file_names_a_key_twice() -> None:
 
 
 SUBCOMMANDS = {"xgroup", "xinfo", "client", "script"}
-OTHER_WORDS = {"block", "idle", "loading", "nogroup", "noscript", "oom", "readonly", "sentinel"}
+OTHER_WORDS = {"block", "idle", "loading", "nogroup", "noscript", "oom", "readonly", "sentinel", "wrongtype"}
 """Words in the adapters' sources that look like commands: options, beginnings of error replies, what sentinels are asked."""
 
 
