@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from splitleaf.experiments.reading import read_plan
 from splitleaf.simulation.images import LabelledPhotos
 from splitleaf.simulation.scenarios import KEY, SCENARIOS
 from splitleaf.simulation.system import environment_of
+from tests.support.processes import children_of, command_of
 
 WELL_BEFORE = 60
 """Candidate images: the statistics alone need 29 at the 90th percentile of a much milder fault."""
@@ -88,6 +92,31 @@ def test_a_better_version_is_found_out_unseen_by_labels_of_the_review_queue() ->
     assert findings["verdict"].startswith("v2 is more accurate than v1.")
     # Only what tells is labelled: disagreements, unsure ones, and the audit.
     assert 50 < findings["labelled"] < 300
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_a_simulation_that_is_ended_takes_its_system_with_it(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, "-m", "splitleaf", "simulate", "better"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path)
+    assert process.stdout
+    with process, process.stdout as told:
+        assert any("running at" in line for line in told)
+        (up,) = (pid for pid in children_of(process.pid) if "up" in command_of(pid))
+        folder = Path(command_of(up)[command_of(up).index("--data") + 1]).parent
+        everything = [up, *children_of(up)]
+        process.send_signal(number)
+        process.wait(60)
+    wait_until_gone(everything)
+    assert folder.exists() == (number == signal.SIGKILL)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def wait_until_gone(pids: list[int]) -> None:
+    deadline = time.monotonic() + 60
+    while (left := [pid for pid in pids if any(command_of(pid))]) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert left == []
 
 
 def test_settings_of_whoever_simulates_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ def up(
     data: Annotated[
         Path | None, typer.Option(help="Folder of the embedded broker, database and keys; by default ./data.")
     ] = None,
+    parent_fd: ParentFd = None,
 ) -> None:
     """Run everything on this machine: broker, database, worker, API and page.
 
@@ -26,7 +27,7 @@ def up(
     """
     from splitleaf.processes.up import run_up
 
-    run_up(host=host, port=port, models_dir=models, data_dir=data)
+    run_up(host=host, port=port, models_dir=models, data_dir=data, parent_fd=parent_fd)
 
 
 def api(parent_fd: ParentFd = None) -> None:

@@ -40,6 +40,8 @@ def simulate(
 
     Starts a separate Splitleaf and stops it at the end. Your installation is not touched.
     """
+    import signal
+
     from splitleaf.simulation.director import FieldTest, Wishes, simulate
     from splitleaf.simulation.scenarios import SCENARIOS
 
@@ -51,6 +53,8 @@ def simulate(
             raise typer.BadParameter("--photos works only with the scenario `better`; the others create their versions")
         field = FieldTest(repository_dir(models), photos, control, candidate)
     wishes = Wishes(SCENARIOS[scenario], seed, images, clients, keep, field)
+    # SIGTERM does what Ctrl-C does: the system stops in order, and its folder is deleted.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     findings = simulate(wishes, lambda line: typer.echo(line, err=as_json))
     if as_json:
         typer.echo(json.dumps(asdict(findings), ensure_ascii=False))

@@ -18,6 +18,7 @@ from splitleaf.installation.secrets import kept_admin_key, read_secret
 from splitleaf.jobs.embedded import EmbeddedBroker
 from splitleaf.registry.catalogue import Catalogue
 from splitleaf.settings import PREFIX, Settings, read_settings
+from splitleaf.supervision.parent import watch_parent
 from splitleaf.supervision.ports import next_free, require_free
 from splitleaf.supervision.readiness import ask_ready, reachable
 from splitleaf.supervision.supervisor import Child, Supervisor
@@ -31,8 +32,10 @@ CONTROLLER_AFTER_S = 3.0
 GRACE_S = 30.0
 
 
-def run_up(*, host: str | None, port: int | None, models_dir: Path | None, data_dir: Path | None) -> None:
-    """Run until Ctrl-C or SIGTERM. Options win over the environment."""
+def run_up(
+    *, host: str | None, port: int | None, models_dir: Path | None, data_dir: Path | None, parent_fd: int | None = None
+) -> None:
+    """Run until Ctrl-C, SIGTERM, or the end of the process behind `parent_fd`. Options win over the environment."""
     _set_defaults({"LOG_LEVEL": "warning"})
     _override({"API__HOST": host, "API__PORT": port, "MODELS_DIR": models_dir, "DATA_DIR": data_dir})
     settings = read_settings()
@@ -41,7 +44,7 @@ def run_up(*, host: str | None, port: int | None, models_dir: Path | None, data_
     if settings.redis_url:
         check_broker_url(settings.redis_url)
     with held(settings.data_dir):
-        asyncio.run(_Up(settings, _port(settings, fixed=port is not None)).run())
+        asyncio.run(_Up(settings, _port(settings, fixed=port is not None)).run(parent_fd))
 
 
 class _Up:
@@ -52,11 +55,15 @@ class _Up:
         self._failed_role = ""
         self._supervisor: Supervisor | None = None
 
-    async def run(self) -> None:
-        """Run until a signal arrives. Raises `ConfigurationError` if a role cannot run with these settings."""
+    async def run(self, parent_fd: int | None) -> None:
+        """Run until a signal arrives or the parent is gone.
+
+        Raises `ConfigurationError` if a role cannot run with these settings.
+        """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, self._on_signal)
+        watch_parent(parent_fd, self._stop.set)
         read_secret(self._settings)
         broker = await self._start_broker()
         url = broker.url if broker else self._settings.redis_url

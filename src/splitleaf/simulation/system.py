@@ -9,10 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
 import httpx
 
@@ -55,8 +55,7 @@ def running_system(models: Path, data: Path, **settings: str) -> Iterator[System
     command += ["--models", str(models), "--data", str(data)]
     log = data / "up.log"
     with log.open("w", encoding="utf-8") as output:
-        # A group of its own: Ctrl-C is for the simulation, which then stops the system in order.
-        process = subprocess.Popen(command, env=environment_of(settings), stdout=output, stderr=output, process_group=0)
+        process, alive_write = _start(command, environment_of(settings), output)
     system = System(f"http://{HOST}:{port}", data)
     try:
         _wait_until_ready(system, process, log)
@@ -68,6 +67,25 @@ def running_system(models: Path, data: Path, **settings: str) -> Iterator[System
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        os.close(alive_write)
+
+
+def _start(
+    command: Sequence[str], environment: Mapping[str, str], output: IO[str]
+) -> tuple[subprocess.Popen[bytes], int]:
+    """Start `splitleaf up`, which stops when the returned descriptor closes: also if this process is killed."""
+    alive_read, alive_write = os.pipe()
+    # A group of its own: Ctrl-C is for the simulation, which then stops the system in order.
+    process = subprocess.Popen(
+        [*command, "--parent-fd", str(alive_read)],
+        env=environment,
+        stdout=output,
+        stderr=output,
+        process_group=0,
+        pass_fds=(alive_read,),
+    )
+    os.close(alive_read)
+    return process, alive_write
 
 
 def environment_of(settings: Mapping[str, str]) -> dict[str, str]:
