@@ -43,7 +43,7 @@ def service_with_past(folder: Path, *, images: int = 3_000) -> Iterator[RunningS
     data.mkdir(parents=True)
     store = SqlOutcomeStore(f"sqlite:///{data / 'outcomes.sqlite3'}")
     store.migrate()
-    kept = DirectoryImageArchive(data / "images")
+    kept = DirectoryImageArchive(data / "pictures")
     Past(store, SystemClock().now_ms(), images=images, archive=kept).write()
     store.close()
     keys = {"SPLITLEAF_ADMIN_READ_KEYS": json.dumps([key_digest(READ_KEY)])}
